@@ -1,0 +1,86 @@
+// The seam: what a backend does for the arbiter. Two folders implement it, sim and (later) iommufd.
+// Contract for every verb: it either completes, or throws a BrokerError and has changed nothing; where a stage is
+// replaced, the previous one stays installed on failure. Calls for one group, one address space or one virtual IOMMU
+// never overlap: the arbiter's queues see to that. No method blocks the event loop.
+
+import type { BackendCounters } from "./counters.ts";
+import type { FaultNotice, Notice } from "./faults.ts";
+import type { GuestMapping, IpaRange } from "./guest-memory.ts";
+import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "./ids.ts";
+import type { Inventory } from "./inventory.ts";
+import type { VSTE } from "./vste.ts";
+
+/** An address space in the backend: one IOAS. Opaque; `id` only tells two apart in a log. */
+export interface AddressSpaceHandle {
+  readonly id: number;
+}
+
+/** A virtual IOMMU's part for one host IOMMU: nesting parent, vIOMMU, abort and bypass HWPTs, event queue. Opaque. */
+export interface PartHandle {
+  readonly id: number;
+  readonly iommu: IommuID;
+}
+
+/** What stage 1 does while no guest table is bound. */
+export type PlainStage = "bypass" | "abort";
+
+/** A guest command, 16 bytes as two doublewords, already validated; its StreamIDs are still virtual. */
+export interface InvalidationCommand {
+  readonly opcode: number;
+  readonly dword0: bigint;
+  readonly dword1: bigint;
+}
+
+export interface BindRequest {
+  readonly device: DeviceID;
+  readonly part: PartHandle;
+  readonly virtualStreamID: VirtualStreamID;
+  readonly vste: VSTE;
+}
+
+/** What a bind would install, and what the hardware would say to it. */
+export interface BindPreview {
+  /** The host STE, 8 doublewords. */
+  readonly hostSTE: readonly bigint[];
+  readonly wouldFault: readonly { readonly eventType: string; readonly reason: string }[];
+}
+
+export interface Backend {
+  readonly kind: "simulated" | "iommufd";
+  readonly inventory: Inventory;
+
+  createAddressSpace(): Promise<AddressSpaceHandle>;
+  destroyAddressSpace(space: AddressSpaceHandle): Promise<void>;
+  /** Maps all ranges or none. Disjoint from each other and from what is mapped; the caller checked. */
+  map(space: AddressSpaceHandle, mappings: readonly GuestMapping[]): Promise<void>;
+  /** Unmaps the ranges of whole mappings and invalidates every cache that could hold them, before it resolves. */
+  unmap(space: AddressSpaceHandle, ranges: readonly IpaRange[]): Promise<void>;
+
+  createPart(space: AddressSpaceHandle, iommu: IommuID): Promise<PartHandle>;
+  destroyPart(part: PartHandle): Promise<void>;
+
+  /** Default domain → stage 2 of the part, stage 1 bypass or abort, for every device of the group. */
+  attach(group: GroupID, part: PartHandle, stage: PlainStage): Promise<void>;
+  /** Any attached state → stage 1 bypass or abort, for every device of the group. */
+  setPlainStage(group: GroupID, part: PartHandle, stage: PlainStage): Promise<void>;
+  /** Any attached state → the guest's stage 1, naming the device as asked. The group has one device with one StreamID. */
+  bindGuestStage(request: BindRequest): Promise<void>;
+  /** Tells what setPlainStage or bindGuestStage would install. */
+  previewStage(device: DeviceID, part: PartHandle, vste: VSTE): BindPreview;
+  /** Any attached state → the host's default domain, for every device of the group. Forgets virtual StreamIDs. */
+  detach(group: GroupID): Promise<void>;
+  /** Names the device in its part, so that invalidations and faults find it; undefined takes its name away. */
+  setVirtualStreamID(device: DeviceID, part: PartHandle, virtual: VirtualStreamID | undefined): Promise<void>;
+
+  /** Executes the batch on every part; commands that name a StreamID only on the part that has it. Complete on return. */
+  invalidate(parts: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void>;
+
+  /** One listener for faults of attached devices: the fault router. */
+  onFault(listener: (notice: FaultNotice) => void): void;
+  /** One listener for what an operator should read. */
+  onNotice(listener: (notice: Notice) => void): void;
+  counters(): BackendCounters;
+  /** Asks the hardware, really: resolves when it answers. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,61 @@
+// What is there: host IOMMUs and the devices behind them. Devices appear and disappear.
+
+import type { DeviceID, GroupID, IommuID, StreamID } from "./ids.ts";
+
+/** SMMU_IDR0…IDR6, IIDR, AIDR as the hardware shows them, 32 bits each. Source: IHI 0070G.b §6.3.1–6.3.8, §6.3.10. */
+export interface IdRegisters {
+  readonly idr0: number;
+  readonly idr1: number;
+  readonly idr2: number;
+  readonly idr3: number;
+  readonly idr4: number;
+  readonly idr5: number;
+  /** Only where simulated; natively 0. */
+  readonly idr6: number;
+  readonly iidr: number;
+  readonly aidr: number;
+}
+
+/** A range of IPAs that cannot be mapped for devices behind an IOMMU. */
+export interface ReservedRegion {
+  readonly ipa: number;
+  readonly bytes: number;
+  readonly kind: "msi" | "reserved";
+}
+
+/** One IOMMU instance of the host. */
+export interface HostIommu {
+  readonly id: IommuID;
+  readonly registers: IdRegisters;
+  /** Size of the IPA space stage 2 can translate, in bits, at most 52. */
+  readonly ipaBits: number;
+  readonly reservedRegions: readonly ReservedRegion[];
+  /** Page and block sizes of stage 2, in bytes, ascending. */
+  readonly stage2PageBytes: readonly number[];
+  /** Guest stage 1 on host stage 2 is possible; otherwise why not. */
+  readonly nesting: { readonly supported: true } | { readonly supported: false; readonly reason: string };
+}
+
+/** One requester. */
+export interface HostDevice {
+  readonly id: DeviceID;
+  readonly iommu: IommuID;
+  readonly group: GroupID;
+  /** 1…8 of them. */
+  readonly streamIDs: readonly StreamID[];
+  /** PASID bits of the device itself, 0…20. */
+  readonly pasidBits: number;
+  readonly ats: boolean;
+}
+
+export type InventoryChange =
+  | { readonly kind: "added"; readonly device: HostDevice }
+  | { readonly kind: "removed"; readonly device: HostDevice };
+
+/** What is there now, and a listener for changes. Snapshots: the arrays do not change after they are handed out. */
+export interface Inventory {
+  iommus(): readonly HostIommu[];
+  devices(): readonly HostDevice[];
+  /** One listener: the arbiter. Called synchronously when a device appeared or disappeared. */
+  onChange(listener: (change: InventoryChange) => void): void;
+}

@@ -1,0 +1,305 @@
+// Address spaces: one guest's memory as its devices see it. The broker's own table is checked first and whole; only
+// then is the backend asked, so a refusal never leaves half a batch mapped.
+// EAGER hands mappings to the backend at once; ON_FIRST_BIND keeps them here until the first bind that lets DMA through.
+
+import type { Backend } from "../../backends/backend.ts";
+import { BrokerError, invalidField, limitReached } from "../../backends/errors.ts";
+import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES } from "../../backends/guest-memory.ts";
+import type { HostIommu } from "../../backends/inventory.ts";
+import { hex } from "../../spec/u64.ts";
+import type { AddressSpaceVerbs, MappingRequest } from "./core.ts";
+import type { CoreLimits } from "./limits.ts";
+import { mappingAt, planMap, planUnmap } from "./mapping-table.ts";
+import type { Ports } from "./ports.ts";
+import { type AddressSpaceRecord, addressSpaceView, type Registry } from "./registry.ts";
+import type { Sessions } from "./sessions.ts";
+import type { AddressSpaceView, Pinning } from "./views.ts";
+import type { WorkQueues } from "./work-queues.ts";
+
+/** Ranges beyond this would not be exact numbers; no IOMMU here reaches it. */
+const IPA_END = 1n << 52n;
+
+interface MappingBounds {
+  readonly ipaBits: number;
+  readonly hosts: readonly HostIommu[];
+}
+
+export interface AddressSpaceDeps {
+  readonly backend: Backend;
+  readonly ports: Ports;
+  readonly limits: CoreLimits;
+  readonly registry: Registry;
+  readonly sessions: Sessions;
+  readonly queues: WorkQueues;
+}
+
+export class AddressSpaces implements AddressSpaceVerbs {
+  readonly #deps: AddressSpaceDeps;
+
+  constructor(deps: AddressSpaceDeps) {
+    this.#deps = deps;
+  }
+
+  async create(session: string, pinning: Pinning): Promise<AddressSpaceView> {
+    const { backend, limits, ports, registry, sessions } = this.#deps;
+    sessions.requireLive(session);
+    const max = limits.addressSpacesPerSessionMax;
+    if (registry.addressSpacesOf(session).length >= max) {
+      throw limitReached("address_spaces_per_session_max", max, "delete an address space first");
+    }
+    const handle = await backend.createAddressSpace();
+    if (!sessions.view(session) || sessions.ending().includes(session)) {
+      await backend.destroyAddressSpace(handle);
+      sessions.requireLive(session);
+    }
+    const space = { id: ports.identifiers.uuid(), session, pinning, populated: pinning === "eager", handle, table: [] };
+    registry.putAddressSpace(space);
+    return addressSpaceView(space);
+  }
+
+  async remove(session: string, id: string): Promise<void> {
+    const { queues, registry, sessions } = this.#deps;
+    await queues.run([{ kind: "address-space", id }], async () => {
+      sessions.requireLive(session);
+      if (!registry.hasAddressSpace(id)) return;
+      const space = registry.addressSpace(id, session);
+      const users = registry.virtualIommusIn(id);
+      if (users.length > 0) {
+        throw new BrokerError(
+          "in_use",
+          `address space ${id} is used by virtual IOMMU ${users[0]!.id}: delete that first`,
+          {
+            address_space: id,
+            virtual_iommu: users[0]!.id,
+          },
+        );
+      }
+      await this.destroy(space);
+    });
+  }
+
+  /** Takes the address space down; its queue is held, nothing uses it. */
+  async destroy(space: AddressSpaceRecord): Promise<void> {
+    await this.#deps.backend.destroyAddressSpace(space.handle);
+    this.#deps.registry.deleteAddressSpace(space.id);
+    for (const mapping of space.table) mapping.file.release();
+  }
+
+  async map(
+    session: string,
+    request: { addressSpace: string; sources: readonly string[]; mappings: readonly MappingRequest[] },
+  ): Promise<AddressSpaceView> {
+    const { limits, queues, registry, sessions } = this.#deps;
+    registry.addressSpace(request.addressSpace, session);
+    if (request.mappings.length > limits.mappingsPerCallMax) {
+      throw limitReached("mappings_per_call_max", limits.mappingsPerCallMax, "split the batch");
+    }
+    if (request.sources.length > limits.sourcesPerCallMax) {
+      throw limitReached("sources_per_call_max", limits.sourcesPerCallMax, "split the batch");
+    }
+    if (request.mappings.length === 0) throw invalidField("mappings", "is empty");
+    const files = await this.#open(request.sources);
+    try {
+      return await queues.run([{ kind: "address-space", id: request.addressSpace }], async () => {
+        sessions.requireLive(session);
+        const space = registry.addressSpace(request.addressSpace, session);
+        return await this.#mapInto(space, files, request.mappings);
+      });
+    } finally {
+      for (const file of files) file.release();
+    }
+  }
+
+  async unmap(
+    session: string,
+    request: { addressSpace: string; ranges: readonly { ipa: bigint; bytes: bigint }[] },
+  ): Promise<{ view: AddressSpaceView; unmappedBytes: number }> {
+    const { backend, limits, queues, registry, sessions } = this.#deps;
+    registry.addressSpace(request.addressSpace, session);
+    if (request.ranges.length > limits.mappingsPerCallMax) {
+      throw limitReached("mappings_per_call_max", limits.mappingsPerCallMax, "split the batch");
+    }
+    if (request.ranges.length === 0) throw invalidField("ranges", "is empty");
+    const ranges = request.ranges.map((range, index) => ({
+      ipa: page(range.ipa, `ranges[${index}].ipa`, true),
+      bytes: length(range.ipa, range.bytes, `ranges[${index}].bytes`),
+    }));
+    return await queues.run([{ kind: "address-space", id: request.addressSpace }], async () => {
+      sessions.requireLive(session);
+      const space = registry.addressSpace(request.addressSpace, session);
+      const { table, removed } = planUnmap(space.table, ranges);
+      if (space.populated) await backend.unmap(space.handle, ranges);
+      const after = { ...space, table };
+      registry.putAddressSpace(after);
+      for (const mapping of removed) mapping.file.release();
+      const unmappedBytes = removed.reduce((sum, mapping) => sum + mapping.bytes, 0);
+      return { view: addressSpaceView(after), unmappedBytes };
+    });
+  }
+
+  /** Gives the backend the mappings that ON_FIRST_BIND held back. True when it did; the space's queue is held. */
+  async populate(id: string, session: string): Promise<boolean> {
+    const space = this.#deps.registry.addressSpace(id, session);
+    if (space.populated) return false;
+    if (space.table.length > 0) await this.#deps.backend.map(space.handle, space.table);
+    this.#deps.registry.putAddressSpace({ ...space, populated: true });
+    return true;
+  }
+
+  /** Undoes populate after the bind it was for has failed; the space's queue is held. */
+  async depopulate(id: string, session: string): Promise<void> {
+    const space = this.#deps.registry.addressSpace(id, session);
+    if (space.table.length > 0) await this.#deps.backend.unmap(space.handle, space.table);
+    this.#deps.registry.putAddressSpace({ ...space, populated: false });
+  }
+
+  /** Refuses a host IOMMU that cannot hold what is already mapped. */
+  requireReach(space: AddressSpaceRecord, host: HostIommu): void {
+    const last = space.table[space.table.length - 1];
+    if (last && last.ipa + last.bytes > 2 ** host.ipaBits) {
+      throw new BrokerError(
+        "registers_unfit",
+        `address space ${space.id} maps up to ${hex(last.ipa + last.bytes)}, ${host.id} translates ${host.ipaBits}-bit IPAs`,
+        { address_space: space.id, iommu: host.id, ipa_bits: host.ipaBits },
+      );
+    }
+  }
+
+  async #open(paths: readonly string[]): Promise<GuestMemoryFile[]> {
+    const files: GuestMemoryFile[] = [];
+    try {
+      for (const [index, path] of paths.entries()) files.push(await this.#openOne(path, index));
+      return files;
+    } catch (error) {
+      for (const file of files) file.release();
+      throw error;
+    }
+  }
+
+  async #openOne(path: string, index: number): Promise<GuestMemoryFile> {
+    try {
+      return await this.#deps.ports.memoryFiles.open(path);
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      const field = { path: `sources[${index}].path`, description: error.message };
+      throw new BrokerError(error.code, error.message, error.facts, { cause: error, fields: [field] });
+    }
+  }
+
+  async #mapInto(
+    space: AddressSpaceRecord,
+    files: readonly GuestMemoryFile[],
+    requests: readonly MappingRequest[],
+  ): Promise<AddressSpaceView> {
+    const { backend, limits, registry } = this.#deps;
+    const bounds = this.#boundsOf(space);
+    const added = requests.map((request, index) => checkMapping(request, `mappings[${index}]`, files, bounds));
+    const max = limits.mappingsPerAddressSpaceMax;
+    if (space.table.length + added.length > max) {
+      throw limitReached("mappings_per_address_space_max", max, "unmap something, or map larger ranges");
+    }
+    const table = planMap(space.table, added);
+    if (space.populated) await backend.map(space.handle, added);
+    const after = { ...space, table };
+    registry.putAddressSpace(after);
+    for (const mapping of added) mapping.file.retain();
+    return addressSpaceView(after);
+  }
+
+  /**
+   * What bounds this memory: the reserved regions of every host IOMMU, since any may come to serve it, and the IPA
+   * space of those that serve it now; while none does, the widest (a narrower one is checked when a device attaches).
+   */
+  #boundsOf(space: AddressSpaceRecord): MappingBounds {
+    const { registry } = this.#deps;
+    const hosts = registry.iommus();
+    const serving = new Set(registry.virtualIommusIn(space.id).flatMap((virtual) => [...virtual.parts.keys()]));
+    const bits = hosts.filter((host) => serving.has(host.id)).map((host) => host.ipaBits);
+    const ipaBits = bits.length > 0 ? Math.min(...bits) : Math.max(...hosts.map((host) => host.ipaBits));
+    return { ipaBits, hosts };
+  }
+}
+
+/** The guest memory behind [ipa, ipa + bytes), mapping by mapping, or argument_invalid at the first hole. */
+export function guestRange(
+  space: AddressSpaceRecord,
+  ipa: bigint,
+  bytes: number,
+): readonly { mapping: GuestMapping; ipa: number; bytes: number }[] {
+  const start = exact(ipa, "ipa");
+  const parts: { mapping: GuestMapping; ipa: number; bytes: number }[] = [];
+  for (let at = start; at < start + bytes; ) {
+    const mapping = mappingAt(space.table, at);
+    if (!mapping) throw invalidField("ipa", `nothing is mapped at ${hex(at)}`, { ipa: hex(at) });
+    const until = Math.min(start + bytes, mapping.ipa + mapping.bytes);
+    parts.push({ mapping, ipa: at, bytes: until - at });
+    at = until;
+  }
+  return parts;
+}
+
+function checkMapping(
+  request: MappingRequest,
+  path: string,
+  files: readonly GuestMemoryFile[],
+  bounds: MappingBounds,
+): GuestMapping {
+  const ipa = page(request.ipa, `${path}.ipa`, true);
+  const bytes = length(request.ipa, request.bytes, `${path}.bytes`);
+  const offset = page(request.offset, `${path}.offset`, true);
+  const file = files[request.source];
+  if (!file) throw invalidField(`${path}.source`, `${request.source} is not an index into ${files.length} sources`);
+  if (!request.readable && !request.writable) {
+    throw invalidField(`${path}.readable`, "neither readable nor writable: set one, or leave the range unmapped");
+  }
+  if (offset + bytes > file.bytes) {
+    throw invalidField(`${path}.offset`, `range ends at ${offset + bytes}, the file has ${file.bytes} bytes`, {
+      offset,
+      bytes,
+      file_bytes: file.bytes,
+    });
+  }
+  checkPlace(ipa, bytes, path, bounds);
+  return { ipa, bytes, file, offset, readable: request.readable, writable: request.writable };
+}
+
+function checkPlace(ipa: number, bytes: number, path: string, bounds: MappingBounds): void {
+  for (const host of bounds.hosts) {
+    const reserved = host.reservedRegions.find((region) => ipa < region.ipa + region.bytes && region.ipa < ipa + bytes);
+    if (!reserved) continue;
+    throw invalidField(
+      `${path}.ipa`,
+      `[${hex(ipa)}, ${hex(ipa + bytes)}) touches the reserved ${reserved.kind} region at ${hex(reserved.ipa)} of ${host.id}, ${reserved.bytes} bytes: leave it out`,
+      { ipa: hex(ipa), bytes, reserved_ipa: hex(reserved.ipa), reserved_bytes: reserved.bytes, iommu: host.id },
+    );
+  }
+  if (ipa + bytes > 2 ** bounds.ipaBits) {
+    throw invalidField(`${path}.ipa`, `${hex(ipa + bytes)} is beyond the ${bounds.ipaBits}-bit IPA space`, {
+      ipa: hex(ipa),
+      bytes,
+      ipa_bits: bounds.ipaBits,
+    });
+  }
+}
+
+function page(value: bigint, path: string, zeroAllowed: boolean): number {
+  const number = exact(value, path);
+  if (number % PAGE_BYTES !== 0 || (number === 0 && !zeroAllowed)) {
+    throw invalidField(path, `${hex(value)} must be a multiple of ${PAGE_BYTES}`, { value: hex(value) });
+  }
+  return number;
+}
+
+function length(ipa: bigint, bytes: bigint, path: string): number {
+  if (bytes <= 0n) throw invalidField(path, "must not be 0");
+  const number = page(bytes, path, false);
+  if (ipa + bytes > IPA_END) throw invalidField(path, `the range ends beyond ${hex(IPA_END)}`, { bytes });
+  return number;
+}
+
+function exact(value: bigint, path: string): number {
+  if (value < 0n || value >= IPA_END) {
+    throw invalidField(path, `${hex(value)} is beyond ${hex(IPA_END)}`, { value: hex(value) });
+  }
+  return Number(value);
+}

@@ -1,0 +1,263 @@
+// From a host's ID registers: every field decoded, the registers to show a guest with the reason for each reduction,
+// and a wished-for set checked field by field. Pure; the rules are the table in register-rules.ts.
+
+import { BrokerError } from "../../backends/errors.ts";
+import type { DeviceID } from "../../backends/ids.ts";
+import type { HostIommu, IdRegisters } from "../../backends/inventory.ts";
+import { get, set } from "../../spec/layout.ts";
+import { IDR0, IDR1, IDR5 } from "../../spec/registers.ts";
+import type {
+  DeviceCapabilityView,
+  FieldVerdictView,
+  IommuCapabilityView,
+  ReducedFieldView,
+  RegisterFieldView,
+} from "./core.ts";
+import type { DeviceRecord } from "./device.ts";
+import type { GroupRecord } from "./group.ts";
+import {
+  OAS_BITS,
+  REGISTER_RULES,
+  type RegisterName,
+  type RegisterRule,
+  registerKey,
+  VAX_BITS,
+} from "./register-rules.ts";
+
+const KIB = 1024;
+
+/** Value of one field. */
+export function fieldOf(registers: IdRegisters, rule: Pick<RegisterRule, "register" | "field">): number {
+  return get(new Uint32Array([registers[registerKey(rule.register)]]), 0, rule.field);
+}
+
+/** Every field of the registers with its meaning. */
+export function decodeRegisters(registers: IdRegisters): readonly RegisterFieldView[] {
+  return REGISTER_RULES.map((rule) => {
+    const value = fieldOf(registers, rule);
+    const { name, msb, lsb } = rule.field;
+    return { register: rule.register, field: name, msb, lsb, value, meaning: rule.meaning(value) };
+  });
+}
+
+/** What a guest may be shown of a host's registers. IDR4 and IDR6 are implementation defined or not for guests: 0. */
+export function virtualRegisters(host: IdRegisters): {
+  registers: IdRegisters;
+  reduced: readonly ReducedFieldView[];
+} {
+  const reduced: ReducedFieldView[] = [];
+  const registers = assemble((rule) => {
+    const hostValue = fieldOf(host, rule);
+    const virtualValue = rule.reduced ? rule.reduced.value(hostValue) : hostValue;
+    if (rule.reduced && virtualValue !== hostValue) {
+      const { register, field, reduced: why } = rule;
+      reduced.push({ register, field: field.name, hostValue, virtualValue, reason: why.reason });
+    }
+    return virtualValue;
+  });
+  return { registers, reduced };
+}
+
+/** Checks wished registers against one host, field by field. */
+export function checkWish(host: IdRegisters, wish: IdRegisters): readonly FieldVerdictView[] {
+  const allowed = virtualRegisters(host).registers;
+  return REGISTER_RULES.map((rule) => {
+    const hostValue = fieldOf(allowed, rule);
+    const wishedValue = fieldOf(wish, rule);
+    const ok = relates(rule, hostValue, wishedValue);
+    const reason = ok ? "" : refusal(rule, hostValue, wishedValue);
+    return { register: rule.register, field: rule.field.name, hostValue, wishedValue, ok, reason };
+  });
+}
+
+/**
+ * Refuses registers that do not fit a host.
+ * @throws BrokerError registers_unfit with a violation for every field that does not fit
+ */
+export function requireFit(host: HostIommu, wish: IdRegisters): void {
+  const wrong = checkWish(host.registers, wish).filter((verdict) => !verdict.ok);
+  if (wrong.length === 0) return;
+  const named = wrong.map((verdict) => `${verdict.register}.${verdict.field}`).join(", ");
+  throw new BrokerError(
+    "registers_unfit",
+    `the virtual IOMMU's registers do not fit ${host.id}: ${named}`,
+    { iommu: host.id, fields: named },
+    {
+      fields: wrong.map((verdict) => ({
+        path: `registers.${verdict.register.toLowerCase()}`,
+        description: `${verdict.field} ${verdict.wishedValue} against ${verdict.hostValue}: ${verdict.reason}`,
+      })),
+    },
+  );
+}
+
+/**
+ * The most that all hosts allow a guest to be shown.
+ * @throws BrokerError registers_unfit when no value of some field fits all (little- and big-endian hosts together)
+ */
+export function commonRegisters(hosts: readonly HostIommu[]): IdRegisters {
+  const [first, ...others] = hosts.map((host) => virtualRegisters(host.registers).registers);
+  if (!first) throw new BrokerError("argument_invalid", "no host IOMMU is named", {});
+  const registers = assemble((rule) =>
+    others.reduce((value, other) => meet(rule, value, fieldOf(other, rule)), fieldOf(first, rule)),
+  );
+  for (const host of hosts) requireFit(host, registers);
+  return registers;
+}
+
+/** All that GetCapabilities tells of an IOMMU. */
+export function iommuCapability(host: HostIommu, wish: IdRegisters | undefined): IommuCapabilityView {
+  const { registers, reduced } = virtualRegisters(host.registers);
+  const idr0 = new Uint32Array([host.registers.idr0]);
+  const idr1 = new Uint32Array([host.registers.idr1]);
+  const idr5 = new Uint32Array([host.registers.idr5]);
+  const nestingReason = host.nesting.supported ? "" : host.nesting.reason;
+  return {
+    id: host.id,
+    registers: host.registers,
+    fields: decodeRegisters(host.registers),
+    virtualRegisters: registers,
+    reduced,
+    asidBits: get(idr0, 0, IDR0.ASID16) === 1 ? 16 : 8,
+    substreamIDBits: get(idr1, 0, IDR1.SSIDSIZE),
+    streamIDBits: get(idr1, 0, IDR1.SIDSIZE),
+    iovaBits: VAX_BITS[get(idr5, 0, IDR5.VAX)] ?? 48,
+    ipaBits: host.ipaBits,
+    outputBits: OAS_BITS[get(idr5, 0, IDR5.OAS)] ?? 32,
+    granuleBytes: [
+      ...(get(idr5, 0, IDR5.GRAN4K) ? [4 * KIB] : []),
+      ...(get(idr5, 0, IDR5.GRAN16K) ? [16 * KIB] : []),
+      ...(get(idr5, 0, IDR5.GRAN64K) ? [64 * KIB] : []),
+    ],
+    stage2PageBytes: host.stage2PageBytes,
+    nesting: host.nesting.supported,
+    nestingReason,
+    shapes: [
+      { shape: "smmuv3-ste", supported: host.nesting.supported, reason: nestingReason },
+      {
+        shape: "single-page-table",
+        supported: false,
+        reason: "an SMMUv3 takes context descriptors, not a bare page table: bind an STE",
+      },
+    ],
+    wish: wish ? checkWish(host.registers, wish) : [],
+  };
+}
+
+/** All that GetCapabilities tells of a device. */
+export function deviceCapability(device: DeviceRecord, group: GroupRecord, host: HostIommu): DeviceCapabilityView {
+  const translateReason = translateRefusal(device, group, host)?.message ?? "";
+  return {
+    id: device.host.id,
+    iommu: host.id,
+    streamIDs: device.host.streamIDs,
+    pasidBits: Math.min(device.host.pasidBits, get(new Uint32Array([host.registers.idr1]), 0, IDR1.SSIDSIZE)),
+    ats: device.host.ats && get(new Uint32Array([host.registers.idr0]), 0, IDR0.ATS) === 1,
+    apertureFirst: 0,
+    apertureLast: 2 ** host.ipaBits - 1,
+    reservedRegions: host.reservedRegions,
+    msiWindow: host.reservedRegions.find((region) => region.kind === "msi"),
+    translate: translateReason === "",
+    translateReason,
+  };
+}
+
+/** Why a guest's tables can not be bound for this device, whoever asks; undefined when they can. */
+export function translateRefusal(device: DeviceRecord, group: GroupRecord, host: HostIommu): BrokerError | undefined {
+  const siblings = group.devices.filter((member) => member !== device.host.id);
+  if (siblings.length > 0) return notSingleton(device.host.id, group, siblings);
+  const facts = { device: device.host.id, iommu: host.id };
+  if (!host.nesting.supported) return new BrokerError("backend_unsupported", host.nesting.reason, facts);
+  if (device.host.streamIDs.length !== 1) {
+    const count = device.host.streamIDs.length;
+    return new BrokerError("backend_unsupported", `device has ${count} StreamIDs: nesting needs exactly one`, facts);
+  }
+  return undefined;
+}
+
+function notSingleton(device: DeviceID, group: GroupRecord, siblings: readonly DeviceID[]): BrokerError {
+  return new BrokerError(
+    "group_not_singleton",
+    `IOMMU group ${group.id} also has ${siblings.join(", ")}: only a device alone in its group can be bound to TRANSLATE; BYPASS and ABORT are possible`,
+    { device, group: group.id, siblings: siblings.join(",") },
+  );
+}
+
+function relates(rule: RegisterRule, host: number, wished: number): boolean {
+  switch (rule.relation) {
+    case "at-most":
+      return wished <= host;
+    case "at-least":
+      return wished >= host;
+    case "subset":
+      return wished !== 0 && bitsOf(wished).every((bit) => bitsOf(host).includes(bit));
+    case "endianness":
+      return wished === host || host === 0;
+    case "equal":
+      return wished === host;
+    case "any":
+      return true;
+  }
+}
+
+function refusal(rule: RegisterRule, host: number, wished: number): string {
+  if (rule.reduced && host === 0) return rule.reduced.reason;
+  switch (rule.relation) {
+    case "at-most":
+      return `the host allows at most ${host} (${rule.meaning(host)})`;
+    case "at-least":
+      return `the host needs at least ${host} (${rule.meaning(host)})`;
+    case "subset":
+      return `the host has ${rule.meaning(host)}, not ${rule.meaning(wished)}`;
+    case "endianness":
+    case "equal":
+      return `must be ${host} (${rule.meaning(host)})${rule.reduced ? `: ${rule.reduced.reason}` : ""}`;
+    case "any":
+      return "";
+  }
+}
+
+/** The value that promises a guest no more than either of two hosts keeps. */
+function meet(rule: RegisterRule, one: number, other: number): number {
+  switch (rule.relation) {
+    case "at-least":
+      return Math.max(one, other);
+    case "subset":
+      return bitsOf(one)
+        .filter((bit) => bitsOf(other).includes(bit))
+        .reduce((sum, bit) => sum + bit, 0);
+    case "endianness":
+      return one === 0 ? other : one;
+    case "at-most":
+    case "equal":
+    case "any":
+      return Math.min(one, other);
+  }
+}
+
+function bitsOf(value: number): number[] {
+  const found: number[] = [];
+  for (let bit = 1; bit <= value; bit *= 2) if (Math.floor(value / bit) % 2 === 1) found.push(bit);
+  return found;
+}
+
+function assemble(value: (rule: RegisterRule) => number): IdRegisters {
+  const words = new Map<RegisterName, Uint32Array>();
+  for (const rule of REGISTER_RULES) {
+    const word = words.get(rule.register) ?? new Uint32Array(1);
+    words.set(rule.register, word);
+    set(word, 0, rule.field, value(rule));
+  }
+  const read = (register: RegisterName): number => words.get(register)![0]!;
+  return Object.freeze({
+    idr0: read("IDR0"),
+    idr1: read("IDR1"),
+    idr2: read("IDR2"),
+    idr3: read("IDR3"),
+    idr4: 0,
+    idr5: read("IDR5"),
+    idr6: 0,
+    iidr: read("IIDR"),
+    aidr: read("AIDR"),
+  });
+}

@@ -1,0 +1,254 @@
+// What the edge may ask of core: the verbs, by topic. server/core/*.ts implement them; daemon.ts puts them together.
+// Every verb takes the id of an authenticated session; each rejects with a BrokerError and has then changed nothing.
+
+import type { BindPreview, PlainStage } from "../../backends/backend.ts";
+import type { BrokerError } from "../../backends/errors.ts";
+import type { FaultRecord } from "../../backends/faults.ts";
+import type { DeviceID, IommuID, StreamID, VirtualStreamID } from "../../backends/ids.ts";
+import type { HostDevice, IdRegisters, ReservedRegion } from "../../backends/inventory.ts";
+import type {
+  DmaOutcome,
+  RawStructures,
+  SimulatedAccess,
+  SimulatedDma,
+  TranslationOutcome,
+} from "../../backends/simulator-control.ts";
+import type { Disposition, VSTE } from "../../backends/vste.ts";
+import type { BrokerEvents } from "./events.ts";
+import type { AddressSpaceView, Census, DeviceView, Pinning, SessionView, VirtualIommuView } from "./views.ts";
+
+export type SessionNotice = { readonly kind: "deviceRemoved"; readonly device: DeviceID } | { readonly kind: "ended" };
+
+export interface SessionVerbs {
+  open(request: { displayName: string; ttlMs: number | undefined }): { session: SessionView; token: string };
+  /** The session of a token. Throws unauthenticated (unknown token) or lease_expired. */
+  authenticate(token: string): string;
+  /** Renews the lease; returns the milliseconds until it lapses. */
+  renew(session: string): number;
+  close(session: string): Promise<void>;
+  /** Notices for the session's keep-alive stream, until the returned function is called. */
+  onNotice(session: string, listener: (notice: SessionNotice) => void): () => void;
+}
+
+export interface MappingRequest {
+  readonly ipa: bigint;
+  readonly bytes: bigint;
+  /** Index into sources. */
+  readonly source: number;
+  readonly offset: bigint;
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+export interface AddressSpaceVerbs {
+  create(session: string, pinning: Pinning): Promise<AddressSpaceView>;
+  remove(session: string, addressSpace: string): Promise<void>;
+  map(
+    session: string,
+    request: { addressSpace: string; sources: readonly string[]; mappings: readonly MappingRequest[] },
+  ): Promise<AddressSpaceView>;
+  unmap(
+    session: string,
+    request: { addressSpace: string; ranges: readonly { ipa: bigint; bytes: bigint }[] },
+  ): Promise<{ view: AddressSpaceView; unmappedBytes: number }>;
+}
+
+export interface ModeResult {
+  readonly device: DeviceID;
+  readonly error: BrokerError | undefined;
+  readonly generation: number;
+}
+
+export interface VirtualIommuVerbs {
+  create(
+    session: string,
+    request: { addressSpace: string; iommus: readonly IommuID[]; registers: IdRegisters | undefined },
+  ): Promise<VirtualIommuView>;
+  remove(session: string, virtualIommu: string): Promise<void>;
+  setMode(session: string, virtualIommu: string, mode: PlainStage): Promise<readonly ModeResult[]>;
+  /** Commands as raw doublewords with virtual StreamIDs; validated as a whole first. Returns how many were executed. */
+  invalidate(
+    session: string,
+    virtualIommu: string,
+    commands: readonly { dword0: bigint; dword1: bigint }[],
+  ): Promise<number>;
+}
+
+export interface BindOutcome {
+  readonly device: DeviceView;
+  readonly disposition: Disposition;
+  /** Only with validateOnly. */
+  readonly preview: BindPreview | undefined;
+}
+
+export interface StageVerbs {
+  attach(
+    session: string,
+    request: {
+      device: DeviceID;
+      virtualIommu: string;
+      initial: PlainStage;
+      expectedGeneration: bigint | undefined;
+    },
+  ): Promise<DeviceView>;
+  detach(session: string, request: { device: DeviceID; expectedGeneration: bigint | undefined }): Promise<DeviceView>;
+  bind(
+    session: string,
+    request: {
+      device: DeviceID;
+      virtualStreamID: VirtualStreamID | undefined;
+      vste: VSTE;
+      validateOnly: boolean;
+      expectedGeneration: bigint | undefined;
+    },
+  ): Promise<BindOutcome>;
+  unbind(session: string, request: { device: DeviceID; expectedGeneration: bigint | undefined }): Promise<DeviceView>;
+}
+
+/** An event with its place in its device's sequence. */
+export interface SequencedFault {
+  /** From 1. */
+  readonly sequence: number;
+  readonly wallMs: number;
+  readonly fault: FaultRecord;
+}
+
+export interface FaultGap {
+  readonly device: DeviceID;
+  readonly first: number;
+  readonly last: number;
+  readonly reason: "ring-overrun" | "hardware-overflow";
+}
+
+export interface FaultBatch {
+  readonly events: readonly SequencedFault[];
+  readonly gaps: readonly FaultGap[];
+}
+
+export interface FaultSubscription {
+  /**
+   * Resolves with what is new, at most faultBatchEventsMax events; with undefined once the subscription ended (its
+   * session ended, or close() was called). Only one call at a time.
+   */
+  next(): Promise<FaultBatch | undefined>;
+  close(): void;
+}
+
+export interface FaultVerbs {
+  /** `devices` empty: all the session owns, now and later. Throws not_owner for a named device it does not own. */
+  subscribe(
+    session: string,
+    request: { devices: readonly DeviceID[]; resumeAfter: ReadonlyMap<DeviceID, bigint> },
+  ): FaultSubscription;
+}
+
+export interface DeviceQueries {
+  /** All devices in order of id. */
+  list(): readonly DeviceView[];
+  get(device: DeviceID): DeviceView;
+}
+
+export interface RegisterFieldView {
+  readonly register: string;
+  readonly field: string;
+  readonly msb: number;
+  readonly lsb: number;
+  readonly value: number;
+  readonly meaning: string;
+}
+
+export interface ReducedFieldView {
+  readonly register: string;
+  readonly field: string;
+  readonly hostValue: number;
+  readonly virtualValue: number;
+  readonly reason: string;
+}
+
+export interface FieldVerdictView {
+  readonly register: string;
+  readonly field: string;
+  readonly hostValue: number;
+  readonly wishedValue: number;
+  readonly ok: boolean;
+  /** Empty when ok. */
+  readonly reason: string;
+}
+
+export interface IommuCapabilityView {
+  readonly id: IommuID;
+  readonly registers: IdRegisters;
+  readonly fields: readonly RegisterFieldView[];
+  readonly virtualRegisters: IdRegisters;
+  readonly reduced: readonly ReducedFieldView[];
+  readonly asidBits: number;
+  readonly substreamIDBits: number;
+  readonly streamIDBits: number;
+  readonly iovaBits: number;
+  readonly ipaBits: number;
+  readonly outputBits: number;
+  readonly granuleBytes: readonly number[];
+  readonly stage2PageBytes: readonly number[];
+  readonly nesting: boolean;
+  /** Empty when nesting. */
+  readonly nestingReason: string;
+  readonly shapes: readonly {
+    readonly shape: "smmuv3-ste" | "single-page-table";
+    readonly supported: boolean;
+    readonly reason: string;
+  }[];
+  /** Empty without a wish. */
+  readonly wish: readonly FieldVerdictView[];
+}
+
+export interface DeviceCapabilityView {
+  readonly id: DeviceID;
+  readonly iommu: IommuID;
+  readonly streamIDs: readonly StreamID[];
+  readonly pasidBits: number;
+  readonly ats: boolean;
+  readonly apertureFirst: number;
+  readonly apertureLast: number;
+  readonly reservedRegions: readonly ReservedRegion[];
+  readonly msiWindow: ReservedRegion | undefined;
+  readonly translate: boolean;
+  /** Empty when translate. */
+  readonly translateReason: string;
+}
+
+export interface CapabilityQueries {
+  /** One IOMMU, or all in order of id. */
+  iommus(id: IommuID | undefined, wish: IdRegisters | undefined): readonly IommuCapabilityView[];
+  device(id: DeviceID): DeviceCapabilityView;
+}
+
+/** The Simulator service's verbs, each checked for ownership first. Only with the simulated backend. */
+export interface SimulatorVerbs {
+  addDevice(session: string, device: HostDevice): void;
+  removeDevice(session: string, device: DeviceID): Promise<void>;
+  dma(session: string, device: DeviceID, accesses: readonly SimulatedDma[]): Promise<readonly DmaOutcome[]>;
+  translate(
+    session: string,
+    device: DeviceID,
+    accesses: readonly (SimulatedAccess & { readonly access: "read" | "write" | "execute" })[],
+  ): Promise<readonly TranslationOutcome[]>;
+  readMemory(session: string, addressSpace: string, ipa: bigint, bytes: number): Uint8Array;
+  writeMemory(session: string, addressSpace: string, ipa: bigint, data: Uint8Array): void;
+  structures(session: string, device: DeviceID, streamIndex: number, substreamID: number): RawStructures;
+}
+
+/** Everything the edge is given. */
+export interface Core {
+  readonly sessions: SessionVerbs;
+  readonly addressSpaces: AddressSpaceVerbs;
+  readonly virtualIommus: VirtualIommuVerbs;
+  readonly stages: StageVerbs;
+  readonly faults: FaultVerbs;
+  readonly devices: DeviceQueries;
+  readonly capabilities: CapabilityQueries;
+  readonly simulator: SimulatorVerbs | undefined;
+  readonly events: BrokerEvents;
+  /** Ends lapsed sessions and gives back what they held. The daemon calls it on a timer; resolves when done. */
+  reapExpired(): Promise<void>;
+  census(): Census;
+}

@@ -1,0 +1,116 @@
+// Puts core together: the registry and the verbs around one backend. Everything it needs from outside is given.
+
+import type { Backend } from "../../backends/backend.ts";
+import type { InventoryChange } from "../../backends/inventory.ts";
+import type { SimulatorControl } from "../../backends/simulator-control.ts";
+import { AddressSpaces } from "./address-space.ts";
+import { Arbiter, type ArbiterDeps } from "./arbiter.ts";
+import { deviceCapability, iommuCapability } from "./capability.ts";
+import type { CapabilityQueries, Core, SessionVerbs } from "./core.ts";
+import { newDevice } from "./device.ts";
+import { BrokerEvents } from "./events.ts";
+import { FaultRouter } from "./fault-router.ts";
+import type { CoreLimits } from "./limits.ts";
+import { mappedBytesOf } from "./mapping-table.ts";
+import type { Ports } from "./ports.ts";
+import { Reaper } from "./reaper.ts";
+import { Registry } from "./registry.ts";
+import { Sessions } from "./sessions.ts";
+import { SimulatorGate } from "./simulator-gate.ts";
+import type { Census } from "./views.ts";
+import { VirtualIommus } from "./virtual-iommu.ts";
+import { WorkQueues } from "./work-queues.ts";
+
+export interface CoreOptions {
+  readonly backend: Backend;
+  /** Present: the Simulator service is to be served. */
+  readonly simulator: SimulatorControl | undefined;
+  readonly ports: Ports;
+  readonly limits: CoreLimits;
+}
+
+/** Builds core around a backend whose inventory is known. It subscribes to the backend's faults and inventory. */
+export function createCore(options: CoreOptions): Core {
+  const { backend, limits, ports, simulator } = options;
+  const events = new BrokerEvents();
+  const registry = new Registry(backend.inventory);
+  const sessions = new Sessions({ clock: ports.clock, identifiers: ports.identifiers, limits, events });
+  const queues = new WorkQueues(limits.queueDepthMax);
+  const spaces = new AddressSpaces({ backend, ports, limits, registry, sessions, queues });
+  const faults = new FaultRouter({ registry, sessions, limits, clock: ports.clock });
+  const deps: ArbiterDeps = { backend, ports, limits, registry, sessions, queues, spaces, faults, events };
+  const arbiter = new Arbiter(deps);
+  const virtualIommus = new VirtualIommus(deps, arbiter);
+  const reaper = new Reaper({ ...deps, arbiter, virtualIommus });
+  backend.onFault((notice) => faults.record(notice));
+  backend.inventory.onChange((change) => follow(change, deps));
+  return {
+    sessions: sessionVerbs(sessions, reaper),
+    addressSpaces: spaces,
+    virtualIommus,
+    stages: arbiter,
+    faults,
+    devices: {
+      list: () => registry.devices().map((device) => arbiter.view(device.host.id)),
+      get: (device) => arbiter.view(device),
+    },
+    capabilities: capabilityQueries(registry),
+    simulator: simulator && new SimulatorGate(deps, arbiter, simulator),
+    events,
+    reapExpired: () => reaper.reapLapsed(),
+    census: () => census(deps),
+  };
+}
+
+function sessionVerbs(sessions: Sessions, reaper: Reaper): SessionVerbs {
+  return {
+    open: (request) => sessions.open(request),
+    authenticate: (token) => sessions.authenticate(token),
+    renew: (session) => sessions.renew(session),
+    close: (session) => reaper.close(session),
+    onNotice: (session, listener) => sessions.onNotice(session, listener),
+  };
+}
+
+function capabilityQueries(registry: Registry): CapabilityQueries {
+  return {
+    iommus: (id, wish) => {
+      const hosts = id === undefined ? registry.iommus() : [registry.iommu(id)];
+      return [...hosts].sort((a, b) => (a.id < b.id ? -1 : 1)).map((host) => iommuCapability(host, wish));
+    },
+    device: (id) => {
+      const device = registry.device(id);
+      return deviceCapability(device, registry.group(device.host.group), registry.iommu(device.host.iommu));
+    },
+  };
+}
+
+/** Keeps the records in step with what appears and disappears. */
+function follow(change: InventoryChange, { events, faults, registry, sessions }: ArbiterDeps): void {
+  const { id } = change.device;
+  if (change.kind === "added") {
+    registry.addDevice(newDevice(change.device));
+    events.emit({ type: "deviceAdded", device: id });
+    return;
+  }
+  const { owner } = registry.groupOf(id);
+  registry.removeDevice(id);
+  faults.remove(id);
+  if (owner !== undefined) sessions.notifyDeviceRemoved(owner, id);
+  events.emit({ type: "deviceRemoved", device: id, session: owner });
+}
+
+function census({ faults, registry, sessions }: ArbiterDeps): Census {
+  return {
+    sessions: sessions.count(),
+    addressSpaces: registry.addressSpaces().length,
+    virtualIommus: registry.virtualIommus().length,
+    mappedBytes: registry.addressSpaces().reduce((sum, space) => sum + mappedBytesOf(space.table), 0),
+    devices: registry.devices().map((device) => {
+      const group = registry.group(device.host.group);
+      const { id, iommu } = device.host;
+      return { id, iommu, state: group.state, generation: group.generation, attached: device.attached };
+    }),
+    faults: faults.census(),
+  };
+}

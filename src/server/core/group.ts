@@ -1,0 +1,51 @@
+// An IOMMU group: the unit that has an owner, a stage state and a generation. Immutable; the registry swaps snapshots.
+
+import type { DeviceID, GroupID, IommuID } from "../../backends/ids.ts";
+import type { HostDevice } from "../../backends/inventory.ts";
+import type { VSTE } from "../../backends/vste.ts";
+import type { StageState } from "./stage-state.ts";
+
+export interface GroupRecord {
+  readonly id: GroupID;
+  readonly iommu: IommuID;
+  /** Every device of the group, in order of id. */
+  readonly devices: readonly DeviceID[];
+  readonly state: StageState;
+  /** Counts stage changes; 2^53 of them outlast any host. */
+  readonly generation: number;
+  /** Session id. */
+  readonly owner: string | undefined;
+  readonly virtualIommu: string | undefined;
+  /** The guest STE in force; undefined while there is no owner. */
+  readonly vste: VSTE | undefined;
+}
+
+/** A group as it is found: no owner, the host's default domain. */
+export function newGroup(device: HostDevice): GroupRecord {
+  return Object.freeze({
+    id: device.group,
+    iommu: device.iommu,
+    devices: [device.id],
+    state: "default-domain",
+    generation: 0,
+    owner: undefined,
+    virtualIommu: undefined,
+    vste: undefined,
+  });
+}
+
+export function withDevice(group: GroupRecord, device: DeviceID): GroupRecord {
+  return Object.freeze({ ...group, devices: [...group.devices, device].sort() });
+}
+
+export function withoutDevice(group: GroupRecord, device: DeviceID): GroupRecord {
+  return Object.freeze({ ...group, devices: group.devices.filter((member) => member !== device) });
+}
+
+/** The group after a stage change. */
+export function staged(
+  group: GroupRecord,
+  change: Pick<GroupRecord, "state" | "owner" | "virtualIommu" | "vste">,
+): GroupRecord {
+  return Object.freeze({ ...group, ...change, generation: group.generation + 1 });
+}

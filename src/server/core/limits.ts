@@ -1,0 +1,21 @@
+// Every bound on what clients can make the broker hold. Defaults live in config.ts; each refusal names its limit.
+
+export interface CoreLimits {
+  readonly sessionsMax: number;
+  readonly addressSpacesPerSessionMax: number;
+  readonly virtualIommusPerSessionMax: number;
+  readonly devicesPerSessionMax: number;
+  readonly mappingsPerAddressSpaceMax: number;
+  readonly mappingsPerCallMax: number;
+  readonly sourcesPerCallMax: number;
+  readonly commandsPerCallMax: number;
+  readonly bindsPerCallMax: number;
+  readonly faultStreamsPerSessionMax: number;
+  readonly faultRingEventsMax: number;
+  readonly faultBatchEventsMax: number;
+  /** Calls that may wait for one address space, virtual IOMMU or IOMMU group. */
+  readonly queueDepthMax: number;
+  readonly leaseTtlMinMs: number;
+  readonly leaseTtlMaxMs: number;
+  readonly leaseTtlDefaultMs: number;
+}

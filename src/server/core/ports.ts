@@ -1,0 +1,52 @@
+// What core needs from outside and is given: time, randomness, files, a journal. daemon.ts supplies them.
+
+import type { GuestMemoryFile } from "../../backends/guest-memory.ts";
+
+/** Time. Monotonic time decides leases; wall time only labels events. */
+export interface Clock {
+  /** Milliseconds that never go back and do not jump. */
+  monotonicMs(): number;
+  /** Milliseconds since 1970. */
+  wallMs(): number;
+}
+
+/** Identifiers that cannot be guessed, and the digest under which a secret is kept. */
+export interface Identifiers {
+  uuid(): string;
+  /** At least 128 bits of randomness, printable. */
+  token(): string;
+  /** One-way; the same token always gives the same digest. */
+  digest(token: string): string;
+}
+
+/** Opens files that a client named as guest memory. */
+export interface MemoryFiles {
+  /**
+   * Opens the file and retains it once for the caller.
+   * @throws BrokerError argument_invalid or policy_denied with the reason: outside the roots, a symbolic link, not a
+   *         regular file, another user's, not there
+   */
+  open(path: string): Promise<GuestMemoryFile>;
+}
+
+/** One line of history: what is about to happen, or what came of it. */
+export interface JournalEntry {
+  readonly kind: "intent" | "outcome";
+  readonly verb: string;
+  readonly session: string | undefined;
+  readonly subject: string;
+  readonly generation: number | undefined;
+  readonly result: "pending" | "done" | "failed";
+}
+
+/** Where intents and outcomes go before and after the backend is asked. */
+export interface Journal {
+  append(entry: JournalEntry): Promise<void>;
+}
+
+export interface Ports {
+  readonly clock: Clock;
+  readonly identifiers: Identifiers;
+  readonly memoryFiles: MemoryFiles;
+  readonly journal: Journal;
+}

@@ -1,0 +1,234 @@
+// What there is: groups, devices, address spaces, virtual IOMMUs, as immutable snapshots in maps.
+// Holds no rule: lookups that say what is unknown, and views without secrets. Every map is bounded by a limit that
+// the verbs enforce, or by the inventory.
+
+import type { AddressSpaceHandle, PartHandle } from "../../backends/backend.ts";
+import { BrokerError } from "../../backends/errors.ts";
+import type { DeviceID, GroupID, IommuID } from "../../backends/ids.ts";
+import type { HostIommu, IdRegisters, Inventory } from "../../backends/inventory.ts";
+import { assert } from "../../spec/assert.ts";
+import { type DeviceRecord, newDevice } from "./device.ts";
+import { type GroupRecord, newGroup, withDevice, withoutDevice } from "./group.ts";
+import { type MappingTable, mappedBytesOf } from "./mapping-table.ts";
+import type { AddressSpaceView, DeviceView, Pinning, SessionView, VirtualIommuView } from "./views.ts";
+
+export interface AddressSpaceRecord {
+  readonly id: string;
+  readonly session: string;
+  readonly pinning: Pinning;
+  /** The backend has the mappings. */
+  readonly populated: boolean;
+  readonly handle: AddressSpaceHandle;
+  readonly table: MappingTable;
+}
+
+export interface VirtualIommuRecord {
+  readonly id: string;
+  readonly session: string;
+  readonly addressSpace: string;
+  readonly registers: IdRegisters;
+  /** Host IOMMUs named at creation; the registers fit all of them. */
+  readonly declared: readonly IommuID[];
+  /** Host IOMMUs with a nesting parent of their own in this virtual IOMMU. */
+  readonly parts: ReadonlyMap<IommuID, PartHandle>;
+}
+
+export class Registry {
+  readonly #inventory: Inventory;
+  readonly #devices = new Map<DeviceID, DeviceRecord>();
+  readonly #groups = new Map<GroupID, GroupRecord>();
+  readonly #spaces = new Map<string, AddressSpaceRecord>();
+  readonly #virtualIommus = new Map<string, VirtualIommuRecord>();
+
+  constructor(inventory: Inventory) {
+    this.#inventory = inventory;
+    for (const device of inventory.devices()) this.addDevice(newDevice(device));
+  }
+
+  // Host IOMMUs ----------------------------------------------------------------------------------------------------
+
+  iommus(): readonly HostIommu[] {
+    return this.#inventory.iommus();
+  }
+
+  iommu(id: IommuID): HostIommu {
+    const found = this.#inventory.iommus().find((iommu) => iommu.id === id);
+    if (found) return found;
+    const known = this.#inventory.iommus().map((iommu) => iommu.id);
+    throw new BrokerError("iommu_unknown", `no IOMMU ${id}; this host has ${known.join(", ")}`, { iommu: id });
+  }
+
+  // Devices and groups ---------------------------------------------------------------------------------------------
+
+  addDevice(device: DeviceRecord): void {
+    const { id, group } = device.host;
+    assert(!this.#devices.has(id), `device ${id} appeared twice`);
+    this.#devices.set(id, device);
+    const record = this.#groups.get(group);
+    this.#groups.set(group, record ? withDevice(record, id) : newGroup(device.host));
+  }
+
+  removeDevice(id: DeviceID): void {
+    const group = this.group(this.device(id).host.group);
+    this.#devices.delete(id);
+    const left = withoutDevice(group, id);
+    if (left.devices.length === 0) this.#groups.delete(group.id);
+    else this.#groups.set(group.id, left);
+  }
+
+  devices(): readonly DeviceRecord[] {
+    return [...this.#devices.values()].sort((a, b) => (a.host.id < b.host.id ? -1 : 1));
+  }
+
+  findDevice(id: DeviceID): DeviceRecord | undefined {
+    return this.#devices.get(id);
+  }
+
+  device(id: DeviceID): DeviceRecord {
+    const found = this.#devices.get(id);
+    if (found) return found;
+    throw new BrokerError("device_unknown", `no device ${id}; ListDevices tells which there are`, { device: id });
+  }
+
+  putDevice(device: DeviceRecord): void {
+    assert(this.#devices.has(device.host.id), `device ${device.host.id} is not in the registry`);
+    this.#devices.set(device.host.id, device);
+  }
+
+  group(id: GroupID): GroupRecord {
+    const found = this.#groups.get(id);
+    assert(found !== undefined, `group ${id} has devices but no record`);
+    return found;
+  }
+
+  groupOf(device: DeviceID): GroupRecord {
+    return this.group(this.device(device).host.group);
+  }
+
+  groups(): readonly GroupRecord[] {
+    return [...this.#groups.values()];
+  }
+
+  groupsOwnedBy(session: string): readonly GroupRecord[] {
+    return this.groups().filter((group) => group.owner === session);
+  }
+
+  putGroup(group: GroupRecord): void {
+    this.#groups.set(group.id, group);
+  }
+
+  devicesOfVirtualIommu(virtualIommu: string): readonly DeviceRecord[] {
+    return this.devices().filter(
+      (device) => device.attached && this.group(device.host.group).virtualIommu === virtualIommu,
+    );
+  }
+
+  attachedCount(session: string): number {
+    return this.devices().filter((device) => device.attached && this.group(device.host.group).owner === session).length;
+  }
+
+  // Address spaces -------------------------------------------------------------------------------------------------
+
+  addressSpace(id: string, session: string): AddressSpaceRecord {
+    const found = this.#spaces.get(id);
+    if (!found) throw new BrokerError("address_space_unknown", `no address space ${id}`, { address_space: id });
+    if (found.session !== session) throw notYours("address space", id);
+    return found;
+  }
+
+  hasAddressSpace(id: string): boolean {
+    return this.#spaces.has(id);
+  }
+
+  addressSpacesOf(session: string): readonly AddressSpaceRecord[] {
+    return [...this.#spaces.values()].filter((space) => space.session === session);
+  }
+
+  putAddressSpace(space: AddressSpaceRecord): void {
+    this.#spaces.set(space.id, Object.freeze(space));
+  }
+
+  deleteAddressSpace(id: string): void {
+    this.#spaces.delete(id);
+  }
+
+  addressSpaces(): readonly AddressSpaceRecord[] {
+    return [...this.#spaces.values()];
+  }
+
+  // Virtual IOMMUs -------------------------------------------------------------------------------------------------
+
+  virtualIommu(id: string, session: string): VirtualIommuRecord {
+    const found = this.#virtualIommus.get(id);
+    if (!found) throw new BrokerError("virtual_iommu_unknown", `no virtual IOMMU ${id}`, { virtual_iommu: id });
+    if (found.session !== session) throw notYours("virtual IOMMU", id);
+    return found;
+  }
+
+  hasVirtualIommu(id: string): boolean {
+    return this.#virtualIommus.has(id);
+  }
+
+  virtualIommusOf(session: string): readonly VirtualIommuRecord[] {
+    return this.virtualIommus().filter((virtual) => virtual.session === session);
+  }
+
+  virtualIommusIn(addressSpace: string): readonly VirtualIommuRecord[] {
+    return this.virtualIommus().filter((virtual) => virtual.addressSpace === addressSpace);
+  }
+
+  virtualIommus(): readonly VirtualIommuRecord[] {
+    return [...this.#virtualIommus.values()];
+  }
+
+  putVirtualIommu(virtual: VirtualIommuRecord): void {
+    this.#virtualIommus.set(virtual.id, Object.freeze(virtual));
+  }
+
+  deleteVirtualIommu(id: string): void {
+    this.#virtualIommus.delete(id);
+  }
+}
+
+export function deviceView(registry: Registry, id: DeviceID, owner: (session: string) => SessionView): DeviceView {
+  const device = registry.device(id);
+  const group = registry.group(device.host.group);
+  return Object.freeze({
+    id,
+    iommu: device.host.iommu,
+    group: group.id,
+    groupDevices: group.devices,
+    streamIDs: device.host.streamIDs,
+    state: group.state,
+    generation: group.generation,
+    attached: device.attached,
+    owner: group.owner === undefined ? undefined : owner(group.owner),
+    virtualIommu: group.virtualIommu,
+    virtualStreamID: device.virtualStreamID,
+    vste: group.vste,
+  });
+}
+
+export function addressSpaceView(space: AddressSpaceRecord): AddressSpaceView {
+  return Object.freeze({
+    id: space.id,
+    pinning: space.pinning,
+    populated: space.populated,
+    mappingCount: space.table.length,
+    mappedBytes: mappedBytesOf(space.table),
+  });
+}
+
+export function virtualIommuView(registry: Registry, virtual: VirtualIommuRecord): VirtualIommuView {
+  return Object.freeze({
+    id: virtual.id,
+    addressSpace: virtual.addressSpace,
+    registers: virtual.registers,
+    iommus: [...virtual.parts.keys()],
+    devices: registry.devicesOfVirtualIommu(virtual.id).map((device) => device.host.id),
+  });
+}
+
+function notYours(what: string, id: string): BrokerError {
+  return new BrokerError("not_owner", `${what} ${id} belongs to another session`, { id });
+}

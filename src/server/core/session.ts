@@ -1,0 +1,27 @@
+// Session lease arithmetic: open, renew, lapsed? Monotonic milliseconds only.
+
+export interface SessionRecord {
+  readonly id: string;
+  readonly displayName: string;
+  /** One-way digest of the token; the token itself is never kept. */
+  readonly tokenDigest: string;
+  readonly ttlMs: number;
+  /** Monotonic time at which the lease lapses. */
+  readonly deadlineMs: number;
+}
+
+export function openSession(
+  request: { id: string; displayName: string; tokenDigest: string; ttlMs: number },
+  nowMs: number,
+): SessionRecord {
+  return Object.freeze({ ...request, deadlineMs: nowMs + request.ttlMs });
+}
+
+export function renewed(session: SessionRecord, nowMs: number): SessionRecord {
+  return Object.freeze({ ...session, deadlineMs: nowMs + session.ttlMs });
+}
+
+/** A lease is over at its deadline, not after it. */
+export function isLapsed(session: SessionRecord, nowMs: number): boolean {
+  return nowMs >= session.deadlineMs;
+}

@@ -1,0 +1,159 @@
+// Sessions: who is present, and until when. Tokens are kept only as digests.
+// Ending a session is two steps: it is marked ended at once, so nothing more is admitted; the reaper then gives back
+// what it held. Ended sessions are remembered for a while, so that a late call learns why it is refused.
+
+import { BrokerError, limitReached } from "../../backends/errors.ts";
+import type { DeviceID } from "../../backends/ids.ts";
+import { assert } from "../../spec/assert.ts";
+import type { SessionNotice } from "./core.ts";
+import type { BrokerEvents } from "./events.ts";
+import type { CoreLimits } from "./limits.ts";
+import type { Clock, Identifiers } from "./ports.ts";
+import { isLapsed, openSession, renewed, type SessionRecord } from "./session.ts";
+import type { SessionView } from "./views.ts";
+
+/** How many ended sessions are remembered. */
+const ENDED_MAX = 1024;
+
+export type EndReason = "closed" | "lease_expired";
+
+export class Sessions {
+  readonly #live = new Map<string, SessionRecord>();
+  readonly #byDigest = new Map<string, string>();
+  /** Ended, but what they held is not all given back yet. */
+  readonly #ending = new Map<string, SessionRecord>();
+  readonly #ended = new Map<string, EndReason>();
+  readonly #listeners = new Map<string, Set<(notice: SessionNotice) => void>>();
+  readonly #deps: { clock: Clock; identifiers: Identifiers; limits: CoreLimits; events: BrokerEvents };
+
+  constructor(deps: { clock: Clock; identifiers: Identifiers; limits: CoreLimits; events: BrokerEvents }) {
+    this.#deps = deps;
+  }
+
+  open(request: { displayName: string; ttlMs: number | undefined }): { session: SessionView; token: string } {
+    const { clock, identifiers, limits, events } = this.#deps;
+    const ttlMs = this.#ttl(request.ttlMs);
+    if (this.#live.size + this.#ending.size >= limits.sessionsMax) {
+      events.emit({ type: "limitReached", limit: "sessions_max" });
+      throw limitReached("sessions_max", limits.sessionsMax, "close a session, or raise limits.sessions_max");
+    }
+    const token = identifiers.token();
+    const tokenDigest = identifiers.digest(token);
+    const { displayName } = request;
+    const session = openSession({ id: identifiers.uuid(), displayName, tokenDigest, ttlMs }, clock.monotonicMs());
+    this.#live.set(session.id, session);
+    this.#byDigest.set(tokenDigest, session.id);
+    events.emit({ type: "sessionOpened", session: session.id, displayName });
+    return { session: sessionView(session), token };
+  }
+
+  /** Session id of a token. Throws unauthenticated or lease_expired. */
+  authenticate(token: string): string {
+    const digest = this.#deps.identifiers.digest(token);
+    const id = this.#byDigest.get(digest);
+    if (id !== undefined) {
+      this.requireLive(id);
+      return id;
+    }
+    const reason = this.#ended.get(digest);
+    if (reason !== undefined) throw ended(reason);
+    throw new BrokerError("unauthenticated", "the session token is not one of this daemon's: call OpenSession", {});
+  }
+
+  /** Refuses a session that has ended or whose lease has lapsed, reaped or not. */
+  requireLive(id: string): SessionRecord {
+    const session = this.#live.get(id);
+    if (!session) throw ended("closed");
+    if (isLapsed(session, this.#deps.clock.monotonicMs())) throw ended("lease_expired");
+    return session;
+  }
+
+  renew(id: string): number {
+    const session = renewed(this.requireLive(id), this.#deps.clock.monotonicMs());
+    this.#live.set(id, session);
+    return session.ttlMs;
+  }
+
+  /** Marks the session ended: from now on nothing more is admitted. False when it already was. */
+  end(id: string, reason: EndReason): boolean {
+    const session = this.#live.get(id);
+    if (!session) return false;
+    this.#live.delete(id);
+    this.#byDigest.delete(session.tokenDigest);
+    this.#ending.set(id, session);
+    this.#ended.set(session.tokenDigest, reason);
+    if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value!);
+    this.#deps.events.emit({ type: "sessionEnded", session: id, displayName: session.displayName, reason });
+    this.#notify(id, { kind: "ended" });
+    this.#listeners.delete(id);
+    return true;
+  }
+
+  /** What it held is given back. */
+  forget(id: string): void {
+    assert(!this.#live.has(id), "only an ended session is forgotten");
+    this.#ending.delete(id);
+  }
+
+  /** Ids of sessions whose lease has lapsed, and of ended ones not yet given back. */
+  lapsed(): readonly string[] {
+    const now = this.#deps.clock.monotonicMs();
+    return [...this.#live.values()].filter((session) => isLapsed(session, now)).map((session) => session.id);
+  }
+
+  ending(): readonly string[] {
+    return [...this.#ending.keys()];
+  }
+
+  view(id: string): SessionView | undefined {
+    const session = this.#live.get(id) ?? this.#ending.get(id);
+    return session && sessionView(session);
+  }
+
+  count(): number {
+    return this.#live.size;
+  }
+
+  onNotice(id: string, listener: (notice: SessionNotice) => void): () => void {
+    this.requireLive(id);
+    const listeners = this.#listeners.get(id) ?? new Set();
+    this.#listeners.set(id, listeners);
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+    };
+  }
+
+  notifyDeviceRemoved(id: string, device: DeviceID): void {
+    this.#notify(id, { kind: "deviceRemoved", device });
+  }
+
+  #notify(id: string, notice: SessionNotice): void {
+    for (const listener of this.#listeners.get(id) ?? []) listener(notice);
+  }
+
+  #ttl(asked: number | undefined): number {
+    const { leaseTtlDefaultMs, leaseTtlMinMs, leaseTtlMaxMs } = this.#deps.limits;
+    if (asked === undefined) return leaseTtlDefaultMs;
+    if (asked >= leaseTtlMinMs && asked <= leaseTtlMaxMs) return asked;
+    const expected = `must be ${leaseTtlMinMs} to ${leaseTtlMaxMs}, or 0 for ${leaseTtlDefaultMs}`;
+    throw new BrokerError(
+      "argument_invalid",
+      `lease_ttl_ms ${asked} ${expected}`,
+      { lease_ttl_ms: asked, minimum: leaseTtlMinMs, maximum: leaseTtlMaxMs },
+      { fields: [{ path: "lease_ttl_ms", description: expected }] },
+    );
+  }
+}
+
+function sessionView(session: SessionRecord): SessionView {
+  return Object.freeze({ id: session.id, displayName: session.displayName, ttlMs: session.ttlMs });
+}
+
+function ended(reason: EndReason): BrokerError {
+  return new BrokerError(
+    "lease_expired",
+    reason === "closed" ? "the session was closed: open another" : "the session's lease lapsed: open another",
+    { reason },
+  );
+}
