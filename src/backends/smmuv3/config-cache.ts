@@ -1,0 +1,91 @@
+// Decoded STEs and CDs, as hardware caches them: what is here is used until a CMD_CFGI_* removes it.
+// Only legal structures are kept. Both levels are bounded; the oldest goes first.
+// Source: IHI 0070G.b §3.21 (caching of structures), §4.3 (invalidation).
+
+import type { StreamWorld } from "./cd.ts";
+import type { ContextConfig } from "./context.ts";
+import type { Stage2Config } from "./stage2.ts";
+import type { DecodedSTE } from "./ste.ts";
+
+/** A legal STE, boiled down to what a transaction needs, with the CDs that were reached through it. */
+export interface StreamConfig {
+  readonly ste: DecodedSTE;
+  /** Config[2]: false terminates silently. */
+  readonly passes: boolean;
+  readonly hasStage1: boolean;
+  readonly stage2: Stage2Config | undefined;
+  readonly world: StreamWorld;
+  readonly vmid: number;
+  /** log2 of the number of CDs; 0: substreams are off. */
+  readonly cdBits: number;
+  readonly contexts: Map<number, ContextConfig>;
+}
+
+export const CACHED_STREAMS_MAX = 4096;
+export const CACHED_CONTEXTS_MAX = 1024; // of one stream
+
+export class ConfigCache {
+  readonly #streams = new Map<number, StreamConfig>();
+  #lastID = -1;
+  #last: StreamConfig | undefined;
+
+  stream(streamID: number): StreamConfig | undefined {
+    if (streamID === this.#lastID) return this.#last;
+    const found = this.#streams.get(streamID);
+    this.#lastID = streamID;
+    this.#last = found;
+    return found;
+  }
+
+  addStream(streamID: number, config: StreamConfig): void {
+    makeRoom(this.#streams, CACHED_STREAMS_MAX);
+    this.#streams.set(streamID, config);
+    this.#forgetLast();
+  }
+
+  addContext(stream: StreamConfig, substreamID: number, context: ContextConfig): void {
+    makeRoom(stream.contexts, CACHED_CONTEXTS_MAX);
+    stream.contexts.set(substreamID, context);
+  }
+
+  /** CMD_CFGI_STE: the STE and every CD reached through it. */
+  dropStream(streamID: number): void {
+    this.#streams.delete(streamID);
+    this.#forgetLast();
+  }
+
+  /** CMD_CFGI_STE_RANGE: StreamIDs first to first + count - 1. */
+  dropRange(first: number, count: number): void {
+    for (const streamID of this.#streams.keys()) {
+      if (streamID >= first && streamID < first + count) this.#streams.delete(streamID);
+    }
+    this.#forgetLast();
+  }
+
+  /** CMD_CFGI_CD. */
+  dropContext(streamID: number, substreamID: number): void {
+    this.#streams.get(streamID)?.contexts.delete(substreamID);
+  }
+
+  /** CMD_CFGI_CD_ALL. */
+  dropContexts(streamID: number): void {
+    this.#streams.get(streamID)?.contexts.clear();
+  }
+
+  /** CMD_CFGI_ALL. */
+  clear(): void {
+    this.#streams.clear();
+    this.#forgetLast();
+  }
+
+  #forgetLast(): void {
+    this.#lastID = -1;
+    this.#last = undefined;
+  }
+}
+
+function makeRoom(map: Map<number, unknown>, max: number): void {
+  if (map.size < max) return;
+  const oldest = map.keys().next();
+  if (oldest.done !== true) map.delete(oldest.value);
+}

@@ -1,0 +1,105 @@
+// The MMIO register file: which bits exist, which are locked when, and what reads back.
+// Effects of a write are the owner's business: write() says which register took a new value.
+// Reserved bits are RES0: they read as zero and writes to them are dropped.
+// Source: IHI 0070G.b §6.1, §6.3; update and acknowledge pairs §6.2.1.
+
+import { type Field, set } from "../../spec/layout.ts";
+import { CR0, CR2, GBPA, IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
+import { and32, lo32 } from "../../spec/u64.ts";
+import type { Features, IdRegisters } from "./id-registers.ts";
+
+/** What holds a register still while it is in use. */
+export type Lock = "smmuEnabled" | "commandQueueEnabled" | "eventQueueEnabled" | "gbpa";
+
+interface Rule {
+  readonly mask: number;
+  readonly lock?: Lock;
+}
+
+const ALL = 0xffff_ffff;
+/** Addresses of tables and queues: [55:5] with the allocation hint in bit 62; the size of a queue in [4:0]. */
+const BASE_HIGH = 0x40ff_ffff;
+
+export class RegisterFile {
+  readonly #values = new Map<number, number>();
+  readonly #readOnly: ReadonlyMap<number, number>;
+  readonly #rules: ReadonlyMap<number, Rule>;
+
+  constructor(id: IdRegisters, features: Features) {
+    this.#readOnly = new Map([
+      [REGISTER.IDR0, id.idr0],
+      [REGISTER.IDR1, id.idr1],
+      [REGISTER.IDR2, id.idr2],
+      [REGISTER.IDR3, id.idr3],
+      [REGISTER.IDR4, id.idr4],
+      [REGISTER.IDR5, id.idr5],
+      [REGISTER.IDR6, id.idr6],
+      [REGISTER.IIDR, id.iidr],
+      [REGISTER.AIDR, id.aidr],
+    ]);
+    this.#rules = rules(features);
+    this.#values.set(REGISTER.GBPA, maskOf([GBPA.SHCFG], [1])); // SHCFG resets to "use incoming"
+  }
+
+  read(offset: number): number {
+    return lo32(this.#readOnly.get(offset) ?? this.#values.get(offset) ?? 0);
+  }
+
+  /**
+   * Stores a value as far as the register has the bits and is not locked.
+   *
+   * @returns false when nothing was stored: no such register, read-only, or locked
+   */
+  write(offset: number, value: number, isLocked: (lock: Lock) => boolean): boolean {
+    const rule = this.#rules.get(offset);
+    if (rule === undefined || (rule.lock !== undefined && isLocked(rule.lock))) return false;
+    this.#values.set(offset, and32(value, rule.mask));
+    return true;
+  }
+
+  /** The two halves of a 64-bit register, for the layouts. */
+  pair(offset: number): Uint32Array<ArrayBuffer> {
+    return Uint32Array.of(this.read(offset), this.read(offset + 4));
+  }
+}
+
+function rules(features: Features): ReadonlyMap<number, Rule> {
+  const cr0 = [CR0.SMMUEN, CR0.EVENTQEN, CR0.CMDQEN];
+  if (features.pri) cr0.push(CR0.PRIQEN);
+  if (features.ats) cr0.push(CR0.ATSCHK);
+  if (features.vmw) cr0.push(CR0.VMW);
+  const cr2 = [CR2.RECINVSID, CR2.PTM];
+  if (features.hyp) cr2.push(CR2.E2H);
+  const smmuEnabled = { mask: ALL, lock: "smmuEnabled" } as const;
+  return new Map<number, Rule>([
+    [REGISTER.CR0, { mask: maskOf(cr0) }],
+    [REGISTER.CR1, { mask: 0xfff }],
+    [REGISTER.CR2, { mask: maskOf(cr2), lock: "smmuEnabled" }],
+    [REGISTER.GBPA, { mask: maskOf(Object.values(GBPA)) - maskOf([GBPA.Update]), lock: "gbpa" }],
+    [REGISTER.IRQ_CTRL, { mask: maskOf(Object.values(IRQ_CTRL)) }],
+    [REGISTER.GERROR_IRQ_CFG0, { mask: ALL }],
+    [REGISTER.GERROR_IRQ_CFG0 + 4, { mask: ALL }],
+    [REGISTER.GERROR_IRQ_CFG1, { mask: ALL }],
+    [REGISTER.GERROR_IRQ_CFG2, { mask: ALL }],
+    [REGISTER.STRTAB_BASE, { ...smmuEnabled, mask: 0xffff_ffc0 }],
+    [REGISTER.STRTAB_BASE + 4, { ...smmuEnabled, mask: BASE_HIGH }],
+    [REGISTER.STRTAB_BASE_CFG, { ...smmuEnabled, mask: 0x0003_07ff }],
+    [REGISTER.CMDQ_BASE, { mask: ALL, lock: "commandQueueEnabled" }],
+    [REGISTER.CMDQ_BASE + 4, { mask: BASE_HIGH, lock: "commandQueueEnabled" }],
+    [REGISTER.EVENTQ_BASE, { mask: ALL, lock: "eventQueueEnabled" }],
+    [REGISTER.EVENTQ_BASE + 4, { mask: BASE_HIGH, lock: "eventQueueEnabled" }],
+    [REGISTER.EVENTQ_IRQ_CFG0, { mask: ALL }],
+    [REGISTER.EVENTQ_IRQ_CFG0 + 4, { mask: ALL }],
+    [REGISTER.EVENTQ_IRQ_CFG1, { mask: ALL }],
+    [REGISTER.EVENTQ_IRQ_CFG2, { mask: ALL }],
+  ]);
+}
+
+/** The bits of fields, all ones or with the given values. */
+function maskOf(fields: readonly Field[], values?: readonly number[]): number {
+  const word = new Uint32Array(1);
+  fields.forEach((field, index) => {
+    set(word, 0, field, values?.[index] ?? 2 ** field.width - 1);
+  });
+  return word[0]!;
+}

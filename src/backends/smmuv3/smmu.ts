@@ -1,0 +1,260 @@
+// The SMMU: registers in front, translation and queues behind. Start here.
+// It asks for memory and two interrupt lines, nothing else: no clock, no log, no promise; it never throws for what a
+// guest wrote. Commands run to completion inside the register write that made them visible.
+// Source: IHI 0070G.b §6 (registers), §3.3.3 (translation), §3.5 (queues), §3.12 (faults).
+
+import { get } from "../../spec/layout.ts";
+import { CR0, CR2, GBPA, IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
+import { hiOf, joinBigint, loOf, pow2 } from "../../spec/u64.ts";
+import { CommandQueue } from "./command-queue.ts";
+import { ConfigCache } from "./config-cache.ts";
+import { ContextTableReader } from "./context-table.ts";
+import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCounters } from "./counters.ts";
+import { EventQueue } from "./event-queue.ts";
+import { GlobalErrors } from "./gerror.ts";
+import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
+import type { PhysicalMemory } from "./memory.ts";
+import { type Lock, RegisterFile } from "./register-file.ts";
+import { Responder } from "./respond.ts";
+import { Stage1 } from "./stage1.ts";
+import { Stage2 } from "./stage2.ts";
+import type { ResumedTransaction } from "./stall.ts";
+import { decodeStreamTable, StreamTableReader } from "./stream-table.ts";
+import { Tlb } from "./tlb.ts";
+import { TlbInvalidator } from "./tlb-invalidate.ts";
+import type { Outcome, Transaction } from "./transaction.ts";
+import { type Switches, Translator } from "./translate.ts";
+
+export type { SmmuCounters, StreamCounters } from "./counters.ts";
+export type { Fault, FaultClass } from "./fault.ts";
+export type { IdRegisters } from "./id-registers.ts";
+export type { ResumedTransaction } from "./stall.ts";
+export type { Access, Outcome, Transaction } from "./transaction.ts";
+
+/** The two interrupts the model raises, edges; IRQ_CTRL gates them. */
+export interface InterruptLines {
+  /** The Event queue went from empty to non-empty. */
+  eventQueue(): void;
+  /** A global error became active. */
+  gerror(): void;
+}
+
+const TLB_ENTRIES = 8192;
+
+export class Smmu {
+  readonly counters: SmmuCounters = newSmmuCounters();
+  readonly #features: Features;
+  readonly #registers: RegisterFile;
+  readonly #switches: Switches;
+  readonly #cache = new ConfigCache();
+  readonly #errors: GlobalErrors;
+  readonly #events: EventQueue;
+  readonly #commands: CommandQueue;
+  readonly #invalidator: TlbInvalidator;
+  readonly #responder: Responder;
+  readonly #translator: Translator;
+  readonly #tracked = new Map<number, StreamCounters>();
+
+  constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines) {
+    const features = featuresOf(id);
+    const counters = this.counters;
+    this.#features = features;
+    this.#registers = new RegisterFile(id, features);
+    this.#switches = {
+      smmuEnabled: false,
+      bypassAborts: false,
+      recordsBadStreamID: false,
+      e2h: false,
+      streamTable: decodeStreamTable(new Uint32Array(2), 0, features),
+    };
+    this.#errors = new GlobalErrors(() => {
+      if (this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN)) irq.gerror();
+    });
+    const parts = { memory, features, errors: this.#errors, counters };
+    this.#events = new EventQueue(parts, () => {
+      if (this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN)) irq.eventQueue();
+    });
+    const main = new Tlb(TLB_ENTRIES);
+    const stage2Tlb = new Tlb(TLB_ENTRIES);
+    const stage2 = new Stage2(memory, counters, stage2Tlb);
+    this.#invalidator = new TlbInvalidator(main, stage2Tlb);
+    this.#commands = new CommandQueue(parts, {
+      cache: this.#cache,
+      tlb: this.#invalidator,
+      resume: (streamID, stag, action) => this.#responder.resume(streamID, stag, action),
+      terminateStalls: (streamID) => this.#responder.terminateStalls(streamID),
+    });
+    this.#translator = new Translator({
+      features,
+      counters,
+      switches: this.#switches,
+      cache: this.#cache,
+      streams: new StreamTableReader(memory, features, counters),
+      contexts: new ContextTableReader(memory, features, counters, stage2),
+      stage1: new Stage1(memory, counters, main, stage2),
+      stage2,
+    });
+    this.#responder = new Responder(this.#translator, this.#events, features.stallMax);
+  }
+
+  /** Translates one transaction; its event, if any, is in the queue when this returns. */
+  translate(tx: Transaction): Outcome {
+    this.counters.transaction += 1;
+    const outcome = this.#responder.settle(tx, this.#translator.translate(tx));
+    if (this.#tracked.size > 0) this.#count(tx.streamID, outcome);
+    return outcome;
+  }
+
+  /** Stalled transactions that CMD_RESUME or CMD_STALL_TERM answered since the last call. */
+  takeResumed(): readonly ResumedTransaction[] {
+    return this.#responder.takeResumed();
+  }
+
+  /** Keeps counters of one stream from now on; the same object until untrackStream. */
+  trackStream(streamID: number): StreamCounters {
+    const known = this.#tracked.get(streamID);
+    if (known !== undefined) return known;
+    const counters = newStreamCounters();
+    this.#tracked.set(streamID, counters);
+    return counters;
+  }
+
+  untrackStream(streamID: number): void {
+    this.#tracked.delete(streamID);
+  }
+
+  read32(offset: number): number {
+    switch (offset) {
+      case REGISTER.CR0ACK:
+        return this.#registers.read(REGISTER.CR0);
+      case REGISTER.IRQ_CTRLACK:
+        return this.#registers.read(REGISTER.IRQ_CTRL);
+      case REGISTER.GERROR:
+        return this.#errors.gerror;
+      case REGISTER.GERRORN:
+        return this.#errors.gerrorn;
+      case REGISTER.CMDQ_PROD:
+        return this.#commands.prod;
+      case REGISTER.CMDQ_CONS:
+        return this.#commands.cons;
+      case REGISTER.EVENTQ_PROD:
+        return this.#events.prod;
+      case REGISTER.EVENTQ_CONS:
+        return this.#events.cons;
+      default:
+        return this.#registers.read(offset);
+    }
+  }
+
+  write32(offset: number, value: number): void {
+    switch (offset) {
+      case REGISTER.GERRORN:
+        this.#errors.acknowledge(value);
+        this.#responder.flush();
+        this.#commands.run();
+        return;
+      case REGISTER.CMDQ_PROD:
+        this.#commands.prod = value;
+        this.#commands.run();
+        return;
+      case REGISTER.CMDQ_CONS:
+        if (!this.#commands.isEnabled) this.#commands.cons = value;
+        return;
+      case REGISTER.EVENTQ_PROD:
+        if (!this.#events.isEnabled) this.#events.prod = value;
+        return;
+      case REGISTER.EVENTQ_CONS:
+        this.#events.cons = value;
+        this.#responder.flush();
+        return;
+      case REGISTER.GBPA:
+        if (get(Uint32Array.of(value), 0, GBPA.Update) === 0) return; // only a write with Update=1 counts (§6.3.14)
+    }
+    if (this.#registers.write(offset, value, (lock) => this.#isLocked(lock))) this.#apply(offset);
+  }
+
+  read64(offset: number): bigint {
+    return joinBigint(this.read32(offset + 4), this.read32(offset));
+  }
+
+  write64(offset: number, value: bigint): void {
+    this.write32(offset, loOf(value));
+    this.write32(offset + 4, hiOf(value));
+  }
+
+  #isLocked(lock: Lock): boolean {
+    switch (lock) {
+      case "smmuEnabled":
+        return this.#switches.smmuEnabled;
+      case "commandQueueEnabled":
+        return this.#commands.isEnabled;
+      case "eventQueueEnabled":
+        return this.#events.isEnabled;
+      case "gbpa":
+        return false; // an update is complete when the write returns
+    }
+  }
+
+  #apply(offset: number): void {
+    const registers = this.#registers;
+    const word = Uint32Array.of(registers.read(offset));
+    switch (offset) {
+      case REGISTER.CR0:
+        this.#applyCR0(word);
+        return;
+      case REGISTER.CR2:
+        this.#switches.e2h = get(word, 0, CR2.E2H) === 1;
+        this.#switches.recordsBadStreamID = get(word, 0, CR2.RECINVSID) === 1;
+        this.#cache.clear(); // StreamWorld is part of what was decoded
+        return;
+      case REGISTER.GBPA:
+        this.#switches.bypassAborts = get(word, 0, GBPA.ABORT) === 1;
+        return;
+      case REGISTER.STRTAB_BASE:
+      case REGISTER.STRTAB_BASE + 4:
+      case REGISTER.STRTAB_BASE_CFG:
+        this.#switches.streamTable = decodeStreamTable(
+          registers.pair(REGISTER.STRTAB_BASE),
+          registers.read(REGISTER.STRTAB_BASE_CFG),
+          this.#features,
+        );
+        return;
+      case REGISTER.CMDQ_BASE:
+      case REGISTER.CMDQ_BASE + 4:
+        this.#commands.setBase(registers.pair(REGISTER.CMDQ_BASE));
+        return;
+      case REGISTER.EVENTQ_BASE:
+      case REGISTER.EVENTQ_BASE + 4:
+        this.#events.setBase(registers.pair(REGISTER.EVENTQ_BASE));
+        return;
+    }
+  }
+
+  #applyCR0(word: Uint32Array): void {
+    const wasEnabled = this.#switches.smmuEnabled;
+    this.#switches.smmuEnabled = get(word, 0, CR0.SMMUEN) === 1;
+    this.#events.isEnabled = get(word, 0, CR0.EVENTQEN) === 1;
+    this.#commands.isEnabled = get(word, 0, CR0.CMDQEN) === 1;
+    this.#invalidator.vmidGroup = pow2(Math.min(get(word, 0, CR0.VMW), 4));
+    if (wasEnabled && !this.#switches.smmuEnabled) this.#responder.terminateStalls();
+    this.#responder.flush();
+    this.#commands.run();
+  }
+
+  #isInterruptEnabled(enable: (typeof IRQ_CTRL)[keyof typeof IRQ_CTRL]): boolean {
+    return get(Uint32Array.of(this.#registers.read(REGISTER.IRQ_CTRL)), 0, enable) === 1;
+  }
+
+  #count(streamID: number, outcome: Outcome): void {
+    const counters = this.#tracked.get(streamID);
+    if (counters === undefined) return;
+    if (this.#translator.tlbUse === "hit") counters.tlbHit += 1;
+    else if (this.#translator.tlbUse === "miss") counters.tlbMiss += 1;
+    if (outcome.kind === "ok") counters.translationsOk += 1;
+    else if (outcome.fault === undefined) counters.translationsAborted += 1;
+    else {
+      counters.translationsFaulted += 1;
+      counters.faults[outcome.fault.type] += 1;
+    }
+  }
+}

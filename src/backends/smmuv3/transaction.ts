@@ -1,0 +1,39 @@
+// What goes into the SMMU and what comes out.
+// Source: IHI 0070G.b §3.3.3 (inputs of a transaction), §3.12 (outcomes), §13 (attributes).
+
+import type { Fault } from "./fault.ts";
+
+export type Access = "read" | "write" | "execute";
+
+/** One device access. An execute is a read with InD=1; writes are always data. */
+export interface Transaction {
+  /** Below 2^32. */
+  readonly streamID: number;
+  /** Below 2^20. Absent: the transaction has no SubstreamID (SSV=0). */
+  readonly substreamID?: number;
+  readonly iova: bigint;
+  readonly access: Access;
+  /** The incoming PRIV attribute, before STE.PRIVCFG. */
+  readonly privileged: boolean;
+}
+
+/** The result of one transaction. */
+export type Outcome =
+  | {
+      readonly kind: "ok";
+      /** The full translated address. */
+      readonly pa: number;
+      /** Size of the page or block the address lies in; nested: the smaller of the two stages'. 0 when bypassed. */
+      readonly pageBytes: number;
+      /** Present when stage 2 translated: the address that stage 2 was given. */
+      readonly ipa?: number;
+      readonly bypass: boolean;
+    }
+  | {
+      readonly kind: "abort" | "raz-wi";
+      /** Undefined: terminated without a fault (STE.Config=0b0xx, GBPA). */
+      readonly fault: Fault | undefined;
+      /** True when a record was written to the Event queue. */
+      readonly recorded: boolean;
+    }
+  | { readonly kind: "stalled"; readonly stag: number; readonly fault: Fault };

@@ -1,0 +1,219 @@
+// What caches may keep, and what a command must remove: CMD_TLBI_* (§4.4) and CMD_CFGI_* (§4.3).
+import { describe, expect, test } from "vitest";
+import { CMDS, Machine, RAM_BASE } from "../../support/smmuv3-machine.ts";
+import {
+  at,
+  bypassSTE,
+  contextDescriptor,
+  LEAF,
+  nestedSTE,
+  OPEN,
+  S2_OPEN,
+  stage1STE,
+  stage2STE,
+} from "../../support/smmuv3-tables.ts";
+
+const SID = 4;
+const VMID = 9;
+const ASID = 33;
+const OLD = 0x4800_0000;
+const NEW = 0x4900_0000;
+
+/** Pages 0x1000 (nG) and 0x2000 (global) cached as OLD, then rewritten to NEW: stale until invalidated. */
+function staleStage1() {
+  const machine = new Machine();
+  const table = machine.allocate();
+  machine.map(table, 0x1000, OLD, OPEN);
+  machine.map(table, 0x2000, OLD, LEAF.AF | LEAF.USER);
+  const cd = machine.writeCD(contextDescriptor(table, { asid: ASID }));
+  machine.writeSTE(SID, stage1STE(cd, { vmid: VMID }));
+  machine.read(SID, 0x1000);
+  machine.read(SID, 0x2000);
+  machine.map(table, 0x1000, NEW, OPEN);
+  machine.map(table, 0x2000, NEW, LEAF.AF | LEAF.USER);
+  return { machine, local: () => machine.outcome(SID, 0x1000), global: () => machine.outcome(SID, 0x2000) };
+}
+
+describe("stage 1 entries", () => {
+  test("stay stale until a command removes them", () => {
+    const { local, global } = staleStage1();
+    expect([local(), global()]).toEqual([OLD, OLD]);
+  });
+
+  test.each([
+    ["CMD_TLBI_NH_ALL of the VMID", CMDS.nhAll(VMID), [NEW, NEW]],
+    ["CMD_TLBI_NH_ALL of another VMID", CMDS.nhAll(VMID + 1), [OLD, OLD]],
+    ["CMD_TLBI_NH_ASID spares global entries", CMDS.nhASID(VMID, ASID), [NEW, OLD]],
+    ["CMD_TLBI_NH_ASID of another ASID", CMDS.nhASID(VMID, ASID + 1), [OLD, OLD]],
+    ["CMD_TLBI_NH_VA of the page", CMDS.nhVA(VMID, ASID, 0x1000n), [NEW, OLD]],
+    ["CMD_TLBI_NH_VA with another ASID", CMDS.nhVA(VMID, ASID + 1, 0x1000n), [OLD, OLD]],
+    ["CMD_TLBI_NH_VA of a global page, any ASID", CMDS.nhVA(VMID, ASID + 1, 0x2000n), [OLD, NEW]],
+    ["CMD_TLBI_NH_VAA of the page", CMDS.nhVAA(VMID, 0x1000n), [NEW, OLD]],
+    ["CMD_TLBI_S12_VMALL", CMDS.s12All(VMID), [NEW, NEW]],
+    ["CMD_TLBI_NSNH_ALL", CMDS.nsnhAll(), [NEW, NEW]],
+    ["CMD_TLBI_EL2_ALL", CMDS.el2All(), [OLD, OLD]],
+    ["CMD_TLBI_S2_IPA", CMDS.s2IPA(VMID, 0x1000n), [OLD, OLD]],
+  ])("%s", (_, command, expected) => {
+    const { machine, local, global } = staleStage1();
+    machine.command(command, CMDS.sync());
+    expect(machine.commandError).toBe(0);
+    expect([local(), global()]).toEqual(expected);
+  });
+
+  test("a range covers (NUM+1) * 2^SCALE granules from its address", () => {
+    const { machine, local, global } = staleStage1();
+    // TG=1 [75:74] 4 KiB, NUM=1 [16:12], SCALE=0: pages 0x0000 and 0x1000
+    machine.command([0x12n | at(1, 12) | at(VMID, 32) | at(ASID, 48), at(1, 10)]);
+    expect([local(), global()]).toEqual([NEW, OLD]);
+    // SCALE=1 [24:20]: pages 0x1000 and 0x2000
+    machine.command([0x12n | at(1, 20) | at(VMID, 32) | at(ASID, 48), 0x1000n | at(1, 10)]);
+    expect(global()).toBe(NEW);
+  });
+
+  test("a VMID wildcard in CR0.VMW removes entries of the whole group", () => {
+    const machine = new Machine({ ids: { idr0: 0x080c_121b | (1 << 17) } }); // VMW
+    const table = machine.allocate();
+    machine.map(table, 0x1000, OLD, OPEN);
+    machine.writeSTE(SID, stage1STE(machine.writeCD(contextDescriptor(table)), { vmid: 9 }));
+    machine.smmu.write32(0x20, 0b1101 | (1 << 6)); // VMW=1: VMID[0] is not compared (§6.3.9)
+    machine.read(SID, 0x1000);
+    machine.map(table, 0x1000, NEW, OPEN);
+    machine.command(CMDS.nhAll(8));
+    expect(machine.outcome(SID, 0x1000)).toBe(NEW);
+  });
+
+  test("any address inside a block removes all that was cached from the block", () => {
+    const machine = new Machine();
+    const table = machine.allocate();
+    const block = machine.mapBlock(table, 0x20_0000, OLD, OPEN, { level: 2 });
+    machine.writeSTE(SID, stage1STE(machine.writeCD(contextDescriptor(table, { asid: ASID })), { vmid: VMID }));
+    expect(machine.read(SID, 0x20_0000)).toMatchObject({ pa: OLD, pageBytes: 0x20_0000 });
+    machine.read(SID, 0x3f_f000);
+    machine.poke(block, 0n);
+    expect(machine.outcome(SID, 0x3f_f000)).toBe(OLD + 0x1f_f000);
+    machine.command(CMDS.nhVA(VMID, ASID, 0x30_0000n));
+    expect(machine.outcome(SID, 0x20_0000)).toBe("F_TRANSLATION");
+    expect(machine.outcome(SID, 0x3f_f000)).toBe("F_TRANSLATION");
+  });
+
+  test("entries of one ASID or VMID are not found under another", () => {
+    const machine = new Machine();
+    const [one, two] = [machine.allocate(), machine.allocate()];
+    machine.map(one, 0x1000, OLD, OPEN);
+    machine.map(two, 0x1000, NEW, OPEN);
+    machine.writeSTE(1, stage1STE(machine.writeCD(contextDescriptor(one, { asid: 1 })), { vmid: 1 }));
+    machine.writeSTE(2, stage1STE(machine.writeCD(contextDescriptor(two, { asid: 2 })), { vmid: 1 }));
+    machine.writeSTE(3, stage1STE(machine.writeCD(contextDescriptor(two, { asid: 1 })), { vmid: 2 }));
+    expect([1, 2, 3].map((sid) => machine.outcome(sid, 0x1000))).toEqual([OLD, NEW, NEW]);
+    expect([1, 2, 3].map((sid) => machine.outcome(sid, 0x1000))).toEqual([OLD, NEW, NEW]);
+  });
+});
+
+describe("EL2 entries", () => {
+  function staleEL2(cr2: number, ttb1: boolean) {
+    const machine = new Machine({ cr2 });
+    const table = machine.allocate();
+    machine.map(table, 0x1000, OLD, OPEN);
+    const cd = contextDescriptor(table, ttb1 ? { asid: ASID, ttb1: table } : { asid: ASID });
+    const ste = stage1STE(machine.writeCD(cd));
+    machine.writeSTE(SID, [ste[0], at(2, 30), 0n, 0n, 0n, 0n, 0n, 0n]); // STRW=0b10
+    machine.read(SID, 0x1000);
+    machine.map(table, 0x1000, NEW, OPEN);
+    return machine;
+  }
+
+  test.each([
+    ["CMD_TLBI_EL2_ALL", CMDS.el2All(), NEW, NEW],
+    ["CMD_TLBI_EL2_VA of the page: EL2 ignores the ASID, EL2-E2H does not", CMDS.el2VA(1, 0x1000n), NEW, OLD],
+    ["CMD_TLBI_EL2_VA with the ASID", CMDS.el2VA(ASID, 0x1000n), NEW, NEW],
+    ["CMD_TLBI_EL2_VAA of the page", CMDS.el2VAA(0x1000n), NEW, NEW],
+    ["CMD_TLBI_EL2_ASID reaches EL2-E2H only", CMDS.el2ASID(ASID), OLD, NEW],
+    ["CMD_TLBI_NSNH_ALL reaches neither", CMDS.nsnhAll(), OLD, OLD],
+  ])("%s", (_, command, el2, e2h) => {
+    const [plain, host] = [staleEL2(2, false), staleEL2(3, true)];
+    for (const machine of [plain, host]) machine.command(command);
+    expect([plain.outcome(SID, 0x1000), host.outcome(SID, 0x1000)]).toEqual([el2, e2h]);
+  });
+});
+
+describe("stage 2 and combined entries", () => {
+  function staleStage2() {
+    const machine = new Machine();
+    const table = machine.allocate();
+    machine.map(table, 0x1000, OLD, S2_OPEN);
+    machine.writeSTE(SID, stage2STE(table, { vmid: VMID }));
+    machine.read(SID, 0x1000);
+    machine.map(table, 0x1000, NEW, S2_OPEN);
+    return machine;
+  }
+
+  test.each([
+    ["no command", CMDS.sync(), OLD],
+    ["CMD_TLBI_S2_IPA of the page", CMDS.s2IPA(VMID, 0x1000n), NEW],
+    ["CMD_TLBI_S2_IPA of another page", CMDS.s2IPA(VMID, 0x2000n), OLD],
+    ["CMD_TLBI_S2_IPA of another VMID", CMDS.s2IPA(VMID + 1, 0x1000n), OLD],
+    ["CMD_TLBI_S12_VMALL", CMDS.s12All(VMID), NEW],
+    ["CMD_TLBI_S12_VMALL of another VMID", CMDS.s12All(VMID + 1), OLD],
+    ["CMD_TLBI_NH_ALL is stage 1 only", CMDS.nhAll(VMID), OLD],
+    ["CMD_TLBI_NSNH_ALL", CMDS.nsnhAll(), NEW],
+  ])("stage 2 entries: %s", (_, command, expected) => {
+    const machine = staleStage2();
+    machine.command(command);
+    expect(machine.outcome(SID, 0x1000)).toBe(expected);
+  });
+
+  test("a combined entry outlives CMD_TLBI_S2_IPA and dies with CMD_TLBI_NH_ALL", () => {
+    const machine = new Machine();
+    const [stage1, stage2] = [machine.allocate(), machine.allocate()];
+    machine.map(stage1, 0x1000, 0x7000, OPEN);
+    const cd = machine.writeCD(contextDescriptor(stage1));
+    machine.map(stage2, 0x7000, OLD, S2_OPEN);
+    const end = machine.allocate();
+    for (let page = RAM_BASE; page < end; page += 4096) machine.map(stage2, page, page, S2_OPEN);
+    machine.writeSTE(SID, nestedSTE(stage1STE(cd), stage2STE(stage2, { vmid: VMID })));
+    machine.read(SID, 0x1000);
+    machine.map(stage2, 0x7000, NEW, S2_OPEN);
+    machine.command(CMDS.s2IPA(VMID, 0x7000n));
+    expect(machine.outcome(SID, 0x1000)).toBe(OLD);
+    machine.command(CMDS.nhAll(VMID));
+    expect(machine.outcome(SID, 0x1000)).toBe(NEW);
+  });
+});
+
+describe("configuration", () => {
+  test.each([
+    ["no command", CMDS.sync(), "F_TRANSLATION"],
+    ["CMD_CFGI_STE", CMDS.cfgiSTE(SID), 0x5000],
+    ["CMD_CFGI_STE of another stream", CMDS.cfgiSTE(SID + 1), "F_TRANSLATION"],
+    ["CMD_CFGI_STE_RANGE around it", CMDS.cfgiRange(SID + 3, 1), 0x5000], // 4 STEs from an aligned StreamID
+    ["CMD_CFGI_STE_RANGE beside it", CMDS.cfgiRange(SID + 4, 1), "F_TRANSLATION"],
+    ["CMD_CFGI_ALL", CMDS.cfgiRange(0, 31), 0x5000],
+    ["CMD_CFGI_CD", CMDS.cfgiCD(SID, 0), "F_TRANSLATION"],
+  ])("an STE is stale until removed: %s", (_, command, expected) => {
+    const machine = new Machine();
+    machine.writeSTE(SID, stage2STE(machine.allocate()));
+    machine.read(SID, 0x5000);
+    machine.writeSTE(SID, bypassSTE());
+    machine.command(command);
+    expect(machine.outcome(SID, 0x5000)).toBe(expected);
+  });
+
+  test.each([
+    ["no command", CMDS.sync(), OLD],
+    ["CMD_CFGI_CD", CMDS.cfgiCD(SID, 3), NEW],
+    ["CMD_CFGI_CD of another SubstreamID", CMDS.cfgiCD(SID, 2), OLD],
+    ["CMD_CFGI_CD_ALL", CMDS.cfgiCDAll(SID), NEW],
+    ["CMD_CFGI_STE", CMDS.cfgiSTE(SID), NEW],
+  ])("a CD is stale until removed: %s", (_, command, expected) => {
+    const machine = new Machine();
+    const [one, two, cds] = [machine.allocate(), machine.allocate(), machine.allocate()];
+    machine.map(one, 0x1000, OLD, OPEN);
+    machine.map(two, 0x1000, NEW, OPEN);
+    machine.writeCD(contextDescriptor(one, { asid: 1 }), cds + 3 * 64);
+    machine.writeSTE(SID, stage1STE(cds, { cdMax: 4 }));
+    machine.read(SID, 0x1000, { ssid: 3 });
+    machine.writeCD(contextDescriptor(two, { asid: 2 }), cds + 3 * 64);
+    machine.command(command);
+    expect(machine.outcome(SID, 0x1000, "read", { ssid: 3 })).toBe(expected);
+  });
+});
