@@ -53,8 +53,8 @@ export interface Backend {
   destroyAddressSpace(space: AddressSpaceHandle): Promise<void>;
   /** Maps all ranges or none. Disjoint from each other and from what is mapped; the caller checked. */
   map(space: AddressSpaceHandle, mappings: readonly GuestMapping[]): Promise<void>;
-  /** Unmaps the ranges of whole mappings and invalidates every cache that could hold them, before it resolves. */
-  unmap(space: AddressSpaceHandle, ranges: readonly IpaRange[]): Promise<void>;
+  /** Unmaps mappings, each as it was mapped, and invalidates every cache that could hold them, before it resolves. */
+  unmap(space: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void>;
 
   createPart(space: AddressSpaceHandle, iommu: IommuID): Promise<PartHandle>;
   destroyPart(part: PartHandle): Promise<void>;

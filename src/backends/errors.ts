@@ -27,7 +27,8 @@ export type BrokerErrorCode =
   | "backend_unsupported"
   | "backend_unavailable"
   | "backend_failed"
-  | "draining";
+  | "draining"
+  | "call_over";
 
 /** Values that go with an error: they become ErrorInfo metadata. Never a secret. */
 export type Facts = Readonly<Record<string, string | number | bigint | boolean>>;
@@ -75,4 +76,10 @@ export function limitReached(limit: string, maximum: number, remedy: string): Br
     { limit, maximum },
     { retryAfterMs: 1000 },
   );
+}
+
+/** The name of the limit that an error tells of; undefined for any other error. */
+export function limitOf(error: unknown): string | undefined {
+  if (!(error instanceof BrokerError) || error.code !== "limit_reached") return undefined;
+  return String(error.facts.limit ?? "");
 }

@@ -19,14 +19,15 @@ export interface FaultRecord {
   readonly inputAddress: bigint | undefined;
   /** For stage 2 faults: 4 KiB aligned, below 2^52. */
   readonly ipa: number | undefined;
-  /** For F_STE_FETCH, F_CD_FETCH and F_WALK_EABT. */
+  /** For F_CD_FETCH and F_WALK_EABT: guest physical; undefined where the fetch was of the host's own structures. */
   readonly fetchAddress: number | undefined;
-  readonly read: boolean;
-  readonly instruction: boolean;
-  readonly privileged: boolean;
+  /** These three are absent for events that do not carry them. */
+  readonly read: boolean | undefined;
+  readonly instruction: boolean | undefined;
+  readonly privileged: boolean | undefined;
   /** Recorded while a breaking STE update held V=0. */
   readonly transition: boolean;
-  /** The 32 bytes, the host's StreamID replaced by the virtual one. */
+  /** The 32 bytes in the guest's terms: the virtual StreamID, or 0 while it has none, and a guest physical FetchAddr. */
   readonly record: Uint8Array;
 }
 

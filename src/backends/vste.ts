@@ -78,28 +78,35 @@ export function checkVSTE(dword0: bigint, dword1: bigint): VSTE {
   if ((dword0 & VALID) === 0n) return Object.freeze({ dword0: 0n, dword1: 0n, disposition: "abort" });
   const forbidden = forbiddenFields(dword0, dword1);
   if (forbidden.length > 0) {
-    throw invalid(`bits a guest may not set: ${forbidden.join(", ")}; mask them off`, forbidden[0]!, dword0, dword1);
+    throw invalid(`bits a guest may not set: ${forbidden.join(", ")}; mask them off`, forbidden, dword0, dword1);
   }
   const words = wordsOf([dword0, dword1]);
   const eats = get(words, 0, STE.EATS);
-  if (eats > 1) throw invalid(`EATS ${eats} is not for a guest: 0 or 1`, "EATS", dword0, dword1);
+  if (eats > 1) throw invalid(`EATS ${eats} is not for a guest: 0 or 1`, ["EATS"], dword0, dword1);
   const config = (dword0 & CONFIG_MASK) >> CONFIG_SHIFT;
   if (config < CONFIG_BYPASS) return Object.freeze({ dword0: dword0 & ~CONFIG_MASK, dword1, disposition: "abort" });
   if (config === CONFIG_BYPASS) return Object.freeze({ dword0, dword1, disposition: "bypass" });
   if (config === CONFIG_TRANSLATE) return Object.freeze({ dword0, dword1, disposition: "translate" });
   throw invalid(
     `Config 0b${config.toString(2)} asks for stage 2, which is the host's: use 0b101, 0b100 or 0b000`,
-    "Config",
+    ["Config"],
     dword0,
     dword1,
   );
 }
 
-/** Builds a translating guest STE from fields. Throws vste_invalid naming the first field that does not fit. */
+interface Misfit {
+  readonly field: string;
+  readonly value: bigint;
+  readonly expected: string;
+}
+
+/** Builds a translating guest STE from fields. Throws vste_invalid naming every field that does not fit. */
 export function encodeVSTE(fields: Stage1Fields): VSTE {
   const pointer = fields.S1ContextPtr;
+  const misfits: Misfit[] = [];
   if (pointer < 0n || pointer >> 52n !== 0n || pointer % 64n !== 0n) {
-    throw fieldInvalid("S1ContextPtr", pointer, "a multiple of 64 below 2^52");
+    misfits.push({ field: "S1ContextPtr", value: pointer, expected: "a multiple of 64 below 2^52" });
   }
   let dword0 = VALID | (CONFIG_TRANSLATE << CONFIG_SHIFT) | pointer;
   let dword1 = 0n;
@@ -107,11 +114,13 @@ export function encodeVSTE(fields: Stage1Fields): VSTE {
     const field = STE[name];
     const value = fields[name];
     if (!Number.isInteger(value) || value < 0 || value >= 2 ** field.width) {
-      throw fieldInvalid(name, BigInt(Math.trunc(value)), `0 to ${2 ** field.width - 1}`);
+      misfits.push({ field: name, value: BigInt(Math.trunc(value)), expected: `0 to ${2 ** field.width - 1}` });
+      continue;
     }
     if (field.lsb < 64) dword0 |= BigInt(value) << BigInt(field.lsb);
     else dword1 |= BigInt(value) << BigInt(field.lsb - 64);
   }
+  if (misfits.length > 0) throw fieldsInvalid(misfits);
   if (fields.S1STALLD) dword1 |= 1n << BigInt(STE.S1STALLD.lsb - 64);
   return checkVSTE(dword0, dword1);
 }
@@ -147,16 +156,22 @@ function maskOf(field: Field): bigint {
   return ((1n << BigInt(field.width)) - 1n) << BigInt(field.lsb);
 }
 
-function invalid(why: string, field: string, dword0: bigint, dword1: bigint): BrokerError {
+function invalid(why: string, named: readonly string[], dword0: bigint, dword1: bigint): BrokerError {
   return new BrokerError(
     "vste_invalid",
     why,
-    { field, doubleword0: `0x${dword0.toString(16)}`, doubleword1: `0x${dword1.toString(16)}` },
-    { fields: [{ path: field, description: why }] },
+    { field: named[0] ?? "", doubleword0: `0x${dword0.toString(16)}`, doubleword1: `0x${dword1.toString(16)}` },
+    { fields: named.map((path) => ({ path, description: why })) },
   );
 }
 
-function fieldInvalid(field: string, value: bigint, expected: string): BrokerError {
-  const why = `${field} 0x${value.toString(16)} must be ${expected}`;
-  return new BrokerError("vste_invalid", why, { field, value }, { fields: [{ path: field, description: why }] });
+/** One error for every field that does not fit. */
+function fieldsInvalid(misfits: readonly Misfit[]): BrokerError {
+  const fields = misfits.map(({ expected, field, value }) => ({
+    path: field,
+    description: `${field} 0x${value.toString(16)} must be ${expected}`,
+  }));
+  const { field, value } = misfits[0]!;
+  const why = fields.map(({ description }) => description).join("; ");
+  return new BrokerError("vste_invalid", why, { field, value }, { fields });
 }

@@ -5,7 +5,13 @@ test("an error carries its code, its facts and its cause, and no field unless on
   const cause = new Error("below");
   const error = new BrokerError("backend_failed", "it broke", { errno: 5 }, { cause, retryAfterMs: 7 });
   expect(error).toBeInstanceOf(Error);
-  expect(error).toMatchObject({ name: "BrokerError", code: "backend_failed", facts: { errno: 5 }, fields: [], retryAfterMs: 7 });
+  expect(error).toMatchObject({
+    name: "BrokerError",
+    code: "backend_failed",
+    facts: { errno: 5 },
+    fields: [],
+    retryAfterMs: 7,
+  });
   expect(error.cause).toBe(cause);
   expect(new BrokerError("draining", "later")).toMatchObject({ facts: {}, fields: [], retryAfterMs: undefined });
 });
@@ -22,6 +28,10 @@ test("a malformed field is named by its path", () => {
 
 test("a limit is named with its value, the way out, and when to try again", () => {
   const error = limitReached("sessions_max", 64, "close one");
-  expect(error).toMatchObject({ code: "limit_reached", facts: { limit: "sessions_max", maximum: 64 }, retryAfterMs: 1000 });
+  expect(error).toMatchObject({
+    code: "limit_reached",
+    facts: { limit: "sessions_max", maximum: 64 },
+    retryAfterMs: 1000,
+  });
   expect(error.message).toBe("limit sessions_max (64) reached: close one");
 });

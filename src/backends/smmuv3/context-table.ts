@@ -6,7 +6,7 @@ import { CD_BYTES, CD_WORDS } from "../../spec/cd.ts";
 import { S1FMT } from "../../spec/encodings.ts";
 import { L1CD, L1CD_BYTES } from "../../spec/l1cd.ts";
 import { get, getAddress } from "../../spec/layout.ts";
-import { alignDown, pow2 } from "../../spec/u64.ts";
+import { ADDRESS_BITS_MAX, alignDown, pow2 } from "../../spec/u64.ts";
 import { checkDecodedCD, type DecodedCD, decodeCD, type StreamWorld } from "./cd.ts";
 import type { SmmuCounters } from "./counters.ts";
 import type { StageFault } from "./fault.ts";
@@ -87,8 +87,9 @@ export class ContextTableReader {
     this.#l1cd[0] = this.#memory.lo;
     this.#l1cd[1] = this.#memory.hi;
     const l2 = getAddress(this.#l1cd, 0, L1CD.L2Ptr, 12);
-    // an IPA out of range is left to stage 2, one of the choices of §3.4.3 (4); a physical one is an error
-    const isReachable = request.stage2 !== undefined || l2 < pow2(this.#features.oasBits);
+    // An IPA beyond what stage 2 translates is left to stage 2, one of the choices of §3.4.3 (4). One that no stage 2 of
+    // ours can have, since 56-bit addresses need 128-bit descriptors, is out of range as a physical address is.
+    const isReachable = l2 < pow2(request.stage2 === undefined ? this.#features.oasBits : ADDRESS_BITS_MAX);
     if (get(this.#l1cd, 0, L1CD.V) === 0 || !isReachable) return BAD_SUBSTREAMID;
     return { kind: "at", address: l2 };
   }

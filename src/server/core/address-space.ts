@@ -7,7 +7,7 @@ import { BrokerError, invalidField, limitReached } from "../../backends/errors.t
 import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES } from "../../backends/guest-memory.ts";
 import type { HostIommu } from "../../backends/inventory.ts";
 import { hex } from "../../spec/u64.ts";
-import type { AddressSpaceVerbs, MappingRequest } from "./core.ts";
+import type { AddressSpaceVerbs, CallGate, MappingRequest, MapRequest } from "./core.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappingAt, planMap, planUnmap } from "./mapping-table.ts";
 import type { Ports } from "./ports.ts";
@@ -40,13 +40,14 @@ export class AddressSpaces implements AddressSpaceVerbs {
     this.#deps = deps;
   }
 
-  async create(session: string, pinning: Pinning): Promise<AddressSpaceView> {
+  async create(session: string, pinning: Pinning, gate?: CallGate): Promise<AddressSpaceView> {
     const { backend, limits, ports, registry, sessions } = this.#deps;
     sessions.requireLive(session);
     const max = limits.addressSpacesPerSessionMax;
     if (registry.addressSpacesOf(session).length >= max) {
       throw limitReached("address_spaces_per_session_max", max, "delete an address space first");
     }
+    gate?.requireOpen();
     const handle = await backend.createAddressSpace();
     if (!sessions.view(session) || sessions.ending().includes(session)) {
       await backend.destroyAddressSpace(handle);
@@ -57,25 +58,29 @@ export class AddressSpaces implements AddressSpaceVerbs {
     return addressSpaceView(space);
   }
 
-  async remove(session: string, id: string): Promise<void> {
+  async remove(session: string, id: string, gate?: CallGate): Promise<void> {
     const { queues, registry, sessions } = this.#deps;
-    await queues.run([{ kind: "address-space", id }], async () => {
-      sessions.requireLive(session);
-      if (!registry.hasAddressSpace(id)) return;
-      const space = registry.addressSpace(id, session);
-      const users = registry.virtualIommusIn(id);
-      if (users.length > 0) {
-        throw new BrokerError(
-          "in_use",
-          `address space ${id} is used by virtual IOMMU ${users[0]!.id}: delete that first`,
-          {
-            address_space: id,
-            virtual_iommu: users[0]!.id,
-          },
-        );
-      }
-      await this.destroy(space);
-    });
+    await queues.run(
+      [{ kind: "address-space", id }],
+      async () => {
+        sessions.requireLive(session);
+        if (!registry.hasAddressSpace(id)) return;
+        const space = registry.addressSpace(id, session);
+        const users = registry.virtualIommusIn(id);
+        if (users.length > 0) {
+          throw new BrokerError(
+            "in_use",
+            `address space ${id} is used by virtual IOMMU ${users[0]!.id}: delete that first`,
+            {
+              address_space: id,
+              virtual_iommu: users[0]!.id,
+            },
+          );
+        }
+        await this.destroy(space);
+      },
+      gate,
+    );
   }
 
   /** Takes the address space down; its queue is held, nothing uses it. */
@@ -85,10 +90,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
     for (const mapping of space.table) mapping.file.release();
   }
 
-  async map(
-    session: string,
-    request: { addressSpace: string; sources: readonly string[]; mappings: readonly MappingRequest[] },
-  ): Promise<AddressSpaceView> {
+  async map(session: string, request: MapRequest, gate?: CallGate): Promise<AddressSpaceView> {
     const { limits, queues, registry, sessions } = this.#deps;
     registry.addressSpace(request.addressSpace, session);
     if (request.mappings.length > limits.mappingsPerCallMax) {
@@ -98,13 +100,17 @@ export class AddressSpaces implements AddressSpaceVerbs {
       throw limitReached("sources_per_call_max", limits.sourcesPerCallMax, "split the batch");
     }
     if (request.mappings.length === 0) throw invalidField("mappings", "is empty");
-    const files = await this.#open(request.sources);
+    const files = await this.#open(request.sources, request.callerUid);
     try {
-      return await queues.run([{ kind: "address-space", id: request.addressSpace }], async () => {
-        sessions.requireLive(session);
-        const space = registry.addressSpace(request.addressSpace, session);
-        return await this.#mapInto(space, files, request.mappings);
-      });
+      return await queues.run(
+        [{ kind: "address-space", id: request.addressSpace }],
+        async () => {
+          sessions.requireLive(session);
+          const space = registry.addressSpace(request.addressSpace, session);
+          return await this.#mapInto(space, files, request.mappings);
+        },
+        gate,
+      );
     } finally {
       for (const file of files) file.release();
     }
@@ -113,6 +119,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
   async unmap(
     session: string,
     request: { addressSpace: string; ranges: readonly { ipa: bigint; bytes: bigint }[] },
+    gate?: CallGate,
   ): Promise<{ view: AddressSpaceView; unmappedBytes: number }> {
     const { backend, limits, queues, registry, sessions } = this.#deps;
     registry.addressSpace(request.addressSpace, session);
@@ -124,17 +131,21 @@ export class AddressSpaces implements AddressSpaceVerbs {
       ipa: page(range.ipa, `ranges[${index}].ipa`, true),
       bytes: length(range.ipa, range.bytes, `ranges[${index}].bytes`),
     }));
-    return await queues.run([{ kind: "address-space", id: request.addressSpace }], async () => {
-      sessions.requireLive(session);
-      const space = registry.addressSpace(request.addressSpace, session);
-      const { table, removed } = planUnmap(space.table, ranges);
-      if (space.populated) await backend.unmap(space.handle, ranges);
-      const after = { ...space, table };
-      registry.putAddressSpace(after);
-      for (const mapping of removed) mapping.file.release();
-      const unmappedBytes = removed.reduce((sum, mapping) => sum + mapping.bytes, 0);
-      return { view: addressSpaceView(after), unmappedBytes };
-    });
+    return await queues.run(
+      [{ kind: "address-space", id: request.addressSpace }],
+      async () => {
+        sessions.requireLive(session);
+        const space = registry.addressSpace(request.addressSpace, session);
+        const { table, removed } = planUnmap(space.table, ranges);
+        if (space.populated) await backend.unmap(space.handle, removed);
+        const after = { ...space, table };
+        registry.putAddressSpace(after);
+        for (const mapping of removed) mapping.file.release();
+        const unmappedBytes = removed.reduce((sum, mapping) => sum + mapping.bytes, 0);
+        return { view: addressSpaceView(after), unmappedBytes };
+      },
+      gate,
+    );
   }
 
   /** Gives the backend the mappings that ON_FIRST_BIND held back. True when it did; the space's queue is held. */
@@ -165,10 +176,10 @@ export class AddressSpaces implements AddressSpaceVerbs {
     }
   }
 
-  async #open(paths: readonly string[]): Promise<GuestMemoryFile[]> {
+  async #open(paths: readonly string[], uid: number | undefined): Promise<GuestMemoryFile[]> {
     const files: GuestMemoryFile[] = [];
     try {
-      for (const [index, path] of paths.entries()) files.push(await this.#openOne(path, index));
+      for (const [index, path] of paths.entries()) files.push(await this.#openOne(path, index, uid));
       return files;
     } catch (error) {
       for (const file of files) file.release();
@@ -176,9 +187,9 @@ export class AddressSpaces implements AddressSpaceVerbs {
     }
   }
 
-  async #openOne(path: string, index: number): Promise<GuestMemoryFile> {
+  async #openOne(path: string, index: number, uid: number | undefined): Promise<GuestMemoryFile> {
     try {
-      return await this.#deps.ports.memoryFiles.open(path);
+      return await this.#deps.ports.memoryFiles.open(path, { uid });
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       const field = { path: `sources[${index}].path`, description: error.message };

@@ -2,9 +2,9 @@
 // The path is always the same: admit (pure, on snapshots, inside the queues) → journal the intent → ask the backend →
 // journal the outcome → swap the records → tell. A refusal or a failure leaves records and hardware as they were.
 
-import type { Backend, PartHandle, PlainStage } from "../../backends/backend.ts";
+import type { AddressSpaceHandle, Backend, PartHandle, PlainStage } from "../../backends/backend.ts";
 import { BrokerError, limitReached } from "../../backends/errors.ts";
-import type { DeviceID, VirtualStreamID } from "../../backends/ids.ts";
+import type { DeviceID, IommuID, VirtualStreamID } from "../../backends/ids.ts";
 import { ABORT_VSTE, BYPASS_VSTE, type VSTE } from "../../backends/vste.ts";
 import { assert } from "../../spec/assert.ts";
 import { get } from "../../spec/layout.ts";
@@ -12,7 +12,7 @@ import { IDR1 } from "../../spec/registers.ts";
 import type { AddressSpaces } from "./address-space.ts";
 import { type BindDecision, decideBind, requireAttached, requireGeneration, requireNotOthers } from "./admission.ts";
 import { requireFit, translateRefusal } from "./capability.ts";
-import type { BindOutcome, StageVerbs } from "./core.ts";
+import type { BindOutcome, CallGate, StageVerbs } from "./core.ts";
 import { attachedDevice, type DeviceRecord, detachedDevice, namedDevice } from "./device.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { FaultRouter } from "./fault-router.ts";
@@ -74,6 +74,7 @@ export class Arbiter implements StageVerbs {
       initial: PlainStage;
       expectedGeneration: bigint | undefined;
     },
+    gate?: CallGate,
   ): Promise<DeviceView> {
     const { queues, registry } = this.#deps;
     const virtual = registry.virtualIommu(request.virtualIommu, session);
@@ -84,22 +85,28 @@ export class Arbiter implements StageVerbs {
         this.#groupKey(request.device),
       ],
       () => this.#attach(session, request),
+      gate,
     );
   }
 
   async detach(
     session: string,
     request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
   ): Promise<DeviceView> {
-    return await this.#deps.queues.run([this.#groupKey(request.device)], async () => {
-      const { device, group } = this.#admit(session, request.device);
-      requireGeneration(group, request.expectedGeneration);
-      if (device.attached) await this.#detach(device, group, session);
-      return this.view(request.device);
-    });
+    return await this.#deps.queues.run(
+      [this.#groupKey(request.device)],
+      async () => {
+        const { device, group } = this.#admit(session, request.device);
+        requireGeneration(group, request.expectedGeneration);
+        if (device.attached) await this.#detach(device, group, session);
+        return this.view(request.device);
+      },
+      gate,
+    );
   }
 
-  async bind(session: string, request: BindRequest): Promise<BindOutcome> {
+  async bind(session: string, request: BindRequest, gate?: CallGate): Promise<BindOutcome> {
     const { queues, registry } = this.#deps;
     const found = registry.groupOf(request.device);
     const virtual =
@@ -113,25 +120,34 @@ export class Arbiter implements StageVerbs {
       const { pinning } = registry.addressSpace(virtual.addressSpace, session);
       if (pinning === "on-first-bind") keys.unshift({ kind: "address-space", id: virtual.addressSpace });
     }
-    return await queues.run(keys, () => {
-      const group = registry.groupOf(request.device);
-      if (group.owner === session && group.virtualIommu !== virtual?.id) throw movedMeanwhile(request.device, group);
-      return this.#bind(session, request);
-    });
+    return await queues.run(
+      keys,
+      () => {
+        const group = registry.groupOf(request.device);
+        if (group.owner === session && group.virtualIommu !== virtual?.id) throw movedMeanwhile(request.device, group);
+        return this.#bind(session, request);
+      },
+      gate,
+    );
   }
 
   async unbind(
     session: string,
     request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
   ): Promise<DeviceView> {
-    return await this.#deps.queues.run([this.#groupKey(request.device)], async () => {
-      const { device, group } = this.#admit(session, request.device);
-      requireGeneration(group, request.expectedGeneration);
-      if (device.attached && group.state !== "nest-parent") {
-        await this.setPlain(group, "unbind", "bypass", session);
-      }
-      return this.view(request.device);
-    });
+    return await this.#deps.queues.run(
+      [this.#groupKey(request.device)],
+      async () => {
+        const { device, group } = this.#admit(session, request.device);
+        requireGeneration(group, request.expectedGeneration);
+        if (device.attached && group.state !== "nest-parent") {
+          await this.setPlain(group, "unbind", "bypass", session);
+        }
+        return this.view(request.device);
+      },
+      gate,
+    );
   }
 
   /**
@@ -201,20 +217,40 @@ export class Arbiter implements StageVerbs {
     const space = registry.addressSpace(virtual.addressSpace, session);
     const trigger = initial === "bypass" ? "attach" : "attachAborted";
     const to = next(group.state, trigger);
-    requireFit(host, virtual.registers);
+    requireFit(host, virtual.registers, () => "virtual_iommu");
     spaces.requireReach(space, host);
-    const existing = virtual.parts.get(host.id);
-    const part = existing ?? (await backend.createPart(space.handle, host.id));
+    const part = virtual.parts.get(host.id) ?? (await this.#addPart(virtual, space.handle, host.id));
     try {
       await this.#journaled(trigger, group, session, () => backend.attach(group.id, part, initial));
     } catch (error) {
-      if (!existing) await backend.destroyPart(part);
+      if (!virtual.parts.has(host.id)) await this.#removePart(virtual.id, session, host.id);
       throw error;
     }
-    if (!existing) registry.putVirtualIommu({ ...virtual, parts: new Map([...virtual.parts, [host.id, part]]) });
     for (const id of group.devices) faults.claim(id);
     const vste = initial === "bypass" ? BYPASS_VSTE : ABORT_VSTE;
     this.#commit(group, trigger, { state: to, owner: session, virtualIommu: virtual.id, vste });
+  }
+
+  /** The part is in the record as soon as there is one, so that nobody has to remember it who may fail. */
+  async #addPart(virtual: VirtualIommuRecord, space: AddressSpaceHandle, iommu: IommuID): Promise<PartHandle> {
+    const { backend, registry } = this.#deps;
+    const part = await backend.createPart(space, iommu);
+    registry.putVirtualIommu({ ...virtual, parts: new Map([...virtual.parts, [iommu, part]]) });
+    return part;
+  }
+
+  /** A part that cannot be taken down stays in the record, and goes with its virtual IOMMU. */
+  async #removePart(id: string, session: string, iommu: IommuID): Promise<void> {
+    const { backend, registry } = this.#deps;
+    const virtual = registry.virtualIommu(id, session);
+    const parts = new Map(virtual.parts);
+    try {
+      await backend.destroyPart(parts.get(iommu)!);
+    } catch {
+      return;
+    }
+    parts.delete(iommu);
+    registry.putVirtualIommu({ ...virtual, parts });
   }
 
   async #detach(device: DeviceRecord, group: GroupRecord, session: string): Promise<void> {

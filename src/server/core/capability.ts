@@ -72,9 +72,14 @@ export function checkWish(host: IdRegisters, wish: IdRegisters): readonly FieldV
 
 /**
  * Refuses registers that do not fit a host.
+ * @param pathOf  the request's field that is at fault; where the registers are not in the request, what named them
  * @throws BrokerError registers_unfit with a violation for every field that does not fit
  */
-export function requireFit(host: HostIommu, wish: IdRegisters): void {
+export function requireFit(
+  host: HostIommu,
+  wish: IdRegisters,
+  pathOf = (register: string): string => `registers.${register.toLowerCase()}`,
+): void {
   const wrong = checkWish(host.registers, wish).filter((verdict) => !verdict.ok);
   if (wrong.length === 0) return;
   const named = wrong.map((verdict) => `${verdict.register}.${verdict.field}`).join(", ");
@@ -84,7 +89,7 @@ export function requireFit(host: HostIommu, wish: IdRegisters): void {
     { iommu: host.id, fields: named },
     {
       fields: wrong.map((verdict) => ({
-        path: `registers.${verdict.register.toLowerCase()}`,
+        path: pathOf(verdict.register),
         description: `${verdict.field} ${verdict.wishedValue} against ${verdict.hostValue}: ${verdict.reason}`,
       })),
     },

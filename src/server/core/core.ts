@@ -19,12 +19,22 @@ import type { AddressSpaceView, Census, DeviceView, Pinning, SessionView, Virtua
 
 export type SessionNotice = { readonly kind: "deviceRemoved"; readonly device: DeviceID } | { readonly kind: "ended" };
 
+/**
+ * Whether the caller still waits. A verb asks once it holds its objects and before the intent; from then on it completes.
+ */
+export interface CallGate {
+  /** @throws BrokerError call_over when the call was cancelled or its deadline has passed */
+  requireOpen(): void;
+}
+
 export interface SessionVerbs {
   open(request: { displayName: string; ttlMs: number | undefined }): { session: SessionView; token: string };
   /** The session of a token. Throws unauthenticated (unknown token) or lease_expired. */
   authenticate(token: string): string;
   /** Renews the lease; returns the milliseconds until it lapses. */
   renew(session: string): number;
+  /** Milliseconds until the lease lapses; 0 when it has, or the session is gone. */
+  remaining(session: string): number;
   close(session: string): Promise<void>;
   /** Notices for the session's keep-alive stream, until the returned function is called. */
   onNotice(session: string, listener: (notice: SessionNotice) => void): () => void;
@@ -40,16 +50,22 @@ export interface MappingRequest {
   readonly writable: boolean;
 }
 
+export interface MapRequest {
+  readonly addressSpace: string;
+  readonly sources: readonly string[];
+  /** Who asks, as the kernel knows it: the files must be this user's. Undefined: not known by uid (TCP). */
+  readonly callerUid: number | undefined;
+  readonly mappings: readonly MappingRequest[];
+}
+
 export interface AddressSpaceVerbs {
-  create(session: string, pinning: Pinning): Promise<AddressSpaceView>;
-  remove(session: string, addressSpace: string): Promise<void>;
-  map(
-    session: string,
-    request: { addressSpace: string; sources: readonly string[]; mappings: readonly MappingRequest[] },
-  ): Promise<AddressSpaceView>;
+  create(session: string, pinning: Pinning, gate?: CallGate): Promise<AddressSpaceView>;
+  remove(session: string, addressSpace: string, gate?: CallGate): Promise<void>;
+  map(session: string, request: MapRequest, gate?: CallGate): Promise<AddressSpaceView>;
   unmap(
     session: string,
     request: { addressSpace: string; ranges: readonly { ipa: bigint; bytes: bigint }[] },
+    gate?: CallGate,
   ): Promise<{ view: AddressSpaceView; unmappedBytes: number }>;
 }
 
@@ -63,14 +79,16 @@ export interface VirtualIommuVerbs {
   create(
     session: string,
     request: { addressSpace: string; iommus: readonly IommuID[]; registers: IdRegisters | undefined },
+    gate?: CallGate,
   ): Promise<VirtualIommuView>;
-  remove(session: string, virtualIommu: string): Promise<void>;
-  setMode(session: string, virtualIommu: string, mode: PlainStage): Promise<readonly ModeResult[]>;
+  remove(session: string, virtualIommu: string, gate?: CallGate): Promise<void>;
+  setMode(session: string, virtualIommu: string, mode: PlainStage, gate?: CallGate): Promise<readonly ModeResult[]>;
   /** Commands as raw doublewords with virtual StreamIDs; validated as a whole first. Returns how many were executed. */
   invalidate(
     session: string,
     virtualIommu: string,
     commands: readonly { dword0: bigint; dword1: bigint }[],
+    gate?: CallGate,
   ): Promise<number>;
 }
 
@@ -90,8 +108,13 @@ export interface StageVerbs {
       initial: PlainStage;
       expectedGeneration: bigint | undefined;
     },
+    gate?: CallGate,
   ): Promise<DeviceView>;
-  detach(session: string, request: { device: DeviceID; expectedGeneration: bigint | undefined }): Promise<DeviceView>;
+  detach(
+    session: string,
+    request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
+  ): Promise<DeviceView>;
   bind(
     session: string,
     request: {
@@ -101,8 +124,13 @@ export interface StageVerbs {
       validateOnly: boolean;
       expectedGeneration: bigint | undefined;
     },
+    gate?: CallGate,
   ): Promise<BindOutcome>;
-  unbind(session: string, request: { device: DeviceID; expectedGeneration: bigint | undefined }): Promise<DeviceView>;
+  unbind(
+    session: string,
+    request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
+  ): Promise<DeviceView>;
 }
 
 /** An event with its place in its device's sequence. */
@@ -117,7 +145,7 @@ export interface FaultGap {
   readonly device: DeviceID;
   readonly first: number;
   readonly last: number;
-  readonly reason: "ring-overrun" | "hardware-overflow";
+  readonly reason: "ring-overrun" | "hardware-overflow" | "released";
 }
 
 export interface FaultBatch {
@@ -225,7 +253,7 @@ export interface CapabilityQueries {
 /** The Simulator service's verbs, each checked for ownership first. Only with the simulated backend. */
 export interface SimulatorVerbs {
   addDevice(session: string, device: HostDevice): void;
-  removeDevice(session: string, device: DeviceID): Promise<void>;
+  removeDevice(session: string, device: DeviceID, gate?: CallGate): Promise<void>;
   dma(session: string, device: DeviceID, accesses: readonly SimulatedDma[]): Promise<readonly DmaOutcome[]>;
   translate(
     session: string,

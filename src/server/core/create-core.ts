@@ -67,6 +67,7 @@ function sessionVerbs(sessions: Sessions, reaper: Reaper): SessionVerbs {
     open: (request) => sessions.open(request),
     authenticate: (token) => sessions.authenticate(token),
     renew: (session) => sessions.renew(session),
+    remaining: (session) => sessions.remaining(session),
     close: (session) => reaper.close(session),
     onNotice: (session, listener) => sessions.onNotice(session, listener),
   };

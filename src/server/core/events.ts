@@ -26,7 +26,8 @@ export type BrokerEvent =
   | { readonly type: "leaseConflict"; readonly device: DeviceID; readonly session: string; readonly owner: string }
   | { readonly type: "deviceAdded"; readonly device: DeviceID }
   | { readonly type: "deviceRemoved"; readonly device: DeviceID; readonly session: string | undefined }
-  | { readonly type: "limitReached"; readonly limit: string };
+  /** The daemon did not run for a while: every lease was given its full length again. */
+  | { readonly type: "stalled"; readonly awayMs: number; readonly sessions: number };
 
 export type BrokerEventListener = (event: BrokerEvent) => void;
 

@@ -70,13 +70,10 @@ export class FaultRouter implements FaultVerbs {
     feed.ring.length = 0;
   }
 
-  /** The device itself is gone; one that comes back under its name counts from 1 again. */
+  /** The device itself is gone; one that comes back under its name counts from 1 again. What is owed stays owed. */
   remove(device: DeviceID): void {
     this.#feeds.delete(device);
-    for (const { cursors, owed } of this.#subscribers) {
-      cursors.delete(device);
-      owed.delete(device);
-    }
+    for (const { cursors } of this.#subscribers) cursors.delete(device);
   }
 
   record(notice: FaultNotice): void {
@@ -192,7 +189,7 @@ export class FaultRouter implements FaultVerbs {
     if (first >= feed.next) return;
     const last = feed.next - 1;
     const known = subscriber.owed.get(device);
-    subscriber.owed.set(device, { device, first: known?.first ?? first, last, reason: "ring-overrun" });
+    subscriber.owed.set(device, { device, first: known?.first ?? first, last, reason: "released" });
     this.#overrun += feed.next - first;
     subscriber.wake?.();
   }

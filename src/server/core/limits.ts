@@ -18,4 +18,6 @@ export interface CoreLimits {
   readonly leaseTtlMinMs: number;
   readonly leaseTtlMaxMs: number;
   readonly leaseTtlDefaultMs: number;
+  /** Longer than this without a look at the leases, and it was the daemon that was away, not its clients. */
+  readonly leaseStallMs: number;
 }

@@ -23,10 +23,11 @@ export interface Identifiers {
 export interface MemoryFiles {
   /**
    * Opens the file and retains it once for the caller.
+   * @param caller  on whose behalf; uid undefined: not known by uid
    * @throws BrokerError argument_invalid or policy_denied with the reason: outside the roots, a symbolic link, not a
    *         regular file, another user's, not there
    */
-  open(path: string): Promise<GuestMemoryFile>;
+  open(path: string, caller: { readonly uid: number | undefined }): Promise<GuestMemoryFile>;
 }
 
 /** One line of history: what is about to happen, or what came of it. */

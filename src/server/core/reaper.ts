@@ -34,7 +34,7 @@ export class Reaper {
   /** Ends one session at its own wish. Resolves when all it held is given back. */
   async close(session: string): Promise<void> {
     this.#end(session, "closed");
-    await this.#giveBack(session);
+    if (this.#deps.sessions.ending().includes(session)) await this.#giveBack(session);
   }
 
   #end(session: string, reason: EndReason): void {
@@ -90,7 +90,12 @@ export class Reaper {
 
   async #giveBackVirtualIommu(id: string, session: string): Promise<void> {
     const { queues, registry, virtualIommus } = this.#deps;
-    await queues.run([{ kind: "virtual-iommu", id }], async () => {
+    const { addressSpace } = registry.virtualIommu(id, session);
+    const keys = [
+      { kind: "address-space", id: addressSpace },
+      { kind: "virtual-iommu", id },
+    ] as const;
+    await queues.run(keys, async () => {
       if (!registry.hasVirtualIommu(id)) return;
       const held: readonly DeviceID[] = registry.devicesOfVirtualIommu(id).map((device) => device.host.id);
       if (held.length > 0) throw stillUsed(id, held.join(", "));

@@ -36,6 +36,8 @@ export interface VirtualIommuRecord {
 export class Registry {
   readonly #inventory: Inventory;
   readonly #devices = new Map<DeviceID, DeviceRecord>();
+  /** Ids in order, while nothing came or went. */
+  #order: readonly DeviceID[] | undefined;
   readonly #groups = new Map<GroupID, GroupRecord>();
   readonly #spaces = new Map<string, AddressSpaceRecord>();
   readonly #virtualIommus = new Map<string, VirtualIommuRecord>();
@@ -64,6 +66,7 @@ export class Registry {
     const { id, group } = device.host;
     assert(!this.#devices.has(id), `device ${id} appeared twice`);
     this.#devices.set(id, device);
+    this.#order = undefined;
     const record = this.#groups.get(group);
     this.#groups.set(group, record ? withDevice(record, id) : newGroup(device.host));
   }
@@ -71,13 +74,16 @@ export class Registry {
   removeDevice(id: DeviceID): void {
     const group = this.group(this.device(id).host.group);
     this.#devices.delete(id);
+    this.#order = undefined;
     const left = withoutDevice(group, id);
     if (left.devices.length === 0) this.#groups.delete(group.id);
     else this.#groups.set(group.id, left);
   }
 
+  /** In order of id. */
   devices(): readonly DeviceRecord[] {
-    return [...this.#devices.values()].sort((a, b) => (a.host.id < b.host.id ? -1 : 1));
+    this.#order ??= [...this.#devices.keys()].sort();
+    return this.#order.map((id) => this.#devices.get(id)!);
   }
 
   findDevice(id: DeviceID): DeviceRecord | undefined {
@@ -224,7 +230,7 @@ export function virtualIommuView(registry: Registry, virtual: VirtualIommuRecord
     id: virtual.id,
     addressSpace: virtual.addressSpace,
     registers: virtual.registers,
-    iommus: [...virtual.parts.keys()],
+    iommus: [...new Set([...virtual.declared, ...virtual.parts.keys()])],
     devices: registry.devicesOfVirtualIommu(virtual.id).map((device) => device.host.id),
   });
 }

@@ -25,16 +25,18 @@ export class Sessions {
   readonly #ended = new Map<string, EndReason>();
   readonly #listeners = new Map<string, Set<(notice: SessionNotice) => void>>();
   readonly #deps: { clock: Clock; identifiers: Identifiers; limits: CoreLimits; events: BrokerEvents };
+  /** When leases were last looked at by the reaper's clock. */
+  #lookedAtMs: number;
 
   constructor(deps: { clock: Clock; identifiers: Identifiers; limits: CoreLimits; events: BrokerEvents }) {
     this.#deps = deps;
+    this.#lookedAtMs = deps.clock.monotonicMs();
   }
 
   open(request: { displayName: string; ttlMs: number | undefined }): { session: SessionView; token: string } {
     const { clock, identifiers, limits, events } = this.#deps;
     const ttlMs = this.#ttl(request.ttlMs);
     if (this.#live.size + this.#ending.size >= limits.sessionsMax) {
-      events.emit({ type: "limitReached", limit: "sessions_max" });
       throw limitReached("sessions_max", limits.sessionsMax, "close a session, or raise limits.sessions_max");
     }
     const token = identifiers.token();
@@ -62,9 +64,10 @@ export class Sessions {
 
   /** Refuses a session that has ended or whose lease has lapsed, reaped or not. */
   requireLive(id: string): SessionRecord {
+    const nowMs = this.#nowMs();
     const session = this.#live.get(id);
     if (!session) throw ended("closed");
-    if (isLapsed(session, this.#deps.clock.monotonicMs())) throw ended("lease_expired");
+    if (isLapsed(session, nowMs)) throw ended("lease_expired");
     return session;
   }
 
@@ -72,6 +75,12 @@ export class Sessions {
     const session = renewed(this.requireLive(id), this.#deps.clock.monotonicMs());
     this.#live.set(id, session);
     return session.ttlMs;
+  }
+
+  /** Milliseconds until the lease lapses; 0 when it has, or the session is gone. */
+  remaining(id: string): number {
+    const session = this.#live.get(id);
+    return session ? Math.max(0, session.deadlineMs - this.#deps.clock.monotonicMs()) : 0;
   }
 
   /** Marks the session ended: from now on nothing more is admitted. False when it already was. */
@@ -97,7 +106,8 @@ export class Sessions {
 
   /** Ids of sessions whose lease has lapsed, and of ended ones not yet given back. */
   lapsed(): readonly string[] {
-    const now = this.#deps.clock.monotonicMs();
+    const now = this.#nowMs();
+    this.#lookedAtMs = now;
     return [...this.#live.values()].filter((session) => isLapsed(session, now)).map((session) => session.id);
   }
 
@@ -126,6 +136,21 @@ export class Sessions {
 
   notifyDeviceRemoved(id: string, device: DeviceID): void {
     this.#notify(id, { kind: "deviceRemoved", device });
+  }
+
+  /**
+   * The time, as leases see it. While the daemon itself was away (stopped, or held up) no client could renew: then every
+   * lease gets one full length from now, whoever asks first.
+   */
+  #nowMs(): number {
+    const { clock, events, limits } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    const awayMs = nowMs - this.#lookedAtMs;
+    if (awayMs <= limits.leaseStallMs) return nowMs;
+    this.#lookedAtMs = nowMs;
+    for (const session of this.#live.values()) this.#live.set(session.id, renewed(session, nowMs));
+    events.emit({ type: "stalled", awayMs, sessions: this.#live.size });
+    return nowMs;
   }
 
   #notify(id: string, notice: SessionNotice): void {

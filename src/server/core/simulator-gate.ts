@@ -13,7 +13,7 @@ import type {
 } from "../../backends/simulator-control.ts";
 import { guestRange } from "./address-space.ts";
 import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
-import type { SimulatorVerbs } from "./core.ts";
+import type { CallGate, SimulatorVerbs } from "./core.ts";
 import type { GroupRecord } from "./group.ts";
 
 export class SimulatorGate implements SimulatorVerbs {
@@ -42,21 +42,25 @@ export class SimulatorGate implements SimulatorVerbs {
     this.#control.addDevice(device);
   }
 
-  async removeDevice(session: string, id: DeviceID): Promise<void> {
+  async removeDevice(session: string, id: DeviceID, gate?: CallGate): Promise<void> {
     const { queues, registry, sessions } = this.#deps;
     sessions.requireLive(session);
     const { group } = registry.device(id).host;
-    await queues.run([{ kind: "group", id: group }], async () => {
-      registry.device(id);
-      const record = registry.group(group);
-      if (record.owner !== undefined && record.owner !== session) throw this.#othersDevice(id, record);
-      if (record.owner !== undefined) {
-        if (hasOtherAttached(record, id, this.#deps)) throw othersAttached(id, record);
-        await this.#arbiter.release(record, session);
-      }
-      await this.#control.removeDevice(id);
-      if (record.owner !== undefined) sessions.notifyDeviceRemoved(record.owner, id);
-    });
+    await queues.run(
+      [{ kind: "group", id: group }],
+      async () => {
+        registry.device(id);
+        const record = registry.group(group);
+        if (record.owner !== undefined && record.owner !== session) throw this.#othersDevice(id, record);
+        if (record.owner !== undefined) {
+          if (hasOtherAttached(record, id, this.#deps)) throw othersAttached(id, record);
+          await this.#arbiter.release(record, session);
+        }
+        await this.#control.removeDevice(id);
+        if (record.owner !== undefined) sessions.notifyDeviceRemoved(record.owner, id);
+      },
+      gate,
+    );
   }
 
   async dma(session: string, device: DeviceID, accesses: readonly SimulatedDma[]): Promise<readonly DmaOutcome[]> {
@@ -101,13 +105,19 @@ export class SimulatorGate implements SimulatorVerbs {
 
   structures(session: string, device: DeviceID, streamIndex: number, substreamID: number): RawStructures {
     const { registry } = this.#deps;
-    const group = this.#requireOwned(session, device, [{ streamIndex }]);
+    const group = this.#requireOwned(session, device, [{ streamIndex }], () => "stream_index");
     const virtual = registry.virtualIommu(group.virtualIommu!, session);
     const { handle } = registry.addressSpace(virtual.addressSpace, session);
     return this.#control.structures(device, streamIndex, substreamID, handle);
   }
 
-  #requireOwned(session: string, id: DeviceID, accesses: readonly { streamIndex: number }[]): GroupRecord {
+  /** @param pathOf  the request's field that holds the stream index of an access */
+  #requireOwned(
+    session: string,
+    id: DeviceID,
+    accesses: readonly { streamIndex: number }[],
+    pathOf = (access: number): string => `accesses[${access}].stream_index`,
+  ): GroupRecord {
     const { registry, sessions } = this.#deps;
     sessions.requireLive(session);
     const device = registry.device(id);
@@ -116,7 +126,7 @@ export class SimulatorGate implements SimulatorVerbs {
     const wrong = accesses.findIndex((access) => access.streamIndex >= device.host.streamIDs.length);
     if (wrong >= 0) {
       throw invalidField(
-        `accesses[${wrong}].stream_index`,
+        pathOf(wrong),
         `${accesses[wrong]!.streamIndex} is not an index into ${device.host.streamIDs.length} StreamIDs`,
       );
     }

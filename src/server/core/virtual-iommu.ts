@@ -8,7 +8,7 @@ import type { DeviceID, GroupID, IommuID } from "../../backends/ids.ts";
 import type { IdRegisters } from "../../backends/inventory.ts";
 import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
 import { commonRegisters, requireFit } from "./capability.ts";
-import type { ModeResult, VirtualIommuVerbs } from "./core.ts";
+import type { CallGate, ModeResult, VirtualIommuVerbs } from "./core.ts";
 import type { DeviceRecord } from "./device.ts";
 import { checkInvalidations } from "./invalidation.ts";
 import { type VirtualIommuRecord, virtualIommuView } from "./registry.ts";
@@ -26,6 +26,7 @@ export class VirtualIommus implements VirtualIommuVerbs {
   async create(
     session: string,
     request: { addressSpace: string; iommus: readonly IommuID[]; registers: IdRegisters | undefined },
+    gate?: CallGate,
   ): Promise<VirtualIommuView> {
     const { limits, ports, queues, registry, sessions } = this.#deps;
     if (request.iommus.length === 0) {
@@ -33,28 +34,32 @@ export class VirtualIommus implements VirtualIommuVerbs {
     }
     if (new Set(request.iommus).size !== request.iommus.length) throw invalidField("iommus", "names one twice");
     const hosts = request.iommus.map((id) => registry.iommu(id));
-    return await queues.run([{ kind: "address-space", id: request.addressSpace }], async () => {
-      sessions.requireLive(session);
-      registry.addressSpace(request.addressSpace, session);
-      const max = limits.virtualIommusPerSessionMax;
-      if (registry.virtualIommusOf(session).length >= max) {
-        throw limitReached("virtual_iommus_per_session_max", max, "delete a virtual IOMMU first");
-      }
-      if (request.registers) for (const host of hosts) requireFit(host, request.registers);
-      const virtual: VirtualIommuRecord = {
-        id: ports.identifiers.uuid(),
-        session,
-        addressSpace: request.addressSpace,
-        registers: request.registers ?? commonRegisters(hosts),
-        declared: request.iommus,
-        parts: new Map(),
-      };
-      registry.putVirtualIommu(virtual);
-      return virtualIommuView(registry, virtual);
-    });
+    return await queues.run(
+      [{ kind: "address-space", id: request.addressSpace }],
+      async () => {
+        sessions.requireLive(session);
+        registry.addressSpace(request.addressSpace, session);
+        const max = limits.virtualIommusPerSessionMax;
+        if (registry.virtualIommusOf(session).length >= max) {
+          throw limitReached("virtual_iommus_per_session_max", max, "delete a virtual IOMMU first");
+        }
+        if (request.registers) for (const host of hosts) requireFit(host, request.registers);
+        const virtual: VirtualIommuRecord = {
+          id: ports.identifiers.uuid(),
+          session,
+          addressSpace: request.addressSpace,
+          registers: request.registers ?? commonRegisters(hosts),
+          declared: request.iommus,
+          parts: new Map(),
+        };
+        registry.putVirtualIommu(virtual);
+        return virtualIommuView(registry, virtual);
+      },
+      gate,
+    );
   }
 
-  async remove(session: string, id: string): Promise<void> {
+  async remove(session: string, id: string, gate?: CallGate): Promise<void> {
     const { queues, registry, sessions } = this.#deps;
     if (!registry.hasVirtualIommu(id)) return;
     const { addressSpace } = registry.virtualIommu(id, session);
@@ -62,20 +67,24 @@ export class VirtualIommus implements VirtualIommuVerbs {
       { kind: "address-space", id: addressSpace },
       { kind: "virtual-iommu", id },
     ] as const;
-    await queues.run(keys, async () => {
-      sessions.requireLive(session);
-      if (!registry.hasVirtualIommu(id)) return;
-      const virtual = registry.virtualIommu(id, session);
-      const devices = registry.devicesOfVirtualIommu(id);
-      if (devices.length > 0) {
-        const names = devices.map((device) => device.host.id).join(", ");
-        throw new BrokerError("in_use", `virtual IOMMU ${id} has ${names}: detach them first`, {
-          virtual_iommu: id,
-          devices: names,
-        });
-      }
-      await this.destroy(virtual);
-    });
+    await queues.run(
+      keys,
+      async () => {
+        sessions.requireLive(session);
+        if (!registry.hasVirtualIommu(id)) return;
+        const virtual = registry.virtualIommu(id, session);
+        const devices = registry.devicesOfVirtualIommu(id);
+        if (devices.length > 0) {
+          const names = devices.map((device) => device.host.id).join(", ");
+          throw new BrokerError("in_use", `virtual IOMMU ${id} has ${names}: detach them first`, {
+            virtual_iommu: id,
+            devices: names,
+          });
+        }
+        await this.destroy(virtual);
+      },
+      gate,
+    );
   }
 
   /** Takes its parts down; no device is attached. A part that is gone stays gone if a later one fails. */
@@ -90,34 +99,39 @@ export class VirtualIommus implements VirtualIommuVerbs {
     registry.deleteVirtualIommu(virtual.id);
   }
 
-  async setMode(session: string, id: string, mode: PlainStage): Promise<readonly ModeResult[]> {
+  async setMode(session: string, id: string, mode: PlainStage, gate?: CallGate): Promise<readonly ModeResult[]> {
     const { queues, registry, sessions } = this.#deps;
     const { addressSpace } = registry.virtualIommu(id, session);
     const keys = [
       { kind: "address-space", id: addressSpace },
       { kind: "virtual-iommu", id },
     ] as const;
-    return await queues.run(keys, async () => {
-      sessions.requireLive(session);
-      registry.virtualIommu(id, session);
-      const devices = registry.devicesOfVirtualIommu(id);
-      const needed = mode === "bypass" && devices.length > 0;
-      const filled = needed && (await this.#deps.spaces.populate(addressSpace, session));
-      const groups = [...new Set(devices.map((device) => device.host.group))];
-      const errors = new Map<GroupID, BrokerError>();
-      for (const group of groups) {
-        const error = await this.#setGroup(session, id, group, mode);
-        if (error) errors.set(group, error);
-      }
-      if (filled && errors.size === groups.length) await this.#deps.spaces.depopulate(addressSpace, session);
-      return devices.map((device) => this.#modeResult(device, errors));
-    });
+    return await queues.run(
+      keys,
+      async () => {
+        sessions.requireLive(session);
+        registry.virtualIommu(id, session);
+        const devices = registry.devicesOfVirtualIommu(id);
+        const needed = mode === "bypass" && devices.length > 0;
+        const filled = needed && (await this.#deps.spaces.populate(addressSpace, session));
+        const groups = [...new Set(devices.map((device) => device.host.group))];
+        const errors = new Map<GroupID, BrokerError>();
+        for (const group of groups) {
+          const error = await this.#setGroup(session, id, group, mode);
+          if (error) errors.set(group, error);
+        }
+        if (filled && errors.size === groups.length) await this.#deps.spaces.depopulate(addressSpace, session);
+        return devices.map((device) => this.#modeResult(device, errors));
+      },
+      gate,
+    );
   }
 
   async invalidate(
     session: string,
     id: string,
     commands: readonly { dword0: bigint; dword1: bigint }[],
+    gate?: CallGate,
   ): Promise<number> {
     const { backend, limits, queues, registry, sessions } = this.#deps;
     registry.virtualIommu(id, session);
@@ -125,17 +139,21 @@ export class VirtualIommus implements VirtualIommuVerbs {
       throw limitReached("commands_per_call_max", limits.commandsPerCallMax, "split the batch");
     }
     if (commands.length === 0) throw invalidField("commands", "is empty");
-    return await queues.run([{ kind: "virtual-iommu", id }], async () => {
-      sessions.requireLive(session);
-      const virtual = registry.virtualIommu(id, session);
-      const names = new Set<number>();
-      for (const { virtualStreamID } of registry.devicesOfVirtualIommu(id)) {
-        if (virtualStreamID !== undefined) names.add(virtualStreamID);
-      }
-      const checked = checkInvalidations(commands, virtual.registers, names);
-      await backend.invalidate([...virtual.parts.values()], checked);
-      return checked.length;
-    });
+    return await queues.run(
+      [{ kind: "virtual-iommu", id }],
+      async () => {
+        sessions.requireLive(session);
+        const virtual = registry.virtualIommu(id, session);
+        const names = new Set<number>();
+        for (const { virtualStreamID } of registry.devicesOfVirtualIommu(id)) {
+          if (virtualStreamID !== undefined) names.add(virtualStreamID);
+        }
+        const checked = checkInvalidations(commands, virtual.registers, names);
+        await backend.invalidate([...virtual.parts.values()], checked);
+        return checked.length;
+      },
+      gate,
+    );
   }
 
   async #setGroup(session: string, id: string, group: GroupID, mode: PlainStage): Promise<BrokerError | undefined> {

@@ -4,6 +4,7 @@
 
 import { limitReached } from "../../backends/errors.ts";
 import { assert } from "../../spec/assert.ts";
+import type { CallGate } from "./core.ts";
 
 export type QueueKey = { readonly kind: "address-space" | "virtual-iommu" | "group"; readonly id: string | number };
 
@@ -24,9 +25,10 @@ export class WorkQueues {
 
   /**
    * Runs `work` once every named object is free, and keeps them until it settles.
-   * @throws BrokerError limit_reached when too many calls already wait for one of them; `work` has then not begun
+   * @throws BrokerError limit_reached when too many calls already wait for one of them, call_over when nobody waits for
+   *         the answer any more; `work` has then not begun
    */
-  async run<T>(keys: readonly QueueKey[], work: () => Promise<T>): Promise<T> {
+  async run<T>(keys: readonly QueueKey[], work: () => Promise<T>, gate?: CallGate): Promise<T> {
     assert(
       keys.every((key, index) => index === 0 || RANK[keys[index - 1]!.kind] < RANK[key.kind]),
       "objects are taken in the order address space, virtual IOMMU, group, one of each",
@@ -34,6 +36,7 @@ export class WorkQueues {
     const releases: (() => void)[] = [];
     try {
       for (const key of keys) releases.push(await this.#enter(key));
+      gate?.requireOpen();
       return await work();
     } finally {
       for (const release of releases.reverse()) release();

@@ -65,6 +65,19 @@ describe("a CD table", () => {
     expect(machine.read(SID, 0x1000, { ssid: 0 })).toMatchObject({ fault: { stage: 2, class: "TTD", ipa: 0x5_0000 } });
     expect(machine.read(SID, 0, { ssid: 64 })).toMatchObject({ fault: { stage: 2, class: "CD", ipa: 0x3_0000 } });
   });
+
+  test("in nested mode a leaf beyond 52 bits is out of range: no fault carries an address of more", () => {
+    const machine = new Machine();
+    const [level1, stage2] = [machine.allocate(), machine.allocate()];
+    machine.poke(level1, at(1, 52) | 1n);
+    machine.poke(level1 + 8, at(0xffff_ffff_fff, 12) | 1n);
+    machine.poke(level1 + 16, at(1, 51) | 1n);
+    machine.map(stage2, 0x1_0000, level1, S2_OPEN);
+    machine.writeSTE(SID, nestedSTE(stage1STE(0x1_0000, { cdMax: 8, fmt: 1 }), stage2STE(stage2)));
+    expect(machine.outcome(SID, 0, "read", { ssid: 0 })).toBe("C_BAD_SUBSTREAMID");
+    expect(machine.outcome(SID, 0, "read", { ssid: 64 })).toBe("C_BAD_SUBSTREAMID");
+    expect(machine.read(SID, 0, { ssid: 128 })).toMatchObject({ fault: { stage: 2, class: "CD", ipa: 2 ** 51 } });
+  });
 });
 
 describe("S1DSS", () => {

@@ -735,6 +735,12 @@ export namespace iommubroker {
             faultStreamsPerSession?: (number|null);
             faultRingEvents?: (number|null);
             messageBytes?: (number|null);
+            sourcesPerCall?: (number|null);
+            leaseTtlMinMs?: (number|null);
+            leaseTtlMaxMs?: (number|null);
+            leaseTtlDefaultMs?: (number|null);
+            simulatorAccessesPerCall?: (number|null);
+            simulatorBytesPerCall?: (number|null);
         }
 
         class Limits implements ILimits {
@@ -750,6 +756,12 @@ export namespace iommubroker {
             public faultStreamsPerSession: number;
             public faultRingEvents: number;
             public messageBytes: number;
+            public sourcesPerCall: number;
+            public leaseTtlMinMs: number;
+            public leaseTtlMaxMs: number;
+            public leaseTtlDefaultMs: number;
+            public simulatorAccessesPerCall: number;
+            public simulatorBytesPerCall: number;
             public static encode(message: iommubroker.v1.ILimits, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Limits;
         }
@@ -908,9 +920,9 @@ export namespace iommubroker {
             public inputAddress?: (Long|null);
             public ipa?: (Long|null);
             public fetchAddress?: (Long|null);
-            public read: boolean;
-            public instruction: boolean;
-            public privileged: boolean;
+            public read?: (boolean|null);
+            public instruction?: (boolean|null);
+            public privileged?: (boolean|null);
             public transition: boolean;
             public record: Uint8Array;
             public time?: (google.protobuf.Timestamp|null);
@@ -951,7 +963,8 @@ export namespace iommubroker {
         enum FaultGapReason {
             FAULT_GAP_REASON_UNSPECIFIED = 0,
             FAULT_GAP_REASON_RING_OVERRUN = 1,
-            FAULT_GAP_REASON_HARDWARE_OVERFLOW = 2
+            FAULT_GAP_REASON_HARDWARE_OVERFLOW = 2,
+            FAULT_GAP_REASON_RELEASED = 3
         }
 
         interface ISession {

@@ -3793,6 +3793,12 @@ export const iommubroker = $root.iommubroker = (() => {
             Limits.prototype.faultStreamsPerSession = 0;
             Limits.prototype.faultRingEvents = 0;
             Limits.prototype.messageBytes = 0;
+            Limits.prototype.sourcesPerCall = 0;
+            Limits.prototype.leaseTtlMinMs = 0;
+            Limits.prototype.leaseTtlMaxMs = 0;
+            Limits.prototype.leaseTtlDefaultMs = 0;
+            Limits.prototype.simulatorAccessesPerCall = 0;
+            Limits.prototype.simulatorBytesPerCall = 0;
 
             Limits.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -3823,6 +3829,18 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(80).uint32(message.faultRingEvents);
                 if (message.messageBytes != null && Object.hasOwnProperty.call(message, "messageBytes"))
                     writer.uint32(88).uint32(message.messageBytes);
+                if (message.sourcesPerCall != null && Object.hasOwnProperty.call(message, "sourcesPerCall"))
+                    writer.uint32(96).uint32(message.sourcesPerCall);
+                if (message.leaseTtlMinMs != null && Object.hasOwnProperty.call(message, "leaseTtlMinMs"))
+                    writer.uint32(104).uint32(message.leaseTtlMinMs);
+                if (message.leaseTtlMaxMs != null && Object.hasOwnProperty.call(message, "leaseTtlMaxMs"))
+                    writer.uint32(112).uint32(message.leaseTtlMaxMs);
+                if (message.leaseTtlDefaultMs != null && Object.hasOwnProperty.call(message, "leaseTtlDefaultMs"))
+                    writer.uint32(120).uint32(message.leaseTtlDefaultMs);
+                if (message.simulatorAccessesPerCall != null && Object.hasOwnProperty.call(message, "simulatorAccessesPerCall"))
+                    writer.uint32(128).uint32(message.simulatorAccessesPerCall);
+                if (message.simulatorBytesPerCall != null && Object.hasOwnProperty.call(message, "simulatorBytesPerCall"))
+                    writer.uint32(136).uint32(message.simulatorBytesPerCall);
                 return writer;
             };
 
@@ -3891,6 +3909,30 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 11: {
                             message.messageBytes = reader.uint32();
+                            break;
+                        }
+                    case 12: {
+                            message.sourcesPerCall = reader.uint32();
+                            break;
+                        }
+                    case 13: {
+                            message.leaseTtlMinMs = reader.uint32();
+                            break;
+                        }
+                    case 14: {
+                            message.leaseTtlMaxMs = reader.uint32();
+                            break;
+                        }
+                    case 15: {
+                            message.leaseTtlDefaultMs = reader.uint32();
+                            break;
+                        }
+                    case 16: {
+                            message.simulatorAccessesPerCall = reader.uint32();
+                            break;
+                        }
+                    case 17: {
+                            message.simulatorBytesPerCall = reader.uint32();
                             break;
                         }
                     default:
@@ -4620,9 +4662,9 @@ export const iommubroker = $root.iommubroker = (() => {
             FaultEvent.prototype.inputAddress = null;
             FaultEvent.prototype.ipa = null;
             FaultEvent.prototype.fetchAddress = null;
-            FaultEvent.prototype.read = false;
-            FaultEvent.prototype.instruction = false;
-            FaultEvent.prototype.privileged = false;
+            FaultEvent.prototype.read = null;
+            FaultEvent.prototype.instruction = null;
+            FaultEvent.prototype.privileged = null;
             FaultEvent.prototype.transition = false;
             FaultEvent.prototype.record = $util.newBuffer([]);
             FaultEvent.prototype.time = null;
@@ -4656,6 +4698,24 @@ export const iommubroker = $root.iommubroker = (() => {
             // Virtual OneOf for proto3 optional field
             Object.defineProperty(FaultEvent.prototype, "_fetchAddress", {
                 get: $util.oneOfGetter($oneOfFields = ["fetchAddress"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_read", {
+                get: $util.oneOfGetter($oneOfFields = ["read"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_instruction", {
+                get: $util.oneOfGetter($oneOfFields = ["instruction"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_privileged", {
+                get: $util.oneOfGetter($oneOfFields = ["privileged"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -4919,6 +4979,7 @@ export const iommubroker = $root.iommubroker = (() => {
             values[valuesById[0] = "FAULT_GAP_REASON_UNSPECIFIED"] = 0;
             values[valuesById[1] = "FAULT_GAP_REASON_RING_OVERRUN"] = 1;
             values[valuesById[2] = "FAULT_GAP_REASON_HARDWARE_OVERFLOW"] = 2;
+            values[valuesById[3] = "FAULT_GAP_REASON_RELEASED"] = 3;
             return values;
         })();
 

@@ -1,0 +1,469 @@
+// The simulated backend: plays the host kernel (IOAS, nesting parents, vIOMMUs, default domains, event thread) on top
+// of one SMMUv3 model for each configured IOMMU. Same verbs and same failure contract as the native one.
+// Everything reaches the model as on hardware: structures in memory, registers, commands, event records.
+
+import { assert } from "../../spec/assert.ts";
+import { CMD_CFGI, CMD_TLBI, COMMAND } from "../../spec/commands.ts";
+import { doublewordsOf, get, set, wordsOf } from "../../spec/layout.ts";
+import type {
+  AddressSpaceHandle,
+  Backend,
+  BindPreview,
+  BindRequest,
+  InvalidationCommand,
+  PartHandle,
+  PlainStage,
+} from "../backend.ts";
+import type { BackendCounters, DeviceCounters } from "../counters.ts";
+import type { FaultNotice, Notice } from "../faults.ts";
+import type { GuestMapping, IpaRange } from "../guest-memory.ts";
+import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
+import type { HostDevice } from "../inventory.ts";
+import type {
+  DmaOutcome,
+  RawStructures,
+  SimulatedAccess,
+  SimulatedDma,
+  SimulatorControl,
+  TranslationOutcome,
+} from "../simulator-control.ts";
+import { MemoryMap } from "../smmuv3/memory.ts";
+import type { StreamCounters } from "../smmuv3/smmu.ts";
+import { decodeSTE } from "../smmuv3/ste.ts";
+import type { VSTE } from "../vste.ts";
+import { DmaMaster } from "./dma-master.ts";
+import { EventQueueDriver } from "./eventq-driver.ts";
+import { FileWindows } from "./file-windows.ts";
+import { Frames } from "./frames.ts";
+import { type SimulatedConfig, SimulatedInventory } from "./inventory.ts";
+import { abortSTE, defaultDomainSTE, nestedSTE, type SteWords, stage2STE } from "./make-ste.ts";
+import { Ioas, Part, Vmids } from "./objects.ts";
+import { previewFaults } from "./preview.ts";
+import { type RawCommand, SmmuDriver, stallTerm } from "./smmu-driver.ts";
+import { Stage2Tables } from "./stage2-tables.ts";
+import { readCD, readStructures } from "./structures.ts";
+
+interface HostSmmu {
+  readonly driver: SmmuDriver;
+  readonly events: EventQueueDriver;
+  readonly vmids: Vmids;
+}
+
+/** An attached group; groups not in the map are in the default domain. */
+interface Attachment {
+  readonly part: Part;
+}
+
+/** Builds a simulated host. Throws BrokerError argument_invalid for registers or devices that make no host. */
+export function createSimulatedBackend(config: SimulatedConfig): Backend & SimulatorControl {
+  return new SimulatedBackend(config);
+}
+
+class SimulatedBackend implements Backend, SimulatorControl {
+  readonly kind = "simulated";
+  readonly inventory: SimulatedInventory;
+  readonly #memory = new MemoryMap();
+  readonly #frames = new Frames(this.#memory);
+  readonly #windows: FileWindows;
+  readonly #smmus = new Map<IommuID, HostSmmu>();
+  readonly #spaces = new Map<number, Ioas>();
+  readonly #parts = new Map<number, Part>();
+  readonly #attached = new Map<GroupID, Attachment>();
+  readonly #names = new Map<DeviceID, VirtualStreamID>();
+  readonly #tracked = new Map<DeviceID, readonly StreamCounters[]>();
+  /** How often a device went back to the host, which resets it: a DMA that was under way does not go on. */
+  readonly #resets = new Map<DeviceID, number>();
+  #onFault: (notice: FaultNotice) => void = () => {};
+  #onNotice: (notice: Notice) => void = () => {};
+  #nextID = 1;
+
+  constructor(config: SimulatedConfig) {
+    this.inventory = new SimulatedInventory(config);
+    for (const host of this.inventory.iommus()) this.#addSmmu(host.id);
+    const drivers = [...this.#smmus.values()].map((smmu) => smmu.driver);
+    this.#windows = new FileWindows(this.#memory, Math.min(...drivers.map((driver) => driver.features.oasBits)));
+    for (const device of this.inventory.devices()) this.#installDefaultDomain(device);
+  }
+
+  async createAddressSpace(): Promise<AddressSpaceHandle> {
+    const space = new Ioas(this.#nextID++, this.#windows);
+    this.#spaces.set(space.id, space);
+    return { id: space.id };
+  }
+
+  async destroyAddressSpace(handle: AddressSpaceHandle): Promise<void> {
+    this.#space(handle).destroy();
+    this.#spaces.delete(handle.id);
+  }
+
+  async map(handle: AddressSpaceHandle, mappings: readonly GuestMapping[]): Promise<void> {
+    await this.#space(handle).map(mappings);
+  }
+
+  async unmap(handle: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void> {
+    await this.#space(handle).unmap(mappings);
+  }
+
+  async createPart(handle: AddressSpaceHandle, iommu: IommuID): Promise<PartHandle> {
+    const { driver, vmids } = this.#smmu(iommu);
+    const ioas = this.#space(handle);
+    const tables = new Stage2Tables(this.#memory, this.#frames, driver.host.ipaBits);
+    let vmid: number | undefined;
+    let part: Part;
+    try {
+      vmid = vmids.take();
+      part = new Part({ id: this.#nextID++, ioas, driver, vmid, tables, frames: this.#frames });
+      await ioas.addPart(part);
+    } catch (error) {
+      tables.destroy();
+      if (vmid !== undefined) vmids.give(vmid);
+      throw error;
+    }
+    this.#parts.set(part.id, part);
+    return { id: part.id, iommu };
+  }
+
+  async destroyPart(handle: PartHandle): Promise<void> {
+    const part = this.#part(handle);
+    part.destroy();
+    this.#smmu(part.iommu).vmids.give(part.vmid);
+    this.#parts.delete(part.id);
+  }
+
+  async attach(group: GroupID, handle: PartHandle, stage: PlainStage): Promise<void> {
+    const part = this.#part(handle);
+    assert(!this.#attached.has(group), `group ${group} is attached already`);
+    this.#smmu(part.iommu).events.drainAll(); // what the default domain refused is not the new owner's
+    this.#installOnGroup(group, () => this.#plainSTE(part, stage));
+    this.#attached.set(group, { part });
+    part.users += 1;
+    for (const device of this.#devicesOf(group)) this.#track(device, part.driver);
+  }
+
+  async setPlainStage(group: GroupID, handle: PartHandle, stage: PlainStage): Promise<void> {
+    const part = this.#part(handle);
+    assert(this.#attached.get(group)?.part === part, `group ${group} is not attached to part ${part.id}`);
+    this.#installOnGroup(group, () => this.#plainSTE(part, stage));
+  }
+
+  async bindGuestStage(request: BindRequest): Promise<void> {
+    const part = this.#part(request.part);
+    const device = this.#device(request.device);
+    assert(this.#attached.get(device.group)?.part === part, `${device.id} is not attached to part ${part.id}`);
+    assert(device.streamIDs.length === 1, `${device.id} has more than one StreamID`);
+    part.driver.installSTE(device.streamIDs[0]!, this.#guestSTE(device, part, request.vste));
+    this.#name(device.id, part, request.virtualStreamID);
+  }
+
+  previewStage(id: DeviceID, handle: PartHandle, vste: VSTE): BindPreview {
+    const part = this.#part(handle);
+    const hostSTE = this.#guestSTE(this.#device(id), part, vste);
+    const of = { driver: part.driver, memory: this.#memory, ioas: part.ioas, substreamID: 0 };
+    const wouldFault = previewFaults({
+      registers: part.driver.host.registers,
+      memory: this.#memory,
+      hostSTE,
+      readCD: () => readCD(of, decodeSTE(wordsOf(hostSTE))),
+    });
+    return { hostSTE, wouldFault };
+  }
+
+  async detach(group: GroupID): Promise<void> {
+    const attachment = this.#attached.get(group);
+    if (!attachment) return;
+    const { part } = attachment;
+    this.#installOnGroup(group, () => defaultDomainSTE(part.driver.hostContext, part.driver.features));
+    part.driver.issue(this.#devicesOf(group).flatMap((device) => endOfStalls(device, part.driver)));
+    // Its records say its old name and are its old owner's: take them all off before both are gone.
+    this.#smmu(part.iommu).events.drainAll();
+    this.#attached.delete(group);
+    part.users -= 1;
+    for (const device of this.#devicesOf(group)) {
+      this.#resets.set(device.id, this.#resetsOf(device.id) + 1);
+      this.#name(device.id, part, undefined);
+      for (const streamID of device.streamIDs) part.driver.smmu.untrackStream(streamID);
+      this.#tracked.delete(device.id);
+    }
+  }
+
+  async setVirtualStreamID(id: DeviceID, handle: PartHandle, virtual: VirtualStreamID | undefined): Promise<void> {
+    this.#name(id, this.#part(handle), virtual);
+  }
+
+  async invalidate(handles: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void> {
+    for (const handle of handles) {
+      const part = this.#part(handle);
+      part.driver.issue(commands.flatMap((command) => this.#forPart(part, command)));
+    }
+  }
+
+  onFault(listener: (notice: FaultNotice) => void): void {
+    this.#onFault = listener;
+  }
+
+  onNotice(listener: (notice: Notice) => void): void {
+    this.#onNotice = listener;
+  }
+
+  counters(): BackendCounters {
+    return {
+      iommus: [...this.#smmus.values()].map(({ driver }) => {
+        const { smmu } = driver;
+        return {
+          iommu: driver.host.id,
+          transactions: smmu.counters.transaction,
+          tlbHits: smmu.counters.tlbHit,
+          tlbMisses: smmu.counters.tlbMiss,
+          configCacheMisses: smmu.counters.configCacheMiss,
+          transTableWalkAccesses: smmu.counters.transTableWalkAccess,
+          configStructAccesses: smmu.counters.configStructAccess,
+          commands: smmu.counters.commands,
+          eventsRecorded: smmu.counters.eventsRecorded,
+          eventsDropped: smmu.counters.eventsDropped,
+        };
+      }),
+      devices: [...this.#tracked].map(([device, streams]) => deviceCounters(device, streams)),
+    };
+  }
+
+  /** A CMD_SYNC through every command queue: it is consumed, or this throws. */
+  async ping(): Promise<void> {
+    for (const { driver } of this.#smmus.values()) driver.issue([]);
+  }
+
+  async close(): Promise<void> {
+    for (const { events } of this.#smmus.values()) events.stop();
+    for (const space of this.#spaces.values()) space.abandon();
+    this.#spaces.clear();
+  }
+
+  // SimulatorControl -----------------------------------------------------------------------------------------------
+
+  addDevice(device: HostDevice): void {
+    this.inventory.add(device);
+    this.#installDefaultDomain(device);
+  }
+
+  async removeDevice(id: DeviceID): Promise<void> {
+    const device = this.#device(id);
+    assert(!this.#attached.has(device.group), `${id} is removed while its group is attached`);
+    const { driver } = this.#smmu(device.iommu);
+    for (const streamID of device.streamIDs) driver.installSTE(streamID, abortSTE());
+    this.#resets.delete(id);
+    this.inventory.remove(id);
+  }
+
+  async dma(id: DeviceID, accesses: readonly SimulatedDma[]): Promise<readonly DmaOutcome[]> {
+    const master = this.#master(id);
+    const outcomes: DmaOutcome[] = [];
+    for (const access of accesses) outcomes.push(await master.dma(access));
+    return outcomes;
+  }
+
+  async translate(
+    id: DeviceID,
+    accesses: readonly (SimulatedAccess & { readonly access: "read" | "write" | "execute" })[],
+  ): Promise<readonly TranslationOutcome[]> {
+    const master = this.#master(id);
+    const outcomes: TranslationOutcome[] = [];
+    for (const access of accesses) outcomes.push(await master.translate(access));
+    return outcomes;
+  }
+
+  structures(
+    id: DeviceID,
+    streamIndex: number,
+    substreamID: number,
+    handle: AddressSpaceHandle | undefined,
+  ): RawStructures {
+    const device = this.#device(id);
+    const ioas = handle && this.#space(handle);
+    const { driver } = this.#smmu(device.iommu);
+    const streamID = device.streamIDs[streamIndex]!;
+    return readStructures({ driver, memory: this.#memory, windows: this.#windows, ioas, streamID, substreamID });
+  }
+
+  // Inside ---------------------------------------------------------------------------------------------------------
+
+  #addSmmu(id: IommuID): void {
+    const host = this.inventory.iommus().find((one) => one.id === id)!;
+    const driver: SmmuDriver = new SmmuDriver(host, this.#memory, this.#frames, () => events.schedule());
+    const events: EventQueueDriver = new EventQueueDriver({
+      driver,
+      memory: this.#memory,
+      findOwner: (streamID) => this.#ownerOf(id, streamID),
+      toGuest: (device, pa) => this.#attached.get(this.#device(device).group)?.part.ioas.ipaOf(pa),
+      devices: () => this.#attachedDevices(id),
+      deliver: (notice) => this.#deliver(id, notice),
+    });
+    this.#smmus.set(id, { driver, events, vmids: new Vmids(driver.features.vmid16 ? 16 : 8) });
+  }
+
+  #deliver(iommu: IommuID, notice: FaultNotice): void {
+    if (notice.kind === "overflow") {
+      this.#onNotice({ level: "warn", message: "the event queue overflowed: events are lost", facts: { iommu } });
+    }
+    this.#onFault(notice);
+  }
+
+  #ownerOf(
+    iommu: IommuID,
+    streamID: number,
+  ): { device: DeviceID; virtualStreamID: VirtualStreamID | undefined } | undefined {
+    const device = this.inventory
+      .devices()
+      .find((one) => one.iommu === iommu && one.streamIDs.some((stream) => stream === streamID));
+    return device && { device: device.id, virtualStreamID: this.#names.get(device.id) };
+  }
+
+  #attachedDevices(iommu: IommuID): readonly DeviceID[] {
+    return this.inventory
+      .devices()
+      .filter((device) => device.iommu === iommu && this.#attached.has(device.group))
+      .map((device) => device.id);
+  }
+
+  #installDefaultDomain(device: HostDevice): void {
+    const { driver } = this.#smmu(device.iommu);
+    for (const streamID of device.streamIDs) {
+      driver.installSTE(streamID, defaultDomainSTE(driver.hostContext, driver.features));
+    }
+  }
+
+  /** The same kind of STE on every stream of the group; those already written go back when a later one fails. */
+  #installOnGroup(group: GroupID, make: (device: HostDevice) => SteWords): void {
+    const done: (() => void)[] = [];
+    try {
+      for (const device of this.#devicesOf(group)) {
+        const { driver } = this.#smmu(device.iommu);
+        for (const streamID of device.streamIDs) {
+          const before = driver.readSTE(streamID);
+          driver.installSTE(streamID, make(device));
+          done.push(() => driver.installSTE(streamID, before));
+        }
+      }
+    } catch (error) {
+      for (const undo of done.reverse()) undo();
+      throw error;
+    }
+  }
+
+  #plainSTE(part: Part, stage: PlainStage): SteWords {
+    return stage === "bypass" ? stage2STE(part.stage2, part.driver.features) : abortSTE();
+  }
+
+  #guestSTE(device: HostDevice, part: Part, vste: VSTE): SteWords {
+    if (vste.disposition !== "translate") return this.#plainSTE(part, vste.disposition);
+    return nestedSTE(vste, part.stage2, part.driver.features, device.ats);
+  }
+
+  #name(id: DeviceID, part: Part, virtual: VirtualStreamID | undefined): void {
+    const before = this.#names.get(id);
+    if (before === virtual) return;
+    this.#smmu(part.iommu).events.drainAll(); // records of before the change carry the name of before
+    if (before !== undefined) part.names.delete(before);
+    if (virtual === undefined) {
+      this.#names.delete(id);
+      return;
+    }
+    assert(!part.names.has(virtual), `virtual StreamID ${virtual} is taken in part ${part.id}`);
+    part.names.set(virtual, id);
+    this.#names.set(id, virtual);
+  }
+
+  /** The command as the hardware takes it: the part's VMID, the host's StreamID; none for a stream it does not have. */
+  #forPart(part: Part, command: InvalidationCommand): RawCommand[] {
+    const words = wordsOf([command.dword0, command.dword1]);
+    switch (command.opcode) {
+      case COMMAND.CMD_TLBI_NSNH_ALL:
+        set(words, 0, CMD_TLBI.Opcode, COMMAND.CMD_TLBI_NH_ALL);
+        set(words, 0, CMD_TLBI.VMID, part.vmid);
+        break;
+      case COMMAND.CMD_CFGI_CD:
+      case COMMAND.CMD_CFGI_CD_ALL:
+      case COMMAND.CMD_ATC_INV: {
+        const named = [...part.names].find(([virtual]) => virtual === get(words, 0, CMD_CFGI.StreamID));
+        if (!named) return [];
+        set(words, 0, CMD_CFGI.StreamID, this.#device(named[1]).streamIDs[0]!);
+        break;
+      }
+      default:
+        set(words, 0, CMD_TLBI.VMID, part.vmid);
+    }
+    const [dword0, dword1] = doublewordsOf(words);
+    return [{ dword0: dword0!, dword1: dword1! }];
+  }
+
+  #track(device: HostDevice, driver: SmmuDriver): void {
+    this.#tracked.set(
+      device.id,
+      device.streamIDs.map((streamID) => driver.track(streamID)),
+    );
+  }
+
+  #master(id: DeviceID): DmaMaster {
+    const device = this.#device(id);
+    const { driver, events } = this.#smmu(device.iommu);
+    const resets = this.#resetsOf(id);
+    const isReset = (): boolean => this.#resetsOf(id) !== resets || this.inventory.find(id) !== device;
+    return new DmaMaster({
+      smmu: driver.smmu,
+      memory: this.#memory,
+      events,
+      streamIDs: device.streamIDs,
+      isReset,
+    });
+  }
+
+  #resetsOf(id: DeviceID): number {
+    return this.#resets.get(id) ?? 0;
+  }
+
+  #devicesOf(group: GroupID): readonly HostDevice[] {
+    return this.inventory.devices().filter((device) => device.group === group);
+  }
+
+  #device(id: DeviceID): HostDevice {
+    const device = this.inventory.find(id);
+    assert(device !== undefined, `device ${id} is not in the simulated inventory`);
+    return device;
+  }
+
+  #smmu(id: IommuID): HostSmmu {
+    const smmu = this.#smmus.get(id);
+    assert(smmu !== undefined, `IOMMU ${id} is not simulated`);
+    return smmu;
+  }
+
+  #space(handle: AddressSpaceHandle): Ioas {
+    const space = this.#spaces.get(handle.id);
+    assert(space !== undefined, `IOAS ${handle.id} does not exist`);
+    return space;
+  }
+
+  #part(handle: PartHandle): Part {
+    const part = this.#parts.get(handle.id);
+    assert(part !== undefined, `part ${handle.id} does not exist`);
+    return part;
+  }
+}
+
+/** Stalled transactions of a device that goes away end with an abort; where nothing stalls there is no such command. */
+function endOfStalls(device: HostDevice, driver: SmmuDriver): RawCommand[] {
+  return driver.features.stallModel === 0 ? device.streamIDs.map(stallTerm) : [];
+}
+
+function deviceCounters(device: DeviceID, streams: readonly StreamCounters[]): DeviceCounters {
+  const sum = (of: (counters: StreamCounters) => number): number => streams.reduce((total, one) => total + of(one), 0);
+  const faults: Record<string, number> = {};
+  for (const stream of streams) {
+    for (const [type, count] of Object.entries(stream.faults)) faults[type] = (faults[type] ?? 0) + count;
+  }
+  return {
+    device,
+    translationsOk: sum((one) => one.translationsOk),
+    translationsFaulted: sum((one) => one.translationsFaulted),
+    translationsAborted: sum((one) => one.translationsAborted),
+    faults,
+  };
+}

@@ -1,0 +1,253 @@
+// Plays the host kernel's driver of one simulated SMMU: its two-level stream table, its command queue, its event queue
+// in host memory, all through the SMMU's own registers. Nothing reaches into the model but by these.
+// Source: IHI 0070G.b §3.3.1 (stream table), §3.5 (queues), §4.8 (CMD_SYNC), §6.3.
+
+import { assert } from "../../spec/assert.ts";
+import { CD, CD_WORDS } from "../../spec/cd.ts";
+import { CMD, CMD_CFGI, CMD_STALL_TERM, CMD_TLBI, COMMAND, COMMAND_BYTES, COMMAND_WORDS } from "../../spec/commands.ts";
+import { STRTAB_FMT } from "../../spec/encodings.ts";
+import { L1STD, L1STD_BYTES } from "../../spec/l1std.ts";
+import { doublewordsOf, get, set, setAddress, wordsOf } from "../../spec/layout.ts";
+import { CMDQ_CONS, CR0, IRQ_CTRL, QUEUE_BASE, REGISTER, STRTAB_BASE, STRTAB_BASE_CFG } from "../../spec/registers.ts";
+import { STE_BYTES } from "../../spec/ste.ts";
+import { hex } from "../../spec/u64.ts";
+import { BrokerError } from "../errors.ts";
+import type { HostIommu } from "../inventory.ts";
+import { type Features, featuresOf } from "../smmuv3/id-registers.ts";
+import type { MemoryMap } from "../smmuv3/memory.ts";
+import { Smmu } from "../smmuv3/smmu.ts";
+import type { Frames } from "./frames.ts";
+import { addressSizeCode, EMPTY_STE, type SteWords } from "./make-ste.ts";
+import { planSteUpdate } from "./write-entry.ts";
+
+const SPLIT = 8;
+const COMMANDS_LOG2 = 8;
+const EVENTS_LOG2 = 10;
+export const EVENTS_MAX = 2 ** EVENTS_LOG2;
+const HOST_ASID = 1;
+
+/** One command as two doublewords. */
+export interface RawCommand {
+  readonly dword0: bigint;
+  readonly dword1: bigint;
+}
+
+export class SmmuDriver {
+  readonly host: HostIommu;
+  readonly smmu: Smmu;
+  readonly features: Features;
+  /** Physical address of the host's one context descriptor: an empty table, so default-domain DMA faults. */
+  readonly hostContext: number;
+  readonly eventQueueBase: number;
+  readonly #memory: MemoryMap;
+  readonly #frames: Frames;
+  readonly #streamTable: number;
+  readonly #commandQueue: number;
+  readonly #installed = new Map<number, SteWords>();
+
+  constructor(host: HostIommu, memory: MemoryMap, frames: Frames, onEvents: () => void) {
+    this.host = host;
+    this.features = featuresOf(host.registers);
+    this.#memory = memory;
+    this.#frames = frames;
+    const gerror = (): void => {}; // commands are checked right after they run
+    this.smmu = new Smmu(host.registers, memory, { eventQueue: onEvents, gerror });
+    const l1Entries = 2 ** Math.max(0, this.features.sidBits - SPLIT);
+    this.#streamTable = frames.takeContiguous(Math.max(64, l1Entries * L1STD_BYTES));
+    this.#commandQueue = frames.takeContiguous(2 ** COMMANDS_LOG2 * COMMAND_BYTES);
+    this.eventQueueBase = frames.takeContiguous(EVENTS_MAX * 32);
+    this.hostContext = this.#makeHostContext();
+    this.#enable();
+  }
+
+  /** The STE as it stands in memory. */
+  readSTE(streamID: number): SteWords {
+    const at = this.#steAddress(streamID);
+    const bytes = new Uint8Array(STE_BYTES);
+    assert(this.#memory.readBytes(at, bytes), "the stream table aborted");
+    return doublewordsOf(new Uint32Array(bytes.buffer));
+  }
+
+  /** Installs an STE store by store, as planned, each step followed by CFGI_STE and CMD_SYNC. */
+  installSTE(streamID: number, target: SteWords): void {
+    const current = this.#installed.get(streamID) ?? EMPTY_STE;
+    const at = this.#steAddress(streamID);
+    const { steps } = planSteUpdate(current, target);
+    for (const step of steps) {
+      for (const { index, value } of step.stores) {
+        const [lo, hi] = wordsOf([value]);
+        assert(this.#memory.write64(at + 8 * index, lo!, hi!), "the stream table aborted");
+      }
+      this.issue([cfgiSte(streamID)]);
+    }
+    this.#installed.set(streamID, target);
+  }
+
+  /**
+   * Runs commands and a CMD_SYNC to completion.
+   * @throws BrokerError backend_failed when the SMMU refuses one; those before it have run, the rest have not
+   */
+  issue(commands: readonly RawCommand[]): void {
+    const capacity = 2 ** COMMANDS_LOG2;
+    const queue = [...commands, command(COMMAND.CMD_SYNC)];
+    for (let from = 0; from < queue.length; from += capacity) {
+      let prod = this.smmu.read32(REGISTER.CMDQ_PROD);
+      for (const { dword0, dword1 } of queue.slice(from, from + capacity)) {
+        const bytes = new Uint8Array(wordsOf([dword0, dword1]).buffer);
+        const at = this.#commandQueue + (prod % capacity) * COMMAND_BYTES;
+        assert(this.#memory.writeBytes(at, bytes), "the command queue aborted");
+        prod = (prod + 1) % (2 * capacity);
+      }
+      this.smmu.write32(REGISTER.CMDQ_PROD, prod);
+      this.#requireConsumed(prod);
+    }
+  }
+
+  /** Counts the stream from now on. */
+  track(streamID: number): ReturnType<Smmu["trackStream"]> {
+    return this.smmu.trackStream(streamID);
+  }
+
+  #requireConsumed(prod: number): void {
+    const cons = Uint32Array.of(this.smmu.read32(REGISTER.CMDQ_CONS));
+    const error = get(cons, 0, CMDQ_CONS.ERR);
+    const active = this.smmu.read32(REGISTER.GERROR) !== this.smmu.read32(REGISTER.GERRORN);
+    if (error === 0 || !active) {
+      assert(get(cons, 0, CMDQ_CONS.RD) === prod, "the SMMU left commands unconsumed without an error");
+      return;
+    }
+    const index = get(cons, 0, CMDQ_CONS.RD) % 2 ** COMMANDS_LOG2;
+    this.#abandonCommands(prod);
+    throw new BrokerError("backend_failed", `${this.host.id} refused a command with CERROR ${error}`, {
+      iommu: this.host.id,
+      cerror: error,
+      index,
+    });
+  }
+
+  /** As Linux does: the refused command becomes a CMD_SYNC; here so do all behind it, so none of them runs. */
+  #abandonCommands(prod: number): void {
+    const capacity = 2 ** COMMANDS_LOG2;
+    const sync = command(COMMAND.CMD_SYNC);
+    const bytes = new Uint8Array(wordsOf([sync.dword0, sync.dword1]).buffer);
+    let at = get(Uint32Array.of(this.smmu.read32(REGISTER.CMDQ_CONS)), 0, CMDQ_CONS.RD);
+    for (; at !== prod; at = (at + 1) % (2 * capacity)) {
+      assert(this.#memory.writeBytes(this.#commandQueue + (at % capacity) * COMMAND_BYTES, bytes), "the queue aborted");
+    }
+    this.smmu.write32(REGISTER.GERRORN, this.smmu.read32(REGISTER.GERROR));
+  }
+
+  /** Address of the STE; makes the second level of the table when it is not there yet. */
+  #steAddress(streamID: number): number {
+    assert(streamID < 2 ** this.features.sidBits, `StreamID ${streamID} is beyond SIDSIZE`);
+    const entry = this.#streamTable + Math.floor(streamID / 2 ** SPLIT) * L1STD_BYTES;
+    assert(this.#memory.read64(entry), "the stream table aborted");
+    const words = Uint32Array.of(this.#memory.lo, this.#memory.hi);
+    if (get(words, 0, L1STD.Span) === 0) {
+      const leaf = this.#frames.takeContiguous(2 ** SPLIT * STE_BYTES);
+      setAddress(words, 0, L1STD.L2Ptr, 6, leaf);
+      set(words, 0, L1STD.Span, SPLIT + 1);
+      assert(this.#memory.write64(entry, words[0]!, words[1]!), "the stream table aborted");
+      this.issue([cfgiSte(streamID)]);
+    }
+    return get(words, 0, L1STD.L2Ptr) * 64 + (streamID % 2 ** SPLIT) * STE_BYTES;
+  }
+
+  #makeHostContext(): number {
+    const context = this.#frames.take();
+    const words = new Uint32Array(CD_WORDS);
+    set(words, 0, CD.V, 1);
+    set(words, 0, CD.T0SZ, 16);
+    set(words, 0, CD.EPD1, 1);
+    set(words, 0, CD.IPS, addressSizeCode(Math.min(this.features.oasBits, 48)));
+    set(words, 0, CD.AA64, 1);
+    set(words, 0, CD.R, 1);
+    set(words, 0, CD.A, 1);
+    set(words, 0, CD.ASET, 1);
+    set(words, 0, CD.ASID, HOST_ASID);
+    setAddress(words, 0, CD.TTB0, 4, this.#frames.take());
+    assert(this.#memory.writeBytes(context, new Uint8Array(words.buffer)), "host memory aborted");
+    return context;
+  }
+
+  #enable(): void {
+    const table = new Uint32Array(2);
+    setAddress(table, 0, STRTAB_BASE.ADDR, 6, this.#streamTable);
+    const config = new Uint32Array(1);
+    set(config, 0, STRTAB_BASE_CFG.LOG2SIZE, this.features.sidBits);
+    set(config, 0, STRTAB_BASE_CFG.SPLIT, SPLIT);
+    set(config, 0, STRTAB_BASE_CFG.FMT, STRTAB_FMT.TWO_LEVEL);
+    this.smmu.write32(REGISTER.STRTAB_BASE, table[0]!);
+    this.smmu.write32(REGISTER.STRTAB_BASE + 4, table[1]!);
+    this.smmu.write32(REGISTER.STRTAB_BASE_CFG, config[0]!);
+    this.#queueBase(REGISTER.CMDQ_BASE, this.#commandQueue, COMMANDS_LOG2);
+    this.#queueBase(REGISTER.EVENTQ_BASE, this.eventQueueBase, EVENTS_LOG2);
+    const interrupts = new Uint32Array(1);
+    set(interrupts, 0, IRQ_CTRL.EVENTQ_IRQEN, 1);
+    this.smmu.write32(REGISTER.IRQ_CTRL, interrupts[0]!);
+    const control = new Uint32Array(1);
+    set(control, 0, CR0.CMDQEN, 1);
+    set(control, 0, CR0.EVENTQEN, 1);
+    this.smmu.write32(REGISTER.CR0, control[0]!);
+    this.issue([cfgiAll(), command(COMMAND.CMD_TLBI_NSNH_ALL)]);
+    set(control, 0, CR0.SMMUEN, 1);
+    this.smmu.write32(REGISTER.CR0, control[0]!);
+    assert(
+      this.smmu.read32(REGISTER.CR0ACK) === control[0],
+      `${this.host.id} did not acknowledge CR0 ${hex(control[0]!)}`,
+    );
+  }
+
+  #queueBase(offset: number, base: number, log2: number): void {
+    const words = new Uint32Array(2);
+    set(words, 0, QUEUE_BASE.LOG2SIZE, log2);
+    setAddress(words, 0, QUEUE_BASE.ADDR, 5, base);
+    this.smmu.write32(offset, words[0]!);
+    this.smmu.write32(offset + 4, words[1]!);
+  }
+}
+
+export function command(opcode: number): RawCommand {
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD.Opcode, opcode);
+  return raw(words);
+}
+
+/** CMD_CFGI_STE with Leaf=0: the first level of the table may be new. */
+function cfgiSte(streamID: number): RawCommand {
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD_CFGI.Opcode, COMMAND.CMD_CFGI_STE);
+  set(words, 0, CMD_CFGI.StreamID, streamID);
+  return raw(words);
+}
+
+/** CMD_STALL_TERM: every stalled transaction of the stream is aborted. */
+export function stallTerm(streamID: number): RawCommand {
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD_STALL_TERM.Opcode, COMMAND.CMD_STALL_TERM);
+  set(words, 0, CMD_STALL_TERM.StreamID, streamID);
+  return raw(words);
+}
+
+/** CMD_CFGI_ALL: CMD_CFGI_STE_RANGE with Range 31. */
+function cfgiAll(): RawCommand {
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD.Opcode, COMMAND.CMD_CFGI_STE_RANGE);
+  words[2] = 31;
+  return raw(words);
+}
+
+/** A TLB command for one VMID, with an address for the forms that have one. */
+export function tlbi(opcode: number, vmid: number, address = 0, isLeaf = false): RawCommand {
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD_TLBI.Opcode, opcode);
+  set(words, 0, CMD_TLBI.VMID, vmid);
+  if (isLeaf) set(words, 0, CMD_TLBI.Leaf, 1);
+  setAddress(words, 0, CMD_TLBI.Address, 12, address);
+  return raw(words);
+}
+
+function raw(words: Uint32Array): RawCommand {
+  const [dword0, dword1] = doublewordsOf(words);
+  return { dword0: dword0!, dword1: dword1! };
+}

@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { createSimulatedBackend } from "../../../src/backends/sim/backend.ts";
+import { refusal, TWO_SMMUS, turn } from "../../support/host.ts";
+import { BufferFile } from "../../support/memory-file.ts";
+import { backendContract } from "../contract.ts";
+
+class PokedFile extends BufferFile {
+  poke(offset: number, value: bigint): void {
+    new DataView(this.data.buffer).setBigUint64(offset, value, true);
+  }
+}
+
+test("a part that cannot be filled leaves no VMID behind, nor one that finds none", async () => {
+  const idr0 = TWO_SMMUS.iommus[0]!.registers.idr0! & ~(1 << 18); // VMID16 0: 255 of them
+  const iommus = [{ id: "smmu0", registers: { ...TWO_SMMUS.iommus[0]!.registers, idr0 } }];
+  const backend = createSimulatedBackend({ iommus, devices: [] });
+  const [host] = backend.inventory.iommus();
+  const file = new BufferFile("/memory/a", 8192);
+  const page = { bytes: 4096, file, offset: 0, readable: true, writable: true };
+  const twice = await backend.createAddressSpace();
+  await backend.map(twice, [{ ...page, ipa: 0 }]);
+  await backend.map(twice, [{ ...page, ipa: 2 ** 48 }]); // beyond 48 bits: core never lets it come this far
+  await expect(backend.createPart(twice, host!.id)).rejects.toThrow();
+  const space = await backend.createAddressSpace();
+  const parts = [];
+  for (let count = 0; count < 255; count += 1) parts.push(await backend.createPart(space, host!.id));
+  const error = await refusal(() => backend.createPart(space, host!.id));
+  expect(error).toMatchObject({ code: "limit_reached", facts: { limit: "vmids", maximum: 255 } });
+  await backend.destroyPart(parts[7]!);
+  await backend.createPart(space, host!.id);
+});
+
+let serial = 0;
+
+backendContract("simulated", async () => {
+  const backend = createSimulatedBackend(TWO_SMMUS);
+  const devices = backend.inventory.devices();
+  const access = { substreamID: undefined, privileged: false, streamIndex: 0, kind: "read", bytes: 8 } as const;
+  return {
+    backend,
+    single: devices.find(({ id }) => id === "0000:01:00.0")!,
+    other: devices.find(({ id }) => id === "0000:00:01.0")!,
+    group: devices.find(({ id }) => id === "0000:02:00.0")!.group,
+    ste: (device) => backend.structures(device, 0, 0, undefined).ste,
+    members: (group) => devices.filter((device) => device.group === group).map(({ id }) => id),
+    read: async (device, iova) => (await backend.dma(device, [{ ...access, iova: BigInt(iova) }]))[0]!.end,
+    file: (bytes) => new PokedFile(`/memory/${++serial}`, bytes),
+    settle: turn,
+  };
+});

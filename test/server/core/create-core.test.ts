@@ -1,0 +1,170 @@
+import { describe, expect, test } from "vitest";
+import { iommuID } from "../../../src/backends/ids.ts";
+import { createSimulatedBackend } from "../../../src/backends/sim/backend.ts";
+import { createCore } from "../../../src/server/core/create-core.ts";
+import {
+  attach,
+  DISK,
+  FAR,
+  guest,
+  NVME,
+  refusal,
+  SMMU0,
+  SMMU1,
+  TEST_LIMITS,
+  TRIPLE,
+  TWO_SMMUS,
+  testHost,
+  turn,
+} from "../../support/host.ts";
+
+describe("queries", () => {
+  test("devices are listed in order of id, with what the host says of them", () => {
+    const list = testHost().core.devices.list();
+    expect(list.map(({ id }) => id)).toEqual(TWO_SMMUS.devices.map(({ id }) => id).toSorted());
+    expect(list.find(({ id }) => id === TRIPLE[1])).toMatchObject({
+      iommu: SMMU0,
+      group: 3,
+      groupDevices: TRIPLE,
+      streamIDs: [0x201],
+    });
+  });
+
+  test("capabilities of one IOMMU or of all, in order; an unknown one is named with those there are", async () => {
+    const { capabilities } = testHost().core;
+    expect(capabilities.iommus(undefined, undefined).map(({ id }) => id)).toEqual([SMMU0, SMMU1]);
+    expect(capabilities.iommus(SMMU1, undefined)[0]).toMatchObject({ id: SMMU1, ipaBits: 44, substreamIDBits: 8 });
+    const error = await refusal(() => capabilities.iommus(iommuID("smmu9"), undefined));
+    expect(error.code).toBe("iommu_unknown");
+    expect(error.message).toContain("smmu0, smmu1");
+  });
+
+  test("a device's capabilities: aperture, MSI window, PASIDs no wider than the SMMU's, and whether it can translate", () => {
+    const { capabilities } = testHost().core;
+    expect(capabilities.device(NVME)).toMatchObject({
+      iommu: SMMU0,
+      pasidBits: 20,
+      ats: false,
+      apertureFirst: 0,
+      apertureLast: 2 ** 48 - 1,
+      msiWindow: { ipa: 0x0800_0000, bytes: 0x10_0000, kind: "msi" },
+      translate: true,
+      translateReason: "",
+    });
+    expect(capabilities.device(FAR).pasidBits).toBe(8);
+    const triple = capabilities.device(TRIPLE[0]!);
+    expect(triple.translate).toBe(false);
+    expect(triple.translateReason).toContain(TRIPLE[2]!);
+  });
+
+  test("a device with several StreamIDs cannot translate, and says so", async () => {
+    const config = {
+      ...TWO_SMMUS,
+      devices: [{ id: "two", iommu: "smmu0", group: 0, streamIDs: [1, 2], pasidBits: 4 }],
+    };
+    const host = testHost({ config });
+    const [device] = host.core.devices.list();
+    expect(host.core.capabilities.device(device!.id)).toMatchObject({ translate: false, pasidBits: 4 });
+    expect(host.core.capabilities.device(device!.id).translateReason).toMatch(/2 StreamIDs/);
+  });
+});
+
+describe("the census", () => {
+  test("counts what is held, and is empty without a session", async () => {
+    const host = testHost();
+    const zero = host.core.census();
+    expect(zero).toMatchObject({ sessions: 0, addressSpaces: 0, virtualIommus: 0, mappedBytes: 0 });
+    expect(zero.faults).toEqual({ unrouted: 0, overrun: 0, subscribers: 0 });
+    expect(zero.devices.every((device) => device.state === "default-domain" && !device.attached)).toBe(true);
+    const vmm = await guest(host);
+    await attach(host, vmm, DISK, "bypass");
+    const census = host.core.census();
+    expect(census).toMatchObject({ sessions: 1, addressSpaces: 1, virtualIommus: 1, mappedBytes: 2 ** 21 });
+    expect(census.devices.find(({ id }) => id === DISK)).toEqual({
+      id: DISK,
+      iommu: SMMU0,
+      state: "nest-parent",
+      generation: 1,
+      attached: true,
+    });
+    await host.core.sessions.close(vmm.session);
+    expect(host.core.census()).toMatchObject({ sessions: 0, addressSpaces: 0, virtualIommus: 0, mappedBytes: 0 });
+  });
+});
+
+describe("putting it together", () => {
+  test("without the simulator's control there are no simulator verbs", () => {
+    const { core, clock } = testHost();
+    expect(core.simulator).toBeDefined();
+    const without = createCore({
+      backend: createSimulatedBackend(TWO_SMMUS),
+      simulator: undefined,
+      limits: TEST_LIMITS,
+      ports: {
+        clock,
+        identifiers: { uuid: () => "u", token: () => "t", digest: (token) => token },
+        memoryFiles: { open: () => Promise.reject(new Error("no files here")) },
+        journal: { append: async () => {} },
+      },
+    });
+    expect(without.simulator).toBeUndefined();
+  });
+
+  test("a fault of a device nobody owns is counted, and nobody hears it", async () => {
+    const host = testHost();
+    const vmm = await guest(host);
+    const subscription = host.core.faults.subscribe(vmm.session, { devices: [], resumeAfter: new Map() });
+    await host.backend.dma(NVME, [
+      { kind: "read", iova: 0n, bytes: 1, substreamID: undefined, privileged: false, streamIndex: 0 },
+    ]);
+    await turn();
+    expect(host.core.census().faults).toEqual({ unrouted: 1, overrun: 0, subscribers: 1 });
+    await attach(host, vmm, NVME, "bypass");
+    await host.backend.dma(NVME, [
+      { kind: "read", iova: 0n, bytes: 1, substreamID: undefined, privileged: false, streamIndex: 0 },
+    ]);
+    const batch = await subscription.next();
+    expect(batch!.events.map(({ sequence, fault }) => [sequence, fault.type, fault.stage])).toEqual([
+      [1, "F_TRANSLATION", 2],
+    ]);
+  });
+
+  test("a fault from before the attach is not the new owner's", async () => {
+    const host = testHost();
+    const vmm = await guest(host);
+    const subscription = host.core.faults.subscribe(vmm.session, { devices: [], resumeAfter: new Map() });
+    const access = {
+      kind: "read",
+      iova: 0n,
+      bytes: 1,
+      substreamID: undefined,
+      privileged: false,
+      streamIndex: 0,
+    } as const;
+    await host.backend.dma(NVME, [access]);
+    await attach(host, vmm, NVME, "bypass"); // before the event queue's driver had its turn
+    await turn();
+    expect(host.core.census().faults.unrouted).toBe(1);
+    await host.backend.dma(NVME, [access]);
+    expect((await subscription.next())!.events.map(({ sequence, fault }) => [sequence, fault.stage])).toEqual([[1, 2]]);
+  });
+
+  test("a file that fails for a reason of its own is not called the caller's", async () => {
+    const host = testHost();
+    const vmm = await guest(host);
+    const odd = new Error("disk on fire");
+    host.files.get = () => {
+      throw odd;
+    };
+    const mapping = { ipa: 0n, bytes: 4096n, source: 0, offset: 0n, readable: true, writable: true };
+    const { addressSpace, session } = vmm;
+    await expect(
+      host.core.addressSpaces.map(session, {
+        addressSpace,
+        sources: ["/x"],
+        callerUid: undefined,
+        mappings: [mapping],
+      }),
+    ).rejects.toBe(odd);
+  });
+});

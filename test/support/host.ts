@@ -1,0 +1,288 @@
+// A simulated host with core on top, a clock that a test moves, and guest memory in buffers.
+
+import type { Backend, PlainStage } from "../../src/backends/backend.ts";
+import { BrokerError } from "../../src/backends/errors.ts";
+import { type DeviceID, deviceID, type IommuID, iommuID, virtualStreamID } from "../../src/backends/ids.ts";
+import { createSimulatedBackend } from "../../src/backends/sim/backend.ts";
+import type { SimulatedConfig } from "../../src/backends/sim/inventory.ts";
+import type { SimulatorControl } from "../../src/backends/simulator-control.ts";
+import type { VSTE } from "../../src/backends/vste.ts";
+import type { Core } from "../../src/server/core/core.ts";
+import { createCore } from "../../src/server/core/create-core.ts";
+import type { BrokerEvent } from "../../src/server/core/events.ts";
+import type { CoreLimits } from "../../src/server/core/limits.ts";
+import type { JournalEntry } from "../../src/server/core/ports.ts";
+import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
+import { BufferFile } from "./memory-file.ts";
+
+/** Two SMMUs with different ID registers, eight devices in six IOMMU groups, one of them of three. */
+export const TWO_SMMUS: SimulatedConfig = {
+  iommus: [
+    { id: "smmu0", registers: { idr0: 0x0d4c101b, idr1: 0x02730510, idr3: 0x1414, idr5: 0x75, aidr: 3 } },
+    { id: "smmu1", registers: { idr0: 0x0d44101b, idr1: 0x02730210, idr3: 0x14, idr5: 0x54, aidr: 1 } },
+  ],
+  devices: [
+    { id: "0000:00:01.0", iommu: "smmu0", group: 0, streamIDs: [0x8] },
+    { id: "0000:00:02.0", iommu: "smmu0", group: 1, streamIDs: [0x10] },
+    { id: "0000:01:00.0", iommu: "smmu0", group: 2, streamIDs: [0x100], pasidBits: 20 },
+    { id: "0000:02:00.0", iommu: "smmu0", group: 3, streamIDs: [0x200] },
+    { id: "0000:02:00.1", iommu: "smmu0", group: 3, streamIDs: [0x201] },
+    { id: "0000:02:00.2", iommu: "smmu0", group: 3, streamIDs: [0x202] },
+    { id: "0001:00:01.0", iommu: "smmu1", group: 4, streamIDs: [0x8] },
+    { id: "0001:01:00.0", iommu: "smmu1", group: 5, streamIDs: [0x100], pasidBits: 8 },
+  ],
+};
+
+export const SMMU0: IommuID = iommuID("smmu0");
+export const SMMU1: IommuID = iommuID("smmu1");
+export const NVME: DeviceID = deviceID("0000:01:00.0");
+export const NIC: DeviceID = deviceID("0000:00:01.0");
+export const DISK: DeviceID = deviceID("0000:00:02.0");
+export const TRIPLE: readonly DeviceID[] = ["0000:02:00.0", "0000:02:00.1", "0000:02:00.2"].map(deviceID);
+export const FAR: DeviceID = deviceID("0001:01:00.0");
+
+export const TEST_LIMITS: CoreLimits = {
+  sessionsMax: 4,
+  addressSpacesPerSessionMax: 2,
+  virtualIommusPerSessionMax: 2,
+  devicesPerSessionMax: 4,
+  mappingsPerAddressSpaceMax: 20_000,
+  mappingsPerCallMax: 16_384,
+  sourcesPerCallMax: 4,
+  commandsPerCallMax: 8,
+  bindsPerCallMax: 4,
+  faultStreamsPerSessionMax: 2,
+  faultRingEventsMax: 8,
+  faultBatchEventsMax: 4,
+  queueDepthMax: 16,
+  leaseTtlMinMs: 100,
+  leaseTtlMaxMs: 60_000,
+  leaseTtlDefaultMs: 10_000,
+  leaseStallMs: Number.POSITIVE_INFINITY,
+};
+
+export class ManualClock {
+  nowMs = 1000;
+  monotonicMs(): number {
+    return this.nowMs;
+  }
+  wallMs(): number {
+    return 1_700_000_000_000 + this.nowMs;
+  }
+  advance(ms: number): void {
+    this.nowMs += ms;
+  }
+}
+
+export interface TestHost {
+  readonly backend: Backend & SimulatorControl;
+  readonly core: Core;
+  readonly clock: ManualClock;
+  readonly files: Map<string, BufferFile>;
+  readonly events: BrokerEvent[];
+  readonly journal: JournalEntry[];
+}
+
+/** @param wrap  puts something between core and the backend, to make it fail */
+export function testHost(
+  options: {
+    config?: SimulatedConfig;
+    limits?: Partial<CoreLimits>;
+    wrap?: (backend: Backend & SimulatorControl) => Backend;
+  } = {},
+): TestHost {
+  const backend = createSimulatedBackend(options.config ?? TWO_SMMUS);
+  const clock = new ManualClock();
+  const files = new Map<string, BufferFile>();
+  const journal: JournalEntry[] = [];
+  let serial = 0;
+  const core = createCore({
+    backend: options.wrap ? options.wrap(backend) : backend,
+    simulator: backend,
+    limits: { ...TEST_LIMITS, ...options.limits },
+    ports: {
+      clock,
+      identifiers: {
+        uuid: () => `00000000-0000-4000-8000-${String(++serial).padStart(12, "0")}`,
+        token: () => `token-${++serial}`,
+        digest: (token) => `digest of ${token}`,
+      },
+      memoryFiles: {
+        open: async (path) => {
+          const file = files.get(path);
+          if (!file) throw new BrokerError("argument_invalid", `${path} is not there`, { path });
+          file.retain();
+          return file;
+        },
+      },
+      journal: {
+        append: async (entry) => {
+          journal.push(entry);
+        },
+      },
+    },
+  });
+  const events: BrokerEvent[] = [];
+  core.events.subscribe((event) => events.push(event));
+  return { backend, core, clock, files, events, journal };
+}
+
+export function addFile(host: TestHost, path: string, bytes: number): BufferFile {
+  const file = new BufferFile(path, bytes);
+  host.files.set(path, file);
+  return file;
+}
+
+/** A guest as a test needs it. */
+export interface Guest {
+  readonly session: string;
+  readonly token: string;
+  readonly addressSpace: string;
+  readonly virtualIommu: string;
+  readonly file: BufferFile;
+}
+
+/** A session with an address space of `bytes` at IPA 0x4000_0000 and a virtual IOMMU over the named host IOMMUs. */
+export async function guest(
+  host: TestHost,
+  options: { name?: string; bytes?: number; iommus?: readonly IommuID[]; pinning?: Pinning } = {},
+): Promise<Guest> {
+  const { name = "vmm", bytes = 2 ** 21, iommus = [SMMU0], pinning = "eager" } = options;
+  const { session, token } = host.core.sessions.open({ displayName: name, ttlMs: undefined });
+  const space = await host.core.addressSpaces.create(session.id, pinning);
+  const file = addFile(host, `/memory/${name}`, bytes);
+  await host.core.addressSpaces.map(session.id, {
+    addressSpace: space.id,
+    sources: [file.path],
+    callerUid: undefined,
+    mappings: [{ ipa: 0x4000_0000n, bytes: BigInt(bytes), source: 0, offset: 0n, readable: true, writable: true }],
+  });
+  const virtual = await host.core.virtualIommus.create(session.id, {
+    addressSpace: space.id,
+    iommus,
+    registers: undefined,
+  });
+  return { session: session.id, token, addressSpace: space.id, virtualIommu: virtual.id, file };
+}
+
+/** Attaches a device of a guest; stage 1 to abort unless told otherwise. */
+export async function attach(
+  host: TestHost,
+  to: Guest,
+  device: DeviceID,
+  initial: PlainStage = "abort",
+): Promise<DeviceView> {
+  const { virtualIommu } = to;
+  return await host.core.stages.attach(to.session, { device, virtualIommu, initial, expectedGeneration: undefined });
+}
+
+/** Binds a guest STE; `name` is the virtual StreamID. */
+export async function bind(
+  host: TestHost,
+  to: Guest,
+  device: DeviceID,
+  vste: VSTE,
+  name: number | undefined = undefined,
+): Promise<DeviceView> {
+  const outcome = await host.core.stages.bind(to.session, {
+    device,
+    virtualStreamID: name === undefined ? undefined : virtualStreamID(name),
+    vste,
+    validateOnly: false,
+    expectedGeneration: undefined,
+  });
+  return outcome.device;
+}
+
+export async function detach(host: TestHost, from: Guest, device: DeviceID): Promise<DeviceView> {
+  return await host.core.stages.detach(from.session, { device, expectedGeneration: undefined });
+}
+
+/** STE.Config of the device's first stream as it stands in the stream table, bits [3:1]; -1 when V is 0. §5.2. */
+export function steConfig(host: TestHost, device: DeviceID): number {
+  const dword0 = host.backend.structures(device, 0, 0, undefined).ste[0]!;
+  return dword0 & 1n ? Number((dword0 >> 1n) & 7n) : -1;
+}
+
+/** How one 8-byte read by the device ends, asked of the hardware, whoever owns it. */
+export async function readEnds(host: TestHost, device: DeviceID, iova: number | bigint): Promise<string> {
+  const access = { iova: BigInt(iova), substreamID: undefined, privileged: false, streamIndex: 0 } as const;
+  const [outcome] = await host.backend.dma(device, [{ ...access, kind: "read", bytes: 8 }]);
+  return outcome!.end;
+}
+
+/** The same, as the translation tells it: "ok", "abort", or the fault with its stage. */
+export async function translationOf(host: TestHost, device: DeviceID, iova: number | bigint): Promise<string> {
+  const access = { iova: BigInt(iova), substreamID: undefined, privileged: false, streamIndex: 0 } as const;
+  const [outcome] = await host.backend.translate(device, [{ ...access, access: "read" }]);
+  const { end, fault } = outcome!;
+  if (!fault) return end;
+  return fault.stage === undefined ? fault.type : `${fault.type} stage ${fault.stage}`;
+}
+
+/** Makes the backend's next call of a verb fail, or every one until told otherwise. */
+export class Failures {
+  readonly #verbs = new Map<string, number>();
+  readonly calls: string[] = [];
+  /** Awaited before a verb reaches the backend. */
+  before: (verb: string) => Promise<void> = async () => {};
+
+  fail(verb: keyof Backend, times = 1): void {
+    this.#verbs.set(verb, times);
+  }
+
+  /** Nothing fails any more. */
+  clear(): void {
+    this.#verbs.clear();
+  }
+
+  readonly wrap = (backend: Backend & SimulatorControl): Backend =>
+    new Proxy(backend, {
+      get: (target, key) => {
+        const value: unknown = Reflect.get(target, key, target);
+        if (typeof value !== "function" || typeof key !== "string") return value;
+        if (!ASYNC_VERBS.has(key)) return value.bind(target);
+        return async (...args: unknown[]) => {
+          await this.before(key);
+          this.calls.push(key);
+          const left = this.#verbs.get(key) ?? 0;
+          if (left > 0) {
+            this.#verbs.set(key, left - 1);
+            throw new BrokerError("backend_failed", `${key} fails on purpose`, { verb: key });
+          }
+          return await value.apply(target, args);
+        };
+      },
+    });
+}
+
+const ASYNC_VERBS: ReadonlySet<string> = new Set([
+  "createAddressSpace",
+  "destroyAddressSpace",
+  "map",
+  "unmap",
+  "createPart",
+  "destroyPart",
+  "attach",
+  "setPlainStage",
+  "bindGuestStage",
+  "detach",
+  "setVirtualStreamID",
+  "invalidate",
+]);
+
+/** The code of the BrokerError that `act` ends in. */
+export async function refusal(act: () => unknown): Promise<BrokerError> {
+  try {
+    await act();
+  } catch (error) {
+    if (error instanceof BrokerError) return error;
+    throw error;
+  }
+  throw new Error("expected a refusal, but the call succeeded");
+}
+
+/** Lets the event-queue drivers have their turn. */
+export async function turn(): Promise<void> {
+  for (let count = 0; count < 3; count += 1) await new Promise((resolve) => setImmediate(resolve));
+}
