@@ -1,0 +1,120 @@
+// One connection to a broker and the two ways to call over it. Knows paths, codecs and the token's metadata key;
+// what the calls mean is in client.ts and session.ts.
+
+import * as grpc from "@grpc/grpc-js";
+import type { Method, UnaryMethod } from "../server/rpc/services.ts";
+import { TOKEN_KEY } from "../server/rpc/token.ts";
+import { fromServiceError } from "./error.ts";
+import { type Plain, plain, type Sendable, wire } from "./plain.ts";
+
+export interface CallOptions {
+  /** Milliseconds until the call is given up. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ConnectOptions {
+  /** Deadline of calls that name none. Default 30,000. */
+  readonly deadlineMs?: number;
+  /** Default: plain text, as on a Unix socket or loopback. */
+  readonly credentials?: grpc.ChannelCredentials;
+  /** Channel options of grpc-js, over ours. */
+  readonly channelOptions?: grpc.ChannelOptions;
+}
+
+const DEADLINE_DEFAULT_MS = 30_000;
+/** A daemon that restarts is back within seconds, and leases are as short: gRPC's own pace, up to 2 minutes, is too slow. */
+const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000 };
+
+export class Channel {
+  readonly #client: grpc.Client;
+  readonly #deadlineMs: number;
+  #isClosed = false;
+
+  constructor(target: string, options: ConnectOptions) {
+    // A Unix socket's path is no authority that every server takes; "localhost" is.
+    const authority = target.startsWith("unix:") ? { "grpc.default_authority": "localhost" } : {};
+    this.#client = new grpc.Client(target, options.credentials ?? grpc.credentials.createInsecure(), {
+      ...authority,
+      ...RECONNECT,
+      ...options.channelOptions,
+    });
+    this.#deadlineMs = options.deadlineMs ?? DEADLINE_DEFAULT_MS;
+  }
+
+  /** Resolves once the connection stands; rejects after `deadlineMs`. */
+  async ready(deadlineMs: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#client.waitForReady(Date.now() + deadlineMs, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  async unary<Req, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    request: Sendable<ReqInput>,
+    token: string | undefined,
+    options: CallOptions = {},
+  ): Promise<Plain<Res>> {
+    const deadline = Date.now() + (options.deadlineMs ?? this.#deadlineMs);
+    return await new Promise<Plain<Res>>((resolve, reject) => {
+      const call = this.#client.makeUnaryRequest(
+        method.path,
+        (message: ReqInput) => method.request.encode(message),
+        (bytes) => method.response.decode(bytes),
+        wire<ReqInput>(request),
+        metadataWith(token),
+        { deadline },
+        (error, response) => {
+          options.signal?.removeEventListener("abort", cancel);
+          if (error) reject(fromServiceError(error));
+          else if (response !== undefined) resolve(plain(response));
+        },
+      );
+      const cancel = () => call.cancel();
+      if (options.signal?.aborted) cancel();
+      options.signal?.addEventListener("abort", cancel);
+    });
+  }
+
+  serverStream<Req, ReqInput, Res, ResInput>(
+    method: Method<Req, ReqInput, Res, ResInput, "server_stream">,
+    request: Sendable<ReqInput>,
+    token: string,
+  ): grpc.ClientReadableStream<Res> {
+    return this.#client.makeServerStreamRequest(
+      method.path,
+      (message: ReqInput) => method.request.encode(message),
+      (bytes) => method.response.decode(bytes),
+      wire<ReqInput>(request),
+      metadataWith(token),
+    );
+  }
+
+  bidiStream<Req, ReqInput, Res, ResInput>(
+    method: Method<Req, ReqInput, Res, ResInput, "bidi_stream">,
+    token: string,
+  ): grpc.ClientDuplexStream<ReqInput, Res> {
+    return this.#client.makeBidiStreamRequest(
+      method.path,
+      (message: ReqInput) => method.request.encode(message),
+      (bytes) => method.response.decode(bytes),
+      metadataWith(token),
+    );
+  }
+
+  /** No call can be made any more; grpc-js throws at the attempt. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#client.close();
+  }
+}
+
+function metadataWith(token: string | undefined): grpc.Metadata {
+  const metadata = new grpc.Metadata();
+  if (token !== undefined) metadata.set(TOKEN_KEY, token);
+  return metadata;
+}

@@ -1,0 +1,45 @@
+// The metrics of one daemon: a registry with all of the catalogue in it, the observers that feed it, and its text.
+// daemon.ts makes one and hands out the observers; nothing else imports this folder.
+
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { BrokerEvents } from "../server/core/events.ts";
+import { METRICS } from "./catalog.ts";
+import { gauge } from "./instruments.ts";
+import { type ObservedCall, observeEvents, observeRpc, type RpcObserver } from "./observe.ts";
+import { type SampleSources, sampler } from "./sample.ts";
+
+export interface MetricsSources extends SampleSources {
+  readonly events: BrokerEvents;
+  /** Every RPC that is served. */
+  readonly calls: readonly ObservedCall[];
+  readonly build: { readonly version: string; readonly backend: string };
+}
+
+export interface Metrics {
+  readonly rpc: RpcObserver;
+  readonly contentType: string;
+  /** Reads the sources and gives everything in Prometheus' text format. */
+  scrape(): Promise<string>;
+}
+
+/** Gauges of prom-client whose names end like a counter's; `promtool check metrics` objects, and the types say more. */
+const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
+
+export function createMetrics(sources: MetricsSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
+  observeEvents(registry, sources.events);
+  const rpc = observeRpc(registry, sources.calls);
+  const sample = sampler(registry, sources);
+  const { version, backend } = sources.build;
+  gauge(registry, METRICS.buildInfo).set({ version, node_version: process.version, backend }, 1);
+  return {
+    rpc,
+    contentType: registry.contentType,
+    scrape: () => {
+      sample();
+      return registry.metrics();
+    },
+  };
+}

@@ -1,0 +1,143 @@
+// Rare facts become counters as they happen: what core tells through BrokerEvents, and what the edge tells of its calls.
+// Nobody calls metrics; daemon.ts connects these observers to what they observe.
+
+import type { Registry } from "prom-client";
+import { limitOf } from "../backends/errors.ts";
+import type { BrokerEvent, BrokerEvents } from "../server/core/events.ts";
+import { assertNever } from "../spec/assert.ts";
+import { METRICS } from "./catalog.ts";
+import { counter, histogram } from "./instruments.ts";
+
+/** A call, as the edge names it. */
+export interface ObservedCall {
+  readonly service: string;
+  readonly method: string;
+  readonly grpcType: string;
+}
+
+export interface RpcObserver {
+  started(call: ObservedCall): void;
+  message(call: ObservedCall, direction: "received" | "sent"): void;
+  /** `code`: the number of the gRPC status. `error`: what the call was refused or failed with. */
+  ended(call: ObservedCall & { readonly code: number; readonly seconds: number; readonly error: unknown }): void;
+  bug(): void;
+  connectionRefused(): void;
+}
+
+/** Statuses as Go's gRPC spells them, which is how dashboards select them. */
+const CODES = [
+  "OK",
+  "Canceled",
+  "Unknown",
+  "InvalidArgument",
+  "DeadlineExceeded",
+  "NotFound",
+  "AlreadyExists",
+  "PermissionDenied",
+  "ResourceExhausted",
+  "FailedPrecondition",
+  "Aborted",
+  "OutOfRange",
+  "Unimplemented",
+  "Internal",
+  "Unavailable",
+  "DataLoss",
+  "Unauthenticated",
+] as const;
+
+/** Limits that a call can be refused by; a name that is not here is counted as "other". */
+export const LIMITS: ReadonlySet<string> = new Set([
+  "sessions_max",
+  "address_spaces_per_session_max",
+  "virtual_iommus_per_session_max",
+  "devices_per_session_max",
+  "mappings_per_address_space_max",
+  "mappings_per_call_max",
+  "sources_per_call_max",
+  "commands_per_call_max",
+  "binds_per_call_max",
+  "fault_streams_per_session_max",
+  "queue_depth_max",
+  "open_memory_files_max",
+  "request_ids_in_flight",
+  "keep_alive_streams_per_session",
+  "queued_notices",
+  "accesses_per_call_max",
+  "data_bytes_per_call_max",
+  "simulated_host_physical_address_space",
+  "simulated_host_ram_bytes",
+  "stage2_leaves_per_address_space",
+  "vmids",
+]);
+const OTHER_LIMIT = "other";
+
+/** `calls`: every RPC that is served, so that its series begin at 0 and not at the first call. */
+export function observeRpc(registry: Registry, calls: readonly ObservedCall[]): RpcObserver {
+  const started = counter(registry, METRICS.rpcStarted);
+  const handled = counter(registry, METRICS.rpcHandled);
+  const received = counter(registry, METRICS.rpcReceived);
+  const sent = counter(registry, METRICS.rpcSent);
+  const seconds = histogram(registry, METRICS.rpcSeconds);
+  const bugs = counter(registry, METRICS.bugs);
+  const refused = counter(registry, METRICS.connectionsRefused);
+  const limits = counter(registry, METRICS.limitsReached);
+  for (const limit of LIMITS) limits.inc({ limit }, 0);
+  for (const call of calls) {
+    for (const each of [started, received, sent]) each.inc(labelsOf(call), 0);
+    handled.inc({ ...labelsOf(call), grpc_code: "OK" }, 0);
+    seconds.zero(labelsOf(call));
+  }
+  return {
+    started: (call) => started.inc(labelsOf(call)),
+    message: (call, direction) => (direction === "received" ? received : sent).inc(labelsOf(call)),
+    ended: (call) => {
+      handled.inc({ ...labelsOf(call), grpc_code: CODES[call.code] ?? "Unknown" });
+      seconds.observe(labelsOf(call), call.seconds);
+      const limit = limitOf(call.error);
+      if (limit !== undefined) limits.inc({ limit: LIMITS.has(limit) ? limit : OTHER_LIMIT });
+    },
+    bug: () => bugs.inc(),
+    connectionRefused: () => refused.inc(),
+  };
+}
+
+export function observeEvents(registry: Registry, events: BrokerEvents): void {
+  const stageChanges = counter(registry, METRICS.stageChanges);
+  const sessionsOpened = counter(registry, METRICS.sessionsOpened);
+  const sessionsEnded = counter(registry, METRICS.sessionsEnded);
+  const devicesReaped = counter(registry, METRICS.devicesReaped);
+  const reapFailures = counter(registry, METRICS.reapFailures);
+  const leaseConflicts = counter(registry, METRICS.leaseConflicts);
+  const deviceChanges = counter(registry, METRICS.deviceChanges);
+  const stalls = counter(registry, METRICS.stalls);
+  for (const reason of ["closed", "lease_expired"]) sessionsEnded.inc({ reason }, 0);
+  for (const change of ["added", "removed"]) deviceChanges.inc({ change }, 0);
+  events.subscribe((event: BrokerEvent) => {
+    switch (event.type) {
+      case "stageChanged":
+        return stageChanges.inc({ from: event.from, to: event.to, trigger: event.trigger });
+      case "sessionOpened":
+        return sessionsOpened.inc();
+      case "sessionEnded":
+        return sessionsEnded.inc({ reason: event.reason });
+      case "reaped":
+        return devicesReaped.inc(event.devices);
+      case "reapFailed":
+        return reapFailures.inc();
+      case "leaseConflict":
+        return leaseConflicts.inc();
+      case "deviceAdded":
+        return deviceChanges.inc({ change: "added" });
+      case "deviceRemoved":
+        return deviceChanges.inc({ change: "removed" });
+      case "stalled":
+        return stalls.inc();
+      default:
+        return assertNever(event, "broker event");
+    }
+  });
+}
+
+function labelsOf(call: ObservedCall): { grpc_type: string; grpc_service: string; grpc_method: string } {
+  return { grpc_type: call.grpcType, grpc_service: call.service, grpc_method: call.method };
+}

@@ -1,0 +1,167 @@
+// The configuration in force: built-in defaults, then the file, then the environment, then flags; checked as a whole.
+// What is wrong is told all at once, each with where it was written, its value and what would be right.
+// config/settings.ts has every setting; config/translate.ts turns the file's names into the ones below.
+
+import type { IdRegisters } from "../backends/inventory.ts";
+import type { MemoryRootWish } from "../os/memory-roots.ts";
+import type { TcpAddress } from "../os/tcp-listener.ts";
+import { type Problem, problemAt, problemsOf, type SourceOf } from "./config/problems.ts";
+import type { Environment } from "./config/runtime-directory.ts";
+import { OFF, SETTINGS, type Settings } from "./config/settings.ts";
+import {
+  type Assignment,
+  fromAssignment,
+  fromEnvironment,
+  fromFile,
+  type Sourced,
+  type SourcedValue,
+} from "./config/sources.ts";
+import { configOf } from "./config/translate.ts";
+import type { CoreLimits } from "./core/limits.ts";
+import type { LogLevel } from "./log.ts";
+
+export interface EdgeLimits {
+  readonly messageBytesMax: number;
+  readonly connectionsMax: number;
+  readonly streamsPerConnectionMax: number;
+  readonly sessionMemoryMiBMax: number;
+  readonly openMemoryFilesMax: number;
+}
+
+export interface Timing {
+  readonly gracePeriodMs: number;
+  readonly heartbeatMs: number;
+  readonly reapIntervalMs: number;
+  readonly backendPingTimeoutMs: number;
+  readonly healthWatchIntervalMs: number;
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+  readonly connectionIdleMs: number;
+}
+
+export interface Endpoints {
+  readonly socket: string | undefined;
+  readonly tcp: TcpAddress | undefined;
+}
+
+/** The simulated hardware, as the simulated backend takes it. */
+export interface SimulatedInventory {
+  readonly iommus: readonly { readonly id: string; readonly registers: Partial<IdRegisters> }[];
+  readonly devices: readonly {
+    readonly id: string;
+    readonly iommu: string;
+    readonly group: number;
+    readonly streamIDs: readonly number[];
+    readonly pasidBits: number;
+  }[];
+}
+
+export interface Config {
+  readonly backend: "simulated";
+  readonly simulatorApi: boolean;
+  readonly listen: Endpoints;
+  readonly metrics: Endpoints & { readonly devicesMax: number };
+  readonly memoryRoots: readonly MemoryRootWish[];
+  readonly memoryOwnerUids: readonly number[];
+  readonly limits: CoreLimits & EdgeLimits;
+  readonly timing: Timing;
+  readonly log: { readonly level: LogLevel; readonly destination: "stdout" | "stderr" };
+  readonly simulated: SimulatedInventory;
+}
+
+export interface ConfigRequest {
+  readonly file: string | undefined;
+  readonly environment: Environment;
+  /** From the command line, in order. */
+  readonly assignments: readonly Assignment[];
+}
+
+export type Loaded =
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly settings: Settings;
+      /** Where a setting's value was written; undefined for a default. */
+      readonly sourceOf: SourceOf;
+      readonly warnings: readonly Problem[];
+    }
+  | { readonly ok: false; readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] };
+
+export function loadConfig(request: ConfigRequest): Loaded {
+  const file: Sourced = request.file === undefined ? { values: [], problems: [] } : fromFile(request.file);
+  const environment = fromEnvironment(request.environment);
+  const flags = request.assignments.map(fromAssignment);
+  const values = [file, environment, ...flags].flatMap((sourced) => sourced.values);
+  const sourceOf = sourceLookup(values, file);
+  const tree = treeOf(values);
+  const parsed = SETTINGS.safeParse(tree);
+  const problems = [
+    ...file.problems,
+    ...flags.flatMap((sourced) => sourced.problems),
+    ...(parsed.success
+      ? contradictions(parsed.data, sourceOf)
+      : parsed.error.issues.flatMap((issue) => problemsOf(issue, tree, sourceOf))),
+  ];
+  const warnings = environment.problems;
+  if (problems.length > 0 || !parsed.success) return { ok: false, problems, warnings };
+  const config = configOf(parsed.data, request.environment);
+  return { ok: true, config, settings: parsed.data, sourceOf, warnings };
+}
+
+/** Later values win. A section that somebody made a plain value stays one, for the check to find. */
+function treeOf(values: readonly SourcedValue[]): object {
+  const root = {};
+  for (const { path, value } of values) {
+    let at: unknown = root;
+    for (const key of path.slice(0, -1)) {
+      if (!isTree(at)) break;
+      if (!Object.hasOwn(at, key)) put(at, key, {});
+      at = Reflect.get(at, key);
+    }
+    const last = path.at(-1);
+    if (last !== undefined && isTree(at)) put(at, last, value);
+  }
+  return root;
+}
+
+/** As an own property, also for a file that has a key "__proto__". */
+function put(tree: object, key: string, value: unknown): void {
+  Object.defineProperty(tree, key, { value, enumerable: true, writable: true, configurable: true });
+}
+
+function isTree(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function sourceLookup(values: readonly SourcedValue[], file: Sourced): SourceOf {
+  const sources = new Map(values.map((value) => [value.path.join("."), value]));
+  const fromTheFile = new Set(file.values);
+  return (path) => {
+    for (let length = path.length; length > 0; length--) {
+      const found = sources.get(path.slice(0, length).map(String).join("."));
+      if (found !== undefined) return fromTheFile.has(found) ? (file.locate?.(path) ?? found.source) : found.source;
+    }
+    const within = values.find((value) => path.every((step, index) => value.path[index] === step));
+    return within === undefined || !fromTheFile.has(within) ? within?.source : (file.locate?.(path) ?? within.source);
+  };
+}
+
+/** What no single setting can see. */
+function contradictions(settings: Settings, sourceOf: SourceOf): Problem[] {
+  const problems: Problem[] = [];
+  const complain = (path: readonly string[], message: string): void => {
+    problems.push(problemAt(path, message, sourceOf));
+  };
+  const { lease_ttl_min_ms, lease_ttl_default_ms, lease_ttl_max_ms } = settings.limits;
+  if (lease_ttl_min_ms > lease_ttl_default_ms || lease_ttl_default_ms > lease_ttl_max_ms) {
+    const message = `${lease_ttl_default_ms} must lie from lease_ttl_min_ms ${lease_ttl_min_ms} to lease_ttl_max_ms ${lease_ttl_max_ms}`;
+    complain(["limits", "lease_ttl_default_ms"], message);
+  }
+  if (settings.listen.socket === OFF && settings.listen.tcp === OFF) {
+    complain(["listen"], "socket and tcp are both off: nobody could connect; set one");
+  }
+  if (settings.listen.socket !== OFF && settings.listen.socket === settings.metrics.socket) {
+    complain(["metrics", "socket"], `${settings.metrics.socket} is listen.socket too: give each its own path`);
+  }
+  return problems;
+}

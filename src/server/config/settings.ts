@@ -1,0 +1,136 @@
+// Every setting there is, once: its name in the file, its default, its bounds, and what it is for.
+// The file, the environment, --set, --print-config and the error messages all follow this table.
+// Units end the names. A setting that a client can run into is refused by this name in the error's ErrorInfo.
+
+import { z } from "zod";
+import { loopbackAddress } from "./address.ts";
+import { DEFAULT_INVENTORY } from "./inventory.ts";
+import { SIMULATED } from "./simulated.ts";
+
+export const OFF = "off";
+
+function count(byDefault: number, minimum: number, maximum: number, purpose: string) {
+  const error = `must be a whole number from ${minimum} to ${maximum}`;
+  return z.int({ error }).min(minimum, { error }).max(maximum, { error }).default(byDefault).describe(purpose);
+}
+
+function choice<const T extends readonly [string, ...string[]]>(values: T, byDefault: T[number], purpose: string) {
+  const error = `must be ${values.map((value) => `"${value}"`).join(" or ")}`;
+  return z
+    .enum(values, { error })
+    .default(() => byDefault)
+    .describe(purpose);
+}
+
+function loopback(byDefault: string, purpose: string) {
+  const error = 'must be "off" or a loopback address with a port, like 127.0.0.1:9400 or [::1]:9400';
+  return z
+    .string({ error })
+    .refine((text) => text === OFF || loopbackAddress(text) !== undefined, { error })
+    .default(byDefault)
+    .describe(purpose);
+}
+
+const PATH_ERROR = 'must be an absolute path, or "runtime:" and a name within the runtime directory';
+
+function isPath(text: string): boolean {
+  if (text.includes("\0")) return false;
+  if (!text.startsWith("runtime:")) return text.startsWith("/");
+  const name = text.slice("runtime:".length);
+  return name !== "" && !name.startsWith("/") && !name.split("/").includes("..");
+}
+
+const pathText = z.string({ error: PATH_ERROR }).refine(isPath, { error: PATH_ERROR });
+
+function socket(byDefault: string, purpose: string) {
+  const error = `${PATH_ERROR}, or "off"`;
+  return z
+    .string({ error })
+    .refine((text) => text === OFF || isPath(text), { error })
+    .default(byDefault)
+    .describe(purpose);
+}
+
+const LISTEN = z.strictObject({
+  socket: socket("runtime:broker.sock", "Unix socket of the API. Its directory is made 0750, the socket 0660."),
+  tcp: loopback(OFF, "TCP address of the API besides, loopback only: whoever can connect is trusted."),
+});
+
+const METRICS = z.strictObject({
+  tcp: loopback("127.0.0.1:9401", "TCP address of GET /metrics, /livez and /readyz, loopback only."),
+  socket: socket(OFF, "Unix socket of the same."),
+  devices_max: count(1024, 1, 65_536, "Devices with series of their own; the ones beyond are counted together."),
+});
+
+const LIMITS = z.strictObject({
+  sessions_max: count(256, 1, 65_536, "Sessions at once."),
+  address_spaces_per_session_max: count(64, 1, 65_536, "Address spaces of one session."),
+  virtual_iommus_per_session_max: count(64, 1, 65_536, "Virtual IOMMUs of one session."),
+  devices_per_session_max: count(256, 1, 65_536, "Attached devices of one session."),
+  mappings_per_address_space_max: count(65_536, 1, 1_048_576, "Mapped ranges of one address space."),
+  mappings_per_call_max: count(16_384, 1, 65_536, "Ranges in one MapMemory or UnmapMemory."),
+  sources_per_call_max: count(256, 1, 256, "Files named in one MapMemory."),
+  commands_per_call_max: count(4096, 1, 65_536, "Commands in one InvalidateCache."),
+  binds_per_call_max: count(256, 1, 4096, "Binds in one BatchBindGuestStage."),
+  fault_streams_per_session_max: count(8, 1, 1024, "WatchFaults streams of one session."),
+  fault_ring_events_max: count(4096, 16, 1_048_576, "Events kept for each device until a subscriber takes them."),
+  fault_batch_events_max: count(256, 1, 4096, "Events in one message of WatchFaults."),
+  queue_depth_max: count(256, 1, 65_536, "Calls that wait for one address space, virtual IOMMU or IOMMU group."),
+  lease_ttl_min_ms: count(1000, 100, 86_400_000, "Shortest lease a session may ask for."),
+  lease_ttl_max_ms: count(3_600_000, 100, 86_400_000, "Longest lease a session may ask for."),
+  lease_ttl_default_ms: count(30_000, 100, 86_400_000, "Lease of a session that asks for none."),
+  message_bytes_max: count(2_097_152, 65_536, 67_108_864, "Length of one gRPC message, in either direction."),
+  connections_max: count(256, 1, 65_536, "Client connections at once, over all listeners."),
+  streams_per_connection_max: count(256, 1, 65_536, "Calls at once on one connection."),
+  session_memory_mib_max: count(64, 1, 4096, "Memory of one connection for headers and unsent data."),
+  open_memory_files_max: count(1024, 1, 65_536, "Distinct files open as guest memory."),
+});
+
+const TIMING = z.strictObject({
+  grace_period_ms: count(10_000, 100, 600_000, "From the stop signal to the exit, at most."),
+  heartbeat_ms: count(10_000, 100, 600_000, "Silence after which WatchFaults sends an empty message."),
+  reap_interval_ms: count(500, 10, 60_000, "How often lapsed leases are looked for."),
+  backend_ping_timeout_ms: count(2000, 10, 60_000, "Time for the backend to answer a health check."),
+  health_watch_interval_ms: count(1000, 10, 60_000, "How often a watched health status is checked again."),
+  keepalive_ms: count(30_000, 1000, 3_600_000, "Silence after which a connection is pinged."),
+  keepalive_timeout_ms: count(20_000, 1000, 600_000, "Time for the answer to that ping."),
+  connection_idle_ms: count(300_000, 1000, 86_400_000, "A connection without a call for this long is closed."),
+});
+
+const LOG = z.strictObject({
+  level: choice(["trace", "debug", "info", "warn", "error", "fatal"], "info", "Least severe line that is written."),
+  destination: choice(["stdout", "stderr"], "stdout", "Where the JSON lines go."),
+});
+
+export const SETTINGS = z.strictObject({
+  backend: choice(
+    ["simulated"],
+    "simulated",
+    "What the broker arbitrates: simulated SMMUs. (Native Linux comes later.)",
+  ),
+  simulator_api: z
+    .boolean({ error: "must be true or false" })
+    .default(false)
+    .describe("Serve iommubroker.v1.Simulator: DMA, guest memory, raw structures."),
+  listen: LISTEN.prefault({}).describe("Where clients connect."),
+  metrics: METRICS.prefault({}).describe("Where a scraper and a prober connect."),
+  memory_roots: z
+    .array(pathText, { error: "must be a list of directories" })
+    .max(64, { error: "must name at most 64 directories" })
+    .default(() => ["runtime:memory"])
+    .describe("Files that clients name as guest memory must lie beneath one of these. Only runtime: ones are created."),
+  memory_owner_uids: z
+    .array(count(0, 0, 2 ** 32 - 2, ""), { error: "must be a list of uids" })
+    .max(1024, { error: "must name at most 1024 uids" })
+    .default(() => [process.getuid?.() ?? 0])
+    .describe(
+      "Owners of the files that root, the daemon's uid and TCP clients may name; others only their own. Default: the daemon's uid.",
+    ),
+  limits: LIMITS.prefault({}).describe("Bounds on what clients can make the broker hold."),
+  timing: TIMING.prefault({}).describe("Periods and deadlines."),
+  log: LOG.prefault({}).describe("The log: JSON lines."),
+  simulated: SIMULATED.default(() => structuredClone(DEFAULT_INVENTORY)).describe("The hardware that is simulated."),
+});
+
+/** What is in force, in the names of the file. */
+export type Settings = z.output<typeof SETTINGS>;

@@ -1,0 +1,88 @@
+// The shape of the "simulated:" section: SMMUs by their ID registers, and the devices behind them.
+// What one entry says about another (an IOMMU that is not there, a StreamID used twice) is checked here too, so that
+// --check-config finds it.
+
+import { z } from "zod";
+
+const NAME_ERROR = "must be 1 to 63 of A-Z a-z 0-9 . _ : - and begin with a letter or digit";
+const name = z.string({ error: NAME_ERROR }).regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/, { error: NAME_ERROR });
+
+function whole(bits: number) {
+  const error = `must be a whole number below 2^${bits}, like 0x10`;
+  return z
+    .int({ error })
+    .min(0, { error })
+    .max(2 ** bits - 1, { error });
+}
+
+const register = whole(32).optional();
+const REGISTERS = z.strictObject({
+  idr0: register,
+  idr1: register,
+  idr2: register,
+  idr3: register,
+  idr4: register,
+  idr5: register,
+  idr6: register,
+  iidr: register,
+  aidr: register,
+});
+
+const IOMMU = z.strictObject({ id: name, registers: REGISTERS.prefault({}) });
+
+const PASID_ERROR = "must be a whole number from 0 to 20";
+const DEVICE = z.strictObject({
+  id: name,
+  iommu: name,
+  group: whole(31),
+  stream_ids: z.array(whole(32)).min(1, { error: "must name 1 to 8" }).max(8, { error: "must name 1 to 8" }),
+  pasid_bits: z.int({ error: PASID_ERROR }).min(0, { error: PASID_ERROR }).max(20, { error: PASID_ERROR }).default(0),
+});
+
+const SHAPE = z.strictObject({
+  iommus: z.array(IOMMU).min(1, { error: "must have at least one" }).max(64, { error: "must have at most 64" }),
+  devices: z.array(DEVICE).max(4096, { error: "must have at most 4096" }).default([]),
+});
+
+export type SimulatedSettings = z.output<typeof SHAPE>;
+
+export const SIMULATED = SHAPE.superRefine((simulated, context) => {
+  for (const { path, message } of contradictions(simulated)) context.addIssue({ code: "custom", path, message });
+});
+
+interface Contradiction {
+  readonly path: (string | number)[];
+  readonly message: string;
+}
+
+function* contradictions(simulated: SimulatedSettings): Generator<Contradiction> {
+  const iommus = new Set<string>();
+  for (const [index, { id }] of simulated.iommus.entries()) {
+    if (iommus.has(id)) yield { path: ["iommus", index, "id"], message: "is the id of another IOMMU: ids are unique" };
+    iommus.add(id);
+  }
+  const devices = new Set<string>();
+  const groups = new Map<number, string>();
+  const streams = new Map<string, string>();
+  for (const [index, device] of simulated.devices.entries()) {
+    const at = ["devices", index];
+    if (devices.has(device.id)) yield { path: [...at, "id"], message: "is the id of another device: ids are unique" };
+    devices.add(device.id);
+    if (!iommus.has(device.iommu)) {
+      yield { path: [...at, "iommu"], message: `must be one of ${[...iommus].join(", ")}` };
+    }
+    const other = groups.get(device.group) ?? device.iommu;
+    if (other !== device.iommu) {
+      yield { path: [...at, "group"], message: `is a group behind ${other}: a group has one IOMMU` };
+    }
+    groups.set(device.group, other);
+    for (const [position, streamID] of device.stream_ids.entries()) {
+      const key = `${device.iommu} ${streamID}`;
+      const holder = streams.get(key);
+      if (holder !== undefined) {
+        yield { path: [...at, "stream_ids", position], message: `is a StreamID of ${holder}: unique behind one IOMMU` };
+      }
+      streams.set(key, device.id);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+// The file's names and texts (snake_case, "off", "runtime:", HOST:PORT) become what the daemon works with.
+// Written out field by field: a setting that is forgotten here does not compile.
+
+import type { IdRegisters } from "../../backends/inventory.ts";
+import type { Config, EdgeLimits, Endpoints, Timing } from "../config.ts";
+import type { CoreLimits } from "../core/limits.ts";
+import { loopbackAddress } from "./address.ts";
+import { type Environment, resolveRuntime } from "./runtime-directory.ts";
+import { OFF, type Settings } from "./settings.ts";
+
+export function configOf(settings: Settings, environment: Environment): Config {
+  const endpoints = (at: { socket: string; tcp: string }): Endpoints => ({
+    socket: at.socket === OFF ? undefined : resolveRuntime(at.socket, environment).path,
+    tcp: at.tcp === OFF ? undefined : loopbackAddress(at.tcp),
+  });
+  return {
+    backend: settings.backend,
+    simulatorApi: settings.simulator_api,
+    listen: endpoints(settings.listen),
+    metrics: { ...endpoints(settings.metrics), devicesMax: settings.metrics.devices_max },
+    memoryRoots: settings.memory_roots.map((text) => {
+      const { path, isRuntime } = resolveRuntime(text, environment);
+      return { path, create: isRuntime };
+    }),
+    memoryOwnerUids: settings.memory_owner_uids,
+    limits: { ...coreLimitsOf(settings.limits, settings.timing), ...edgeLimitsOf(settings.limits) },
+    timing: timingOf(settings.timing),
+    log: settings.log,
+    simulated: {
+      iommus: settings.simulated.iommus.map(({ id, registers }) => ({ id, registers: withoutGaps(registers) })),
+      devices: settings.simulated.devices.map(({ stream_ids, pasid_bits, ...device }) => ({
+        ...device,
+        streamIDs: stream_ids,
+        pasidBits: pasid_bits,
+      })),
+    },
+  };
+}
+
+/** Drops the registers that were not given, so that the backend's own values stand. */
+function withoutGaps(registers: Settings["simulated"]["iommus"][number]["registers"]): Partial<IdRegisters> {
+  return Object.fromEntries(Object.entries(registers).filter(([, value]) => value !== undefined));
+}
+
+/** Ticks of the reaper without which it was the daemon that stood still. */
+const STALL_TICKS = 2;
+
+function coreLimitsOf(from: Settings["limits"], timing: Settings["timing"]): CoreLimits {
+  return {
+    sessionsMax: from.sessions_max,
+    addressSpacesPerSessionMax: from.address_spaces_per_session_max,
+    virtualIommusPerSessionMax: from.virtual_iommus_per_session_max,
+    devicesPerSessionMax: from.devices_per_session_max,
+    mappingsPerAddressSpaceMax: from.mappings_per_address_space_max,
+    mappingsPerCallMax: from.mappings_per_call_max,
+    sourcesPerCallMax: from.sources_per_call_max,
+    commandsPerCallMax: from.commands_per_call_max,
+    bindsPerCallMax: from.binds_per_call_max,
+    faultStreamsPerSessionMax: from.fault_streams_per_session_max,
+    faultRingEventsMax: from.fault_ring_events_max,
+    faultBatchEventsMax: from.fault_batch_events_max,
+    queueDepthMax: from.queue_depth_max,
+    leaseTtlMinMs: from.lease_ttl_min_ms,
+    leaseTtlMaxMs: from.lease_ttl_max_ms,
+    leaseTtlDefaultMs: from.lease_ttl_default_ms,
+    leaseStallMs: STALL_TICKS * timing.reap_interval_ms,
+  };
+}
+
+function edgeLimitsOf(from: Settings["limits"]): EdgeLimits {
+  return {
+    messageBytesMax: from.message_bytes_max,
+    connectionsMax: from.connections_max,
+    streamsPerConnectionMax: from.streams_per_connection_max,
+    sessionMemoryMiBMax: from.session_memory_mib_max,
+    openMemoryFilesMax: from.open_memory_files_max,
+  };
+}
+
+function timingOf(from: Settings["timing"]): Timing {
+  return {
+    gracePeriodMs: from.grace_period_ms,
+    heartbeatMs: from.heartbeat_ms,
+    reapIntervalMs: from.reap_interval_ms,
+    backendPingTimeoutMs: from.backend_ping_timeout_ms,
+    healthWatchIntervalMs: from.health_watch_interval_ms,
+    keepaliveMs: from.keepalive_ms,
+    keepaliveTimeoutMs: from.keepalive_timeout_ms,
+    connectionIdleMs: from.connection_idle_ms,
+  };
+}

@@ -1,0 +1,106 @@
+// Rare facts become log lines. A client can bring some of them about as often as it likes, so those have a key, and a
+// line with the same key is written at most once in ten seconds, with how many were left out.
+
+import { limitOf } from "../backends/errors.ts";
+import { assertNever } from "../spec/assert.ts";
+import type { BrokerEvent, BrokerEvents } from "./core/events.ts";
+import type { Clock } from "./core/ports.ts";
+import type { Log, LogFacts } from "./log.ts";
+
+const QUIET_MS = 10_000;
+/** Distinct keys that are remembered; beyond it the oldest is forgotten, and its line may come again early. */
+const REMEMBERED_MAX = 256;
+
+/** Writes a line unless one with the same key came within the last ten seconds. */
+export class Throttle {
+  readonly #clock: Clock;
+  readonly #lines = new Map<string, { readonly sinceMs: number; left: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `write` is given how many lines were left out before this one, as a fact to log. */
+  run(key: string, write: (left: LogFacts) => void): void {
+    const nowMs = this.#clock.monotonicMs();
+    const line = this.#lines.get(key);
+    if (line !== undefined && nowMs - line.sinceMs < QUIET_MS) {
+      line.left += 1;
+      return;
+    }
+    this.#lines.delete(key); // so that it is the newest again
+    this.#lines.set(key, { sinceMs: nowMs, left: 0 });
+    const [oldest] = this.#lines.keys();
+    if (this.#lines.size > REMEMBERED_MAX && oldest !== undefined) this.#lines.delete(oldest);
+    write(line === undefined || line.left === 0 ? {} : { left: line.left });
+  }
+}
+
+export function logEvents(events: BrokerEvents, log: Log, throttle: Throttle): void {
+  events.subscribe((event) => {
+    const { level, facts, message, key } = lineOf(event);
+    if (key === undefined) log[level](facts, message);
+    else throttle.run(key, (left) => log[level]({ ...facts, ...left }, message));
+  });
+}
+
+/** A call that a limit refused: an operator may want to raise it. Other errors are the client's to see. */
+export function logLimit(error: unknown, log: Log, throttle: Throttle): void {
+  const limit = limitOf(error);
+  if (limit !== undefined) throttle.run(`limit ${limit}`, (left) => log.warn({ limit, ...left }, "limit reached"));
+}
+
+interface Line {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly facts: LogFacts;
+  readonly message: string;
+  /** Present: write lines of this key rarely. */
+  readonly key?: string;
+}
+
+function lineOf(event: BrokerEvent): Line {
+  switch (event.type) {
+    case "stageChanged": {
+      const { group, from, to, trigger, generation, session } = event;
+      const facts = { group, device: event.devices.join(" "), from, to, trigger, generation, ...given(session) };
+      return { level: "debug", facts, message: "stage changed" };
+    }
+    case "sessionOpened":
+      return { level: "debug", facts: { session: event.session, owner: event.displayName }, message: "session opened" };
+    case "sessionEnded": {
+      const facts = { session: event.session, owner: event.displayName, reason: event.reason };
+      if (event.reason === "closed") return { level: "debug", facts, message: "session closed" };
+      return { level: "warn", facts, message: "lease expired" };
+    }
+    case "reaped":
+      return {
+        level: "debug",
+        facts: { session: event.session, devices: event.devices },
+        message: "session given back",
+      };
+    case "reapFailed": {
+      const { session, subject, error } = event;
+      const message = "could not be given back; will be tried again";
+      return { level: "error", facts: { session, subject, error }, message, key: `reap ${session} ${subject}` };
+    }
+    case "leaseConflict": {
+      const { device, session, owner } = event;
+      const message = "refused: another session owns the device";
+      return { level: "info", facts: { device, session, owner }, message, key: `conflict ${device}` };
+    }
+    case "stalled": {
+      const facts = { facts: { awayMs: Math.round(event.awayMs), sessions: event.sessions } };
+      return { level: "warn", facts, message: "the daemon stood still: every lease starts anew", key: "stalled" };
+    }
+    case "deviceAdded":
+      return { level: "info", facts: { device: event.device }, message: "device appeared" };
+    case "deviceRemoved":
+      return { level: "warn", facts: { device: event.device, ...given(event.session) }, message: "device disappeared" };
+    default:
+      return assertNever(event, "broker event");
+  }
+}
+
+function given(session: string | undefined): LogFacts {
+  return session === undefined ? {} : { session };
+}

@@ -1,0 +1,106 @@
+#!/usr/bin/env node
+// The process: command line, configuration, signals, exit codes. The only file that ends it.
+
+import { readFileSync } from "node:fs";
+import { BrokerError } from "../backends/errors.ts";
+import { exitAtOnce } from "../os/libc.ts";
+import { EXIT_USAGE, parseCommandLine } from "./command-line.ts";
+import { printConfig } from "./config/print.ts";
+import { describeProblem } from "./config/problems.ts";
+import { loadConfig } from "./config.ts";
+import { type Daemon, startDaemon } from "./daemon.ts";
+import { createLog, type Log } from "./log.ts";
+
+/** EX_SOFTWARE of sysexits(3): a bug. */
+const EXIT_BUG = 70;
+
+async function main(): Promise<void> {
+  const version = packageVersion();
+  const invocation = parseCommandLine(process.argv.slice(2), process.env, version);
+  if (invocation.kind === "exit") {
+    (invocation.code === 0 ? process.stdout : process.stderr).write(invocation.text);
+    process.exitCode = invocation.code;
+    return;
+  }
+  const loaded = loadConfig({ ...invocation, environment: process.env });
+  if (invocation.kind !== "run" || !loaded.ok) {
+    for (const warning of loaded.warnings) console.error(`warning: ${describeProblem(warning)}`);
+  }
+  if (!loaded.ok) {
+    for (const problem of loaded.problems) console.error(describeProblem(problem));
+    process.exitCode = EXIT_USAGE;
+    return;
+  }
+  if (invocation.kind === "check") {
+    console.log(`${invocation.file ?? "the built-in configuration"}: no problems`);
+    return;
+  }
+  if (invocation.kind === "print") {
+    process.stdout.write(printConfig(loaded.settings, loaded.sourceOf));
+    return;
+  }
+  const log = createLog(loaded.config.log);
+  dieOfBugs(log);
+  for (const { source, message } of loaded.warnings) log.warn({ source }, `${source} ${message}`);
+  try {
+    const daemon = await startDaemon(loaded.config, log, version);
+    stopOnSignal(daemon, log); // first: whoever reads that we listen may send one at once
+    announce(daemon, log, version);
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    log.fatal({ error }, error.message);
+    await exit(EXIT_USAGE, log);
+  }
+}
+
+function announce(daemon: Daemon, log: Log, version: string): void {
+  for (const address of daemon.addresses) log.info({ address, version }, "listening for clients");
+  for (const address of daemon.metricsAddresses) log.info({ address }, "serving metrics");
+  for (const root of daemon.memoryRoots) log.info({ subject: root }, "memory root");
+}
+
+/** The first signal drains; the second one ends the process as it stands. */
+function stopOnSignal(daemon: Daemon, log: Log): void {
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    signals += 1;
+    if (signals > 1) {
+      log.warn({ signal }, "stopping at once");
+      void exit(EXIT_USAGE, log);
+      return;
+    }
+    log.info({ signal }, "stopping");
+    void daemon.stop().then(() => {
+      log.info({}, "stopped");
+      return exit(0, log);
+    });
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+/** What nobody caught is a bug: say so and end, rather than go on in a state nobody thought of. */
+function dieOfBugs(log: Log): void {
+  const die = (error: unknown): void => {
+    log.fatal({ error }, "bug: ending the process");
+    void exit(EXIT_BUG, log);
+  };
+  process.on("uncaughtException", die);
+  process.on("unhandledRejection", die);
+}
+
+/** Ends the process once the log is written, or half a second later. */
+async function exit(code: number, log: Log): Promise<never> {
+  if (!(await log.end())) exitAtOnce(code);
+  process.exit(code);
+}
+
+/** The package's own, two folders up from src/server as from dist/server. */
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const version: unknown =
+    typeof manifest === "object" && manifest !== null ? Reflect.get(manifest, "version") : undefined;
+  return typeof version === "string" ? version : "unknown";
+}
+
+await main();

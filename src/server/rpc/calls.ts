@@ -1,0 +1,272 @@
+// The common way of every call: count it, refuse it while draining, decode, authenticate, replay, handle, map errors.
+// Handlers see messages and a session id, and throw BrokerErrors; they know nothing of gRPC.
+// A deadline or cancellation is seen before the handler runs and, by the gate that core asks, again before the intent:
+// until then nothing changes, after that the operation completes.
+
+import * as grpc from "@grpc/grpc-js";
+import { BrokerError } from "../../backends/errors.ts";
+import type { CallGate } from "../core/core.ts";
+import type { CallInfo, RpcDeps } from "./deps.ts";
+import { drainingError, failureMessage } from "./failure.ts";
+import { requestID } from "./field.ts";
+import { contentDigest, ReplayCache } from "./replay.ts";
+import { cancelCode, ServerStream, type StreamCall } from "./server-stream.ts";
+import type { Method, UnaryMethod } from "./services.ts";
+import { type CallStatus, callStatus } from "./status.ts";
+import { hasToken, sessionToken } from "./token.ts";
+
+export type UnaryHandler = grpc.handleUnaryCall<Buffer, Buffer>;
+type UnaryCall = grpc.ServerUnaryCall<Buffer, Buffer>;
+type Answer<ResInput> = ResInput | Promise<ResInput>;
+
+const SESSION_REPLAYS = { entriesPerScopeMax: 256, bytesPerScopeMax: 2 ** 20 };
+const PEER_REPLAYS = { scopesMax: 1024, entriesPerScopeMax: 16, bytesPerScopeMax: 2 ** 14 };
+
+/** What a handler may know of a call besides its message and its session. */
+export interface CallContext {
+  /** For core's verbs: asked before they change anything. */
+  readonly gate: CallGate;
+  /** Of the caller; undefined: not known by uid. */
+  readonly uid: number | undefined;
+}
+
+export class Calls {
+  readonly #deps: RpcDeps;
+  readonly #sessionReplays: ReplayCache;
+  readonly #peerReplays = new ReplayCache(PEER_REPLAYS);
+  readonly #drainListeners = new Set<() => void>();
+  #isDraining = false;
+  #inFlight = 0;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(deps: RpcDeps) {
+    this.#deps = deps;
+    this.#sessionReplays = new ReplayCache({ ...SESSION_REPLAYS, scopesMax: deps.limits.sessionsMax });
+    deps.core.events.subscribe((event) => {
+      if (event.type === "sessionEnded") this.#sessionReplays.drop(event.session);
+    });
+  }
+
+  /** Unary calls that are running. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Refuses new calls, ends the streams, and resolves when no unary call is running. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    for (const listener of [...this.#drainListeners]) listener();
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  /** A call that needs no session. */
+  open<Req, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    handle: (request: Req) => Answer<ResInput>,
+  ): UnaryHandler {
+    return this.#unary(method, async (call) =>
+      method.response.encode(await handle(method.request.decode(call.request))),
+    );
+  }
+
+  /** A call that is answered again by request_id for the same peer: OpenSession. */
+  openOnce<Req extends { requestId: string }, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    handle: (request: Req) => Answer<ResInput>,
+  ): UnaryHandler {
+    return this.#unary(method, async (call) => {
+      const request = method.request.decode(call.request);
+      const execute = async () => method.response.encode(await handle(request));
+      const scope = this.#deps.peerScope(call.getPeer());
+      return await once(this.#peerReplays, scope, method.path, request.requestId, call.request, execute);
+    });
+  }
+
+  /** A call that needs no session, and shows more to one: `session` is undefined when the metadata has no token. */
+  withAnySession<Req, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    handle: (request: Req, session: string | undefined) => Answer<ResInput>,
+  ): UnaryHandler {
+    return this.#unary(method, async (call) => {
+      const session = hasToken(call.metadata) ? this.authenticate(call.metadata) : undefined;
+      return method.response.encode(await handle(method.request.decode(call.request), session));
+    });
+  }
+
+  /** A call of a session. */
+  withSession<Req, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    handle: (request: Req, session: string, context: CallContext) => Answer<ResInput>,
+  ): UnaryHandler {
+    return this.#unary(method, async (call) => {
+      const session = this.authenticate(call.metadata);
+      const request = method.request.decode(call.request);
+      return method.response.encode(await handle(request, session, this.#contextOf(call)));
+    });
+  }
+
+  /** A call of a session that changes something and is answered again by request_id. */
+  mutating<Req extends { requestId: string }, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    handle: (request: Req, session: string, context: CallContext) => Answer<ResInput>,
+  ): UnaryHandler {
+    return this.#unary(method, async (call) => {
+      const session = this.authenticate(call.metadata);
+      const request = method.request.decode(call.request);
+      const context = this.#contextOf(call);
+      const execute = async () => method.response.encode(await handle(request, session, context));
+      return await once(this.#sessionReplays, session, method.path, request.requestId, call.request, execute);
+    });
+  }
+
+  /** A call that reads its own metadata: CloseSession, which succeeds where there is no session any more. */
+  withMetadata<Req, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    handle: (request: Req, metadata: grpc.Metadata) => Answer<ResInput>,
+  ): UnaryHandler {
+    return this.#unary(method, async (call) =>
+      method.response.encode(await handle(method.request.decode(call.request), call.metadata)),
+    );
+  }
+
+  /** A stream. `serve` sets it up and returns; it may throw until then, and ends the stream later by itself. */
+  stream<ResInput, Call extends StreamCall>(
+    method: Method<unknown, never, unknown, ResInput>,
+    serve: (stream: ServerStream<ResInput>, call: Call) => void,
+  ): (call: Call) => void {
+    const info = infoOf(method);
+    return (call) => {
+      const began = this.#begin(info);
+      const stream = new ServerStream<ResInput>(call, observed(method.response, info, this.#deps), (error) =>
+        this.#statusOf(error),
+      );
+      stream.onOver(({ code, error }) => began(code, error));
+      if (method.kind === "server_stream") this.received(method);
+      try {
+        this.#refuseWhileDraining();
+        serve(stream, call);
+      } catch (error) {
+        stream.fail(error);
+      }
+    };
+  }
+
+  /** Tells a stream that the daemon drains, until the stream is over. */
+  onDrain(stream: { onOver(cleanup: () => void): void }, listener: () => void): void {
+    this.#drainListeners.add(listener);
+    stream.onOver(() => this.#drainListeners.delete(listener));
+  }
+
+  /** Reports a message that a client sent on a stream. */
+  received(method: Pick<Method<never, never, never, never>, "service" | "name" | "kind">): void {
+    this.#deps.hooks.onMessage?.(infoOf(method), "received");
+  }
+
+  /** The session of the token in the metadata. */
+  authenticate(metadata: grpc.Metadata): string {
+    return this.#deps.core.sessions.authenticate(sessionToken(metadata));
+  }
+
+  #unary(
+    method: Pick<Method<never, never, never, never>, "service" | "name" | "kind">,
+    answer: (call: UnaryCall) => Promise<Buffer>,
+  ): UnaryHandler {
+    const info = infoOf(method);
+    return (call, callback) => {
+      void this.#run(info, call, callback, answer);
+    };
+  }
+
+  async #run(
+    info: CallInfo,
+    call: UnaryCall,
+    callback: grpc.sendUnaryData<Buffer>,
+    answer: (call: UnaryCall) => Promise<Buffer>,
+  ): Promise<void> {
+    const ended = this.#begin(info);
+    this.#deps.hooks.onMessage?.(info, "received");
+    this.#inFlight += 1;
+    try {
+      this.#refuseWhileDraining();
+      if (isOver(call)) {
+        ended(cancelCode(call), undefined);
+        return;
+      }
+      const bytes = await answer(call);
+      callback(null, bytes);
+      this.#deps.hooks.onMessage?.(info, "sent");
+      ended(isOver(call) ? cancelCode(call) : grpc.status.OK, undefined);
+    } catch (error) {
+      const ending = this.#statusOf(error);
+      callback(ending);
+      ended(isCallOver(error) ? cancelCode(call) : ending.code, error);
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) for (const idle of this.#whenIdle.splice(0)) idle();
+    }
+  }
+
+  #contextOf(call: UnaryCall): CallContext {
+    return { gate: gateOf(call), uid: this.#deps.uidOf(call.getPeer()) };
+  }
+
+  #begin(info: CallInfo): (code: grpc.status, error: unknown) => void {
+    const { hooks } = this.#deps;
+    const startMs = performance.now();
+    hooks.onStart(info);
+    return (code, error) => hooks.onCall({ ...info, code, error, seconds: (performance.now() - startMs) / 1000 });
+  }
+
+  #refuseWhileDraining(): void {
+    if (this.#isDraining) throw drainingError();
+  }
+
+  #statusOf(error: unknown): CallStatus {
+    return callStatus(failureMessage(error, this.#deps.hooks));
+  }
+}
+
+async function once(
+  replays: ReplayCache,
+  scope: string | undefined,
+  path: string,
+  id: string,
+  request: Buffer,
+  execute: () => Promise<Buffer>,
+): Promise<Buffer> {
+  requestID(id);
+  if (id === "" || scope === undefined) return await execute();
+  return await replays.run({ scope, requestID: id, digest: contentDigest(path, request) }, execute);
+}
+
+function infoOf(method: Pick<Method<never, never, never, never>, "service" | "name" | "kind">): CallInfo {
+  return { service: method.service, method: method.name, grpcType: method.kind };
+}
+
+function observed<I>(codec: Method<unknown, never, unknown, I>["response"], info: CallInfo, deps: RpcDeps) {
+  return {
+    decode: codec.decode,
+    encode(message: I) {
+      deps.hooks.onMessage?.(info, "sent");
+      return codec.encode(message);
+    },
+  };
+}
+
+function isOver(call: UnaryCall): boolean {
+  const deadline = call.getDeadline();
+  return call.cancelled || Date.now() >= (typeof deadline === "number" ? deadline : deadline.getTime());
+}
+
+function gateOf(call: UnaryCall): CallGate {
+  return {
+    requireOpen() {
+      if (isOver(call)) throw new BrokerError("call_over", "the call was cancelled or timed out before it began");
+    },
+  };
+}
+
+function isCallOver(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === "call_over";
+}

@@ -1,0 +1,89 @@
+// What IOMMUs and devices can do, and the limits of this server, as GetCapabilities answers.
+
+import type { ReservedRegion } from "../../backends/inventory.ts";
+import type { DeviceCapabilityView, IommuCapabilityView } from "../core/core.ts";
+import type { CoreLimits } from "../core/limits.ts";
+import { iommubroker } from "./codec.ts";
+import { registersMessage } from "./convert-virtual-iommu.ts";
+import { longOfNumber } from "./int64.ts";
+import { deviceName, iommuName } from "./names.ts";
+
+const v1 = iommubroker.v1;
+
+const SHAPES = {
+  "smmuv3-ste": v1.TableShape.TABLE_SHAPE_SMMUV3_STE,
+  "single-page-table": v1.TableShape.TABLE_SHAPE_SINGLE_PAGE_TABLE,
+} as const satisfies Record<IommuCapabilityView["shapes"][number]["shape"], iommubroker.v1.TableShape>;
+const REGION_KINDS = {
+  msi: v1.ReservedRegionKind.RESERVED_REGION_KIND_MSI,
+  reserved: v1.ReservedRegionKind.RESERVED_REGION_KIND_RESERVED,
+} as const satisfies Record<ReservedRegion["kind"], iommubroker.v1.ReservedRegionKind>;
+
+export function iommuCapabilitiesMessage(view: IommuCapabilityView): iommubroker.v1.IIommuCapabilities {
+  return {
+    name: iommuName(view.id),
+    registers: registersMessage(view.registers),
+    fields: view.fields.map((field) => ({ ...field })),
+    virtualRegisters: registersMessage(view.virtualRegisters),
+    reduced: view.reduced.map((field) => ({ ...field })),
+    asidBits: view.asidBits,
+    substreamIdBits: view.substreamIDBits,
+    streamIdBits: view.streamIDBits,
+    iovaBits: view.iovaBits,
+    ipaBits: view.ipaBits,
+    outputBits: view.outputBits,
+    granuleBytes: [...view.granuleBytes],
+    stage2PageBytes: view.stage2PageBytes.map(longOfNumber),
+    nesting: view.nesting,
+    nestingReason: view.nestingReason,
+    tableShapes: view.shapes.map(({ shape, supported, reason }) => ({ shape: SHAPES[shape], supported, reason })),
+    wish: view.wish.map((verdict) => ({ ...verdict })),
+    wishFits: view.wish.length > 0 && view.wish.every((verdict) => verdict.ok),
+  };
+}
+
+export function deviceCapabilitiesMessage(view: DeviceCapabilityView): iommubroker.v1.IDeviceCapabilities {
+  return {
+    name: deviceName(view.id),
+    iommu: iommuName(view.iommu),
+    streamIds: [...view.streamIDs],
+    pasidBits: view.pasidBits,
+    ats: view.ats,
+    apertureFirst: longOfNumber(view.apertureFirst),
+    apertureLast: longOfNumber(view.apertureLast),
+    reservedRegions: view.reservedRegions.map(regionMessage),
+    msiWindow: view.msiWindow === undefined ? null : regionMessage(view.msiWindow),
+    translate: view.translate,
+    translateReason: view.translateReason,
+  };
+}
+
+/** @param simulator  undefined: there is no Simulator service */
+export function limitsMessage(
+  limits: CoreLimits & { readonly messageBytesMax: number },
+  simulator: { readonly accessesPerCallMax: number; readonly dataBytesPerCallMax: number } | undefined,
+): iommubroker.v1.ILimits {
+  return {
+    sessions: limits.sessionsMax,
+    addressSpacesPerSession: limits.addressSpacesPerSessionMax,
+    virtualIommusPerSession: limits.virtualIommusPerSessionMax,
+    devicesPerSession: limits.devicesPerSessionMax,
+    mappingsPerAddressSpace: limits.mappingsPerAddressSpaceMax,
+    mappingsPerCall: limits.mappingsPerCallMax,
+    commandsPerCall: limits.commandsPerCallMax,
+    bindsPerCall: limits.bindsPerCallMax,
+    faultStreamsPerSession: limits.faultStreamsPerSessionMax,
+    faultRingEvents: limits.faultRingEventsMax,
+    messageBytes: limits.messageBytesMax,
+    sourcesPerCall: limits.sourcesPerCallMax,
+    leaseTtlMinMs: limits.leaseTtlMinMs,
+    leaseTtlMaxMs: limits.leaseTtlMaxMs,
+    leaseTtlDefaultMs: limits.leaseTtlDefaultMs,
+    simulatorAccessesPerCall: simulator?.accessesPerCallMax ?? 0,
+    simulatorBytesPerCall: simulator?.dataBytesPerCallMax ?? 0,
+  };
+}
+
+function regionMessage(region: ReservedRegion): iommubroker.v1.IReservedRegion {
+  return { ipa: longOfNumber(region.ipa), bytes: longOfNumber(region.bytes), kind: REGION_KINDS[region.kind] };
+}

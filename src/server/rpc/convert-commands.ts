@@ -1,0 +1,114 @@
+// A guest's invalidation commands to the 16 bytes that core validates: raw ones as they are, typed ones encoded.
+// Only what does not fit its field is refused here; which opcodes and combinations a guest may send is core's to say.
+// Source: IHI 0070G.b §4.3 (CMD_CFGI_*), §4.4 (CMD_TLBI_*).
+
+import { invalidField } from "../../backends/errors.ts";
+import { CMD_CFGI, CMD_TLBI, COMMAND, COMMAND_BYTES, COMMAND_WORDS } from "../../spec/commands.ts";
+import { doublewordsOf, type Field, set, setU64 } from "../../spec/layout.ts";
+import type { iommubroker } from "./codec.ts";
+import { allOf, integer, refuseViolations } from "./field.ts";
+import { bigintOf } from "./int64.ts";
+
+type WireCommand = iommubroker.v1.InvalidationCommand;
+
+/** A command as its two doublewords. */
+export interface CommandDoublewords {
+  readonly dword0: bigint;
+  readonly dword1: bigint;
+}
+
+const ADDRESS_UNIT = 4096n; // CMD_TLBI.Address is address[63:12]
+
+/** `path` is the command's own: "commands[3]". */
+export function parseCommand(command: WireCommand, path: string): CommandDoublewords {
+  if (command.raw) return fromBytes(command.raw, `${path}.raw`);
+  if (command.tlbiNhAll) return fromWords(tlbi(COMMAND.CMD_TLBI_NH_ALL));
+  if (command.tlbiNhAsid) return tlbiAsid(command.tlbiNhAsid, `${path}.tlbi_nh_asid`);
+  if (command.tlbiNhVa) return tlbiAddress(COMMAND.CMD_TLBI_NH_VA, command.tlbiNhVa, `${path}.tlbi_nh_va`);
+  if (command.tlbiNhVaa) {
+    if (command.tlbiNhVaa.asid)
+      throw invalidField(`${path}.tlbi_nh_vaa.asid`, "must be 0: the command is for any ASID");
+    return tlbiAddress(COMMAND.CMD_TLBI_NH_VAA, command.tlbiNhVaa, `${path}.tlbi_nh_vaa`);
+  }
+  if (command.cfgiCd) return cfgi(COMMAND.CMD_CFGI_CD, command.cfgiCd, `${path}.cfgi_cd`);
+  if (command.cfgiCdAll) return cfgiAll(command.cfgiCdAll, `${path}.cfgi_cd_all`);
+  throw invalidField(
+    path,
+    "must be one of raw, tlbi_nh_all, tlbi_nh_asid, tlbi_nh_va, tlbi_nh_vaa, cfgi_cd, cfgi_cd_all",
+  );
+}
+
+function fromBytes(bytes: Uint8Array, path: string): CommandDoublewords {
+  if (bytes.length !== COMMAND_BYTES) throw invalidField(path, `must be ${COMMAND_BYTES} bytes, is ${bytes.length}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return { dword0: view.getBigUint64(0, true), dword1: view.getBigUint64(8, true) };
+}
+
+function tlbiAsid(command: iommubroker.v1.TlbiAsid, path: string): CommandDoublewords {
+  const words = tlbi(COMMAND.CMD_TLBI_NH_ASID);
+  set(words, 0, CMD_TLBI.ASID, bounded(command.asid, CMD_TLBI.ASID, `${path}.asid`));
+  return fromWords(words);
+}
+
+function tlbiAddress(opcode: number, command: iommubroker.v1.TlbiAddress, path: string): CommandDoublewords {
+  const address = bigintOf(command.address);
+  const fields = allOf({
+    asid: () => bounded(command.asid, CMD_TLBI.ASID, `${path}.asid`),
+    address: () => pageOf(address, `${path}.address`),
+    tg: () => bounded(command.tg, CMD_TLBI.TG, `${path}.tg`),
+    num: () => bounded(command.num, CMD_TLBI.NUM, `${path}.num`),
+    scale: () => integer(command.scale, `${path}.scale`, { min: 0, max: SCALE_MAX }),
+    ttl: () => bounded(command.ttl, CMD_TLBI.TTL, `${path}.ttl`),
+  });
+  const words = tlbi(opcode);
+  set(words, 0, CMD_TLBI.ASID, fields.asid);
+  set(words, 0, CMD_TLBI.Leaf, command.leaf ? 1 : 0);
+  set(words, 0, CMD_TLBI.TG, fields.tg);
+  set(words, 0, CMD_TLBI.NUM, fields.num);
+  set(words, 0, CMD_TLBI.SCALE, fields.scale);
+  set(words, 0, CMD_TLBI.TTL, fields.ttl);
+  setU64(words, 0, CMD_TLBI.Address, fields.address);
+  return fromWords(words);
+}
+
+function cfgi(opcode: number, command: iommubroker.v1.CfgiCd, path: string): CommandDoublewords {
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD_CFGI.Opcode, opcode);
+  set(words, 0, CMD_CFGI.StreamID, command.virtualStreamId);
+  const substreamID = bounded(command.substreamId, CMD_CFGI.SubstreamID, `${path}.substream_id`);
+  set(words, 0, CMD_CFGI.SubstreamID, substreamID);
+  set(words, 0, CMD_CFGI.Leaf, command.leaf ? 1 : 0);
+  return fromWords(words);
+}
+
+function cfgiAll(command: iommubroker.v1.CfgiCd, path: string): CommandDoublewords {
+  const why = "must be unset: the command is for all context descriptors of the stream";
+  refuseViolations([
+    ...(command.substreamId ? [{ path: `${path}.substream_id`, description: why }] : []),
+    ...(command.leaf ? [{ path: `${path}.leaf`, description: why }] : []),
+  ]);
+  return cfgi(COMMAND.CMD_CFGI_CD_ALL, command, path);
+}
+
+/** The contract has 0 to 31 here; the field itself is one bit wider (§4.4.1). */
+const SCALE_MAX = 31;
+
+function tlbi(opcode: number): Uint32Array {
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD_TLBI.Opcode, opcode);
+  return words;
+}
+
+function bounded(value: number, field: Field, path: string): number {
+  return integer(value, path, { min: 0, max: 2 ** field.width - 1 });
+}
+
+function pageOf(address: bigint, path: string): bigint {
+  if (address % ADDRESS_UNIT !== 0n) throw invalidField(path, "bits 11:0 must be 0");
+  return address / ADDRESS_UNIT;
+}
+
+function fromWords(words: Uint32Array): CommandDoublewords {
+  const [dword0, dword1] = doublewordsOf(words);
+  return { dword0: dword0 ?? 0n, dword1: dword1 ?? 0n };
+}

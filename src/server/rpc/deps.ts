@@ -1,0 +1,51 @@
+// What the services are given by daemon.ts, and whom they tell about calls. They import neither metrics nor a logger.
+
+import type { status } from "@grpc/grpc-js";
+import type { Core } from "../core/core.ts";
+import type { CoreLimits } from "../core/limits.ts";
+import type { RpcKind } from "./services.ts";
+
+/** A call, as metrics and logs name it. */
+export interface CallInfo {
+  /** "iommubroker.v1.IommuBroker" */
+  readonly service: string;
+  /** "GetDevice" */
+  readonly method: string;
+  readonly grpcType: RpcKind;
+}
+
+export interface CallEnd extends CallInfo {
+  readonly code: status;
+  readonly seconds: number;
+  /** What the call was refused or failed with. */
+  readonly error: unknown;
+}
+
+/** None of these may throw. */
+export interface RpcHooks {
+  onStart(call: CallInfo): void;
+  onCall(call: CallEnd): void;
+  onMessage?(call: CallInfo, direction: "received" | "sent"): void;
+  /** Something was thrown that is no BrokerError: a bug. The client was told the id and nothing else. */
+  onBug(id: string, error: unknown): void;
+  /** The backend failed; the cause of the BrokerError stays here, the client was told the message and the id. */
+  onBackendFailure?(id: string, error: unknown): void;
+}
+
+export interface RpcDeps {
+  readonly core: Core;
+  readonly backend: "simulated" | "iommufd";
+  readonly limits: CoreLimits & { readonly messageBytesMax: number };
+  /** Silence on a fault stream after which an empty message goes out, unless the client asks for another. */
+  readonly heartbeatMs: number;
+  /** What a draining daemon tells clients they have left. */
+  readonly graceMs: number;
+  readonly hooks: RpcHooks;
+  /**
+   * Who is known to be the same caller as before, by getPeer(): OpenSession answers a request_id again only within it,
+   * since the answer is a secret. Undefined: not known, so never.
+   */
+  peerScope(peer: string): string | undefined;
+  /** The uid of a caller, by getPeer(); undefined: not known by uid. */
+  uidOf(peer: string): number | undefined;
+}

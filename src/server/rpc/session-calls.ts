@@ -1,0 +1,122 @@
+// OpenSession, KeepSessionAlive, CloseSession.
+// The keep-alive stream renews with every message and carries the notices; its end is not the session's end.
+
+import type { Metadata, ServerDuplexStream } from "@grpc/grpc-js";
+import { BrokerError, limitReached } from "../../backends/errors.ts";
+import type { SessionNotice } from "../core/core.ts";
+import type { Calls } from "./calls.ts";
+import type { iommubroker } from "./codec.ts";
+import {
+  deviceRemovedMessage,
+  drainingMessage,
+  parseOpenSession,
+  renewalMessage,
+  sessionMessage,
+} from "./convert-session.ts";
+import type { RpcDeps } from "./deps.ts";
+import { drainingError } from "./failure.ts";
+import type { ServerStream } from "./server-stream.ts";
+import { BROKER } from "./services.ts";
+import { sessionToken } from "./token.ts";
+
+type KeepAliveCall = ServerDuplexStream<Buffer, Buffer>;
+type KeepAliveStream = ServerStream<iommubroker.v1.IKeepSessionAliveResponse>;
+
+const STREAMS_PER_SESSION_MAX = 8;
+/** Notices that may wait for a client that does not read. */
+const QUEUED_MESSAGES_MAX = 256;
+
+export function sessionCalls(calls: Calls, deps: RpcDeps) {
+  const { sessions } = deps.core;
+  const keepAlives = new KeepAlives(calls, deps);
+  return {
+    openSession: calls.openOnce(BROKER.openSession, (request) => {
+      const { session, token } = sessions.open(parseOpenSession(request, deps.limits));
+      return { session: sessionMessage(session), token };
+    }),
+    keepSessionAlive: calls.stream(BROKER.keepSessionAlive, (stream: KeepAliveStream, call: KeepAliveCall) =>
+      keepAlives.serve(stream, call),
+    ),
+    closeSession: calls.withMetadata(BROKER.closeSession, async (_request, metadata) => {
+      await closeSession(metadata, deps);
+      return {};
+    }),
+  };
+}
+
+/** A session that has ended is what the caller wanted; core tells it from a token that never was one. */
+async function closeSession(metadata: Metadata, { core }: RpcDeps): Promise<void> {
+  let session: string;
+  try {
+    session = core.sessions.authenticate(sessionToken(metadata));
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === "lease_expired") return;
+    throw error;
+  }
+  await core.sessions.close(session);
+}
+
+class KeepAlives {
+  readonly #calls: Calls;
+  readonly #deps: RpcDeps;
+  readonly #streams = new Map<string, number>();
+
+  constructor(calls: Calls, deps: RpcDeps) {
+    this.#calls = calls;
+    this.#deps = deps;
+  }
+
+  serve(stream: KeepAliveStream, call: KeepAliveCall): void {
+    const { sessions } = this.#deps.core;
+    const session = this.#calls.authenticate(call.metadata);
+    this.#count(session, stream);
+    sessions.renew(session);
+    stream.onOver(sessions.onNotice(session, (notice) => tell(stream, notice, () => sessions.remaining(session))));
+    this.#calls.onDrain(stream, () => {
+      stream.write(drainingMessage(sessions.remaining(session), this.#deps.graceMs));
+      stream.fail(drainingError());
+    });
+    call.on("data", (bytes: Buffer) => {
+      if (stream.isOver) return;
+      try {
+        this.#calls.received(BROKER.keepSessionAlive);
+        BROKER.keepSessionAlive.request.decode(bytes);
+        stream.write(renewalMessage(sessions.renew(session)));
+        readWhenWritable(stream, call);
+      } catch (error) {
+        stream.fail(error);
+      }
+    });
+    call.on("end", () => stream.end());
+  }
+
+  #count(session: string, stream: KeepAliveStream): void {
+    const open = this.#streams.get(session) ?? 0;
+    if (open >= STREAMS_PER_SESSION_MAX) {
+      throw limitReached("keep_alive_streams_per_session", STREAMS_PER_SESSION_MAX, "end the ones no longer used");
+    }
+    this.#streams.set(session, open + 1);
+    stream.onOver(() => {
+      const left = (this.#streams.get(session) ?? 1) - 1;
+      if (left === 0) this.#streams.delete(session);
+      else this.#streams.set(session, left);
+    });
+  }
+}
+
+/** A client that sends without reading is not read from either. */
+function readWhenWritable(stream: KeepAliveStream, call: KeepAliveCall): void {
+  if (!stream.isBehind) return;
+  call.pause();
+  void stream.writable().then(() => call.resume());
+}
+
+function tell(stream: KeepAliveStream, notice: SessionNotice, remainingMs: () => number): void {
+  if (notice.kind === "ended") {
+    stream.fail(new BrokerError("lease_expired", "the session has ended: open a new one"));
+  } else if (stream.queued >= QUEUED_MESSAGES_MAX) {
+    stream.fail(limitReached("queued_notices", QUEUED_MESSAGES_MAX, "read the stream, and open it again"));
+  } else {
+    stream.write(deviceRemovedMessage(remainingMs(), notice.device));
+  }
+}

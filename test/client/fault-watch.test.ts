@@ -1,0 +1,141 @@
+import { describe, expect, test, vi } from "vitest";
+import type { FaultRecord } from "../../src/backends/faults.ts";
+import type { FaultBatch, FaultWatch } from "../../src/client/client.ts";
+import { NIC, NVME } from "../support/fake-core.ts";
+import { type RpcServer, refusal, serve } from "../support/rpc-server.ts";
+
+const FAULT: FaultRecord = {
+  device: NVME,
+  virtualStreamID: undefined,
+  substreamID: undefined,
+  type: "C_BAD_CD",
+  typeNumber: 0x0a,
+  stage: undefined,
+  class: undefined,
+  inputAddress: undefined,
+  ipa: undefined,
+  fetchAddress: undefined,
+  read: false,
+  instruction: false,
+  privileged: false,
+  transition: false,
+  record: new Uint8Array(32),
+};
+
+function event(sequence: number, device = NVME) {
+  return { sequence, wallMs: 0, fault: { ...FAULT, device } };
+}
+
+async function watching(
+  server: RpcServer,
+  options?: Parameters<Awaited<ReturnType<RpcServer["session"]>>["watchFaults"]>[0],
+) {
+  const session = await server.session();
+  const watch = session.watchFaults(options);
+  await watch.ready;
+  return { session, watch, iterator: watch[Symbol.asyncIterator]() };
+}
+
+async function next(iterator: AsyncIterator<FaultBatch>): Promise<readonly [string, bigint][]> {
+  const { value } = await iterator.next();
+  const batch: FaultBatch = value;
+  return batch.events.map(({ device, sequence }) => [device, sequence]);
+}
+
+function askedToResume(server: RpcServer): unknown {
+  return server.core.argsOf("faults.subscribe");
+}
+
+describe("watchFaults", () => {
+  test("is ready when the subscription stands, and gives what comes then", async () => {
+    const server = await serve();
+    const { iterator } = await watching(server, { devices: ["devices/0000:01:00.0"] });
+    expect(server.core.subscriptions).toHaveLength(1);
+    server.core.subscriptions[0]?.push({ events: [event(1), event(2)], gaps: [] });
+    expect(await next(iterator)).toEqual([
+      ["devices/0000:01:00.0", 1n],
+      ["devices/0000:01:00.0", 2n],
+    ]);
+  });
+
+  test("keeps heartbeats to itself", async () => {
+    const server = await serve({ heartbeatMs: 10 });
+    const { iterator } = await watching(server);
+    const first = next(iterator);
+    const third = Promise.withResolvers<void>();
+    setTimeout(third.resolve, 50); // some heartbeats pass
+    await third.promise;
+    server.core.subscriptions[0]?.push({ events: [event(1)], gaps: [] });
+    expect(await first).toEqual([["devices/0000:01:00.0", 1n]]);
+  });
+
+  test("resumes after what it has seen when the daemon comes back, gaps counted as seen", async () => {
+    const server = await serve();
+    const { iterator, watch } = await watching(server, { resumeAfter: { "devices/x": 2n ** 60n } });
+    server.core.subscriptions[0]?.push({
+      events: [event(4), event(7)],
+      gaps: [{ device: NIC, first: 1, last: 9, reason: "ring-overrun" }],
+    });
+    await next(iterator);
+    await server.restart();
+    const resumed = next(iterator);
+    await vi.waitFor(() => expect(server.core.subscriptions).toHaveLength(2));
+    expect(askedToResume(server)).toMatchObject([
+      {
+        resumeAfter: new Map<string, bigint>([
+          ["x", 2n ** 60n],
+          [NIC, 9n],
+          [NVME, 7n],
+        ]),
+      },
+    ]);
+    server.core.subscriptions[1]?.push({ events: [event(8)], gaps: [] });
+    expect(await resumed).toEqual([["devices/0000:01:00.0", 8n]]);
+    expect(watch.seen).toEqual({ "devices/x": 2n ** 60n, "devices/0000:02:00.0": 9n, "devices/0000:01:00.0": 8n });
+  });
+
+  test("ends with the broker's error when the session is gone", async () => {
+    const server = await serve();
+    const { session, iterator } = await watching(server);
+    server.core.expire(session.token);
+    expect((await refusal(iterator.next())).reason).toBe("LEASE_EXPIRED");
+  });
+
+  test("that is refused rejects both ready and the iteration", async () => {
+    const server = await serve();
+    const session = await server.session();
+    const watch = session.watchFaults({ devices: ["nonsense"] });
+    expect((await refusal(watch.ready)).reason).toBe("ARGUMENT_INVALID");
+    expect((await refusal(all(watch))).fields).toMatchObject([{ path: "devices[0]" }]);
+  });
+
+  test("ends quietly when it is closed, also while the daemon is away", async () => {
+    const server = await serve();
+    const here = await watching(server);
+    here.watch.close();
+    expect((await here.iterator.next()).done).toBe(true);
+
+    const away = await watching(server);
+    const ended = away.iterator.next();
+    server.stop();
+    setTimeout(() => away.watch.close(), 20);
+    expect((await ended).done).toBe(true);
+  });
+
+  test("lets go of the stream when the loop is left", async () => {
+    const server = await serve();
+    const { watch } = await watching(server);
+    server.core.subscriptions[0]?.push({ events: [event(1)], gaps: [] });
+    for await (const { events } of watch) {
+      expect(events).toHaveLength(1);
+      break;
+    }
+    await vi.waitFor(() => expect(server.core.subscriptions[0]?.isClosed).toBe(true));
+  });
+});
+
+async function all(watch: FaultWatch): Promise<FaultBatch[]> {
+  const batches: FaultBatch[] = [];
+  for await (const batch of watch) batches.push(batch);
+  return batches;
+}

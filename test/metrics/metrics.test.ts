@@ -1,0 +1,310 @@
+import { spawnSync } from "node:child_process";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, expect, test } from "vitest";
+import type { BackendCounters, DeviceCounters, IommuCounters } from "../../src/backends/counters.ts";
+import { BrokerError, limitReached } from "../../src/backends/errors.ts";
+import { deviceID, groupID, iommuID } from "../../src/backends/ids.ts";
+import { METRICS } from "../../src/metrics/catalog.ts";
+import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
+import { LIMITS } from "../../src/metrics/observe.ts";
+import { BrokerEvents } from "../../src/server/core/events.ts";
+import type { StageState } from "../../src/server/core/stage-state.ts";
+import type { Census } from "../../src/server/core/views.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const NIC = deviceID("0000:01:00.0");
+const DISK = deviceID("0000:00:01.0");
+const CALL = { service: "iommubroker.v1.IommuBroker", method: "GetDevice", grpcType: "unary" };
+
+/** What the daemon would read, to be changed by a test. */
+let counters: { iommus: IommuCounters[]; devices: DeviceCounters[] };
+let census: { -readonly [Key in keyof Census]: Census[Key] };
+let events: BrokerEvents;
+
+beforeEach(() => {
+  counters = { iommus: [iommuCounters()], devices: [] };
+  census = {
+    sessions: 0,
+    addressSpaces: 0,
+    virtualIommus: 0,
+    mappedBytes: 0,
+    devices: [device(NIC, "default-domain", 0), device(DISK, "default-domain", 0)],
+    faults: { unrouted: 0, overrun: 0, subscribers: 0 },
+  };
+  events = new BrokerEvents();
+});
+
+function iommuCounters(over: Partial<IommuCounters> = {}): IommuCounters {
+  return {
+    iommu: iommuID("smmu0"),
+    transactions: 0,
+    tlbHits: 0,
+    tlbMisses: 0,
+    configCacheMisses: 0,
+    transTableWalkAccesses: 0,
+    configStructAccesses: 0,
+    commands: 0,
+    eventsRecorded: 0,
+    eventsDropped: 0,
+    ...over,
+  };
+}
+
+function deviceCounters(id: typeof NIC, over: Partial<DeviceCounters> = {}): DeviceCounters {
+  return { device: id, translationsOk: 0, translationsFaulted: 0, translationsAborted: 0, faults: {}, ...over };
+}
+
+function device(id: typeof NIC, state: StageState, generation: number): Census["devices"][number] {
+  return { id, iommu: iommuID("smmu0"), state, generation, attached: state !== "default-domain" };
+}
+
+function metrics(devicesMax = 16): Metrics {
+  return createMetrics({
+    events,
+    counters: (): BackendCounters => counters,
+    census: () => census,
+    connections: () => 3,
+    openMemoryFiles: () => 2,
+    devicesMax,
+    calls: [CALL],
+    build: { version: "1.2.3", backend: "simulated" },
+  });
+}
+
+/** The samples of a scrape: "name{labels}" → value. */
+async function scraped(of: Metrics): Promise<Map<string, number>> {
+  const lines = (await of.scrape()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
+  );
+}
+
+test("a scrape has every metric of the catalogue, with its help and type, and no other of ours", async () => {
+  counters.devices.push(deviceCounters(NIC));
+  const text = await metrics().scrape();
+  const described = new Set(text.split("\n").filter((line) => line.startsWith("# TYPE ")));
+  for (const { name, type, help } of Object.values(METRICS)) {
+    expect(described, name).toContain(`# TYPE ${name} ${type}`);
+    expect(text).toContain(`# HELP ${name} ${help}`);
+  }
+  const ours = [...described].map((line) => line.split(" ")[2] ?? "").filter((name) => /^(?:iommu|grpc)_/.test(name));
+  expect(ours.sort()).toEqual(
+    Object.values(METRICS)
+      .map((metric) => metric.name)
+      .sort(),
+  );
+});
+
+test("an attached device's series begin at zero, with the backend's numbers after that", async () => {
+  counters.devices.push(deviceCounters(NIC));
+  const subject = metrics();
+  const before = await scraped(subject);
+  for (const outcome of ["ok", "fault", "abort"]) {
+    expect(before.get(`iommu_translations_total{device="${NIC}",outcome="${outcome}"}`), outcome).toBe(0);
+  }
+  expect(before.get(`iommu_faults_total{device="${NIC}",event_type="C_BAD_CD"}`)).toBe(0);
+  const faults = { C_BAD_CD: 2, F_VMS_FETCH: 1 };
+  counters.devices = [
+    deviceCounters(NIC, { translationsOk: 7, translationsFaulted: 3, translationsAborted: 1, faults }),
+  ];
+  const after = await scraped(subject);
+  expect(after.get(`iommu_translations_total{device="${NIC}",outcome="ok"}`)).toBe(7);
+  expect(after.get(`iommu_translations_total{device="${NIC}",outcome="fault"}`)).toBe(3);
+  expect(after.get(`iommu_translations_total{device="${NIC}",outcome="abort"}`)).toBe(1);
+  expect(after.get(`iommu_faults_total{device="${NIC}",event_type="C_BAD_CD"}`)).toBe(2);
+  expect(after.get(`iommu_faults_total{device="${NIC}",event_type="F_VMS_FETCH"}`)).toBe(1);
+});
+
+test("scraping twice does not count twice", async () => {
+  counters.devices.push(deviceCounters(NIC, { translationsOk: 7 }));
+  census.faults = { unrouted: 4, overrun: 5, subscribers: 1 };
+  const subject = metrics();
+  const [first, second] = [await scraped(subject), await scraped(subject)];
+  for (const name of [
+    `iommu_translations_total{device="${NIC}",outcome="ok"}`,
+    "iommu_broker_fault_events_unrouted_total",
+    "iommu_broker_fault_events_overrun_total",
+  ]) {
+    expect(first.get(name), name).toBeGreaterThan(0);
+    expect(second.get(name), name).toBe(first.get(name));
+  }
+});
+
+test("a released device's series are gone, and its stage state goes on", async () => {
+  counters.devices.push(deviceCounters(NIC, { translationsOk: 7 }));
+  const subject = metrics();
+  await subject.scrape();
+  counters.devices = [];
+  const names = [...(await scraped(subject)).keys()];
+  expect(names.filter((name) => /^iommu_(?:translations|faults)_total/.test(name))).toEqual([]);
+  expect(names).toContain(`iommu_stage_state{device="${NIC}",state="default-domain"}`);
+});
+
+test("exactly one stage state of a device is 1, and it follows the device", async () => {
+  const subject = metrics();
+  const stateOf = async (): Promise<string[]> =>
+    [...(await scraped(subject))]
+      .filter(([name, value]) => name.startsWith(`iommu_stage_state{device="${NIC}"`) && value === 1)
+      .map(([name]) => /state="([^"]+)"/.exec(name)?.[1] ?? "");
+  expect(await stateOf()).toEqual(["default-domain"]);
+  census.devices = [device(NIC, "guest-nested", 4)];
+  expect(await stateOf()).toEqual(["guest-nested"]);
+  expect((await scraped(subject)).get(`iommu_stage_generation{device="${NIC}"}`)).toBe(4);
+});
+
+test("each hardware counter is its own series of each IOMMU", async () => {
+  const numbers = {
+    transactions: 1,
+    tlbHits: 2,
+    tlbMisses: 3,
+    configCacheMisses: 4,
+    transTableWalkAccesses: 5,
+    configStructAccesses: 6,
+    commands: 7,
+    eventsRecorded: 8,
+    eventsDropped: 9,
+  };
+  counters.iommus = [iommuCounters(numbers), iommuCounters({ iommu: iommuID("smmu1") })];
+  const found = await scraped(metrics());
+  const names = [
+    "iommu_transactions_total",
+    "iommu_tlb_hits_total",
+    "iommu_tlb_misses_total",
+    "iommu_config_cache_misses_total",
+    "iommu_translation_table_walk_accesses_total",
+    "iommu_config_struct_accesses_total",
+    "iommu_commands_total",
+    "iommu_events_recorded_total",
+    "iommu_events_dropped_total",
+  ];
+  expect(names.map((name) => found.get(`${name}{iommu="smmu0"}`))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(names.map((name) => found.get(`${name}{iommu="smmu1"}`))).toEqual(Array(9).fill(0));
+});
+
+test("the census is shown as gauges", async () => {
+  Object.assign(census, { sessions: 1, addressSpaces: 2, virtualIommus: 3, mappedBytes: 2 ** 40 });
+  const found = await scraped(metrics());
+  expect(found.get("iommu_broker_sessions")).toBe(1);
+  expect(found.get("iommu_broker_address_spaces")).toBe(2);
+  expect(found.get("iommu_broker_virtual_iommus")).toBe(3);
+  expect(found.get("iommu_broker_mapped_bytes")).toBe(2 ** 40);
+  expect(found.get("iommu_broker_connections")).toBe(3);
+  expect(found.get("iommu_broker_open_memory_files")).toBe(2);
+});
+
+test("devices beyond the maximum are counted together and said to be left out", async () => {
+  counters.devices = [deviceCounters(DISK, { translationsOk: 1 }), deviceCounters(NIC, { translationsOk: 5 })];
+  const found = await scraped(metrics(1));
+  expect(found.get(`iommu_translations_total{device="${DISK}",outcome="ok"}`)).toBe(1);
+  expect(found.get('iommu_translations_total{device="_overflow",outcome="ok"}')).toBe(5);
+  expect([...found.keys()].filter((name) => name.includes(NIC))).toEqual([]);
+  expect(found.get("iommu_broker_metrics_devices_omitted")).toBe(1);
+});
+
+test("an RPC that is served has its series at zero before the first call", async () => {
+  const found = await scraped(metrics());
+  const labels = 'grpc_type="unary",grpc_service="iommubroker.v1.IommuBroker",grpc_method="GetDevice"';
+  expect(found.get(`grpc_server_started_total{${labels}}`)).toBe(0);
+  expect(found.get(`grpc_server_handled_total{${labels},grpc_code="OK"}`)).toBe(0);
+  expect(found.get(`grpc_server_handling_seconds_count{${labels}}`)).toBe(0);
+});
+
+test("a call is counted when it starts and, with its code as Go spells it and its time, when it ends", async () => {
+  const subject = metrics();
+  subject.rpc.started(CALL);
+  subject.rpc.message(CALL, "received");
+  subject.rpc.ended({ ...CALL, code: 9, seconds: 0.003, error: undefined });
+  const found = await scraped(subject);
+  const labels = 'grpc_type="unary",grpc_service="iommubroker.v1.IommuBroker",grpc_method="GetDevice"';
+  expect(found.get(`grpc_server_started_total{${labels}}`)).toBe(1);
+  expect(found.get(`grpc_server_msg_received_total{${labels}}`)).toBe(1);
+  expect(found.get(`grpc_server_msg_sent_total{${labels}}`)).toBe(0);
+  expect(found.get(`grpc_server_handled_total{${labels},grpc_code="FailedPrecondition"}`)).toBe(1);
+  expect(found.get(`grpc_server_handling_seconds_bucket{le="0.0025",${labels}}`)).toBe(0);
+  expect(found.get(`grpc_server_handling_seconds_bucket{le="0.005",${labels}}`)).toBe(1);
+  expect(found.get(`grpc_server_handling_seconds_sum{${labels}}`)).toBeCloseTo(0.003);
+});
+
+test("a call refused by a limit is counted under the limit's name; names that are not known are one", async () => {
+  const subject = metrics();
+  const end = (error: unknown) => subject.rpc.ended({ ...CALL, code: 8, seconds: 0, error });
+  for (const limit of ["sessions_max", "queue_depth_max", "queue_depth_max"]) end(limitReached(limit, 4, "wait"));
+  for (let name = 0; name < 100; name++) end(limitReached(`made up ${name}`, 4, "wait"));
+  end(new BrokerError("fenced", "stale"));
+  end(new Error("a bug"));
+  const found = await scraped(subject);
+  const counted = [...found].filter(([series]) => series.startsWith("iommu_broker_limit_reached_total"));
+  expect(counted.filter(([, value]) => value > 0)).toEqual([
+    ['iommu_broker_limit_reached_total{limit="sessions_max"}', 1],
+    ['iommu_broker_limit_reached_total{limit="queue_depth_max"}', 2],
+    ['iommu_broker_limit_reached_total{limit="other"}', 100],
+  ]);
+  expect(counted).toHaveLength(LIMITS.size + 1);
+});
+
+test("every limit that the source can refuse by has its series", () => {
+  const named = globSync("src/**/*.ts", { cwd: ROOT }).flatMap((path) => [
+    ...readFileSync(join(ROOT, path), "utf8").matchAll(/limitReached\(\s*"([^"]+)"|refuseAbove\([^"]*"([^"]+)"/g),
+  ]);
+  const limits = new Set(named.map(([, direct, above]) => direct ?? above));
+  expect([...limits].toSorted()).toEqual([...LIMITS].toSorted());
+});
+
+test("every broker event moves the counter that names it", async () => {
+  const subject = metrics();
+  const stage = { group: groupID(1), devices: [NIC], generation: 1, session: "s" };
+  events.emit({ type: "stageChanged", ...stage, from: "default-domain", to: "nest-parent", trigger: "attach" });
+  events.emit({ type: "sessionOpened", session: "s", displayName: "vmm" });
+  events.emit({ type: "sessionEnded", session: "s", displayName: "vmm", reason: "lease_expired" });
+  events.emit({ type: "reaped", session: "s", devices: 3 });
+  events.emit({ type: "reapFailed", session: "s", subject: "x", error: undefined });
+  events.emit({ type: "leaseConflict", device: NIC, session: "s", owner: "o" });
+  events.emit({ type: "deviceAdded", device: NIC });
+  events.emit({ type: "deviceRemoved", device: NIC, session: undefined });
+  subject.rpc.bug();
+  subject.rpc.connectionRefused();
+  const found = await scraped(subject);
+  expect(found.get('iommu_broker_stage_changes_total{from="default-domain",to="nest-parent",trigger="attach"}')).toBe(
+    1,
+  );
+  expect(found.get("iommu_broker_sessions_opened_total")).toBe(1);
+  expect(found.get('iommu_broker_sessions_ended_total{reason="lease_expired"}')).toBe(1);
+  expect(found.get('iommu_broker_sessions_ended_total{reason="closed"}')).toBe(0);
+  expect(found.get("iommu_broker_devices_reaped_total")).toBe(3);
+  expect(found.get("iommu_broker_reap_failures_total")).toBe(1);
+  expect(found.get("iommu_broker_lease_conflicts_total")).toBe(1);
+  expect(found.get('iommu_broker_device_changes_total{change="added"}')).toBe(1);
+  expect(found.get('iommu_broker_device_changes_total{change="removed"}')).toBe(1);
+  expect(found.get("iommu_broker_bugs_total")).toBe(1);
+  expect(found.get("iommu_broker_connections_refused_total")).toBe(1);
+});
+
+test("build information and the process's own metrics are there", async () => {
+  const text = await metrics().scrape();
+  expect(text).toContain(
+    `iommu_broker_build_info{version="1.2.3",node_version="${process.version}",backend="simulated"} 1`,
+  );
+  for (const name of ["nodejs_eventloop_lag_p99_seconds", "process_resident_memory_bytes", "process_open_fds"]) {
+    expect(text, name).toMatch(new RegExp(`^${name} `, "m"));
+  }
+});
+
+test("names follow Prometheus' rules: counters end in _total, nothing else does, units are base units", () => {
+  for (const { name, type } of Object.values(METRICS)) {
+    expect(name.endsWith("_total"), name).toBe(type === "counter");
+    expect(name, name).not.toMatch(/_(?:ms|milliseconds|kb|mb|percent)(?:_|$)/);
+  }
+});
+
+test("promtool check metrics accepts a scrape", async (context) => {
+  if (spawnSync("promtool", ["--version"]).error !== undefined) {
+    expect(process.env.IOMMU_BROKER_REQUIRE_INTEROP, "install prometheus").not.toBe("1");
+    context.skip("needs promtool, of Debian's package prometheus");
+    return;
+  }
+  counters.devices.push(deviceCounters(NIC, { translationsOk: 1 }));
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: await metrics().scrape() });
+  expect(`${stdout}${stderr}`).toBe("");
+  expect(status).toBe(0);
+});

@@ -1,0 +1,317 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DEFAULT_INVENTORY } from "../../src/server/config/inventory.ts";
+import { printConfig } from "../../src/server/config/print.ts";
+import { describeProblem } from "../../src/server/config/problems.ts";
+import { LEAVES, variableOf } from "../../src/server/config/sources.ts";
+import { type Config, type ConfigRequest, type Loaded, loadConfig } from "../../src/server/config.ts";
+
+const DEPLOYED = join(import.meta.dirname, "../../deploy/simulated.yaml");
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "config-"));
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function yaml(text: string): string {
+  const file = join(directory, "broker.yaml");
+  writeFileSync(file, text);
+  return file;
+}
+
+function load(request: Partial<ConfigRequest>): Loaded {
+  return loadConfig({ file: undefined, environment: {}, assignments: [], ...request });
+}
+
+function configOf(request: Partial<ConfigRequest>): Config {
+  const loaded = load(request);
+  if (!loaded.ok) throw new Error(loaded.problems.map(describeProblem).join("\n"));
+  return loaded.config;
+}
+
+/** The complaints about a file, without the directory in front. */
+function complaints(text: string): string[] {
+  const loaded = load({ file: yaml(text) });
+  return loaded.ok ? [] : loaded.problems.map((problem) => describeProblem(problem).replace(`${directory}/`, ""));
+}
+
+describe("defaults", () => {
+  test("with no file at all the two simulated SMMUs and their eight devices are there", () => {
+    const config = configOf({});
+    expect(config.simulated.iommus.map((iommu) => iommu.id)).toEqual(["smmu0", "smmu1"]);
+    expect(config.simulated.devices).toHaveLength(8);
+    expect(new Set(config.simulated.devices.map((device) => device.group)).size).toBe(6);
+  });
+
+  test("deploy/simulated.yaml has the built-in inventory", () => {
+    expect(configOf({ file: DEPLOYED }).simulated).toEqual(configOf({}).simulated);
+  });
+
+  test("a message is at most 2 MiB: decoding a longer one of nothing but submessages holds everybody up", () => {
+    const loaded = loadConfig({ file: undefined, environment: {}, assignments: [] });
+    expect(loaded.ok && loaded.config.limits.messageBytesMax).toBe(2 * 2 ** 20);
+  });
+
+  test("deploy/simulated.yaml differs from the built-in defaults in nothing but the Simulator service", () => {
+    expect(configOf({ file: DEPLOYED })).toEqual({ ...configOf({}), simulatorApi: true });
+  });
+
+  test("guest memory must belong to the daemon's own uid unless the configuration says otherwise", () => {
+    expect(configOf({}).memoryOwnerUids).toEqual([process.getuid?.()]);
+  });
+
+  test("the API is off TCP, and metrics are on a loopback port", () => {
+    const { listen, metrics } = configOf({});
+    expect(listen.tcp).toBeUndefined();
+    expect(metrics.tcp).toEqual({ host: "127.0.0.1", port: 9401 });
+    expect(metrics.socket).toBeUndefined();
+  });
+});
+
+describe("precedence", () => {
+  const text = "limits: { sessions_max: 10, connections_max: 10, binds_per_call_max: 10 }";
+  const environment = {
+    IOMMU_BROKER_LIMITS_CONNECTIONS_MAX: "20",
+    IOMMU_BROKER_LIMITS_BINDS_PER_CALL_MAX: "20",
+  };
+  const assignments = [{ path: "limits.binds_per_call_max", text: "30", source: "--set" }];
+
+  test("a flag wins over the environment, the environment over the file, the file over the default", () => {
+    const { limits } = configOf({ file: yaml(text), environment, assignments });
+    expect(limits).toMatchObject({ sessionsMax: 10, connectionsMax: 20, bindsPerCallMax: 30, queueDepthMax: 256 });
+  });
+
+  test("each value remembers where it was written", () => {
+    const file = yaml(text);
+    const loaded = load({ file, environment, assignments });
+    const source = (name: string): string | undefined => (loaded.ok ? loaded.sourceOf(["limits", name]) : "not loaded");
+    expect(source("sessions_max")).toBe(`${file}:1`);
+    expect(source("connections_max")).toBe("IOMMU_BROKER_LIMITS_CONNECTIONS_MAX");
+    expect(source("binds_per_call_max")).toBe("--set");
+    expect(source("queue_depth_max")).toBeUndefined();
+  });
+});
+
+describe("the environment", () => {
+  test("every setting has a variable of its own", () => {
+    const names = LEAVES.map((leaf) => variableOf(leaf.path));
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toContain("IOMMU_BROKER_LISTEN_SOCKET");
+    expect(names.length).toBeGreaterThan(35);
+  });
+
+  test("lists, numbers, switches and texts are read as what they are", () => {
+    const config = configOf({
+      environment: {
+        IOMMU_BROKER_MEMORY_ROOTS: "/var/lib/a, /var/lib/b",
+        IOMMU_BROKER_MEMORY_OWNER_UIDS: "0,1000",
+        IOMMU_BROKER_SIMULATOR_API: "true",
+        IOMMU_BROKER_LIMITS_SESSIONS_MAX: "0x10",
+        IOMMU_BROKER_LISTEN_TCP: "[::1]:0",
+      },
+    });
+    expect(config.memoryRoots.map((root) => root.path)).toEqual(["/var/lib/a", "/var/lib/b"]);
+    expect(config.memoryOwnerUids).toEqual([0, 1000]);
+    expect(config.simulatorApi).toBe(true);
+    expect(config.limits.sessionsMax).toBe(16);
+    expect(config.listen.tcp).toEqual({ host: "::1", port: 0 });
+  });
+
+  test("a variable that is no setting is a warning with a guess, because others own that prefix too", () => {
+    const loaded = load({ environment: { IOMMU_BROKER_LOG_LEVLE: "debug" } });
+    expect(loaded.ok).toBe(true);
+    expect(loaded.warnings.map(describeProblem)).toEqual([
+      "IOMMU_BROKER_LOG_LEVLE: is no setting: did you mean IOMMU_BROKER_LOG_LEVEL?",
+    ]);
+  });
+
+  test("what Kubernetes sets beside a Service called iommu-broker is passed over", () => {
+    const environment = { IOMMU_BROKER_PORT: "tcp://10.0.0.1:9400", IOMMU_BROKER_SERVICE_HOST: "10.0.0.1" };
+    expect(load({ environment }).warnings).toEqual([]);
+  });
+
+  test("a bad value is named with its variable", () => {
+    const loaded = load({ environment: { IOMMU_BROKER_LIMITS_SESSIONS_MAX: "many" } });
+    expect(loaded.ok ? [] : loaded.problems.map(describeProblem)).toEqual([
+      'IOMMU_BROKER_LIMITS_SESSIONS_MAX: limits.sessions_max: "many" must be a whole number from 1 to 65536',
+    ]);
+  });
+});
+
+describe("complaints name the place, the setting, the value and what would be right", () => {
+  test.each([
+    ["limits:\n  sesions_max: 5", "broker.yaml:2: limits.sesions_max: is no setting: did you mean sessions_max?"],
+    ["limts: { a: 1 }", "broker.yaml:1: limts: is no setting: did you mean limits?"],
+    ["colour: red", "broker.yaml:1: colour: is no setting: --print-config lists all"],
+    ["limits: { sessions_max: 0 }", "broker.yaml:1: limits.sessions_max: 0 must be a whole number from 1 to 65536"],
+    ["limits: { sessions_max: 65537 }", "must be a whole number from 1 to 65536"],
+    ["limits: { sessions_max: 1.5 }", "1.5 must be a whole number from 1 to 65536"],
+    ["limits: { sessions_max: '5' }", '"5" must be a whole number'],
+    ["backend: iommufd", 'backend: "iommufd" must be "simulated"'],
+    ["simulator_api: maybe", 'simulator_api: "maybe" must be true or false'],
+    ["listen: nowhere", 'listen: "nowhere" must be a section'],
+    ["listen: { socket: broker.sock }", '"broker.sock" must be an absolute path, or "runtime:"'],
+    ["listen: { socket: 'runtime:../x' }", "must be an absolute path"],
+    ["listen: { tcp: '0.0.0.0:9400' }", 'must be "off" or a loopback address with a port'],
+    ["listen: { tcp: '192.168.1.1:9400' }", "loopback"],
+    ["listen: { tcp: '127.0.0.1' }", "with a port"],
+    ["listen: { tcp: '127.0.0.1:65536' }", "with a port"],
+    ["listen: { tcp: '127.0.0.1.evil.example:1' }", "loopback"],
+    ["listen: { socket: off }", "socket and tcp are both off"],
+    ["metrics: { socket: 'runtime:broker.sock' }", "is listen.socket too"],
+    ["log: { level: loud }", '"loud" must be "trace" or "debug"'],
+    ["memory_roots: /srv", '"/srv" must be a list of directories'],
+    ["memory_roots: [srv]", 'memory_roots[0]: "srv" must be an absolute path'],
+    ["memory_owner_uids: [-1]", "memory_owner_uids[0]: -1 must be a whole number from 0"],
+    ["limits: { lease_ttl_default_ms: 500 }", "500 must lie from lease_ttl_min_ms 1000 to lease_ttl_max_ms 3600000"],
+    ["__proto__: { a: 1 }", "__proto__: is no setting"],
+    ["- a\n- b", "must be a mapping of settings"],
+    ["a: [", "is not YAML"],
+    ["limits: {}\nlimits: {}", "broker.yaml:2: is not YAML: Map keys must be unique"],
+  ])("%j", (text, expected) => {
+    expect(complaints(text).join("\n")).toContain(expected);
+  });
+
+  test("everything that is wrong is told at once", () => {
+    expect(complaints("backend: x\nlog: { level: y }\nlimits: { sessions_max: 0, queue_depth_max: 0 }")).toHaveLength(
+      4,
+    );
+  });
+
+  test("a file that is not there, too long, or multiplies by aliases is refused and named", () => {
+    const missing = load({ file: join(directory, "missing.yaml") });
+    expect(missing.ok ? [] : missing.problems.map(describeProblem).join()).toContain(
+      "missing.yaml: cannot be read (ENOENT)",
+    );
+    expect(complaints(`# ${"x".repeat(1_048_576)}`).join()).toContain("longer than 1048576 bytes");
+    const bomb = ["a: &a [x,x,x,x,x,x,x,x,x,x]"];
+    for (let level = 0; level < 6; level++) {
+      const from = String.fromCharCode(97 + level);
+      const to = String.fromCharCode(98 + level);
+      bomb.push(`${to}: &${to} [${Array(10).fill(`*${from}`).join(",")}]`);
+    }
+    expect(complaints(bomb.join("\n")).join()).toContain("cannot be read");
+  });
+
+  test("an empty file, and a section with nothing but comments, mean the defaults", () => {
+    expect(complaints("")).toEqual([]);
+    expect(configOf({ file: yaml("limits:\n  # sessions_max: 1\n") })).toEqual(configOf({}));
+  });
+});
+
+describe("the simulated inventory", () => {
+  const iommus = "iommus: [{ id: a, registers: { idr0: 0x1 } }, { id: b }]";
+
+  test("registers in hexadecimal, and StreamIDs and PASID bits, arrive as numbers", () => {
+    const device = "{ id: d, iommu: b, group: 7, stream_ids: [0x10, 17], pasid_bits: 8 }";
+    const { simulated } = configOf({ file: yaml(`simulated: { ${iommus}, devices: [${device}] }`) });
+    expect(simulated.iommus).toEqual([
+      { id: "a", registers: { idr0: 1 } },
+      { id: "b", registers: {} },
+    ]);
+    expect(simulated.devices).toEqual([{ id: "d", iommu: "b", group: 7, streamIDs: [16, 17], pasidBits: 8 }]);
+  });
+
+  test.each([
+    ["{ id: d, iommu: c, group: 0, stream_ids: [1] }", '.iommu: "c" must be one of a, b'],
+    ["{ id: d, iommu: a, group: 0, stream_ids: [] }", "must name 1 to 8"],
+    ["{ id: d, iommu: a, group: 0, stream_ids: [1,2,3,4,5,6,7,8,9] }", "must name 1 to 8"],
+    ["{ id: d, iommu: a, group: 0, stream_ids: [0x100000000] }", "below 2^32"],
+    ["{ id: d, iommu: a, group: -1, stream_ids: [1] }", "below 2^31"],
+    ["{ id: d, iommu: a, group: 0, stream_ids: [1], pasid_bits: 21 }", "from 0 to 20"],
+    ["{ id: -d, iommu: a, group: 0, stream_ids: [1] }", "1 to 63 of A-Z"],
+    ["{ id: d, iommu: a, group: 0 }", "stream_ids: is missing"],
+    ["{ id: d, iommu: a, group: 0, stream_ids: [1, 1] }", "is a StreamID of d"],
+    [
+      "{ id: d, iommu: a, group: 0, stream_ids: [1] }, { id: d, iommu: a, group: 1, stream_ids: [2] }",
+      "another device",
+    ],
+    ["{ id: d, iommu: a, group: 0, stream_ids: [1] }, { id: e, iommu: b, group: 0, stream_ids: [1] }", "behind a"],
+  ])("%s is refused", (devices, expected) => {
+    expect(complaints(`simulated: { ${iommus}, devices: [${devices}] }`).join("\n")).toContain(expected);
+  });
+
+  test("the same StreamID behind two SMMUs is two streams", () => {
+    const devices = "{ id: d, iommu: a, group: 0, stream_ids: [1] }, { id: e, iommu: b, group: 1, stream_ids: [1] }";
+    expect(complaints(`simulated: { ${iommus}, devices: [${devices}] }`)).toEqual([]);
+  });
+
+  test("a register wider than 32 bits, or unknown, is named with its line", () => {
+    const text = "simulated:\n  iommus:\n    - id: a\n      registers: { idr0: 0x1ffffffff, idr9: 1 }";
+    expect(complaints(text)).toEqual([
+      "broker.yaml:4: simulated.iommus[0].registers.idr0: 8589934591 must be a whole number below 2^32, like 0x10",
+      "broker.yaml:4: simulated.iommus[0].registers.idr9: is no setting: did you mean idr0?",
+    ]);
+  });
+
+  test("nothing can change the built-in inventory for the next load", () => {
+    const loaded = load({});
+    if (loaded.ok) loaded.settings.simulated.devices.pop();
+    expect(DEFAULT_INVENTORY.devices).toHaveLength(8);
+    expect(configOf({}).simulated.devices).toHaveLength(8);
+  });
+});
+
+describe("runtime paths", () => {
+  test.each([
+    [{ RUNTIME_DIRECTORY: "/run/iommu-broker" }, "/run/iommu-broker/broker.sock"],
+    [{ RUNTIME_DIRECTORY: "/run/one:/run/two" }, "/run/one/broker.sock"],
+    [{ XDG_RUNTIME_DIR: "/run/user/1000" }, "/run/user/1000/iommu-broker/broker.sock"],
+    [{ RUNTIME_DIRECTORY: "relative", XDG_RUNTIME_DIR: "/run/user/1" }, "/run/user/1/iommu-broker/broker.sock"],
+    [{}, join(tmpdir(), `iommu-broker-${process.getuid?.()}`, "broker.sock")],
+  ])("with %j the socket is %s", (environment, expected) => {
+    expect(configOf({ environment }).listen.socket).toBe(expected);
+  });
+
+  test("only a root in the runtime directory is created", () => {
+    const file = yaml("memory_roots: ['runtime:memory', /srv/memory]");
+    expect(configOf({ file, environment: { RUNTIME_DIRECTORY: "/run/b" } }).memoryRoots).toEqual([
+      { path: "/run/b/memory", create: true },
+      { path: "/srv/memory", create: false },
+    ]);
+  });
+});
+
+describe("--print-config", () => {
+  test("what is printed gives the same configuration when it is loaded", () => {
+    const loaded = load({ file: DEPLOYED, environment: { IOMMU_BROKER_LIMITS_SESSIONS_MAX: "7" } });
+    if (!loaded.ok) throw new Error("the deployed file does not load");
+    const again = load({ file: yaml(printConfig(loaded.settings, loaded.sourceOf)) });
+    expect(again.ok && again.config).toEqual(loaded.config);
+  });
+
+  test("it tells what each setting is for, and where a value that was given comes from", () => {
+    const loaded = load({ environment: { IOMMU_BROKER_LIMITS_SESSIONS_MAX: "7", IOMMU_BROKER_MEMORY_ROOTS: "/srv" } });
+    if (!loaded.ok) throw new Error("the defaults do not load");
+    const lines = printConfig(loaded.settings, loaded.sourceOf).split("\n");
+    const at = lines.indexOf("  sessions_max: 7 # from IOMMU_BROKER_LIMITS_SESSIONS_MAX");
+    expect(lines[at - 1]).toBe("  # Sessions at once.");
+    expect(lines).toContain("# from IOMMU_BROKER_MEMORY_ROOTS");
+    expect(lines).toContain("  connections_max: 256");
+    expect(lines.filter((line) => line.includes("# from"))).toHaveLength(2);
+  });
+
+  test("every setting is explained", () => {
+    const loaded = load({});
+    if (!loaded.ok) throw new Error("the defaults do not load");
+    const lines = printConfig(loaded.settings, loaded.sourceOf).split("\n");
+    for (const { path } of LEAVES) {
+      const name = path.at(-1) ?? "";
+      const at = lines.findIndex((line) => line.trim().startsWith(`${name}:`));
+      expect(lines[at - 1]?.trim(), path.join(".")).toMatch(/^# \S/);
+    }
+  });
+
+  test("registers are printed as the manual writes them", () => {
+    const loaded = load({});
+    if (!loaded.ok) throw new Error("the defaults do not load");
+    expect(printConfig(loaded.settings, loaded.sourceOf)).toContain("idr0: 0xd4c101b");
+  });
+});

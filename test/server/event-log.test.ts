@@ -1,0 +1,100 @@
+import { expect, test } from "vitest";
+import { BrokerError, limitReached } from "../../src/backends/errors.ts";
+import { type DeviceID, deviceID, groupID } from "../../src/backends/ids.ts";
+import { type BrokerEvent, BrokerEvents } from "../../src/server/core/events.ts";
+import { logEvents, logLimit, Throttle } from "../../src/server/event-log.ts";
+import { logTo } from "../../src/server/log.ts";
+
+const DEVICE = deviceID("0000:00:01.0");
+const OTHER = deviceID("0000:00:02.0");
+
+function setUp() {
+  const written: Record<string, unknown>[] = [];
+  const events = new BrokerEvents();
+  const clock = { nowMs: 0, monotonicMs: () => clock.nowMs, wallMs: () => 0 };
+  const log = logTo({ write: (line: string) => written.push(JSON.parse(line)) }, "debug");
+  const throttle = new Throttle(clock);
+  logEvents(events, log, throttle);
+  return { events, clock, written, log, throttle };
+}
+
+const EVENTS: readonly BrokerEvent[] = [
+  {
+    type: "stageChanged",
+    group: groupID(3),
+    devices: [DEVICE],
+    from: "nest-parent",
+    to: "guest-nested",
+    trigger: "bindTranslate",
+    generation: 2,
+    session: "s",
+  },
+  { type: "sessionOpened", session: "s", displayName: "vmm" },
+  { type: "sessionEnded", session: "s", displayName: "vmm", reason: "closed" },
+  { type: "sessionEnded", session: "s", displayName: "vmm", reason: "lease_expired" },
+  { type: "reaped", session: "s", devices: 1 },
+  { type: "reapFailed", session: "s", subject: "group/3", error: new Error("stuck") },
+  { type: "leaseConflict", device: DEVICE, session: "s", owner: "other" },
+  { type: "deviceAdded", device: DEVICE },
+  { type: "deviceRemoved", device: DEVICE, session: undefined },
+];
+
+test("every event becomes one line, severe when an operator should act", () => {
+  const { events, written } = setUp();
+  for (const event of EVENTS) events.emit(event);
+  expect(written.map((line) => `${line.level} ${line.msg}`)).toEqual([
+    "debug stage changed",
+    "debug session opened",
+    "debug session closed",
+    "warn lease expired",
+    "debug session given back",
+    "error could not be given back; will be tried again",
+    "info refused: another session owns the device",
+    "info device appeared",
+    "warn device disappeared",
+  ]);
+  expect(written[0]).toMatchObject({
+    group: 3,
+    device: DEVICE,
+    from: "nest-parent",
+    to: "guest-nested",
+    generation: 2,
+  });
+});
+
+test("a line that a client can repeat is written once in ten seconds, and then says how many were left out", () => {
+  const { events, clock, written } = setUp();
+  const conflict = (device: DeviceID): void => events.emit({ type: "leaseConflict", device, session: "s", owner: "o" });
+  for (let attempt = 0; attempt < 5; attempt++) conflict(DEVICE);
+  conflict(OTHER);
+  expect(written.map((line) => line.device)).toEqual([DEVICE, OTHER]);
+  clock.nowMs = 9_999;
+  conflict(DEVICE);
+  expect(written).toHaveLength(2);
+  clock.nowMs = 10_000;
+  conflict(DEVICE);
+  expect(written[2]).toMatchObject({ device: DEVICE, left: 5 });
+});
+
+test("a call that a limit refused is told by the limit's name, rarely; other refusals are the client's", () => {
+  const { log, throttle, written } = setUp();
+  const refused = (error: unknown): void => logLimit(error, log, throttle);
+  for (const limit of ["sessions_max", "sessions_max", "queue_depth_max"]) refused(limitReached(limit, 4, "wait"));
+  refused(new BrokerError("fenced", "stale"));
+  refused(undefined);
+  expect(written.map(({ level, msg, limit }) => [level, msg, limit])).toEqual([
+    ["warn", "limit reached", "sessions_max"],
+    ["warn", "limit reached", "queue_depth_max"],
+  ]);
+});
+
+test("the memory of what was written is bounded: the oldest key is forgotten first", () => {
+  const written: string[] = [];
+  const throttle = new Throttle({ monotonicMs: () => 0, wallMs: () => 0 });
+  const run = (key: string): void => throttle.run(key, () => written.push(key));
+  for (let key = 0; key < 257; key++) run(`key ${key}`);
+  run("key 256");
+  run("key 0");
+  expect(written).toHaveLength(258);
+  expect(written.at(-1)).toBe("key 0");
+});

@@ -1,0 +1,159 @@
+// Bad input: invalidation commands, raw and typed. Every case is the second command of its batch: the good first one
+// must not have run, and the index must be told.
+
+import type { InvalidationCommand } from "../../src/client/client.ts";
+import { BROKER } from "../../src/server/rpc/services.ts";
+import {
+  type BadCase,
+  bad,
+  type Expected,
+  exhausted,
+  invalid,
+  MALFORMED_VIRTUAL_IOMMUS,
+  precondition,
+  shown,
+  UNKNOWN_VIRTUAL_IOMMU,
+  unknown,
+} from "./e2e-case.ts";
+
+const { invalidateCache } = BROKER;
+
+function badCommand(field: string, wrong: string, command: InvalidationCommand, path: string): BadCase {
+  return bad(
+    invalidateCache,
+    field === "" ? "commands" : `commands commands.${field}`,
+    wrong,
+    ({ own }) => ({ virtualIommu: own.virtualIommu, commands: [{ tlbiNhAll: {} }, command] }),
+    invalid(path),
+  );
+}
+
+/** Opcodes: IHI 0070G.b §4.1.3. Fields: §4.3 and §4.4. */
+function raw(...words: readonly [number, number, number, number]): InvalidationCommand {
+  return { raw: new Uint8Array(Uint32Array.from(words).buffer) };
+}
+
+const NOT_FOR_GUESTS: Readonly<Record<string, number>> = {
+  nothing: 0x00,
+  PREFETCH_CONFIG: 0x01,
+  CFGI_STE: 0x03,
+  CFGI_STE_RANGE: 0x04,
+  CFGI_VMS_PIDM: 0x07,
+  TLBI_EL3_ALL: 0x18,
+  TLBI_EL2_ALL: 0x20,
+  TLBI_S12_VMALL: 0x28,
+  TLBI_S2_IPA: 0x2a,
+  PRI_RESP: 0x41,
+  RESUME: 0x44,
+  STALL_TERM: 0x45,
+  SYNC: 0x46,
+  "a reserved one": 0x80,
+  "the last one": 0xff,
+};
+
+const RAW_CASES: readonly BadCase[] = [
+  ...[0, 1, 15, 17, 64, 1_000_000].map((length) =>
+    badCommand("raw", `${length} bytes`, { raw: new Uint8Array(length) }, "commands[1].raw"),
+  ),
+  ...Object.entries(NOT_FOR_GUESTS).map(([name, opcode]) =>
+    badCommand("raw", `opcode of ${name}`, raw(opcode, 0, 0, 0), "commands[1]"),
+  ),
+  badCommand("raw", "ATC_INV without ATS", raw(0x40, 1, 0, 0), "commands[1]"),
+  badCommand("raw", "TLBI_NH_ALL with a reserved bit", raw(0x10 | (1 << 8), 0, 0, 0), "commands[1]"),
+  badCommand("raw", "TLBI_NH_ALL with an ASID", raw(0x10, 1 << 16, 0, 0), "commands[1]"),
+  badCommand("raw", "TLBI_NH_ALL with a VMID", raw(0x10, 1, 0, 0), "commands[1]"),
+  badCommand("raw", "TLBI_NH_ASID with another guest's VMID", raw(0x11, (1 << 16) | 2, 0, 0), "commands[1]"),
+  badCommand("raw", "TLBI_NH_VA with SSec", raw(0x12 | (1 << 10), 0, 0, 0), "commands[1]"),
+  badCommand("raw", "TLBI_NH_VA with NUM and no TG", raw(0x12 | (1 << 12), 0, 0x1000, 0), "commands[1]"),
+  badCommand("raw", "TLBI_NH_VAA with an ASID", raw(0x13, 1 << 16, 0, 0), "commands[1]"),
+  badCommand("raw", "TLBI_NSNH_ALL with a VMID", raw(0x30, 1, 0, 0), "commands[1]"),
+  badCommand("raw", "CFGI_CD of an unknown StreamID", raw(0x05, 99, 0, 0), "commands[1]"),
+  badCommand("raw", "CFGI_CD of the host's StreamID", raw(0x05, 0x100, 0, 0), "commands[1]"),
+  badCommand("raw", "CFGI_CD_ALL of an unknown StreamID", raw(0x06, 0xffff_ffff, 0, 0), "commands[1]"),
+  badCommand("raw", "CFGI_CD_ALL with a SubstreamID", raw(0x06 | (1 << 12), 1, 0, 0), "commands[1]"),
+];
+
+const BAD_ADDRESSES = [
+  ["asid", "0x10000", { asid: 0x1_0000 }],
+  ["asid", "2^32 - 1", { asid: 2 ** 32 - 1 }],
+  ["address", "unaligned", { address: 0x1001n }],
+  ["address", "2^64 - 1", { address: 2n ** 64n - 1n }],
+  ["tg", "4", { tg: 4 }],
+  ["num", "32", { tg: 1, num: 32 }],
+  ["scale", "32", { tg: 1, scale: 32 }],
+  ["ttl", "4", { tg: 1, ttl: 4 }],
+] as const;
+const BAD_RANGES = [
+  ["num", "without tg", { num: 1 }],
+  ["scale", "without tg", { scale: 1 }],
+  ["ttl", "without tg", { ttl: 1 }],
+  ["tg", "of one granule at any level", { tg: 1 }],
+] as const;
+
+const TYPED_CASES: readonly BadCase[] = [
+  badCommand("", "nothing", {}, "commands[1]"),
+  badCommand("tlbi_nh_asid.asid", "0x10000", { tlbiNhAsid: { asid: 0x1_0000 } }, "commands[1].tlbi_nh_asid.asid"),
+  ...BAD_ADDRESSES.map(([field, wrong, changes]) =>
+    badCommand(`tlbi_nh_va.${field}`, wrong, { tlbiNhVa: changes }, `commands[1].tlbi_nh_va.${field}`),
+  ),
+  ...BAD_ADDRESSES.slice(2).map(([field, wrong, changes]) =>
+    badCommand(`tlbi_nh_vaa.${field}`, wrong, { tlbiNhVaa: changes }, `commands[1].tlbi_nh_vaa.${field}`),
+  ),
+  badCommand("tlbi_nh_vaa.asid", "one", { tlbiNhVaa: { asid: 1 } }, "commands[1].tlbi_nh_vaa.asid"),
+  ...BAD_RANGES.flatMap(([field, wrong, changes]) => [
+    badCommand(`tlbi_nh_va.${field}`, wrong, { tlbiNhVa: changes }, "commands[1]"),
+    badCommand(`tlbi_nh_vaa.${field}`, wrong, { tlbiNhVaa: changes }, "commands[1]"),
+  ]),
+  badCommand("cfgi_cd.virtual_stream_id", "unknown", { cfgiCd: { virtualStreamId: 99 } }, "commands[1]"),
+  badCommand(
+    "cfgi_cd.substream_id",
+    "2^20",
+    { cfgiCd: { virtualStreamId: 1, substreamId: 2 ** 20 } },
+    "commands[1].cfgi_cd.substream_id",
+  ),
+  badCommand("cfgi_cd_all.virtual_stream_id", "unknown", { cfgiCdAll: { virtualStreamId: 99 } }, "commands[1]"),
+  badCommand(
+    "cfgi_cd_all.substream_id",
+    "one",
+    { cfgiCdAll: { virtualStreamId: 1, substreamId: 1 } },
+    "commands[1].cfgi_cd_all.substream_id",
+  ),
+  badCommand(
+    "cfgi_cd_all.leaf",
+    "set",
+    { cfgiCdAll: { virtualStreamId: 1, leaf: true } },
+    "commands[1].cfgi_cd_all.leaf",
+  ),
+];
+
+function badTarget(wrong: string, virtualIommu: string, expected: Expected): BadCase {
+  return bad(
+    invalidateCache,
+    "virtual_iommu",
+    wrong,
+    () => ({ virtualIommu, commands: [{ tlbiNhAll: {} }] }),
+    expected,
+  );
+}
+
+export const COMMAND_CASES: readonly BadCase[] = [
+  ...MALFORMED_VIRTUAL_IOMMUS.map((name) => badTarget(`malformed ${shown(name)}`, name, invalid("virtual_iommu"))),
+  badTarget("unknown", UNKNOWN_VIRTUAL_IOMMU, unknown("VIRTUAL_IOMMU")),
+  bad(
+    invalidateCache,
+    "virtual_iommu",
+    "someone else's",
+    ({ others }) => ({ virtualIommu: others.virtualIommu, commands: [{ tlbiNhAll: {} }] }),
+    precondition("NOT_OWNER"),
+  ),
+  bad(invalidateCache, "commands", "none", ({ own }) => ({ virtualIommu: own.virtualIommu }), invalid("commands")),
+  bad(
+    invalidateCache,
+    "commands",
+    "more than a call may have",
+    ({ own }) => ({ virtualIommu: own.virtualIommu, commands: Array.from({ length: 4 }, () => ({ tlbiNhAll: {} })) }),
+    exhausted("commands_per_call_max"),
+  ),
+  ...RAW_CASES,
+  ...TYPED_CASES,
+];

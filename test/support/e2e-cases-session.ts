@@ -1,0 +1,128 @@
+// Bad input: capabilities, devices, sessions, faults.
+
+import { BROKER } from "../../src/server/rpc/services.ts";
+import {
+  type BadCase,
+  bad,
+  invalid,
+  LONG_ID,
+  MALFORMED_DEVICES,
+  precondition,
+  shown,
+  UNKNOWN_DEVICE,
+  unknown,
+} from "./e2e-case.ts";
+import { IDLE, OTHERS, SIBLING } from "./e2e-world.ts";
+
+const { getCapabilities, getDevice, listDevices, openSession, watchFaults } = BROKER;
+
+const MALFORMED_IOMMUS = [
+  "smmu0",
+  "iommus/",
+  "iommus/..",
+  `iommus/${"a".repeat(64)}`,
+  "devices/smmu0",
+  "iommus/s\u0000",
+];
+/** Next pages that were never handed out. */
+const MALFORMED_TOKENS = [
+  "x",
+  "%%%",
+  Buffer.from("0000:01:00.0").toString("base64url"),
+  Buffer.from("after:").toString("base64url"),
+  Buffer.from("after:../x").toString("base64url"),
+  `${Buffer.from("after:0000:01:00.0").toString("base64url")}=`,
+  "A".repeat(1_000_000),
+];
+const CONTROL = ["\u0000", "\u001b[31m", "\n", "\u007f", "\u0085", "\u202e", "\u2028", "\ufeff", "\ud7ff\u{e0001}"];
+
+export const SESSION_CASES: readonly BadCase[] = [
+  ...MALFORMED_IOMMUS.map((iommu) =>
+    bad(getCapabilities, "iommu", `malformed ${shown(iommu)}`, () => ({ iommu }), invalid("iommu")),
+  ),
+  bad(getCapabilities, "iommu", "unknown", () => ({ iommu: "iommus/smmu9" }), unknown("IOMMU")),
+  ...MALFORMED_DEVICES.filter((device) => device !== "").map((device) =>
+    bad(getCapabilities, "device", `malformed ${shown(device)}`, () => ({ device }), invalid("device")),
+  ),
+  bad(getCapabilities, "device", "unknown", () => ({ device: UNKNOWN_DEVICE }), unknown("DEVICE")),
+  bad(
+    getCapabilities,
+    "iommu device",
+    "both malformed",
+    () => ({ iommu: "x", device: "x" }),
+    invalid("iommu", "device"),
+  ),
+  ...MALFORMED_TOKENS.map((pageToken) =>
+    bad(listDevices, "page_token", shown(pageToken), () => ({ pageToken }), invalid("page_token")),
+  ),
+  ...MALFORMED_DEVICES.map((device) =>
+    bad(getDevice, "device", `malformed ${shown(device)}`, () => ({ device }), invalid("device")),
+  ),
+  bad(getDevice, "device", "unknown", () => ({ device: UNKNOWN_DEVICE }), unknown("DEVICE")),
+
+  bad(openSession, "display_name", "missing", () => ({}), invalid("display_name")),
+  bad(openSession, "display_name", "blank", () => ({ displayName: " \t " }), invalid("display_name")),
+  bad(openSession, "display_name", "too long", () => ({ displayName: "n".repeat(129) }), invalid("display_name")),
+  bad(openSession, "display_name", "huge", () => ({ displayName: "n".repeat(1_500_000) }), invalid("display_name")),
+  ...CONTROL.map((character) =>
+    bad(
+      openSession,
+      "display_name",
+      `with ${JSON.stringify(character)}`,
+      () => ({ displayName: `vm${character}1` }),
+      invalid("display_name"),
+    ),
+  ),
+  ...[2, 99, -1, 2 ** 31 - 1].map((liveness) =>
+    bad(openSession, "liveness", `${liveness}`, () => ({ displayName: "vm", liveness }), invalid("liveness")),
+  ),
+  ...[1, 1999, 3_600_001, 2 ** 32 - 1].map((leaseTtlMs) =>
+    bad(
+      openSession,
+      "lease_ttl_ms",
+      `${leaseTtlMs}`,
+      () => ({ displayName: "vm", leaseTtlMs }),
+      invalid("lease_ttl_ms"),
+    ),
+  ),
+  bad(openSession, "request_id", "too long", () => ({ displayName: "vm", requestId: LONG_ID }), invalid("request_id")),
+  bad(
+    openSession,
+    "display_name liveness lease_ttl_ms",
+    "all wrong at once",
+    () => ({ displayName: "", liveness: 9, leaseTtlMs: 1 }),
+    invalid("display_name", "liveness", "lease_ttl_ms"),
+  ),
+
+  ...MALFORMED_DEVICES.map((device) =>
+    bad(watchFaults, "devices", `malformed ${shown(device)}`, () => ({ devices: [device] }), invalid("devices[0]")),
+  ),
+  bad(watchFaults, "devices", "unknown", () => ({ devices: [UNKNOWN_DEVICE] }), unknown("DEVICE")),
+  bad(watchFaults, "devices", "someone else's", () => ({ devices: [OTHERS] }), precondition("NOT_OWNER")),
+  bad(watchFaults, "devices", "nobody's", () => ({ devices: [IDLE] }), precondition("NOT_OWNER")),
+  bad(
+    watchFaults,
+    "devices",
+    "named fifty thousand times",
+    () => ({ devices: Array.from({ length: 50_000 }, () => SIBLING) }),
+    invalid("devices[1]"),
+  ),
+  bad(
+    watchFaults,
+    "resume_after resume_after.key",
+    "malformed",
+    () => ({ resumeAfter: { "0000:01:00.0": 1n } }),
+    invalid('resume_after["0000:01:00.0"]'),
+  ),
+  bad(
+    watchFaults,
+    "resume_after.key",
+    "someone else's",
+    () => ({ resumeAfter: { [OTHERS]: 1n } }),
+    precondition("NOT_OWNER"),
+  ),
+  bad(watchFaults, "resume_after.key", "unknown", () => ({ resumeAfter: { [UNKNOWN_DEVICE]: 1n } }), unknown("DEVICE")),
+  ...[1, 99, 3_600_001, 2 ** 32 - 1].map((heartbeatMs) =>
+    bad(watchFaults, "heartbeat_ms", `${heartbeatMs}`, () => ({ heartbeatMs }), invalid("heartbeat_ms")),
+  ),
+];

@@ -1,0 +1,358 @@
+// A core that remembers what it was asked and answers from a script: for tests of the edge alone.
+// Sessions are real enough to authenticate; everything else answers with fixed views unless a test replaces a verb.
+
+import { BrokerError } from "../../src/backends/errors.ts";
+import { deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
+import type { IdRegisters } from "../../src/backends/inventory.ts";
+import { checkVSTE } from "../../src/backends/vste.ts";
+import type {
+  Core,
+  DeviceCapabilityView,
+  FaultBatch,
+  FaultSubscription,
+  IommuCapabilityView,
+  SessionNotice,
+} from "../../src/server/core/core.ts";
+import { BrokerEvents } from "../../src/server/core/events.ts";
+import type { AddressSpaceView, DeviceView, SessionView, VirtualIommuView } from "../../src/server/core/views.ts";
+
+export const ADDRESS_SPACE_ID = "11111111-2222-4333-8444-555555555555";
+export const VIRTUAL_IOMMU_ID = "66666666-7777-4888-9999-aaaaaaaaaaaa";
+export const NVME = deviceID("0000:01:00.0");
+export const NIC = deviceID("0000:02:00.0");
+export const SMMU = iommuID("smmu0");
+
+export const REGISTERS: IdRegisters = {
+  idr0: 0x0840_1a3f,
+  idr1: 0x0220_5050,
+  idr2: 0,
+  idr3: 0x4,
+  idr4: 0,
+  idr5: 0xffff_ffff,
+  idr6: 0x6,
+  iidr: 0x43b,
+  aidr: 0x3,
+};
+
+export const DEVICE: DeviceView = {
+  id: NVME,
+  iommu: SMMU,
+  group: groupID(7),
+  groupDevices: [NVME],
+  streamIDs: [streamID(0x100), streamID(0xffff_ffff)],
+  state: "guest-nested",
+  generation: 9,
+  attached: true,
+  owner: { id: "00000000-0000-4000-8000-000000000001", displayName: "vm 1", ttlMs: 3000 },
+  virtualIommu: VIRTUAL_IOMMU_ID,
+  virtualStreamID: virtualStreamID(0x8),
+  vste: checkVSTE(0x1000_000bn, 0x2n),
+};
+
+export const ADDRESS_SPACE: AddressSpaceView = {
+  id: ADDRESS_SPACE_ID,
+  pinning: "on-first-bind",
+  populated: true,
+  mappingCount: 3,
+  mappedBytes: 2 ** 52,
+};
+
+export const VIRTUAL_IOMMU: VirtualIommuView = {
+  id: VIRTUAL_IOMMU_ID,
+  addressSpace: ADDRESS_SPACE_ID,
+  registers: REGISTERS,
+  iommus: [SMMU],
+  devices: [NVME],
+};
+
+export const IOMMU_CAPABILITIES: IommuCapabilityView = {
+  id: SMMU,
+  registers: REGISTERS,
+  fields: [{ register: "IDR0", field: "S1P", msb: 1, lsb: 1, value: 1, meaning: "stage 1 supported" }],
+  virtualRegisters: { ...REGISTERS, idr0: 0x2 },
+  reduced: [{ register: "IDR0", field: "HTTU", hostValue: 2, virtualValue: 0, reason: "no hardware update" }],
+  asidBits: 16,
+  substreamIDBits: 20,
+  streamIDBits: 32,
+  iovaBits: 48,
+  ipaBits: 44,
+  outputBits: 48,
+  granuleBytes: [4096, 65536],
+  stage2PageBytes: [4096, 2 ** 21, 2 ** 30],
+  nesting: true,
+  nestingReason: "",
+  shapes: [
+    { shape: "smmuv3-ste", supported: true, reason: "" },
+    { shape: "single-page-table", supported: false, reason: "an SMMUv3 needs context descriptors" },
+  ],
+  wish: [],
+};
+
+export const DEVICE_CAPABILITIES: DeviceCapabilityView = {
+  id: NVME,
+  iommu: SMMU,
+  streamIDs: [streamID(0x100)],
+  pasidBits: 16,
+  ats: true,
+  apertureFirst: 0,
+  apertureLast: 2 ** 48 - 1,
+  reservedRegions: [{ ipa: 0x800_0000, bytes: 2 ** 20, kind: "msi" }],
+  msiWindow: { ipa: 0x800_0000, bytes: 2 ** 20, kind: "msi" },
+  translate: true,
+  translateReason: "",
+};
+
+/** A call that reached core: the verb and its arguments. */
+export interface Asked {
+  readonly verb: string;
+  readonly args: readonly unknown[];
+}
+
+export class FakeCore implements Core {
+  /** Every verb that was called, in order. */
+  readonly asked: Asked[] = [];
+  readonly subscriptions: FakeSubscription[] = [];
+  readonly events = new BrokerEvents();
+  readonly #sessions = new Map<string, SessionView>();
+  readonly #ended = new Set<string>();
+  readonly #listeners = new Map<string, Set<(notice: SessionNotice) => void>>();
+  #opened = 0;
+
+  /** What the last call of a verb was given, without the session. */
+  argsOf(verb: string): readonly unknown[] {
+    return this.asked.findLast((call) => call.verb === verb)?.args.slice(1) ?? [];
+  }
+
+  notify(session: string, notice: SessionNotice): void {
+    for (const listener of [...(this.#listeners.get(session) ?? [])]) listener(notice);
+  }
+
+  /** The lease of a token's session lapses. */
+  expire(token: string): void {
+    const session = this.#sessions.get(token);
+    if (session === undefined) return;
+    this.#ended.add(token);
+    this.events.emit({
+      type: "sessionEnded",
+      session: session.id,
+      displayName: session.displayName,
+      reason: "lease_expired",
+    });
+    this.notify(session.id, { kind: "ended" });
+    for (const subscription of this.subscriptions) subscription.close();
+  }
+
+  listeners(session: string): number {
+    return this.#listeners.get(session)?.size ?? 0;
+  }
+
+  sessions: Core["sessions"] = {
+    open: (request) => {
+      this.#note("sessions.open", undefined, request);
+      this.#opened += 1;
+      const session = {
+        id: `00000000-0000-4000-8000-${String(this.#opened).padStart(12, "0")}`,
+        displayName: request.displayName,
+        ttlMs: request.ttlMs ?? 3000,
+      };
+      const token = `token-${this.#opened}`;
+      this.#sessions.set(token, session);
+      return { session, token };
+    },
+    authenticate: (token) => {
+      const session = this.#sessions.get(token);
+      if (session === undefined) throw new BrokerError("unauthenticated", "no such session token");
+      if (this.#ended.has(token)) throw new BrokerError("lease_expired", "the session has ended");
+      return session.id;
+    },
+    renew: (session) => {
+      this.#note("sessions.renew", session);
+      return 2999.5;
+    },
+    remaining: () => 1234.5,
+    close: async (session) => {
+      this.#note("sessions.close", session);
+      for (const [token, view] of this.#sessions) if (view.id === session) this.#ended.add(token);
+    },
+    onNotice: (session, listener) => {
+      const listeners = this.#listeners.get(session) ?? new Set();
+      this.#listeners.set(session, listeners.add(listener));
+      return () => listeners.delete(listener);
+    },
+  };
+
+  addressSpaces: Core["addressSpaces"] = {
+    create: async (session, pinning) => this.#answer("addressSpaces.create", session, [pinning], ADDRESS_SPACE),
+    remove: async (session, name) => this.#answer("addressSpaces.remove", session, [name], undefined),
+    map: async (session, request) => this.#answer("addressSpaces.map", session, [request], ADDRESS_SPACE),
+    unmap: async (session, request) =>
+      this.#answer("addressSpaces.unmap", session, [request], { view: ADDRESS_SPACE, unmappedBytes: 2 ** 53 - 4096 }),
+  };
+
+  virtualIommus: Core["virtualIommus"] = {
+    create: async (session, request) => this.#answer("virtualIommus.create", session, [request], VIRTUAL_IOMMU),
+    remove: async (session, name) => this.#answer("virtualIommus.remove", session, [name], undefined),
+    setMode: async (session, name, mode) =>
+      this.#answer(
+        "virtualIommus.setMode",
+        session,
+        [name, mode],
+        [
+          { device: NVME, error: undefined, generation: 10 },
+          { device: NIC, error: new BrokerError("backend_unsupported", "no nested abort"), generation: 3 },
+        ],
+      ),
+    invalidate: async (session, name, commands) =>
+      this.#answer("virtualIommus.invalidate", session, [name, commands], commands.length),
+  };
+
+  stages: Core["stages"] = {
+    attach: async (session, request) => this.#answer("stages.attach", session, [request], DEVICE),
+    detach: async (session, request) => this.#answer("stages.detach", session, [request], DEVICE),
+    bind: async (session, request) =>
+      this.#answer("stages.bind", session, [request], {
+        device: DEVICE,
+        disposition: request.vste.disposition,
+        preview: request.validateOnly
+          ? { hostSTE: [1n, 2n ** 64n - 1n], wouldFault: [{ eventType: "C_BAD_STE", reason: "S1CDMax" }] }
+          : undefined,
+      }),
+    unbind: async (session, request) => this.#answer("stages.unbind", session, [request], DEVICE),
+  };
+
+  faults: Core["faults"] = {
+    subscribe: (session, request) => {
+      this.#note("faults.subscribe", session, request);
+      const subscription = new FakeSubscription();
+      this.subscriptions.push(subscription);
+      return subscription;
+    },
+  };
+
+  devices: Core["devices"] = {
+    list: () => [DEVICE, { ...DEVICE, id: NIC, owner: undefined, virtualIommu: undefined, vste: undefined }],
+    get: (device) => {
+      if (device !== NVME) throw new BrokerError("device_unknown", `no device ${device}`, { device });
+      return DEVICE;
+    },
+  };
+
+  capabilities: Core["capabilities"] = {
+    iommus: (id, wish) => {
+      this.#note("capabilities.iommus", undefined, id, wish);
+      return [
+        wish === undefined
+          ? IOMMU_CAPABILITIES
+          : {
+              ...IOMMU_CAPABILITIES,
+              wish: [
+                { register: "IDR1", field: "SSIDSIZE", hostValue: 16, wishedValue: 20, ok: false, reason: "too wide" },
+              ],
+            },
+      ];
+    },
+    device: () => DEVICE_CAPABILITIES,
+  };
+
+  simulator: Core["simulator"] = {
+    addDevice: (session, device) => this.#note("simulator.addDevice", session, device),
+    removeDevice: async (session, device) => this.#note("simulator.removeDevice", session, device),
+    dma: async (session, device, accesses) =>
+      this.#answer(
+        "simulator.dma",
+        session,
+        [device, accesses],
+        [
+          { end: "ok", bytesDone: 3, data: Uint8Array.of(1, 2, 3) },
+          { end: "stalled", bytesDone: 0, data: new Uint8Array() },
+        ],
+      ),
+    translate: async (session, device, accesses) =>
+      this.#answer(
+        "simulator.translate",
+        session,
+        [device, accesses],
+        [
+          { end: "ok", pa: 2 ** 52 - 4096, pageBytes: 4096, ipa: 0, bypass: false, fault: undefined, recorded: false },
+          {
+            end: "abort",
+            pa: 0,
+            pageBytes: 0,
+            ipa: undefined,
+            bypass: false,
+            fault: { type: "F_WALK_EABT", stage: 2, class: "TTD", ipa: 0x1000, fetchAddress: 0x2000 },
+            recorded: true,
+          },
+        ],
+      ),
+    readMemory: (session, space, ipa, bytes) =>
+      this.#answer("simulator.readMemory", session, [space, ipa, bytes], new Uint8Array(bytes).fill(0xab)),
+    writeMemory: (session, space, ipa, data) => this.#note("simulator.writeMemory", session, space, ipa, data),
+    structures: (session, device, streamIndex, substreamID) =>
+      this.#answer("simulator.structures", session, [device, streamIndex, substreamID], {
+        streamID: 0xffff_ffff,
+        ste: [2n ** 64n - 1n, 0n, 0n, 0n, 0n, 0n, 0n, 2n ** 53n + 1n],
+        cd: [],
+        registers: [{ name: "STRTAB_BASE", offset: 0x80, value: 2n ** 62n + 1n }],
+        windows: [{ path: "/ram", pa: 2 ** 40, bytes: 4096 }],
+      }),
+  };
+
+  async reapExpired(): Promise<void> {}
+
+  census(): ReturnType<Core["census"]> {
+    return {
+      sessions: 0,
+      addressSpaces: 0,
+      virtualIommus: 0,
+      mappedBytes: 0,
+      devices: [],
+      faults: { unrouted: 0, overrun: 0, subscribers: 0 },
+    };
+  }
+
+  #note(verb: string, ...args: unknown[]): void {
+    this.asked.push({ verb, args });
+  }
+
+  #answer<T>(verb: string, session: string, args: readonly unknown[], result: T): T {
+    this.#note(verb, session, ...args);
+    return result;
+  }
+}
+
+/** A subscription that a test feeds. */
+export class FakeSubscription implements FaultSubscription {
+  readonly #batches: FaultBatch[] = [];
+  #waiting: ((batch: FaultBatch | undefined) => void) | undefined;
+  isClosed = false;
+  /** How many batches were taken. */
+  taken = 0;
+
+  push(batch: FaultBatch): void {
+    this.#batches.push(batch);
+    this.#serve();
+  }
+
+  async next(): Promise<FaultBatch | undefined> {
+    return await new Promise((resolve) => {
+      this.#waiting = resolve;
+      this.#serve();
+    });
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.#serve();
+  }
+
+  #serve(): void {
+    const resolve = this.#waiting;
+    if (resolve === undefined) return;
+    const batch = this.#batches.shift();
+    if (batch === undefined && !this.isClosed) return;
+    this.#waiting = undefined;
+    if (batch !== undefined) this.taken += 1;
+    resolve(batch);
+  }
+}
