@@ -34,20 +34,25 @@ import type { VSTE } from "../vste.ts";
 import { DmaMaster } from "./dma-master.ts";
 import { EventQueueDriver } from "./eventq-driver.ts";
 import { FileWindows } from "./file-windows.ts";
-import { Frames } from "./frames.ts";
+import { FrameShare, Frames } from "./frames.ts";
 import { type SimulatedConfig, SimulatedInventory } from "./inventory.ts";
 import { abortSTE, defaultDomainSTE, nestedSTE, type SteWords, stage2STE } from "./make-ste.ts";
-import { Ioas, Part, Vmids } from "./objects.ts";
+import { Ioas, Part, TABLES_MAX, Vmids } from "./objects.ts";
 import { previewFaults } from "./preview.ts";
 import { type RawCommand, SmmuDriver, stallTerm } from "./smmu-driver.ts";
 import { Stage2Tables } from "./stage2-tables.ts";
 import { readCD, readStructures } from "./structures.ts";
+import { Turns } from "./turns.ts";
 
 interface HostSmmu {
   readonly driver: SmmuDriver;
   readonly events: EventQueueDriver;
   readonly vmids: Vmids;
 }
+
+/** Commands that go into a command queue together, and what one costs in units of a turn. */
+const COMMANDS_AT_ONCE = 256;
+const UNITS_PER_COMMAND = 32;
 
 /** An attached group; groups not in the map are in the default domain. */
 interface Attachment {
@@ -107,12 +112,13 @@ class SimulatedBackend implements Backend, SimulatorControl {
   async createPart(handle: AddressSpaceHandle, iommu: IommuID): Promise<PartHandle> {
     const { driver, vmids } = this.#smmu(iommu);
     const ioas = this.#space(handle);
-    const tables = new Stage2Tables(this.#memory, this.#frames, driver.host.ipaBits);
+    const frames = new FrameShare(this.#frames, TABLES_MAX);
+    const tables = new Stage2Tables(this.#memory, frames, driver.host.ipaBits);
     let vmid: number | undefined;
     let part: Part;
     try {
       vmid = vmids.take();
-      part = new Part({ id: this.#nextID++, ioas, driver, vmid, tables, frames: this.#frames });
+      part = new Part({ id: this.#nextID++, ioas, driver, vmid, tables, frames });
       await ioas.addPart(part);
     } catch (error) {
       tables.destroy();
@@ -191,9 +197,14 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   async invalidate(handles: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void> {
+    const turns = new Turns();
     for (const handle of handles) {
       const part = this.#part(handle);
-      part.driver.issue(commands.flatMap((command) => this.#forPart(part, command)));
+      for (let from = 0; from < commands.length; from += COMMANDS_AT_ONCE) {
+        const slice = commands.slice(from, from + COMMANDS_AT_ONCE);
+        part.driver.issue(slice.flatMap((command) => this.#forPart(part, command)));
+        await turns.spend(slice.length * UNITS_PER_COMMAND);
+      }
     }
   }
 

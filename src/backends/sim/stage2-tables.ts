@@ -7,7 +7,7 @@
 import { assert } from "../../spec/assert.ts";
 import { hi32, lo32 } from "../../spec/u64.ts";
 import type { PhysicalMemory } from "../smmuv3/memory.ts";
-import type { Frames } from "./frames.ts";
+import type { FrameSource } from "./frames.ts";
 
 const LEVEL_BYTES = [2 ** 39, 2 ** 30, 2 ** 21, 2 ** 12] as const;
 const ENTRIES = 512;
@@ -41,12 +41,12 @@ export interface RemovedLeaf {
 
 export class Stage2Tables {
   readonly #memory: PhysicalMemory;
-  readonly #frames: Frames;
+  readonly #frames: FrameSource;
   readonly #root: Table;
   readonly ipaBits: number;
 
   /** @param ipaBits  25 to 48: the start level follows from it, without concatenation */
-  constructor(memory: PhysicalMemory, frames: Frames, ipaBits: number) {
+  constructor(memory: PhysicalMemory, frames: FrameSource, ipaBits: number) {
     assert(ipaBits >= 25 && ipaBits <= 48, `stage 2 with ${ipaBits}-bit IPAs`);
     this.#memory = memory;
     this.#frames = frames;

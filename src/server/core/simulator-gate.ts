@@ -49,6 +49,7 @@ export class SimulatorGate implements SimulatorVerbs {
     await queues.run(
       [{ kind: "group", id: group }],
       async () => {
+        sessions.requireLive(session);
         registry.device(id);
         const record = registry.group(group);
         if (record.owner !== undefined && record.owner !== session) throw this.#othersDevice(id, record);
