@@ -94,14 +94,14 @@ export interface Half {
   readonly refusesUnprivileged: boolean;
 }
 
-export function halfOf(cd: CdReader, implementation: Implementation, which: 0 | 1): Half {
+export function halfOf(cd: CdReader, implementation: Implementation, world: StreamWorld, which: 0 | 1): Half {
   const flag = (name: keyof typeof CD): boolean => cd(name) === 1n;
   const isLow = which === 0;
   return {
-    isDisabled: flag(isLow ? "EPD0" : "EPD1"),
+    isDisabled: world !== "EL2" && flag(isLow ? "EPD0" : "EPD1"), // EL2 has one table and IGNORES EPD (§5.4)
     pageBits: (isLow ? [12, 16, 14, 0][Number(cd("TG0"))] : [0, 14, 12, 16][Number(cd("TG1"))]) ?? 0,
     tsz: Number(cd(isLow ? "T0SZ" : "T1SZ")),
-    ttb: cd(isLow ? "TTB0" : "TTB1") * 16n,
+    ttb: (cd(isLow ? "TTB0" : "TTB1") * 16n) % pow2(52), // [55:52] are for 128-bit descriptors
     isTopByteIgnored: flag(isLow ? "TBI0" : "TBI1"),
     isHierarchyIgnored: implementation.idr3("HAD") && flag(isLow ? "HAD0" : "HAD1"),
     refusesUnprivileged: implementation.idr3("E0PD") && flag(isLow ? "E0PD0" : "E0PD1"),
@@ -138,10 +138,11 @@ export function illegalCd(
   if (httu === 0 && (cd("HA") === 1n || cd("HD") === 1n)) return "HA or HD without HTTU";
   if (httu === 1 && cd("HD") === 1n) return "HD without dirty state in HTTU";
   if (httu === 3 && cd("HAFT") === 1n && cd("HA") === 0n) return "HAFT=1 with HA=0";
-  if (cd("ASID") >= 256n && implementation.idr0("ASID16") === 0) return "ASID has 16 bits without ASID16";
+  if (world !== "EL2" && cd("ASID") >= 256n && implementation.idr0("ASID16") === 0)
+    return "ASID has 16 bits without ASID16";
   if (cd("AA64") === 0n) return undefined;
   const halves = (world === "EL2" ? ([0] as const) : ([0, 1] as const)).map((which) =>
-    halfOf(cd, implementation, which),
+    halfOf(cd, implementation, world, which),
   );
   const enabled = halves.filter((half) => !half.isDisabled);
   if (enabled.length === 0) return undefined;

@@ -29,9 +29,12 @@ export function descriptorOffset(format: Format, level: number, input: bigint, t
   return bits(input, topBit - 1, lowBit(format, level)) * 8n;
 }
 
-/** log2 of the start table's bytes, concatenation included; tables smaller than 64 bytes are aligned to 64. */
-export function startTableBits(format: Format, level: number, inputBits: number): number {
-  return Math.max(inputBits - lowBit(format, level) + 3, 6);
+/**
+ * log2 of what the start table is aligned to: its bytes, concatenation included, and 64 at least where output is 52 bits.
+ * Source: §5.4 TTB0, §5.2 S2TTB; DDI 0487 D8.2.
+ */
+export function startTableBits(format: Format, level: number, inputBits: number, outputBits: number): number {
+  return Math.max(inputBits - lowBit(format, level) + 3, outputBits === 52 ? 6 : 4);
 }
 
 /** What a valid descriptor at `level` is. */

@@ -49,7 +49,7 @@ export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint;
   const outputBits = stage1OutputBits(cd, implementation, half.pageBits);
   const isBig = cd("ENDI") === 1n;
   const start = stage1StartLevel(format, inputBits);
-  let table = aligned(half.ttb, startTableBits(format, start, inputBits));
+  let table = aligned(half.ttb, startTableBits(format, start, inputBits, outputBits));
   let topBit = inputBits;
   let limits: TableLimits = NO_LIMITS;
   for (let level = start; ; level++) {
@@ -96,7 +96,7 @@ export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint;
 function selectHalf(parts: Parts, { iova, privileged }: Stage1Input): Half {
   const { trace, cd, implementation, world } = parts;
   const isHigh = world !== "EL2" && bit(iova, 55);
-  const half = halfOf(cd, implementation, isHigh ? 1 : 0);
+  const half = halfOf(cd, implementation, world, isHigh ? 1 : 0);
   const top = half.isTopByteIgnored ? 55 : 63;
   const low = 64 - half.tsz;
   const refuse = (why: string): never => {

@@ -13,20 +13,22 @@ interface StartRow {
   readonly from: number;
   readonly to: number;
   readonly needs?: "DS" | "STT";
+  /** Output address bits without which so high a start is reserved. */
+  readonly oas?: number;
 }
 
 /** The legal rows, line for line; a T0SZ that needs DS, STT or 52 bits is also held to its bounds below. */
 const ROWS: readonly StartRow[] = [
   { pageBits: 12, s2sl0: 0, s2sl0_2: 1, level: -1, from: 12, to: 15, needs: "DS" },
-  { pageBits: 12, s2sl0: 2, s2sl0_2: 0, level: 0, from: 16, to: 24 },
+  { pageBits: 12, s2sl0: 2, s2sl0_2: 0, level: 0, from: 16, to: 24, oas: 44 },
   { pageBits: 12, s2sl0: 1, s2sl0_2: 0, level: 1, from: 21, to: 33 },
   { pageBits: 12, s2sl0: 0, s2sl0_2: 0, level: 2, from: 30, to: 42 },
   { pageBits: 12, s2sl0: 3, s2sl0_2: 0, level: 3, from: 39, to: 48, needs: "STT" },
-  { pageBits: 14, s2sl0: 3, s2sl0_2: 0, level: 0, from: 12, to: 16, needs: "DS" },
-  { pageBits: 14, s2sl0: 2, s2sl0_2: 0, level: 1, from: 13, to: 27 },
+  { pageBits: 14, s2sl0: 3, s2sl0_2: 0, level: 0, from: 12, to: 16, needs: "DS", oas: 52 },
+  { pageBits: 14, s2sl0: 2, s2sl0_2: 0, level: 1, from: 13, to: 27, oas: 42 },
   { pageBits: 14, s2sl0: 1, s2sl0_2: 0, level: 2, from: 24, to: 38 },
   { pageBits: 14, s2sl0: 0, s2sl0_2: 0, level: 3, from: 35, to: 48 },
-  { pageBits: 16, s2sl0: 2, s2sl0_2: 0, level: 1, from: 12, to: 21 },
+  { pageBits: 16, s2sl0: 2, s2sl0_2: 0, level: 1, from: 12, to: 21, oas: 44 },
   { pageBits: 16, s2sl0: 1, s2sl0_2: 0, level: 2, from: 18, to: 34 },
   { pageBits: 16, s2sl0: 0, s2sl0_2: 0, level: 3, from: 31, to: 47 },
 ];
@@ -52,6 +54,7 @@ function rowOf(ste: Reader, implementation: Implementation): StartRow | undefine
       row.pageBits === pageBits &&
       row.s2sl0 === Number(ste("S2SL0")) &&
       row.s2sl0_2 === high &&
+      implementation.oas >= (row.oas ?? 0) &&
       (row.needs !== "DS" || ds) &&
       (row.needs !== "STT" || implementation.idr3("STT")),
   );

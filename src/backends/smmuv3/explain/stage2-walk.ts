@@ -9,7 +9,7 @@ import { aligned, bit, bits, pow2, setBit, swapBytes } from "./bits.ts";
 import { addressIn, descriptorOffset, type Format, kindOf, lowBit, startTableBits } from "./geometry.ts";
 import { addressBits, type Implementation } from "./implementation.ts";
 import { isStage2DS, stage2PageBits, stage2StartLevel } from "./stage2-start.ts";
-import type { SteReader } from "./stream-entry.ts";
+import { type SteReader, stage2Table } from "./stream-entry.ts";
 import { fail, fieldsOf, type Trace } from "./trace.ts";
 
 export interface Purpose {
@@ -39,7 +39,7 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
       note(trace, purpose, `IPA ${hex(ipa)} is beyond the ${inputBits} bits of S2T0SZ: F_TRANSLATION`, "§3.4");
       fail({ type: "F_TRANSLATION", ...about });
     }
-    let table = aligned(ste("S2TTB") * 16n, startTableBits(format, start, inputBits));
+    let table = aligned(stage2Table(ste), startTableBits(format, start, inputBits, outputBits));
     let topBit = inputBits;
     for (let level = start; ; level++) {
       const pa = table + descriptorOffset(format, level, ipa, topBit);

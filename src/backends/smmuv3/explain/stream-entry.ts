@@ -98,6 +98,10 @@ export function streamWorldOf(ste: SteReader, implementation: Implementation, cr
   return get(Uint32Array.of(cr2), 0, CR2.E2H) === 1 ? "EL2-E2H" : "EL2";
 }
 
+function isAboveEL1(ste: SteReader, implementation: Implementation): boolean {
+  return isStrwUsed(ste, implementation) && ste("STRW") !== 0n;
+}
+
 /** log2 of the number of CDs; 0: one CD and no substreams. Source: §5.2 S1CDMax. */
 export function substreamBits(ste: SteReader, implementation: Implementation): number {
   return implementation.idr1("SSIDSIZE") === 0 ? 0 : Number(ste("S1CDMax"));
@@ -113,6 +117,10 @@ export function illegalSte(ste: SteReader, implementation: Implementation): stri
   if (hasStage1 && implementation.idr0("S1P") === 0) return "Config asks for stage 1, which is not implemented";
   if (hasStage2 && implementation.idr0("S2P") === 0) return "Config asks for stage 2, which is not implemented";
   if (isStrwUsed(ste, implementation) && ste("STRW") % 2n === 1n) return "STRW is reserved";
+  // S2VMID tags the TLB entries of an EL1 stream without stage 2 as well
+  const isTagged = hasStage2 || (hasStage1 && implementation.idr0("S2P") === 1 && !isAboveEL1(ste, implementation));
+  if (isTagged && ste("S2VMID") >= 256n && implementation.idr0("VMID16") === 0)
+    return "S2VMID has 16 bits without VMID16";
   return (
     illegalAts(ste, implementation) ??
     (hasStage1 ? illegalStage1(ste, implementation) : undefined) ??
@@ -132,7 +140,7 @@ function illegalAts(ste: SteReader, implementation: Implementation): string | un
       return isPossible ? undefined : "EATS=2 needs both stages, no stage 2 stalls and NS1ATS=0";
     }
     case 3n: {
-      const isEL1 = !isStrwUsed(ste, implementation) || ste("STRW") === 0n;
+      const isEL1 = !isAboveEL1(ste, implementation);
       return implementation.idr3("DPT") && (!isEL1 || stalls2) ? "EATS=3 outside EL1 or with S2S=1" : undefined;
     }
     default:
@@ -147,9 +155,15 @@ function illegalStage1(ste: SteReader, implementation: Implementation): string |
   if (cdBits > implementation.idr1("SSIDSIZE")) return "S1CDMax is above SSIDSIZE";
   const isTwoLevel = ste("S1Fmt") === 1n || ste("S1Fmt") === 2n;
   if (cdBits !== 0 && isTwoLevel && implementation.idr0("CD2L") === 0) return "two-level CD tables without CD2L";
-  const limit = ste("Config") === 0b111n ? implementation.ias : implementation.oas;
-  if (ste("S1ContextPtr") * 64n >= pow2(limit)) return "S1ContextPtr is out of range"; // the choice §5.2 leaves
+  // an IPA is stage 2's to refuse, a choice of §3.4.3
+  const isTooFar = ste("Config") === 0b101n && ste("S1ContextPtr") * 64n >= pow2(implementation.oas);
+  if (isTooFar) return "S1ContextPtr is out of range";
   return undefined;
+}
+
+/** S2TTB as an address; bits [55:52] are for 128-bit descriptors and RES0 without them. Source: §5.2. */
+export function stage2Table(ste: SteReader): bigint {
+  return (ste("S2TTB") * 16n) % pow2(52);
 }
 
 function illegalStage2(ste: SteReader, implementation: Implementation): string | undefined {
@@ -161,7 +175,6 @@ function illegalStage2(ste: SteReader, implementation: Implementation): string |
   if (ste("S2S") === 1n && stallModel === 1) return "S2S=1 where stalling is not implemented";
   if (ste("S2S") === 0n && stallModel === 2) return "S2S=0 where stalling is forced";
   if (!isEndianSupported(implementation, ste("S2ENDI") === 1n)) return "S2ENDI against TTENDIAN";
-  if (ste("S2VMID") >= 256n && implementation.idr0("VMID16") === 0) return "S2VMID has 16 bits without VMID16";
   if (!isAA64) return undefined;
   const httu = implementation.idr0("HTTU");
   if (httu === 0 && (ste("S2HA") === 1n || ste("S2HD") === 1n)) return "S2HA or S2HD without HTTU";
@@ -170,6 +183,6 @@ function illegalStage2(ste: SteReader, implementation: Implementation): string |
   if (!implementation.hasGranule(stage2PageBits(ste))) return "S2TG is reserved or not implemented";
   const isWide = stage2PageBits(ste) === 16 || (ste("S2DS") === 1n && implementation.ds);
   const tableBits = Math.min(addressBits(ste("S2PS")), implementation.oas, isWide ? 52 : 48);
-  if (ste("S2TTB") * 16n >= pow2(tableBits)) return "S2TTB is outside the effective S2PS";
+  if (stage2Table(ste) >= pow2(tableBits)) return "S2TTB is outside the effective S2PS";
   return isStage2StartLegal(ste, implementation) ? undefined : "S2T0SZ, S2SL0 and S2TG do not fit together";
 }
