@@ -11,6 +11,7 @@ import { ConfigCache } from "./config-cache.ts";
 import { ContextTableReader } from "./context-table.ts";
 import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCounters } from "./counters.ts";
 import { EventQueue } from "./event-queue.ts";
+import { type Explanation, explain } from "./explain.ts";
 import { GlobalErrors } from "./gerror.ts";
 import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
@@ -26,6 +27,7 @@ import type { Outcome, Transaction } from "./transaction.ts";
 import { type Switches, Translator } from "./translate.ts";
 
 export type { SmmuCounters, StreamCounters } from "./counters.ts";
+export type { Explanation } from "./explain.ts";
 export type { Fault, FaultClass } from "./fault.ts";
 export type { IdRegisters } from "./id-registers.ts";
 export type { ResumedTransaction } from "./stall.ts";
@@ -43,6 +45,8 @@ const TLB_ENTRIES = 8192;
 
 export class Smmu {
   readonly counters: SmmuCounters = newSmmuCounters();
+  readonly #id: IdRegisters;
+  readonly #memory: PhysicalMemory;
   readonly #features: Features;
   readonly #registers: RegisterFile;
   readonly #switches: Switches;
@@ -58,6 +62,8 @@ export class Smmu {
   constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines) {
     const features = featuresOf(id);
     const counters = this.counters;
+    this.#id = id;
+    this.#memory = memory;
     this.#features = features;
     this.#registers = new RegisterFile(id, features);
     this.#switches = {
@@ -103,6 +109,24 @@ export class Smmu {
     const outcome = this.#responder.settle(tx, this.#translator.translate(tx));
     if (this.#tracked.size > 0) this.#count(tx.streamID, outcome);
     return outcome;
+  }
+
+  /** Why `translate` would do what it would do, step by step and from cold caches; changes and records nothing. */
+  explain(transaction: Transaction): Explanation {
+    const registers = this.#registers;
+    const memory = this.#memory;
+    return explain({
+      registers: {
+        strtabBase: this.read64(REGISTER.STRTAB_BASE),
+        strtabBaseCfg: registers.read(REGISTER.STRTAB_BASE_CFG),
+        cr0: registers.read(REGISTER.CR0),
+        cr2: registers.read(REGISTER.CR2),
+        gbpa: registers.read(REGISTER.GBPA),
+      },
+      id: this.#id,
+      read64: (pa) => (memory.read64(Number(pa)) ? joinBigint(memory.hi, memory.lo) : undefined),
+      transaction,
+    });
   }
 
   /** Stalled transactions that CMD_RESUME or CMD_STALL_TERM answered since the last call. */
