@@ -26,6 +26,8 @@ export interface DeviceCounters {
   readonly translationsFaulted: number;
   /** Transactions terminated silently (abort STE). */
   readonly translationsAborted: number;
+  /** DMA writes that arrived at the host's MSI doorbell; natively nobody counts them: 0. */
+  readonly msis: number;
   /** Faults by event name. */
   readonly faults: Readonly<Record<string, number>>;
 }

@@ -15,6 +15,12 @@ export const METRICS = {
     help: "Architected faults of an attached device since it was attached, by event name.",
     labels: ["device", "event_type"],
   },
+  msis: {
+    type: "counter",
+    name: "iommu_msis_total",
+    help: "DMA writes of an attached device that arrived at the host's MSI doorbell since it was attached.",
+    labels: ["device"],
+  },
   transactions: {
     type: "counter",
     name: "iommu_transactions_total",

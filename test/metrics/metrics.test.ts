@@ -52,7 +52,15 @@ function iommuCounters(over: Partial<IommuCounters> = {}): IommuCounters {
 }
 
 function deviceCounters(id: typeof NIC, over: Partial<DeviceCounters> = {}): DeviceCounters {
-  return { device: id, translationsOk: 0, translationsFaulted: 0, translationsAborted: 0, faults: {}, ...over };
+  return {
+    device: id,
+    translationsOk: 0,
+    translationsFaulted: 0,
+    translationsAborted: 0,
+    msis: 0,
+    faults: {},
+    ...over,
+  };
 }
 
 function device(id: typeof NIC, state: StageState, generation: number): Census["devices"][number] {
@@ -104,14 +112,16 @@ test("an attached device's series begin at zero, with the backend's numbers afte
     expect(before.get(`iommu_translations_total{device="${NIC}",outcome="${outcome}"}`), outcome).toBe(0);
   }
   expect(before.get(`iommu_faults_total{device="${NIC}",event_type="C_BAD_CD"}`)).toBe(0);
+  expect(before.get(`iommu_msis_total{device="${NIC}"}`)).toBe(0);
   const faults = { C_BAD_CD: 2, F_VMS_FETCH: 1 };
   counters.devices = [
-    deviceCounters(NIC, { translationsOk: 7, translationsFaulted: 3, translationsAborted: 1, faults }),
+    deviceCounters(NIC, { translationsOk: 7, translationsFaulted: 3, translationsAborted: 1, msis: 5, faults }),
   ];
   const after = await scraped(subject);
   expect(after.get(`iommu_translations_total{device="${NIC}",outcome="ok"}`)).toBe(7);
   expect(after.get(`iommu_translations_total{device="${NIC}",outcome="fault"}`)).toBe(3);
   expect(after.get(`iommu_translations_total{device="${NIC}",outcome="abort"}`)).toBe(1);
+  expect(after.get(`iommu_msis_total{device="${NIC}"}`)).toBe(5);
   expect(after.get(`iommu_faults_total{device="${NIC}",event_type="C_BAD_CD"}`)).toBe(2);
   expect(after.get(`iommu_faults_total{device="${NIC}",event_type="F_VMS_FETCH"}`)).toBe(1);
 });
