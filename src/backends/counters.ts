@@ -15,6 +15,8 @@ export interface IommuCounters {
   readonly commands: number;
   readonly eventsRecorded: number;
   readonly eventsDropped: number;
+  /** Faults whose record was merged with the one before it. */
+  readonly eventsMerged: number;
 }
 
 /** One attached device since it was attached. */

@@ -75,6 +75,12 @@ export const METRICS = {
     help: "Records lost because an event queue was full.",
     labels: ["iommu"],
   },
+  eventsMerged: {
+    type: "counter",
+    name: "iommu_events_merged_total",
+    help: "Faults without a record of their own: it was equal to the one before it.",
+    labels: ["iommu"],
+  },
   stageState: {
     type: "gauge",
     name: "iommu_stage_state",

@@ -76,6 +76,7 @@ function iommuSampler(registry: Registry): (iommus: readonly IommuCounters[]) =>
     [counter(registry, METRICS.commands), (from) => from.commands],
     [counter(registry, METRICS.eventsRecorded), (from) => from.eventsRecorded],
     [counter(registry, METRICS.eventsDropped), (from) => from.eventsDropped],
+    [counter(registry, METRICS.eventsMerged), (from) => from.eventsMerged],
   ];
   return (iommus) => {
     for (const [metric, read] of rows) {

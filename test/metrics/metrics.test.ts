@@ -47,6 +47,7 @@ function iommuCounters(over: Partial<IommuCounters> = {}): IommuCounters {
     commands: 0,
     eventsRecorded: 0,
     eventsDropped: 0,
+    eventsMerged: 0,
     ...over,
   };
 }
@@ -174,6 +175,7 @@ test("each hardware counter is its own series of each IOMMU", async () => {
     commands: 7,
     eventsRecorded: 8,
     eventsDropped: 9,
+    eventsMerged: 10,
   };
   counters.iommus = [iommuCounters(numbers), iommuCounters({ iommu: iommuID("smmu1") })];
   const found = await scraped(metrics());
@@ -187,9 +189,10 @@ test("each hardware counter is its own series of each IOMMU", async () => {
     "iommu_commands_total",
     "iommu_events_recorded_total",
     "iommu_events_dropped_total",
+    "iommu_events_merged_total",
   ];
-  expect(names.map((name) => found.get(`${name}{iommu="smmu0"}`))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  expect(names.map((name) => found.get(`${name}{iommu="smmu1"}`))).toEqual(Array(9).fill(0));
+  expect(names.map((name) => found.get(`${name}{iommu="smmu0"}`))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  expect(names.map((name) => found.get(`${name}{iommu="smmu1"}`))).toEqual(Array(10).fill(0));
 });
 
 test("the census is shown as gauges", async () => {

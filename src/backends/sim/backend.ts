@@ -82,7 +82,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   constructor(config: SimulatedConfig) {
     this.inventory = new SimulatedInventory(config);
-    for (const host of this.inventory.iommus()) this.#addSmmu(host.id);
+    for (const host of this.inventory.iommus()) this.#addSmmu(host.id, config.mergeEvents ?? false);
     const drivers = [...this.#smmus.values()].map((smmu) => smmu.driver);
     this.#windows = new FileWindows(this.#memory, Math.min(...drivers.map((driver) => driver.features.oasBits)));
     for (const device of this.inventory.devices()) this.#installDefaultDomain(device);
@@ -225,6 +225,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
           commands: smmu.counters.commands,
           eventsRecorded: smmu.counters.eventsRecorded,
           eventsDropped: smmu.counters.eventsDropped,
+          eventsMerged: smmu.counters.eventsMerged,
         };
       }),
       devices: [...this.#tracked].map(([device, streams]) =>
@@ -296,9 +297,12 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   // Inside ---------------------------------------------------------------------------------------------------------
 
-  #addSmmu(id: IommuID): void {
+  #addSmmu(id: IommuID, mergesEvents: boolean): void {
     const host = this.inventory.iommus().find((one) => one.id === id)!;
-    const driver: SmmuDriver = new SmmuDriver(host, this.#memory, this.#frames, () => events.schedule());
+    const driver: SmmuDriver = new SmmuDriver(host, this.#memory, this.#frames, {
+      onEvents: () => events.schedule(),
+      mergesEvents,
+    });
     const events: EventQueueDriver = new EventQueueDriver({
       driver,
       memory: this.#memory,

@@ -28,6 +28,8 @@ export interface SimulatedDeviceConfig {
 export interface SimulatedConfig {
   readonly iommus: readonly SimulatedIommuConfig[];
   readonly devices: readonly SimulatedDeviceConfig[];
+  /** SMMUs merge equal event records of nested streams (IHI 0070G.b §7.3.1); default: they do not. */
+  readonly mergeEvents?: boolean;
 }
 
 export class SimulatedInventory implements Inventory {
