@@ -146,6 +146,17 @@ describe("merging of equal records (§7.3.1)", () => {
     expect(machine.eventNumbers()).toEqual([4, 2]);
   });
 
+  test("so does F_STE_FETCH", () => {
+    const machine = merging();
+    machine.smmu.write32(OFFSET.CR0, 0b1100); // SMMUEN 0: the stream table may move
+    machine.smmu.write64(OFFSET.STRTAB_BASE, 0x9000_0000n); // no memory there
+    machine.smmu.write32(OFFSET.CR0, 0b1101);
+    machine.read(SID, 0);
+    machine.read(SID, 0);
+    expect(recorded(machine)).toEqual({ recorded: 1, merged: 1 });
+    expect(machine.eventNumbers()).toEqual([3]);
+  });
+
   test("records of stalls never merge, nor does anything with them", () => {
     const machine = merging({ cd: at(1, 44), ids: { idr5: (IDS.idr5 & 0xffff) | (1 << 16) } }); // CD.S; STALL_MAX 1
     expect(machine.read(SID, 0x5000).kind).toBe("stalled");
