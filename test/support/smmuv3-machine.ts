@@ -53,6 +53,8 @@ export interface MachineOptions {
   readonly eventqBits?: number;
   /** CR2; default RECINVSID. */
   readonly cr2?: number;
+  /** The model's option; default off. */
+  readonly mergesEvents?: boolean;
 }
 
 export class Machine {
@@ -71,14 +73,15 @@ export class Machine {
     this.#ids = { ...IDS, ...options.ids };
     this.#eventqBits = options.eventqBits ?? 5;
     this.#cr2 = options.cr2 ?? 2;
-    this.smmu = new Smmu(this.#ids, this.memory, {
+    const lines = {
       eventQueue: () => {
         this.eventInterrupts += 1;
       },
       gerror: () => {
         this.gerrorInterrupts += 1;
       },
-    });
+    };
+    this.smmu = new Smmu(this.#ids, this.memory, lines, { mergesEvents: options.mergesEvents ?? false });
     this.#program(this.smmu, 0b1101); // SMMUEN, EVENTQEN, CMDQEN
   }
 

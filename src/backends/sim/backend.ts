@@ -21,6 +21,7 @@ import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
 import type {
   DmaOutcome,
+  MsiLog,
   RawStructures,
   SimulatedAccess,
   SimulatedDma,
@@ -37,6 +38,7 @@ import { FileWindows } from "./file-windows.ts";
 import { FrameShare, Frames } from "./frames.ts";
 import { type SimulatedConfig, SimulatedInventory } from "./inventory.ts";
 import { abortSTE, defaultDomainSTE, nestedSTE, type SteWords, stage2STE } from "./make-ste.ts";
+import { MsiDoorbell } from "./msi-doorbell.ts";
 import { Ioas, Part, TABLES_MAX, Vmids } from "./objects.ts";
 import { previewFaults } from "./preview.ts";
 import { type RawCommand, SmmuDriver, stallTerm } from "./smmu-driver.ts";
@@ -69,6 +71,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   readonly inventory: SimulatedInventory;
   readonly #memory = new MemoryMap();
   readonly #frames = new Frames(this.#memory);
+  readonly #doorbell = new MsiDoorbell(this.#memory);
   readonly #windows: FileWindows;
   readonly #smmus = new Map<IommuID, HostSmmu>();
   readonly #spaces = new Map<number, Ioas>();
@@ -84,7 +87,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   constructor(config: SimulatedConfig) {
     this.inventory = new SimulatedInventory(config);
-    for (const host of this.inventory.iommus()) this.#addSmmu(host.id);
+    for (const host of this.inventory.iommus()) this.#addSmmu(host.id, config.mergeEvents ?? false);
     const drivers = [...this.#smmus.values()].map((smmu) => smmu.driver);
     this.#windows = new FileWindows(this.#memory, Math.min(...drivers.map((driver) => driver.features.oasBits)));
     for (const device of this.inventory.devices()) this.#installDefaultDomain(device);
@@ -118,6 +121,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
     let part: Part;
     try {
       vmid = vmids.take();
+      this.#mapDoorbell(tables, driver);
       part = new Part({ id: this.#nextID++, ioas, driver, vmid, tables, frames });
       await ioas.addPart(part);
     } catch (error) {
@@ -188,6 +192,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
       this.#resets.set(device.id, this.#resetsOf(device.id) + 1);
       this.#name(device.id, part, undefined);
       for (const streamID of device.streamIDs) part.driver.smmu.untrackStream(streamID);
+      this.#doorbell.close(device.id);
       this.#tracked.delete(device.id);
     }
   }
@@ -231,9 +236,12 @@ class SimulatedBackend implements Backend, SimulatorControl {
           commands: smmu.counters.commands,
           eventsRecorded: smmu.counters.eventsRecorded,
           eventsDropped: smmu.counters.eventsDropped,
+          eventsMerged: smmu.counters.eventsMerged,
         };
       }),
-      devices: [...this.#tracked].map(([device, streams]) => deviceCounters(device, streams)),
+      devices: [...this.#tracked].map(([device, streams]) =>
+        deviceCounters(device, streams, this.#doorbell.total(device)),
+      ),
     };
   }
 
@@ -294,11 +302,18 @@ class SimulatedBackend implements Backend, SimulatorControl {
     return readStructures({ driver, memory: this.#memory, windows: this.#windows, ioas, streamID, substreamID });
   }
 
+  msis(id: DeviceID): MsiLog {
+    return this.#doorbell.log(id);
+  }
+
   // Inside ---------------------------------------------------------------------------------------------------------
 
-  #addSmmu(id: IommuID): void {
+  #addSmmu(id: IommuID, mergesEvents: boolean): void {
     const host = this.inventory.iommus().find((one) => one.id === id)!;
-    const driver: SmmuDriver = new SmmuDriver(host, this.#memory, this.#frames, () => events.schedule());
+    const driver: SmmuDriver = new SmmuDriver(host, this.#memory, this.#frames, {
+      onEvents: () => events.schedule(),
+      mergesEvents,
+    });
     const events: EventQueueDriver = new EventQueueDriver({
       driver,
       memory: this.#memory,
@@ -405,7 +420,19 @@ class SimulatedBackend implements Backend, SimulatorControl {
     return [{ dword0: dword0!, dword1: dword1! }];
   }
 
+  /**
+   * The host's MSI window, in every stage 2 before any device uses it; no guest mapping may overlap it, so it stays as
+   * long as the tables do. Readable too: what a read gets is the doorbell's answer, a bus error, not a stage-2 fault.
+   */
+  #mapDoorbell(tables: Stage2Tables, driver: SmmuDriver): void {
+    for (const { bytes, ipa, kind } of driver.host.reservedRegions) {
+      if (kind !== "msi") continue;
+      tables.map(ipa, this.#doorbell.base, bytes, { readable: true, writable: true, device: true });
+    }
+  }
+
   #track(device: HostDevice, driver: SmmuDriver): void {
+    this.#doorbell.open(device.id);
     this.#tracked.set(
       device.id,
       device.streamIDs.map((streamID) => driver.track(streamID)),
@@ -418,6 +445,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
     const resets = this.#resetsOf(id);
     const isReset = (): boolean => this.#resetsOf(id) !== resets || this.inventory.find(id) !== device;
     return new DmaMaster({
+      device: id,
+      doorbell: this.#doorbell,
       smmu: driver.smmu,
       memory: this.#memory,
       events,
@@ -464,7 +493,7 @@ function endOfStalls(device: HostDevice, driver: SmmuDriver): RawCommand[] {
   return driver.features.stallModel === 0 ? device.streamIDs.map(stallTerm) : [];
 }
 
-function deviceCounters(device: DeviceID, streams: readonly StreamCounters[]): DeviceCounters {
+function deviceCounters(device: DeviceID, streams: readonly StreamCounters[], msis: number): DeviceCounters {
   const sum = (of: (counters: StreamCounters) => number): number => streams.reduce((total, one) => total + of(one), 0);
   const faults: Record<string, number> = {};
   for (const stream of streams) {
@@ -475,6 +504,7 @@ function deviceCounters(device: DeviceID, streams: readonly StreamCounters[]): D
     translationsOk: sum((one) => one.translationsOk),
     translationsFaulted: sum((one) => one.translationsFaulted),
     translationsAborted: sum((one) => one.translationsAborted),
+    msis,
     faults,
   };
 }

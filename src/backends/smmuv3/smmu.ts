@@ -41,6 +41,12 @@ export interface InterruptLines {
   gerror(): void;
 }
 
+/** What an implementation may choose. */
+export interface SmmuOptions {
+  /** Equal event records are merged where the architecture allows it (§7.3.1). Off: every fault has its record. */
+  readonly mergesEvents?: boolean;
+}
+
 const TLB_ENTRIES = 8192;
 
 export class Smmu {
@@ -59,7 +65,7 @@ export class Smmu {
   readonly #translator: Translator;
   readonly #tracked = new Map<number, StreamCounters>();
 
-  constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines) {
+  constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines, options: SmmuOptions = {}) {
     const features = featuresOf(id);
     const counters = this.counters;
     this.#id = id;
@@ -77,9 +83,10 @@ export class Smmu {
       if (this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN)) irq.gerror();
     });
     const parts = { memory, features, errors: this.#errors, counters };
-    this.#events = new EventQueue(parts, () => {
+    const raise = (): void => {
       if (this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN)) irq.eventQueue();
-    });
+    };
+    this.#events = new EventQueue(parts, raise, options.mergesEvents ?? false);
     const main = new Tlb(TLB_ENTRIES);
     const stage2Tlb = new Tlb(TLB_ENTRIES);
     const stage2 = new Stage2(memory, counters, stage2Tlb);
