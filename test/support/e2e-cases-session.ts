@@ -114,14 +114,6 @@ export const SESSION_CASES: readonly BadCase[] = [
     () => ({ resumeAfter: { "0000:01:00.0": 1n } }),
     invalid('resume_after["0000:01:00.0"]'),
   ),
-  bad(
-    watchFaults,
-    "resume_after.key",
-    "someone else's",
-    () => ({ resumeAfter: { [OTHERS]: 1n } }),
-    precondition("NOT_OWNER"),
-  ),
-  bad(watchFaults, "resume_after.key", "unknown", () => ({ resumeAfter: { [UNKNOWN_DEVICE]: 1n } }), unknown("DEVICE")),
   ...[1, 99, 3_600_001, 2 ** 32 - 1].map((heartbeatMs) =>
     bad(watchFaults, "heartbeat_ms", `${heartbeatMs}`, () => ({ heartbeatMs }), invalid("heartbeat_ms")),
   ),
