@@ -39,6 +39,14 @@ export interface InterruptLines {
   gerror(): void;
 }
 
+/** Sizes of the translation caches, powers of two; 0 leaves a cache out. */
+export interface CacheSizes {
+  /** Translations of both stages, and of stage 2, each. */
+  readonly tlbEntries?: number;
+  /** Leaf tables, of each stage. */
+  readonly walkCacheEntries?: number;
+}
+
 const TLB_ENTRIES = 8192;
 
 export class Smmu {
@@ -55,7 +63,7 @@ export class Smmu {
   readonly #translator: Translator;
   readonly #tracked = new Map<number, StreamCounters>();
 
-  constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines) {
+  constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines, sizes: CacheSizes = {}) {
     const features = featuresOf(id);
     const counters = this.counters;
     this.#features = features;
@@ -74,8 +82,9 @@ export class Smmu {
     this.#events = new EventQueue(parts, () => {
       if (this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN)) irq.eventQueue();
     });
-    const main = new Tlb(TLB_ENTRIES);
-    const stage2Tlb = new Tlb(TLB_ENTRIES);
+    const { tlbEntries = TLB_ENTRIES } = sizes;
+    const main = new Tlb(tlbEntries);
+    const stage2Tlb = new Tlb(tlbEntries);
     const stage2 = new Stage2(memory, counters, stage2Tlb);
     this.#invalidator = new TlbInvalidator(main, stage2Tlb);
     this.#commands = new CommandQueue(parts, {

@@ -40,9 +40,9 @@ export class Tlb {
   readonly #info: Int32Array; // permissions [5:0], pageBits [11:6], invalidateBits [17:12]
   readonly #attributes: Int32Array;
 
-  /** @param entries a power of two */
+  /** @param entries a power of two, or 0 for a cache that keeps nothing */
   constructor(entries: number) {
-    assert((entries & (entries - 1)) === 0 && entries > 0, `a TLB of ${entries} entries is not a power of two`);
+    assert((entries & (entries - 1)) === 0, `a TLB of ${entries} entries is not a power of two`);
     this.entries = entries;
     this.#mask = entries - 1;
     this.#lo = new Int32Array(entries);
@@ -56,6 +56,7 @@ export class Tlb {
 
   /** @returns the slot that holds the address, or -1 */
   find(hi: number, lo: number, tag: number, key: number): number {
+    if (this.entries === 0) return -1;
     const slot = this.#slotOf(hi, lo, tag);
     const wanted = (lo & ~0xfff) | (key << KEY_SHIFT) | VALID;
     const matches =
@@ -65,6 +66,7 @@ export class Tlb {
 
   fill(hi: number, lo: number, tag: number, key: number, value: TlbFill): void {
     assert(key <= KEY_MAX, `TLB key ${key} is too wide`);
+    if (this.entries === 0) return;
     const slot = this.#slotOf(hi, lo, tag);
     this.#lo[slot] = (lo & ~0xfff) | (key << KEY_SHIFT) | (value.isGlobal ? GLOBAL : 0) | VALID;
     this.#hi[slot] = hi & 0xff_ffff;
