@@ -22,14 +22,14 @@ typedef struct {
   uint64_t tag, value;
 } entry;
 
-static const uint64_t *memory;
+static const char *memory;
 static uint64_t memory_base, memory_bytes, ttb, s2ttb;
 static entry s1_tables[CACHE], s2_tables[CACHE], tlb[TLB];
 
 static inline int fetch(uint64_t pa, uint64_t *descriptor) {
   uint64_t offset = pa - memory_base;
   if (offset >= memory_bytes) return 0;
-  *descriptor = memory[offset / 8];
+  *descriptor = *(const uint64_t *)(memory + offset);
   return 1;
 }
 
@@ -41,12 +41,11 @@ static inline uint64_t leaf2(uint64_t table, uint64_t ipa) {
 
 /* The table that holds the leaf, or FAULT. */
 static inline uint64_t table2(uint64_t ipa) {
-  uint64_t table = s2ttb, d;
-  for (int shift = 39; shift > 12; shift -= 9) {
-    if (!fetch(table + (ipa >> shift & 511) * 8, &d) || (d & 3) != 3) return FAULT;
-    table = d & ADDRESS;
-  }
-  return table;
+  uint64_t d;
+  if (!fetch(s2ttb + (ipa >> 39 & 511) * 8, &d) || (d & 3) != 3) return FAULT;
+  if (!fetch((d & ADDRESS) + (ipa >> 30 & 511) * 8, &d) || (d & 3) != 3) return FAULT;
+  if (!fetch((d & ADDRESS) + (ipa >> 21 & 511) * 8, &d) || (d & 3) != 3) return FAULT;
+  return d & ADDRESS;
 }
 
 static inline uint64_t stage2_cold(uint64_t ipa) {
@@ -110,7 +109,7 @@ __attribute__((noinline)) uint64_t translate_tlb(uint64_t iova) {
 
 static uint64_t run(uint64_t (*translate)(uint64_t), const uint32_t *pages, uint64_t iova, long count) {
   uint64_t sum = 0;
-  for (long i = 0; i < count; i++) sum += translate(iova + ((uint64_t)pages[i % SEQUENCE] << 12) + 8 * (i & 511));
+  for (long i = 0; i < count; i++) sum += (uint32_t)translate(iova + ((uint64_t)pages[i % SEQUENCE] << 12) + 8 * (i & 511));
   return sum;
 }
 
@@ -128,7 +127,7 @@ int main(int argc, char **argv) {
   fseek(image, 0, SEEK_END);
   memory_bytes = (uint64_t)ftell(image);
   rewind(image);
-  uint64_t *words = malloc(memory_bytes);
+  char *words = malloc(memory_bytes);
   if (!words || fread(words, 1, memory_bytes, image) != memory_bytes) return 2;
   memory = words;
   memory_base = strtoull(argv[2], 0, 10);
