@@ -9,7 +9,7 @@ import type { SmmuCounters } from "./counters.ts";
 import type { StageFault } from "./fault.ts";
 import type { PhysicalMemory } from "./memory.ts";
 import { NestedPath } from "./nested.ts";
-import { stage1Permissions, WRITE } from "./permissions.ts";
+import { stage1PermissionIndex, WRITE } from "./permissions.ts";
 import type { Stage2, Stage2Config } from "./stage2.ts";
 import type { TableFormat } from "./table-format.ts";
 import { type Tlb, TlbFill, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
@@ -98,7 +98,8 @@ export class Stage1 {
     }
     const fault = this.#byWalk(context, half.format, inHi, inLo, need) ?? this.#finish(nested, need);
     if (fault !== undefined) return fault;
-    if (this.#walk.leafTable(half.format, this.#fill)) this.#rememberTable(context, upper, lo);
+    if (this.#tables.entries > 0 && this.#walk.leafTable(half.format, this.#fill))
+      this.#rememberTable(context, upper, lo);
     this.#remember(context, upper, lo);
     return undefined;
   }
@@ -126,7 +127,8 @@ export class Stage1 {
     const needsAF = (walk.lo & AF) === 0 && !(context.affd && !context.ha);
     if (needsAF && !context.ha) return ACCESS_FAULT;
     const isClean = context.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & AP2) !== 0;
-    const granted = stage1Permissions(isClean ? walk.lo & ~AP2 : walk.lo, walk.hi, walk.tableLimits, context.controls);
+    const granted =
+      context.granted[stage1PermissionIndex(isClean ? walk.lo & ~AP2 : walk.lo, walk.hi, walk.tableLimits)]!;
     if ((granted & need) === 0) return PERMISSION_FAULT;
     const makesDirty = isClean && (need & WRITE) !== 0;
     if (needsAF || makesDirty) {

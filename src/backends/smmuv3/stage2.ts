@@ -9,7 +9,7 @@ import type { SmmuCounters } from "./counters.ts";
 import type { FaultClass, StageFault } from "./fault.ts";
 import type { Features } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
-import { isStage2Device, PERMISSION, stage2Permissions, WRITE } from "./permissions.ts";
+import { isStage2Device, PERMISSION, stage2PermissionIndex, stage2PermissionTable, WRITE } from "./permissions.ts";
 import { type DecodedSTE, translatesStage1 } from "./ste.ts";
 import { stage2Format, type TableFormat } from "./table-format.ts";
 import { type Tlb, TlbFill, tlbTag, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
@@ -22,7 +22,8 @@ export interface Stage2Config {
   readonly affd: boolean;
   readonly ha: boolean;
   readonly hd: boolean;
-  readonly xnx: boolean;
+  /** PERMISSION bits by stage2PermissionIndex(). */
+  readonly granted: Uint8Array;
   readonly fwb: boolean;
   readonly protectedWalk: boolean;
   readonly record: boolean;
@@ -39,7 +40,7 @@ export function stage2Config(ste: DecodedSTE, vmid: number, features: Features):
     affd: ste.S2AFFD === 1,
     ha,
     hd: features.httu >= 2 && ha && ste.S2HD === 1, // S2HD without S2HA behaves as neither
-    xnx: features.xnx,
+    granted: stage2PermissionTable(features.xnx),
     fwb: features.fwb && ste.S2FWB === 1,
     protectedWalk: translatesStage1(ste) && ste.S2PTW === 1,
     record: ste.S2R === 1,
@@ -124,7 +125,8 @@ export class Stage2 {
       const found = this.#walk.run(config.format, hi, lo);
       const settled = found === WALK.OK ? this.#settle(config, need, kind) : SETTLED.NOT_WALKED;
       if (settled === SETTLED.OK) {
-        if (this.#walk.leafTable(config.format, this.#fill)) this.#rememberTable(config, hi, lo);
+        if (this.#tables.entries > 0 && this.#walk.leafTable(config.format, this.#fill))
+          this.#rememberTable(config, hi, lo);
         this.#remember(config, hi, lo);
         return undefined;
       }
@@ -143,7 +145,7 @@ export class Stage2 {
     const needsAF = (walk.lo & AF) === 0 && !(config.affd && !config.ha);
     if (needsAF && !config.ha) return SETTLED.ACCESS;
     const isClean = config.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & S2AP_WRITE) === 0;
-    const granted = stage2Permissions(isClean ? walk.lo | S2AP_WRITE : walk.lo, walk.hi, config.xnx);
+    const granted = config.granted[stage2PermissionIndex(isClean ? walk.lo | S2AP_WRITE : walk.lo, walk.hi)]!;
     const memAttr = (walk.lo >>> 2) & 0xf;
     const isForbidden = kind !== "IN" && config.protectedWalk && isStage2Device(memAttr, config.fwb);
     if ((granted & need) === 0 || isForbidden) return SETTLED.PERMISSION;

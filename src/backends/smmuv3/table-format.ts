@@ -31,6 +31,8 @@ export interface TableFormat {
   readonly bigEndian: boolean;
   /** Table descriptors restrict what is below them (stage 1 with HAD=0). */
   readonly hierarchical: boolean;
+  /** Little-endian 4 KiB tables of 48 bits, none concatenated, whose Table descriptors do nothing but lead on. */
+  readonly isPlain: boolean;
   /** The walker sets the Access flag of Table descriptors. */
   readonly haft: boolean;
 }
@@ -92,6 +94,7 @@ function build(shape: Shape, features: Features): TableFormat {
   const wide64k = shape.pageBits === 16 && features.oasBits >= 52;
   // 64-byte alignment is imposed where 52-bit output is configured (§5.4 TTB0, §5.2 S2TTB)
   const alignBits = Math.max(startIndexBits + 3, shape.outputBits >= 52 ? 6 : 4);
+  const isSpecial = shape.ds || shape.bigEndian || shape.hierarchical || shape.haft;
   const base = alignDown(shape.table, alignBits);
   return Object.freeze({
     pageBits: shape.pageBits,
@@ -106,6 +109,7 @@ function build(shape: Shape, features: Features): TableFormat {
     blockLevels: blockLevels(shape.pageBits, shape.ds, wide64k),
     bigEndian: shape.bigEndian,
     hierarchical: shape.hierarchical,
+    isPlain: shape.pageBits === 12 && shape.startLevel >= 0 && startIndexBits <= 9 && !isSpecial,
     haft: shape.haft,
   });
 }

@@ -81,6 +81,7 @@ export class TableWalk {
    * @param inLo  bits [31:0]
    */
   run(format: TableFormat, inHi: number, inLo: number): WalkResult {
+    if (format.isPlain && this.#path === undefined && this.#runPlain(format, inHi, inLo)) return WALK.OK;
     const stride = format.pageBits - 3;
     let level = format.startLevel;
     let shift = format.pageBits + (3 - level) * stride;
@@ -110,6 +111,45 @@ export class TableWalk {
       shift -= stride;
       mask = (1 << stride) - 1;
     }
+  }
+
+  /**
+   * The most frequent walk, to a page by way of plain 4 KiB tables inside the window; state is kept in locals.
+   *
+   * @returns false when it met anything else, with nothing counted or changed: run() starts over
+   */
+  #runPlain(format: TableFormat, inHi: number, inLo: number): boolean {
+    const { words, hi: windowHi, lo: windowLo, bytes } = this.#window;
+    const limit = format.outputBits - 32;
+    let hi = format.baseHi;
+    let lo = format.baseLo;
+    let offset = 0;
+    for (let level = format.startLevel; level < 3; level++) {
+      const index = level === 2 ? inLo >>> 21 : level === 1 ? (inHi << 2) | (inLo >>> 30) : inHi >>> 7;
+      offset = (lo - windowLo + ((index & 0x1ff) << 3)) >>> 0;
+      if (hi !== windowHi || offset >= bytes) return false;
+      const word = words[offset >>> 2]!;
+      hi = words[(offset >>> 2) + 1]! & 0xffff;
+      if ((word & 3) !== 3 || hi >>> limit !== 0) return false;
+      lo = word & -0x1000;
+    }
+    const leafLo = lo | ((inLo >>> 9) & 0xff8);
+    offset = (leafLo - windowLo) >>> 0;
+    if (hi !== windowHi || offset >= bytes) return false;
+    const word = words[offset >>> 2]!;
+    const upper = words[(offset >>> 2) + 1]!;
+    const outHi = upper & 0xffff;
+    if ((word & 3) !== 3 || outHi >>> limit !== 0) return false;
+    this.#counters.transTableWalkAccess += 4 - format.startLevel;
+    this.#paHi = this.#descriptorHi = hi;
+    this.#paLo = this.#descriptorLo = leafLo;
+    this.#bigEndian = false;
+    this.lo = word;
+    this.hi = upper;
+    this.outHi = outHi;
+    this.outLo = (word & -0x1000) | (inLo & 0xfff);
+    this.leafBits = CACHED_PAGE_BITS;
+    return true;
   }
 
   /** Reads the leaf from the table in `slot` of a walk cache: what run() comes to below that table. */

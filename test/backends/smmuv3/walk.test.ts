@@ -20,6 +20,7 @@ const FORMAT_4K: TableFormat = {
   blockLevels: 0b110,
   bigEndian: false,
   hierarchical: true,
+  isPlain: false,
   haft: false,
 };
 
