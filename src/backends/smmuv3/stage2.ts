@@ -122,7 +122,7 @@ export class Stage2 {
   #byWalk(config: Stage2Config, hi: number, lo: number, need: number, kind: FaultClass): StageFault | undefined {
     const ipa = joinNumber(hi, lo);
     for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
-      const found = this.#walk.run(config.format, hi, lo);
+      const found = this.#walk.runDirect(config.format, hi, lo);
       const settled = found === WALK.OK ? this.#settle(config, need, kind) : SETTLED.NOT_WALKED;
       if (settled === SETTLED.OK) {
         if (this.#tables.entries > 0 && this.#walk.leafTable(config.format, this.#fill))

@@ -81,7 +81,6 @@ export class TableWalk {
    * @param inLo  bits [31:0]
    */
   run(format: TableFormat, inHi: number, inLo: number): WalkResult {
-    if (format.isPlain && this.#path === undefined && this.#runPlain(format, inHi, inLo)) return WALK.OK;
     const stride = format.pageBits - 3;
     let level = format.startLevel;
     let shift = format.pageBits + (3 - level) * stride;
@@ -111,6 +110,11 @@ export class TableWalk {
       shift -= stride;
       mask = (1 << stride) - 1;
     }
+  }
+
+  /** run() of tables that hold physical addresses. */
+  runDirect(format: TableFormat, inHi: number, inLo: number): WalkResult {
+    return format.isPlain && this.#runPlain(format, inHi, inLo) ? WALK.OK : this.run(format, inHi, inLo);
   }
 
   /**
