@@ -52,6 +52,7 @@ const CASTS = new Map([
 ]);
 
 const THROUGH: TestedThrough = [
+  [/^src\/backends\/smmuv3\/explain(?:\/|\.ts$)/, "test/oracle/golden.test.ts"],
   [/^src\/backends\/sim\/objects\.ts$/, "test/backends/sim/contract.test.ts"],
   [/^src\/server\/config\//, "test/server/config.test.ts"],
   [/^src\/metrics\//, "test/metrics/metrics.test.ts"],

@@ -12,7 +12,7 @@ import {
   type Translation,
 } from "../../src/client/client.ts";
 import type { GoldenCase, GoldenTranslation } from "../../test/golden/case.ts";
-import { type Expected, expectedNested, writeGuestRam } from "./guest-image.ts";
+import { type Expected, expectedNested, HOST_MSI_WINDOW, writeGuestRam } from "./guest-image.ts";
 import type { GuestLayout, Piece } from "./guest-layout.ts";
 
 const MAPPINGS_PER_CALL = 8192;
@@ -111,7 +111,7 @@ export async function replay(
   rows: readonly GoldenTranslation[],
   progress: (done: number, total: number) => void = () => {},
 ): Promise<{ agreed: number; disagreements: Disagreement[] }> {
-  const base = await ramPhysicalBase(guest, device);
+  const bases = { ram: await ramPhysicalBase(guest, device), doorbell: await doorbellPhysicalBase(guest, device) };
   const disagreements: Disagreement[] = [];
   for (let from = 0; from < rows.length; from += TRANSLATIONS_PER_CALL) {
     const batch = rows.slice(from, from + TRANSLATIONS_PER_CALL);
@@ -120,7 +120,7 @@ export async function replay(
       batch.map((row) => access(guest.golden, row)),
     );
     batch.forEach((row, at) => {
-      const expected = describeExpected(expectedNested(row, guest.layout), base);
+      const expected = describeExpected(expectedNested(row, guest.layout), bases);
       const got = describeAnswer(answers[at]!);
       if (expected !== got) disagreements.push({ row, index: from + at, expected, got });
     });
@@ -156,6 +156,15 @@ async function ramPhysicalBase(guest: Guest, device: string): Promise<number> {
   return Number(window.pa);
 }
 
+/** Physical address that the host's MSI window leads to. */
+async function doorbellPhysicalBase(guest: Guest, device: string): Promise<number> {
+  const { doorbell } = await guest.session.simulator.listMsis(device);
+  if (Number(doorbell?.ipa) !== HOST_MSI_WINDOW.ipa || Number(doorbell?.bytes) !== HOST_MSI_WINDOW.bytes) {
+    throw new Error(`the host's MSI window is ${doorbell?.bytes} bytes at ${doorbell?.ipa}`);
+  }
+  return Number(doorbell?.pa);
+}
+
 function access(golden: GoldenCase, row: GoldenTranslation) {
   const kind = { r: AccessKind.ACCESS_KIND_READ, w: AccessKind.ACCESS_KIND_WRITE, x: AccessKind.ACCESS_KIND_EXECUTE };
   return {
@@ -166,10 +175,12 @@ function access(golden: GoldenCase, row: GoldenTranslation) {
   };
 }
 
-function describeExpected(expected: Expected, base: number): string {
+function describeExpected(expected: Expected, bases: { ram: number; doorbell: number }): string {
   switch (expected.kind) {
     case "ok":
-      return ok(expected.ipa, base + expected.fileOffset, expected.pageBytes);
+      return ok(expected.ipa, bases.ram + expected.fileOffset, expected.pageBytes);
+    case "msi":
+      return ok(expected.ipa, bases.doorbell + expected.windowOffset, expected.pageBytes);
     case "abort":
       return "aborted silently";
     case "fault":

@@ -15,6 +15,8 @@ export interface IommuCounters {
   readonly commands: number;
   readonly eventsRecorded: number;
   readonly eventsDropped: number;
+  /** Faults whose record was merged with the one before it. */
+  readonly eventsMerged: number;
 }
 
 /** One attached device since it was attached. */
@@ -26,6 +28,8 @@ export interface DeviceCounters {
   readonly translationsFaulted: number;
   /** Transactions terminated silently (abort STE). */
   readonly translationsAborted: number;
+  /** DMA writes that arrived at the host's MSI doorbell; natively nobody counts them: 0. */
+  readonly msis: number;
   /** Faults by event name. */
   readonly faults: Readonly<Record<string, number>>;
 }

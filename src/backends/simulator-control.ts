@@ -52,6 +52,26 @@ export interface RawStructures {
   readonly windows: readonly { readonly path: string; readonly pa: number; readonly bytes: number }[];
 }
 
+/** An interrupt message: a device's write to the host's MSI window. */
+export interface Msi {
+  /** From 1 since the device was attached. */
+  readonly sequence: number;
+  readonly streamID: number;
+  /** 32 bits. */
+  readonly data: number;
+  /** Where in the window. */
+  readonly ipa: number;
+}
+
+export interface MsiLog {
+  /** Since the device was attached, those pushed out included. */
+  readonly total: number;
+  /** The latest, oldest first. */
+  readonly msis: readonly Msi[];
+  /** Where stage 2 leads the window. */
+  readonly doorbell: { readonly ipa: number; readonly pa: number; readonly bytes: number };
+}
+
 export interface SimulatorControl {
   addDevice(device: HostDevice): void;
   removeDevice(device: DeviceID): Promise<void>;
@@ -67,4 +87,5 @@ export interface SimulatorControl {
     substreamID: number,
     space: AddressSpaceHandle | undefined,
   ): RawStructures;
+  msis(device: DeviceID): MsiLog;
 }

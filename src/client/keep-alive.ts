@@ -1,16 +1,19 @@
 // Keeps a session's lease alive: a message every third of its length, on a stream that is opened again when it breaks.
-// The lease is lost when the broker says so, or when nothing has renewed it for its whole length.
+// The lease is lost when the broker says so, and only then: a broker that stood still gives every lease its full length
+// again, so silence is told (unanswered) and renewing goes on.
 
-import { type ClientDuplexStream, type ServiceError, status } from "@grpc/grpc-js";
+import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type { iommubroker } from "../server/rpc/codec.ts";
 import { BROKER } from "../server/rpc/services.ts";
 import type { Channel } from "./channel.ts";
-import { BrokerCallError, fromServiceError } from "./error.ts";
+import { type BrokerCallError, fromServiceError } from "./error.ts";
 
 /** What the broker tells a session's owner. */
 export type Notice =
   | { readonly kind: "deviceRemoved"; readonly device: string }
-  | { readonly kind: "draining"; readonly graceMs: number };
+  | { readonly kind: "draining"; readonly graceMs: number }
+  /** No answer for a whole lease: the broker is gone or stands still. Told once until it answers again. */
+  | { readonly kind: "unanswered"; readonly leaseMs: number };
 
 export interface KeepAliveListeners {
   /** The session is gone: its devices are aborted and given back. Called at most once. */
@@ -30,6 +33,9 @@ export class KeepAlive {
   readonly #timer: NodeJS.Timeout;
   #stream: Stream | undefined;
   #renewedMs = performance.now();
+  /** A renewal is on its way. */
+  #isWaiting = false;
+  #isUnanswered = false;
 
   constructor(channel: Channel, lease: { token: string; leaseMs: number }, listeners: KeepAliveListeners) {
     this.#channel = channel;
@@ -53,20 +59,23 @@ export class KeepAlive {
       this.stop(); // by its own side: that is no loss to tell of, and a timer must not throw
       return;
     }
-    if (performance.now() - this.#renewedMs >= this.#leaseMs) {
-      this.#lose(noRenewal(this.#leaseMs));
-      return;
+    if (!this.#isUnanswered && performance.now() - this.#renewedMs >= this.#leaseMs) {
+      this.#isUnanswered = true;
+      this.#listeners.onNotice?.({ kind: "unanswered", leaseMs: this.#leaseMs });
     }
     this.#stream ??= this.#open();
+    if (this.#isWaiting) return; // what is sent into silence only piles up
+    this.#isWaiting = true;
     this.#stream.write({});
   }
 
   #open(): Stream {
     const stream = this.#channel.bidiStream(BROKER.keepSessionAlive, this.#token);
+    this.#isWaiting = false;
     stream.on("data", (message: iommubroker.v1.KeepSessionAliveResponse) => {
       if (this.#stream !== stream) return;
       if (message.notice) this.#tell(message.notice);
-      else this.#renewedMs = performance.now();
+      else this.#answered();
     });
     stream.on("error", (error: ServiceError) => {
       if (this.#stream !== stream) return;
@@ -80,6 +89,12 @@ export class KeepAlive {
     return stream;
   }
 
+  #answered(): void {
+    this.#renewedMs = performance.now();
+    this.#isWaiting = false;
+    this.#isUnanswered = false;
+  }
+
   #tell(notice: iommubroker.v1.SessionNotice): void {
     if (notice.deviceRemoved) {
       this.#listeners.onNotice?.({ kind: "deviceRemoved", device: notice.deviceRemoved.device });
@@ -91,14 +106,4 @@ export class KeepAlive {
     this.stop();
     this.#listeners.onLost?.(error);
   }
-}
-
-function noRenewal(leaseMs: number): BrokerCallError {
-  return new BrokerCallError(`the broker has not renewed the lease for its ${leaseMs} ms`, {
-    code: status.UNAVAILABLE,
-    reason: "LEASE_NOT_RENEWED",
-    metadata: { lease_ms: String(leaseMs) },
-    fields: [],
-    retryAfterMs: undefined,
-  });
 }

@@ -35,6 +35,7 @@ export type BindOutcome = Decoded<"BindGuestStageResponse">;
 export type DmaResult = Decoded<"DmaResult">;
 export type Translation = Decoded<"Translation">;
 export type Structures = Decoded<"ReadStructuresResponse">;
+export type Msis = Decoded<"ListMsisResponse">;
 
 /** What became of one request of a batch. */
 export type BatchResult = { readonly response: BindOutcome } | { readonly error: BrokerCallError };

@@ -44,4 +44,9 @@ export class SimulatorClient {
   ): Promise<messages.Structures> {
     return await this.#channel.unary(SIMULATOR.readStructures, request, this.#token, options);
   }
+
+  /** The interrupt messages that the device has sent since it was attached. */
+  async listMsis(device: string, options?: CallOptions): Promise<messages.Msis> {
+    return await this.#channel.unary(SIMULATOR.listMsis, { device }, this.#token, options);
+  }
 }

@@ -15,6 +15,12 @@ export const METRICS = {
     help: "Architected faults of an attached device since it was attached, by event name.",
     labels: ["device", "event_type"],
   },
+  msis: {
+    type: "counter",
+    name: "iommu_msis_total",
+    help: "DMA writes of an attached device that arrived at the host's MSI doorbell since it was attached.",
+    labels: ["device"],
+  },
   transactions: {
     type: "counter",
     name: "iommu_transactions_total",
@@ -67,6 +73,12 @@ export const METRICS = {
     type: "counter",
     name: "iommu_events_dropped_total",
     help: "Records lost because an event queue was full.",
+    labels: ["iommu"],
+  },
+  eventsMerged: {
+    type: "counter",
+    name: "iommu_events_merged_total",
+    help: "Faults without a record of their own: it was equal to the one before it.",
     labels: ["iommu"],
   },
   stageState: {

@@ -67,6 +67,7 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "simulated_host_physical_address_space",
   "simulated_host_ram_bytes",
   "stage2_leaves_per_address_space",
+  "stage2_tables_per_virtual_iommu",
   "vmids",
 ]);
 const OTHER_LIMIT = "other";

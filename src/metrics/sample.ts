@@ -76,6 +76,7 @@ function iommuSampler(registry: Registry): (iommus: readonly IommuCounters[]) =>
     [counter(registry, METRICS.commands), (from) => from.commands],
     [counter(registry, METRICS.eventsRecorded), (from) => from.eventsRecorded],
     [counter(registry, METRICS.eventsDropped), (from) => from.eventsDropped],
+    [counter(registry, METRICS.eventsMerged), (from) => from.eventsMerged],
   ];
   return (iommus) => {
     for (const [metric, read] of rows) {
@@ -88,14 +89,17 @@ function iommuSampler(registry: Registry): (iommus: readonly IommuCounters[]) =>
 function deviceSampler(registry: Registry): (devices: readonly DeviceCounters[], shown: ReadonlySet<string>) => void {
   const translations = counter(registry, METRICS.translations);
   const faults = counter(registry, METRICS.faults);
+  const msis = counter(registry, METRICS.msis);
   return (devices, shown) => {
     translations.reset();
     faults.reset();
+    msis.reset();
     for (const each of devices) {
       const device = shown.has(each.device) ? each.device : OVERFLOW;
       translations.inc({ device, outcome: "ok" }, each.translationsOk);
       translations.inc({ device, outcome: "fault" }, each.translationsFaulted);
       translations.inc({ device, outcome: "abort" }, each.translationsAborted);
+      msis.inc({ device }, each.msis);
       for (const event_type of EXPECTED_EVENTS) faults.inc({ device, event_type }, 0);
       for (const [event_type, count] of Object.entries(each.faults)) faults.inc({ device, event_type }, count);
     }

@@ -54,6 +54,7 @@ export interface SimulatedInventory {
     readonly streamIDs: readonly number[];
     readonly pasidBits: number;
   }[];
+  readonly mergeEvents: boolean;
 }
 
 export interface Config {

@@ -82,12 +82,15 @@ describe("an open session", () => {
     await renewals(server, 2);
   });
 
-  test("is lost when nothing has renewed it for the whole lease", async () => {
+  test("that nobody answers for its whole length is told once, and renewed again when the daemon is back", async () => {
     const server = await serve();
-    const { lost } = await kept(server, 90);
+    const { notices, noticed } = await kept(server, 90);
     await renewals(server, 1);
     server.stop();
-    expect((await lost).reason).toBe("LEASE_NOT_RENEWED");
+    await noticed;
+    expect(notices).toEqual([{ kind: "unanswered", leaseMs: 90 }]);
+    await server.restart();
+    await renewals(server, 3);
   });
 
   test("is renewed no more, without a throw, once the whole client is closed", async () => {

@@ -1,11 +1,12 @@
 // Every Linux stage-1 case, nested, over gRPC: the guest's own tables on a stage 2 that is permuted and made of 4 KiB,
 // 2 MiB and 1 GiB pieces. IPA, PA, page size and fault of each row are compared, and the event records of the faults.
+// A row that writes to the host's MSI window is also sent as DMA, and must be listed as an MSI.
 // C_BAD_STREAMID rows are about the guest's stream table, which a VMM reads itself: they are counted, not replayed.
 
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BrokerProcess, startBroker } from "../../examples/support/broker-process.ts";
-import { usedAddresses } from "../../examples/support/guest-image.ts";
+import { expectedNested, usedAddresses } from "../../examples/support/guest-image.ts";
 import { guestLayout } from "../../examples/support/guest-layout.ts";
 import { guestSTE } from "../../examples/support/guest-stream-table.ts";
 import {
@@ -33,6 +34,7 @@ const FIRST_STREAM_ID = 0x1000;
 let broker: BrokerProcess;
 let client: BrokerClient;
 let added = 0;
+let msisSent = 0;
 
 beforeAll(async () => {
   broker = await startBroker();
@@ -65,6 +67,10 @@ describe.each(["first", "last"] as const)("with the %s GiB as one block", (gigab
   });
 });
 
+test("writes to the MSI window were among them", () => {
+  expect(msisSent).toBeGreaterThan(0);
+});
+
 async function runStream(guest: Guest, streamID: number, rows: readonly GoldenTranslation[]): Promise<number> {
   const { golden, session } = guest;
   const ste = golden.ste?.map(BigInt) ?? guestSTE(golden, streamID);
@@ -83,7 +89,28 @@ async function runStream(guest: Guest, streamID: number, rows: readonly GoldenTr
   const wrong = faulting.map((row, index) => recordMismatch(guest, row, events[index]!)).filter(Boolean);
   expect(wrong.slice(0, 3)).toEqual([]);
   expect(events.every((event) => event.virtualStreamId === streamID)).toBe(true);
+  await sendMsis(guest, device, rows);
   return rows.length;
+}
+
+async function sendMsis({ layout, session }: Guest, device: string, rows: readonly GoldenTranslation[]): Promise<void> {
+  const sent = rows.flatMap((row) => {
+    const expected = expectedNested(row, layout);
+    if (expected.kind !== "msi" || row.access !== "w" || expected.ipa % 4 !== 0) return [];
+    return [{ iova: BigInt(row.iova), substreamId: row.ssid ?? undefined, ipa: BigInt(expected.ipa) }];
+  });
+  const accesses = sent.map(({ iova, substreamId }, index) => ({
+    iova,
+    substreamId,
+    write: Uint8Array.of(index, 0, 0, 1),
+  }));
+  await session.simulator.dma(device, accesses);
+  const { msis, total } = await session.simulator.listMsis(device);
+  expect(msis.map(({ data, ipa }) => ({ data, ipa }))).toEqual(
+    sent.map(({ ipa }, index) => ({ data: 0x0100_0000 + index, ipa })),
+  );
+  expect(total).toBe(BigInt(sent.length));
+  msisSent += sent.length;
 }
 
 async function collect(watch: FaultWatch, count: number): Promise<FaultEvent[]> {

@@ -6,7 +6,14 @@ import { connect as connectSocket } from "node:net";
 import { join } from "node:path";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { BrokerCallError, type BrokerSession, connect, Stage1Mode, StageState } from "../../src/client/client.ts";
+import {
+  BrokerCallError,
+  type BrokerSession,
+  connect,
+  type Notice,
+  Stage1Mode,
+  StageState,
+} from "../../src/client/client.ts";
 import { TOKEN_KEY } from "../../src/server/rpc/token.ts";
 import { DaemonDirectory } from "../support/e2e-daemon.ts";
 import { bugLines, RawClient } from "../support/e2e-refusal.ts";
@@ -93,13 +100,13 @@ describe("kill -9", () => {
     expect(bugLines(second.log)).toEqual([]);
   });
 
-  test("and no new daemon: the session is lost when its lease is over", async () => {
+  test("and no new daemon: the client is told that nobody answers when its lease is over, and goes on asking", async () => {
     const directory = new DaemonDirectory({ limits: { lease_ttl_min_ms: 500 } });
     const daemon = await directory.start();
-    const { promise: lost, resolve: onLost } = Promise.withResolvers<BrokerCallError>();
-    const session = await clientOf(directory).openSession({ displayName: "orphan", leaseTtlMs: 900, onLost });
+    const { promise: noticed, resolve: onNotice } = Promise.withResolvers<Notice>();
+    const session = await clientOf(directory).openSession({ displayName: "orphan", leaseTtlMs: 900, onNotice });
     daemon.process.kill("SIGKILL");
-    expect(await lost).toMatchObject({ codeName: "UNAVAILABLE", reason: "LEASE_NOT_RENEWED" });
+    expect(await noticed).toEqual({ kind: "unanswered", leaseMs: 900 });
     session.abandon();
   });
 });

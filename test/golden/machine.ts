@@ -2,7 +2,7 @@
 // WatchedMemory remembers which descriptors an access changed, so that a case can start each access from the same pages.
 
 import { MemoryMap, type MemoryRegion, type PhysicalMemory, RamRegion } from "../../src/backends/smmuv3/memory.ts";
-import { type Access, type IdRegisters, type Outcome, Smmu } from "../../src/backends/smmuv3/smmu.ts";
+import { type Access, type IdRegisters, type Outcome, Smmu, type Transaction } from "../../src/backends/smmuv3/smmu.ts";
 import { REGISTER } from "../../src/spec/registers.ts";
 import { type GoldenCase, type GoldenTranslation, PAGE_BYTES } from "./case.ts";
 
@@ -32,15 +32,7 @@ export class CaseMachine {
   }
 
   run(golden: GoldenCase, row: GoldenTranslation): Outcome {
-    const streamID = row.stream_id ?? golden.stream_id;
-    if (streamID === null || streamID === undefined) throw new Error("a translation without a stream");
-    return this.smmu.translate({
-      streamID,
-      ...(row.ssid === null ? {} : { substreamID: row.ssid }),
-      iova: BigInt(row.iova),
-      access: ACCESS[row.access],
-      privileged: row.privileged ?? golden.privileged ?? false,
-    });
+    return this.smmu.translate(transactionOf(golden, row));
   }
 
   /** The records written since the last call, in queue order, as hexadecimal text. */
@@ -57,6 +49,19 @@ export class CaseMachine {
       this.smmu.write32(REGISTER.EVENTQ_CONS, (cons + 1) % 2 ** (this.#queueBits + 1));
     }
   }
+}
+
+/** The access that a row of a case makes. */
+export function transactionOf(golden: GoldenCase, row: GoldenTranslation): Transaction {
+  const streamID = row.stream_id ?? golden.stream_id;
+  if (streamID === null || streamID === undefined) throw new Error("a translation without a stream");
+  return {
+    streamID,
+    ...(row.ssid === null ? {} : { substreamID: row.ssid }),
+    iova: BigInt(row.iova),
+    access: ACCESS[row.access],
+    privileged: row.privileged ?? golden.privileged ?? false,
+  };
 }
 
 /** Builds the case's memory: RAM with the delivered pages; everything else aborts. */

@@ -47,12 +47,21 @@ function iommuCounters(over: Partial<IommuCounters> = {}): IommuCounters {
     commands: 0,
     eventsRecorded: 0,
     eventsDropped: 0,
+    eventsMerged: 0,
     ...over,
   };
 }
 
 function deviceCounters(id: typeof NIC, over: Partial<DeviceCounters> = {}): DeviceCounters {
-  return { device: id, translationsOk: 0, translationsFaulted: 0, translationsAborted: 0, faults: {}, ...over };
+  return {
+    device: id,
+    translationsOk: 0,
+    translationsFaulted: 0,
+    translationsAborted: 0,
+    msis: 0,
+    faults: {},
+    ...over,
+  };
 }
 
 function device(id: typeof NIC, state: StageState, generation: number): Census["devices"][number] {
@@ -104,14 +113,16 @@ test("an attached device's series begin at zero, with the backend's numbers afte
     expect(before.get(`iommu_translations_total{device="${NIC}",outcome="${outcome}"}`), outcome).toBe(0);
   }
   expect(before.get(`iommu_faults_total{device="${NIC}",event_type="C_BAD_CD"}`)).toBe(0);
+  expect(before.get(`iommu_msis_total{device="${NIC}"}`)).toBe(0);
   const faults = { C_BAD_CD: 2, F_VMS_FETCH: 1 };
   counters.devices = [
-    deviceCounters(NIC, { translationsOk: 7, translationsFaulted: 3, translationsAborted: 1, faults }),
+    deviceCounters(NIC, { translationsOk: 7, translationsFaulted: 3, translationsAborted: 1, msis: 5, faults }),
   ];
   const after = await scraped(subject);
   expect(after.get(`iommu_translations_total{device="${NIC}",outcome="ok"}`)).toBe(7);
   expect(after.get(`iommu_translations_total{device="${NIC}",outcome="fault"}`)).toBe(3);
   expect(after.get(`iommu_translations_total{device="${NIC}",outcome="abort"}`)).toBe(1);
+  expect(after.get(`iommu_msis_total{device="${NIC}"}`)).toBe(5);
   expect(after.get(`iommu_faults_total{device="${NIC}",event_type="C_BAD_CD"}`)).toBe(2);
   expect(after.get(`iommu_faults_total{device="${NIC}",event_type="F_VMS_FETCH"}`)).toBe(1);
 });
@@ -164,6 +175,7 @@ test("each hardware counter is its own series of each IOMMU", async () => {
     commands: 7,
     eventsRecorded: 8,
     eventsDropped: 9,
+    eventsMerged: 10,
   };
   counters.iommus = [iommuCounters(numbers), iommuCounters({ iommu: iommuID("smmu1") })];
   const found = await scraped(metrics());
@@ -177,9 +189,10 @@ test("each hardware counter is its own series of each IOMMU", async () => {
     "iommu_commands_total",
     "iommu_events_recorded_total",
     "iommu_events_dropped_total",
+    "iommu_events_merged_total",
   ];
-  expect(names.map((name) => found.get(`${name}{iommu="smmu0"}`))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  expect(names.map((name) => found.get(`${name}{iommu="smmu1"}`))).toEqual(Array(9).fill(0));
+  expect(names.map((name) => found.get(`${name}{iommu="smmu0"}`))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  expect(names.map((name) => found.get(`${name}{iommu="smmu1"}`))).toEqual(Array(10).fill(0));
 });
 
 test("the census is shown as gauges", async () => {

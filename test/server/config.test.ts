@@ -207,6 +207,14 @@ describe("complaints name the place, the setting, the value and what would be ri
 });
 
 describe("the simulated inventory", () => {
+  test("SMMUs merge event records only when told to", () => {
+    const text = "simulated: { iommus: [{ id: a }], merge_events: ";
+    expect(configOf({}).simulated.mergeEvents).toBe(false);
+    expect(configOf({ file: yaml("simulated: { iommus: [{ id: a }] }") }).simulated.mergeEvents).toBe(false);
+    expect(configOf({ file: yaml(`${text}true }`) }).simulated.mergeEvents).toBe(true);
+    expect(complaints(`${text}1 }`).join()).toContain("simulated.merge_events: 1 must be true or false");
+  });
+
   const iommus = "iommus: [{ id: a, registers: { idr0: 0x1 } }, { id: b }]";
 
   test("registers in hexadecimal, and StreamIDs and PASID bits, arrive as numbers", () => {

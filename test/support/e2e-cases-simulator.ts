@@ -19,7 +19,7 @@ import {
 } from "./e2e-case.ts";
 import { IDLE, NESTED, OTHERS, RAM_BYTES, RAM_IPA, SIBLING } from "./e2e-world.ts";
 
-const { addDevice, dma, readMemory, readStructures, removeDevice, translate, writeMemory } = SIMULATOR;
+const { addDevice, dma, listMsis, readMemory, readStructures, removeDevice, translate, writeMemory } = SIMULATOR;
 const TOP = 2n ** 64n;
 
 function badDevice(fields: string, wrong: string, changes: AddDevice, expected: Expected): BadCase {
@@ -67,6 +67,7 @@ const DEVICE_CASES: readonly BadCase[] = [
   bad(dma, "device", wrong, () => ({ device, accesses: [{ readBytes: 8 }] }), expected),
   bad(translate, "device", wrong, () => ({ device, accesses: [{}] }), expected),
   bad(readStructures, "device", wrong, () => ({ device }), expected),
+  bad(listMsis, "device", wrong, () => ({ device }), expected),
   ...(device === IDLE ? [] : [bad(removeDevice, "device", wrong, () => ({ device }), expected)]),
 ]);
 

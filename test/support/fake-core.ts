@@ -296,6 +296,12 @@ export class FakeCore implements Core {
         registers: [{ name: "STRTAB_BASE", offset: 0x80, value: 2n ** 62n + 1n }],
         windows: [{ path: "/ram", pa: 2 ** 40, bytes: 4096 }],
       }),
+    msis: (session, device) =>
+      this.#answer("simulator.msis", session, [device], {
+        total: 2 ** 53 - 1,
+        msis: [{ sequence: 2 ** 53 - 1, streamID: 0xffff_ffff, data: 0xffff_fffe, ipa: 0x0801_0040 }],
+        doorbell: { ipa: 0x0800_0000, pa: 2 ** 52 - 2 ** 20, bytes: 2 ** 20 },
+      }),
   };
 
   async reapExpired(): Promise<void> {}

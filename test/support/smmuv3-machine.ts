@@ -3,7 +3,7 @@
 // Source of the command layouts: IHI 0070G.b §4.
 
 import { MemoryMap, RamRegion } from "../../src/backends/smmuv3/memory.ts";
-import { type Access, type CacheSizes, type IdRegisters, type Outcome, Smmu } from "../../src/backends/smmuv3/smmu.ts";
+import { type Access, type IdRegisters, type Outcome, Smmu, type SmmuOptions } from "../../src/backends/smmuv3/smmu.ts";
 import { at, type Doublewords } from "./smmuv3-tables.ts";
 
 export const RAM_BASE = 0x4000_0000;
@@ -53,6 +53,8 @@ export interface MachineOptions {
   readonly eventqBits?: number;
   /** CR2; default RECINVSID. */
   readonly cr2?: number;
+  /** The model's option; default off. */
+  readonly mergesEvents?: boolean;
 }
 
 export class Machine {
@@ -71,19 +73,20 @@ export class Machine {
     this.#ids = { ...IDS, ...options.ids };
     this.#eventqBits = options.eventqBits ?? 5;
     this.#cr2 = options.cr2 ?? 2;
-    this.smmu = new Smmu(this.#ids, this.memory, {
+    const lines = {
       eventQueue: () => {
         this.eventInterrupts += 1;
       },
       gerror: () => {
         this.gerrorInterrupts += 1;
       },
-    });
+    };
+    this.smmu = new Smmu(this.#ids, this.memory, lines, { mergesEvents: options.mergesEvents ?? false });
     this.#program(this.smmu, 0b1101); // SMMUEN, EVENTQEN, CMDQEN
   }
 
   /** Another SMMU on the same memory with nothing cached; it records no events. */
-  coldCopy(caches: CacheSizes = {}): Smmu {
+  coldCopy(caches: SmmuOptions = {}): Smmu {
     const smmu = new Smmu(this.#ids, this.memory, { eventQueue: () => {}, gerror: () => {} }, caches);
     this.#program(smmu, 0b0001);
     return smmu;

@@ -21,6 +21,7 @@ import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
 import type {
   DmaOutcome,
+  MsiLog,
   RawStructures,
   SimulatedAccess,
   SimulatedDma,
@@ -34,20 +35,26 @@ import type { VSTE } from "../vste.ts";
 import { DmaMaster } from "./dma-master.ts";
 import { EventQueueDriver } from "./eventq-driver.ts";
 import { FileWindows } from "./file-windows.ts";
-import { Frames } from "./frames.ts";
+import { FrameShare, Frames } from "./frames.ts";
 import { type SimulatedConfig, SimulatedInventory } from "./inventory.ts";
 import { abortSTE, defaultDomainSTE, nestedSTE, type SteWords, stage2STE } from "./make-ste.ts";
-import { Ioas, Part, Vmids } from "./objects.ts";
+import { MsiDoorbell } from "./msi-doorbell.ts";
+import { Ioas, Part, TABLES_MAX, Vmids } from "./objects.ts";
 import { previewFaults } from "./preview.ts";
 import { type RawCommand, SmmuDriver, stallTerm } from "./smmu-driver.ts";
 import { Stage2Tables } from "./stage2-tables.ts";
 import { readCD, readStructures } from "./structures.ts";
+import { Turns } from "./turns.ts";
 
 interface HostSmmu {
   readonly driver: SmmuDriver;
   readonly events: EventQueueDriver;
   readonly vmids: Vmids;
 }
+
+/** Commands that go into a command queue together, and what one costs in units of a turn. */
+const COMMANDS_AT_ONCE = 256;
+const UNITS_PER_COMMAND = 32;
 
 /** An attached group; groups not in the map are in the default domain. */
 interface Attachment {
@@ -64,6 +71,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   readonly inventory: SimulatedInventory;
   readonly #memory = new MemoryMap();
   readonly #frames = new Frames(this.#memory);
+  readonly #doorbell = new MsiDoorbell(this.#memory);
   readonly #windows: FileWindows;
   readonly #smmus = new Map<IommuID, HostSmmu>();
   readonly #spaces = new Map<number, Ioas>();
@@ -79,7 +87,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   constructor(config: SimulatedConfig) {
     this.inventory = new SimulatedInventory(config);
-    for (const host of this.inventory.iommus()) this.#addSmmu(host.id);
+    for (const host of this.inventory.iommus()) this.#addSmmu(host.id, config.mergeEvents ?? false);
     const drivers = [...this.#smmus.values()].map((smmu) => smmu.driver);
     this.#windows = new FileWindows(this.#memory, Math.min(...drivers.map((driver) => driver.features.oasBits)));
     for (const device of this.inventory.devices()) this.#installDefaultDomain(device);
@@ -107,12 +115,14 @@ class SimulatedBackend implements Backend, SimulatorControl {
   async createPart(handle: AddressSpaceHandle, iommu: IommuID): Promise<PartHandle> {
     const { driver, vmids } = this.#smmu(iommu);
     const ioas = this.#space(handle);
-    const tables = new Stage2Tables(this.#memory, this.#frames, driver.host.ipaBits);
+    const frames = new FrameShare(this.#frames, TABLES_MAX);
+    const tables = new Stage2Tables(this.#memory, frames, driver.host.ipaBits);
     let vmid: number | undefined;
     let part: Part;
     try {
       vmid = vmids.take();
-      part = new Part({ id: this.#nextID++, ioas, driver, vmid, tables, frames: this.#frames });
+      this.#mapDoorbell(tables, driver);
+      part = new Part({ id: this.#nextID++, ioas, driver, vmid, tables, frames });
       await ioas.addPart(part);
     } catch (error) {
       tables.destroy();
@@ -182,6 +192,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
       this.#resets.set(device.id, this.#resetsOf(device.id) + 1);
       this.#name(device.id, part, undefined);
       for (const streamID of device.streamIDs) part.driver.smmu.untrackStream(streamID);
+      this.#doorbell.end(device.id);
       this.#tracked.delete(device.id);
     }
   }
@@ -191,9 +202,14 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   async invalidate(handles: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void> {
+    const turns = new Turns();
     for (const handle of handles) {
       const part = this.#part(handle);
-      part.driver.issue(commands.flatMap((command) => this.#forPart(part, command)));
+      for (let from = 0; from < commands.length; from += COMMANDS_AT_ONCE) {
+        const slice = commands.slice(from, from + COMMANDS_AT_ONCE);
+        part.driver.issue(slice.flatMap((command) => this.#forPart(part, command)));
+        await turns.spend(slice.length * UNITS_PER_COMMAND);
+      }
     }
   }
 
@@ -220,9 +236,12 @@ class SimulatedBackend implements Backend, SimulatorControl {
           commands: smmu.counters.commands,
           eventsRecorded: smmu.counters.eventsRecorded,
           eventsDropped: smmu.counters.eventsDropped,
+          eventsMerged: smmu.counters.eventsMerged,
         };
       }),
-      devices: [...this.#tracked].map(([device, streams]) => deviceCounters(device, streams)),
+      devices: [...this.#tracked].map(([device, streams]) =>
+        deviceCounters(device, streams, this.#doorbell.total(device)),
+      ),
     };
   }
 
@@ -283,11 +302,18 @@ class SimulatedBackend implements Backend, SimulatorControl {
     return readStructures({ driver, memory: this.#memory, windows: this.#windows, ioas, streamID, substreamID });
   }
 
+  msis(id: DeviceID): MsiLog {
+    return this.#doorbell.log(id);
+  }
+
   // Inside ---------------------------------------------------------------------------------------------------------
 
-  #addSmmu(id: IommuID): void {
+  #addSmmu(id: IommuID, mergesEvents: boolean): void {
     const host = this.inventory.iommus().find((one) => one.id === id)!;
-    const driver: SmmuDriver = new SmmuDriver(host, this.#memory, this.#frames, () => events.schedule());
+    const driver: SmmuDriver = new SmmuDriver(host, this.#memory, this.#frames, {
+      onEvents: () => events.schedule(),
+      mergesEvents,
+    });
     const events: EventQueueDriver = new EventQueueDriver({
       driver,
       memory: this.#memory,
@@ -394,7 +420,19 @@ class SimulatedBackend implements Backend, SimulatorControl {
     return [{ dword0: dword0!, dword1: dword1! }];
   }
 
+  /**
+   * The host's MSI window, in every stage 2 before any device uses it; no guest mapping may overlap it, so it stays as
+   * long as the tables do. Readable too: what a read gets is the doorbell's answer, a bus error, not a stage-2 fault.
+   */
+  #mapDoorbell(tables: Stage2Tables, driver: SmmuDriver): void {
+    for (const { bytes, ipa, kind } of driver.host.reservedRegions) {
+      if (kind !== "msi") continue;
+      tables.map(ipa, this.#doorbell.base, bytes, { readable: true, writable: true, device: true });
+    }
+  }
+
   #track(device: HostDevice, driver: SmmuDriver): void {
+    this.#doorbell.begin(device.id);
     this.#tracked.set(
       device.id,
       device.streamIDs.map((streamID) => driver.track(streamID)),
@@ -407,6 +445,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
     const resets = this.#resetsOf(id);
     const isReset = (): boolean => this.#resetsOf(id) !== resets || this.inventory.find(id) !== device;
     return new DmaMaster({
+      device: id,
+      doorbell: this.#doorbell,
       smmu: driver.smmu,
       memory: this.#memory,
       events,
@@ -453,7 +493,7 @@ function endOfStalls(device: HostDevice, driver: SmmuDriver): RawCommand[] {
   return driver.features.stallModel === 0 ? device.streamIDs.map(stallTerm) : [];
 }
 
-function deviceCounters(device: DeviceID, streams: readonly StreamCounters[]): DeviceCounters {
+function deviceCounters(device: DeviceID, streams: readonly StreamCounters[], msis: number): DeviceCounters {
   const sum = (of: (counters: StreamCounters) => number): number => streams.reduce((total, one) => total + of(one), 0);
   const faults: Record<string, number> = {};
   for (const stream of streams) {
@@ -464,6 +504,7 @@ function deviceCounters(device: DeviceID, streams: readonly StreamCounters[]): D
     translationsOk: sum((one) => one.translationsOk),
     translationsFaulted: sum((one) => one.translationsFaulted),
     translationsAborted: sum((one) => one.translationsAborted),
+    msis,
     faults,
   };
 }

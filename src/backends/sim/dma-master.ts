@@ -4,6 +4,7 @@
 
 import { hex } from "../../spec/u64.ts";
 import { BrokerError } from "../errors.ts";
+import type { DeviceID } from "../ids.ts";
 import type {
   DmaOutcome,
   SimulatedAccess,
@@ -14,6 +15,7 @@ import type {
 import type { MemoryMap } from "../smmuv3/memory.ts";
 import type { Outcome, Smmu, Transaction } from "../smmuv3/smmu.ts";
 import type { EventQueueDriver } from "./eventq-driver.ts";
+import type { MsiDoorbell } from "./msi-doorbell.ts";
 import { EVENTS_MAX } from "./smmu-driver.ts";
 
 /** A device's accesses do not cross this boundary: the smallest page any stage has. */
@@ -22,6 +24,8 @@ const BEAT_BYTES = 4096;
 const TURN_TRANSACTIONS = 128;
 
 export class DmaMaster {
+  readonly #device: DeviceID;
+  readonly #doorbell: MsiDoorbell;
   readonly #smmu: Smmu;
   readonly #memory: MemoryMap;
   readonly #events: EventQueueDriver;
@@ -30,6 +34,8 @@ export class DmaMaster {
   #sinceTurn = 0;
 
   constructor(options: {
+    device: DeviceID;
+    doorbell: MsiDoorbell;
     smmu: Smmu;
     memory: MemoryMap;
     events: EventQueueDriver;
@@ -37,6 +43,8 @@ export class DmaMaster {
     /** The device was reset since: it issues nothing more. */
     isReset: () => boolean;
   }) {
+    this.#device = options.device;
+    this.#doorbell = options.doorbell;
     this.#smmu = options.smmu;
     this.#memory = options.memory;
     this.#events = options.events;
@@ -80,8 +88,14 @@ export class DmaMaster {
     const carried =
       access.kind === "read"
         ? this.#memory.readBytes(outcome.pa, data.subarray(done, done + bytes))
-        : this.#memory.writeBytes(outcome.pa, access.data.subarray(done, done + bytes));
+        : this.#write(outcome.pa, access.streamIndex, access.data.subarray(done, done + bytes));
     return carried ? "ok" : "bus-error";
+  }
+
+  /** The doorbell is told who writes, as an ITS is told the DeviceID beside the data; memory does not ask. */
+  #write(pa: number, streamIndex: number, data: Uint8Array): boolean {
+    if (!this.#doorbell.holds(pa)) return this.#memory.writeBytes(pa, data);
+    return this.#doorbell.ring(this.#device, this.#streamIDs[streamIndex]!, pa, data);
   }
 
   async #turn(): Promise<void> {

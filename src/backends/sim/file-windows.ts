@@ -12,6 +12,8 @@ import type { MemoryMap, MemoryRegion, SwapResult } from "../smmuv3/memory.ts";
 /** Windows begin above the host's own RAM. */
 const WINDOWS_BASE = 64 * 2 ** 30;
 const WINDOW_ALIGN = 2 ** 30;
+/** A file that says it is longer than this gets a window only as far as it is mapped: sparse files are cheap. */
+const WHOLE_FILE_BYTES_MAX = 256 * 2 ** 30;
 
 interface Window {
   readonly base: number;
@@ -42,7 +44,8 @@ export class FileWindows {
       known.users += 1;
       return known.base;
     }
-    const bytes = Math.ceil(Math.max(file.bytes, reach) / PAGE_BYTES) * PAGE_BYTES;
+    const wanted = Math.max(reach, Math.min(file.bytes, WHOLE_FILE_BYTES_MAX));
+    const bytes = Math.ceil(wanted / PAGE_BYTES) * PAGE_BYTES;
     const base = this.#place(bytes);
     file.retain();
     this.#windows.set(base, { base, bytes, file, users: 1 });

@@ -42,3 +42,33 @@ export class Frames {
     return base;
   }
 }
+
+/** What may take frames and gives them back. */
+export type FrameSource = Pick<Frames, "take" | "give">;
+
+/** One user's part of the frames, so that nobody takes them all. */
+export class FrameShare implements FrameSource {
+  readonly #frames: FrameSource;
+  readonly #max: number;
+  #taken = 0;
+
+  constructor(frames: FrameSource, max: number) {
+    this.#frames = frames;
+    this.#max = max;
+  }
+
+  take(): number {
+    if (this.#taken >= this.#max) {
+      const remedy = "map memory that lies closer together, or in larger ranges";
+      throw limitReached("stage2_tables_per_virtual_iommu", this.#max, remedy);
+    }
+    const frame = this.#frames.take();
+    this.#taken += 1;
+    return frame;
+  }
+
+  give(frame: number): void {
+    this.#taken -= 1;
+    this.#frames.give(frame);
+  }
+}

@@ -6,10 +6,9 @@ import { BrokerError } from "../errors.ts";
 import { deviceID, groupID, type IommuID, iommuID, streamID } from "../ids.ts";
 import type { HostDevice, HostIommu, IdRegisters, Inventory, InventoryChange } from "../inventory.ts";
 import { featuresOf } from "../smmuv3/id-registers.ts";
+import { MSI_WINDOW } from "./msi-doorbell.ts";
 import { STAGE2_PAGE_BYTES } from "./stage2-tables.ts";
 
-/** The MSI window of Linux on Arm: MSI_IOVA_BASE and MSI_IOVA_LENGTH. */
-const MSI_WINDOW = { ipa: 0x0800_0000, bytes: 0x0010_0000, kind: "msi" } as const;
 const DEVICES_MAX = 4096;
 const STREAMS_PER_DEVICE_MAX = 8;
 
@@ -29,6 +28,8 @@ export interface SimulatedDeviceConfig {
 export interface SimulatedConfig {
   readonly iommus: readonly SimulatedIommuConfig[];
   readonly devices: readonly SimulatedDeviceConfig[];
+  /** SMMUs merge equal event records of nested streams (IHI 0070G.b §7.3.1); default: they do not. */
+  readonly mergeEvents?: boolean;
 }
 
 export class SimulatedInventory implements Inventory {

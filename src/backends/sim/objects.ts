@@ -10,7 +10,7 @@ import { limitReached } from "../errors.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { FileWindows } from "./file-windows.ts";
-import type { Frames } from "./frames.ts";
+import type { FrameSource } from "./frames.ts";
 import type { Stage2Setting } from "./make-ste.ts";
 import type { SmmuDriver } from "./smmu-driver.ts";
 import { tlbi } from "./smmu-driver.ts";
@@ -21,6 +21,8 @@ import { Turns } from "./turns.ts";
 const SINGLE_INVALIDATIONS_MAX = 64;
 /** Stage-2 leaves of one address space: 16 GiB page by page, or any guest where blocks fit. 8 bytes each, per part. */
 export const LEAVES_MAX = 4 * 2 ** 20;
+/** Stage-2 tables of one part: 4 KiB each, four times what so many leaves need when they lie together. */
+export const TABLES_MAX = 32_768;
 
 /** A mapping and where its file begins in the simulated host's physical address space. */
 interface Placed {
@@ -162,7 +164,7 @@ export class Part {
   readonly driver: SmmuDriver;
   readonly vmid: number;
   readonly names = new Map<VirtualStreamID, DeviceID>();
-  readonly #frames: Frames;
+  readonly #frames: FrameSource;
   readonly #tables: Stage2Tables;
   users = 0;
 
@@ -172,7 +174,7 @@ export class Part {
     driver: SmmuDriver;
     vmid: number;
     tables: Stage2Tables;
-    frames: Frames;
+    frames: FrameSource;
   }) {
     this.id = options.id;
     this.iommu = options.driver.host.id;

@@ -45,13 +45,18 @@ export class SmmuDriver {
   readonly #commandQueue: number;
   readonly #installed = new Map<number, SteWords>();
 
-  constructor(host: HostIommu, memory: MemoryMap, frames: Frames, onEvents: () => void) {
+  constructor(
+    host: HostIommu,
+    memory: MemoryMap,
+    frames: Frames,
+    wiring: { readonly onEvents: () => void; readonly mergesEvents?: boolean },
+  ) {
     this.host = host;
     this.features = featuresOf(host.registers);
     this.#memory = memory;
     this.#frames = frames;
     const gerror = (): void => {}; // commands are checked right after they run
-    this.smmu = new Smmu(host.registers, memory, { eventQueue: onEvents, gerror });
+    this.smmu = new Smmu(host.registers, memory, { eventQueue: wiring.onEvents, gerror }, wiring);
     const l1Entries = 2 ** Math.max(0, this.features.sidBits - SPLIT);
     this.#streamTable = frames.takeContiguous(Math.max(64, l1Entries * L1STD_BYTES));
     this.#commandQueue = frames.takeContiguous(2 ** COMMANDS_LOG2 * COMMAND_BYTES);

@@ -7,7 +7,7 @@
 import { assert } from "../../spec/assert.ts";
 import { hi32, lo32 } from "../../spec/u64.ts";
 import type { PhysicalMemory } from "../smmuv3/memory.ts";
-import type { Frames } from "./frames.ts";
+import type { FrameSource } from "./frames.ts";
 
 const LEVEL_BYTES = [2 ** 39, 2 ** 30, 2 ** 21, 2 ** 12] as const;
 const ENTRIES = 512;
@@ -15,14 +15,23 @@ const ENTRIES = 512;
 /** Page and block sizes these tables use, in bytes. */
 export const STAGE2_PAGE_BYTES: readonly number[] = [LEVEL_BYTES[3], LEVEL_BYTES[2], LEVEL_BYTES[1]];
 
-// Low bits of a descriptor: valid, table/page; leaf attributes MemAttr 0b1111 (Normal write-back), SH inner, AF.
+// Low bits of a descriptor: valid, table/page; leaf attributes MemAttr 0b1111 (Normal write-back) or
+// 0b0001 (Device-nGnRE), SH inner, AF.
 const VALID = 0b01;
 const TABLE_OR_PAGE = 0b11;
 const MEM_ATTR_WRITE_BACK = 0b1111 * 2 ** 2;
+const MEM_ATTR_DEVICE = 0b0001 * 2 ** 2;
 const S2AP_READ = 2 ** 6;
 const S2AP_WRITE = 2 ** 7;
 const SH_INNER = 0b11 * 2 ** 8;
 const ACCESS_FLAG = 2 ** 10;
+
+/** What a leaf lets through, and whether memory or a device's registers stand behind it. */
+export interface LeafKind {
+  readonly readable: boolean;
+  readonly writable: boolean;
+  readonly device?: boolean;
+}
 
 interface Table {
   readonly pa: number;
@@ -41,12 +50,12 @@ export interface RemovedLeaf {
 
 export class Stage2Tables {
   readonly #memory: PhysicalMemory;
-  readonly #frames: Frames;
+  readonly #frames: FrameSource;
   readonly #root: Table;
   readonly ipaBits: number;
 
   /** @param ipaBits  25 to 48: the start level follows from it, without concatenation */
-  constructor(memory: PhysicalMemory, frames: Frames, ipaBits: number) {
+  constructor(memory: PhysicalMemory, frames: FrameSource, ipaBits: number) {
     assert(ipaBits >= 25 && ipaBits <= 48, `stage 2 with ${ipaBits}-bit IPAs`);
     this.#memory = memory;
     this.#frames = frames;
@@ -65,9 +74,9 @@ export class Stage2Tables {
   }
 
   /** Maps a range; nothing in it may be mapped. On limit_reached nothing of it stays mapped. */
-  map(ipa: number, pa: number, bytes: number, access: { readable: boolean; writable: boolean }): void {
+  map(ipa: number, pa: number, bytes: number, access: LeafKind): void {
     const attributes =
-      MEM_ATTR_WRITE_BACK +
+      (access.device === true ? MEM_ATTR_DEVICE : MEM_ATTR_WRITE_BACK) +
       SH_INNER +
       ACCESS_FLAG +
       (access.readable ? S2AP_READ : 0) +

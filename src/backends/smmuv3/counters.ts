@@ -18,6 +18,8 @@ export interface SmmuCounters {
   tlbHit: number;
   eventsRecorded: number;
   eventsDropped: number;
+  /** Records that were merged with the one before them; not among the recorded. */
+  eventsMerged: number;
   commands: number;
 }
 
@@ -42,6 +44,7 @@ export function newSmmuCounters(): SmmuCounters {
     tlbHit: 0,
     eventsRecorded: 0,
     eventsDropped: 0,
+    eventsMerged: 0,
     commands: 0,
   };
 }

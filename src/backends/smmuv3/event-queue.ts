@@ -1,11 +1,12 @@
 // The Event queue: writes records, keeps the overflow flag, raises the interrupt.
 // The record of a stalled transaction is never lost for lack of room, nor is it an overflow: it is refused, and its owner
 // comes again when the queue is writable (respond.ts).
-// Source: IHI 0070G.b §3.5.3, §7.2, §7.4, §3.12.2.
+// Where its owner wants it, a record equal to the last one in the queue is merged with it instead of written.
+// Source: IHI 0070G.b §3.5.3, §7.2, §7.3.1, §7.4, §3.12.2.
 
 import { EVENT_BYTES } from "../../spec/events.ts";
 import { GERROR } from "../../spec/registers.ts";
-import { pow2 } from "../../spec/u64.ts";
+import { alignDown, pow2 } from "../../spec/u64.ts";
 import type { SmmuCounters } from "./counters.ts";
 import type { GlobalErrors } from "./gerror.ts";
 import type { Features } from "./id-registers.ts";
@@ -14,6 +15,8 @@ import { entryAddress, isEmpty, isFull, next, type QueueShape, queueShape, wrapI
 
 const INDEX_LIMIT = 2 ** 20;
 const OVERFLOW_BIT = 2 ** 31;
+/** InputAddr[11:0], which merging ignores, is in the low half of bits [159:128]. */
+const INPUT_ADDRESS_WORD = 4;
 
 export class EventQueue {
   isEnabled = false;
@@ -27,11 +30,16 @@ export class EventQueue {
   readonly #errors: GlobalErrors;
   readonly #counters: SmmuCounters;
   readonly #becameNonEmpty: () => void;
+  readonly #merges: boolean;
+  /** The record before PROD, as far as it is this queue's own writing. */
+  #last: Uint32Array | undefined;
 
   constructor(
     parts: { memory: PhysicalMemory; features: Features; errors: GlobalErrors; counters: SmmuCounters },
     becameNonEmpty: () => void,
+    merges: boolean,
   ) {
+    this.#merges = merges;
     this.#memory = parts.memory;
     this.#features = parts.features;
     this.#errors = parts.errors;
@@ -42,6 +50,7 @@ export class EventQueue {
 
   setBase(base: Uint32Array): void {
     this.#shape = queueShape(base, EVENT_BYTES, this.#features.eventqBitsMax, this.#features);
+    this.#last = undefined;
   }
 
   get prod(): number {
@@ -51,6 +60,7 @@ export class EventQueue {
   set prod(value: number) {
     this.#prod = wrapIndex(this.#shape, value % INDEX_LIMIT);
     this.#hasOverflowed = value >= OVERFLOW_BIT;
+    this.#last = undefined;
   }
 
   get cons(): number {
@@ -63,9 +73,16 @@ export class EventQueue {
     this.#isOverflowAcknowledged = value >= OVERFLOW_BIT;
   }
 
-  /** @returns true when the record is in the queue; otherwise it is lost */
-  record(words: Uint32Array<ArrayBuffer>): boolean {
+  /**
+   * @param mayMerge  the stream, or the kind of event, allows it (§7.3.1)
+   * @returns true when the record is in the queue, its own or one that it was merged with; otherwise it is lost
+   */
+  record(words: Uint32Array<ArrayBuffer>, mayMerge: boolean): boolean {
     if (!this.isEnabled || this.#errors.isActive(GERROR.EVENTQ_ABT_ERR)) return this.#lose();
+    if (mayMerge && this.#isLast(words)) {
+      this.#counters.eventsMerged += 1;
+      return true; // needs no room, so it is no overflow either
+    }
     if (isFull(this.#shape, this.#prod, this.#cons)) {
       if (this.#hasOverflowed === this.#isOverflowAcknowledged) this.#hasOverflowed = !this.#hasOverflowed;
       return this.#lose();
@@ -86,6 +103,16 @@ export class EventQueue {
     return this.isEnabled && !isBroken && !isFull(this.#shape, this.#prod, this.#cons);
   }
 
+  /** Equal to the last record, which software has not consumed. A stalled one has Stall=1 and is equal to none that asks. */
+  #isLast(words: Uint32Array): boolean {
+    const last = this.#last;
+    if (!this.#merges || last === undefined || isEmpty(this.#prod, this.#cons)) return false;
+    return words.every((word, index) => {
+      const other = last[index]!;
+      return index === INPUT_ADDRESS_WORD ? alignDown(word, 12) === alignDown(other, 12) : word === other;
+    });
+  }
+
   #write(words: Uint32Array<ArrayBuffer>): boolean {
     const wasEmpty = isEmpty(this.#prod, this.#cons);
     const address = entryAddress(this.#shape, this.#prod);
@@ -94,6 +121,7 @@ export class EventQueue {
       this.#errors.raise(GERROR.EVENTQ_ABT_ERR);
       return this.#lose();
     }
+    this.#last = words;
     this.#prod = next(this.#shape, this.#prod);
     this.#counters.eventsRecorded += 1;
     if (wasEmpty) this.#becameNonEmpty();

@@ -70,13 +70,15 @@ function rules(features: Features): ReadonlyMap<number, Rule> {
   if (features.vmw) cr0.push(CR0.VMW);
   const cr2 = [CR2.RECINVSID, CR2.PTM];
   if (features.hyp) cr2.push(CR2.E2H);
+  const irqCtrl = [IRQ_CTRL.GERROR_IRQEN, IRQ_CTRL.EVENTQ_IRQEN];
+  if (features.pri) irqCtrl.push(IRQ_CTRL.PRIQ_IRQEN);
   const smmuEnabled = { mask: ALL, lock: "smmuEnabled" } as const;
   return new Map<number, Rule>([
     [REGISTER.CR0, { mask: maskOf(cr0) }],
     [REGISTER.CR1, { mask: 0xfff }],
     [REGISTER.CR2, { mask: maskOf(cr2), lock: "smmuEnabled" }],
     [REGISTER.GBPA, { mask: maskOf(Object.values(GBPA)) - maskOf([GBPA.Update]), lock: "gbpa" }],
-    [REGISTER.IRQ_CTRL, { mask: maskOf(Object.values(IRQ_CTRL)) }],
+    [REGISTER.IRQ_CTRL, { mask: maskOf(irqCtrl) }],
     [REGISTER.GERROR_IRQ_CFG0, { mask: ALL }],
     [REGISTER.GERROR_IRQ_CFG0 + 4, { mask: ALL }],
     [REGISTER.GERROR_IRQ_CFG1, { mask: ALL }],

@@ -36,7 +36,7 @@ export class Responder {
       return { kind: "stalled", stag, fault };
     }
     // with no room to stall, an implementation may terminate at once (§5.5)
-    const recorded = record && this.#events.record(encodeEvent(fault));
+    const recorded = record && this.#events.record(encodeEvent(fault), this.#translator.mayMerge(fault));
     return { kind: response === "stall" ? "abort" : response, fault, recorded };
   }
 

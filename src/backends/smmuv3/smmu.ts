@@ -11,6 +11,7 @@ import { ConfigCache } from "./config-cache.ts";
 import { ContextTableReader } from "./context-table.ts";
 import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCounters } from "./counters.ts";
 import { EventQueue } from "./event-queue.ts";
+import { type Explanation, explain } from "./explain.ts";
 import { GlobalErrors } from "./gerror.ts";
 import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
@@ -26,6 +27,7 @@ import type { Outcome, Transaction } from "./transaction.ts";
 import { type Answer, type Refusal, type Request, type Switches, Translator } from "./translate.ts";
 
 export type { SmmuCounters, StreamCounters } from "./counters.ts";
+export type { Explanation } from "./explain.ts";
 export type { Fault, FaultClass } from "./fault.ts";
 export type { IdRegisters } from "./id-registers.ts";
 export type { ResumedTransaction } from "./stall.ts";
@@ -39,11 +41,13 @@ export interface InterruptLines {
   gerror(): void;
 }
 
-/** Sizes of the translation caches, powers of two; 0 leaves a cache out. */
-export interface CacheSizes {
-  /** Translations of both stages, and of stage 2, each. */
+/** What an implementation may choose. */
+export interface SmmuOptions {
+  /** Equal event records are merged where the architecture allows it (§7.3.1). Off: every fault has its record. */
+  readonly mergesEvents?: boolean;
+  /** Translations of both stages, and of stage 2, each; a power of two, 0 leaves the cache out. */
   readonly tlbEntries?: number;
-  /** Leaf tables, of each stage. */
+  /** Leaf tables, of each stage; a power of two, 0 leaves the cache out. */
   readonly walkCacheEntries?: number;
 }
 
@@ -52,6 +56,8 @@ const WALK_CACHE_ENTRIES = 1024;
 
 export class Smmu {
   readonly counters: SmmuCounters = newSmmuCounters();
+  readonly #id: IdRegisters;
+  readonly #memory: PhysicalMemory;
   readonly #features: Features;
   readonly #registers: RegisterFile;
   readonly #switches: Switches;
@@ -66,9 +72,11 @@ export class Smmu {
   readonly #split = new BigUint64Array(1);
   readonly #halves = new Int32Array(this.#split.buffer);
 
-  constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines, sizes: CacheSizes = {}) {
+  constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines, options: SmmuOptions = {}) {
     const features = featuresOf(id);
     const counters = this.counters;
+    this.#id = id;
+    this.#memory = memory;
     this.#features = features;
     this.#registers = new RegisterFile(id, features);
     this.#switches = {
@@ -82,10 +90,11 @@ export class Smmu {
       if (this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN)) irq.gerror();
     });
     const parts = { memory, features, errors: this.#errors, counters };
-    this.#events = new EventQueue(parts, () => {
+    const raise = (): void => {
       if (this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN)) irq.eventQueue();
-    });
-    const { tlbEntries = TLB_ENTRIES, walkCacheEntries = WALK_CACHE_ENTRIES } = sizes;
+    };
+    this.#events = new EventQueue(parts, raise, options.mergesEvents ?? false);
+    const { tlbEntries = TLB_ENTRIES, walkCacheEntries = WALK_CACHE_ENTRIES } = options;
     const caches = {
       main: new Tlb(tlbEntries),
       tables: new Tlb(walkCacheEntries, WALK_CACHE_UNIT_BITS),
@@ -134,6 +143,24 @@ export class Smmu {
 
   get answer(): Answer {
     return this.#translator;
+  }
+
+  /** Why `translate` would do what it would do, step by step and from cold caches; changes and records nothing. */
+  explain(transaction: Transaction): Explanation {
+    const registers = this.#registers;
+    const memory = this.#memory;
+    return explain({
+      registers: {
+        strtabBase: this.read64(REGISTER.STRTAB_BASE),
+        strtabBaseCfg: registers.read(REGISTER.STRTAB_BASE_CFG),
+        cr0: registers.read(REGISTER.CR0),
+        cr2: registers.read(REGISTER.CR2),
+        gbpa: registers.read(REGISTER.GBPA),
+      },
+      id: this.#id,
+      read64: (pa) => (memory.read64(Number(pa)) ? joinBigint(memory.hi, memory.lo) : undefined),
+      transaction,
+    });
   }
 
   /** Stalled transactions that CMD_RESUME or CMD_STALL_TERM answered since the last call. */

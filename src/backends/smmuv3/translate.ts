@@ -3,6 +3,7 @@
 // Source: IHI 0070G.b §3.3.3, §3.4, §5.5, §7.3.22.
 
 import { INSTCFG, PRIVCFG, S1DSS, STRW } from "../../spec/encodings.ts";
+import type { EventName } from "../../spec/events.ts";
 import { fitsIn, joinBigint, joinNumber, pow2 } from "../../spec/u64.ts";
 import type { StreamWorld } from "./cd.ts";
 import type { ConfigCache, StreamConfig } from "./config-cache.ts";
@@ -82,6 +83,8 @@ const BYPASS_STAGE1: SubstreamChoice = Object.freeze({ kind: "bypass" });
 const STREAM_DISABLED: SubstreamChoice = refuse("F_STREAM_DISABLED");
 const BAD_SUBSTREAMID: SubstreamChoice = refuse("C_BAD_SUBSTREAMID");
 const SILENT_ABORT: Refusal = Object.freeze({ kind: "silent-abort" });
+/** Events that are raised when there is no STE to ask. Source: §7.3.1. */
+const WITHOUT_STE: ReadonlySet<EventName> = new Set(["F_UUT", "C_BAD_STREAMID", "F_STE_FETCH", "C_BAD_STE"]);
 const BYPASS_SIZE_FAULT: StageFault = Object.freeze({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
 
 export class Translator implements Answer {
@@ -155,6 +158,11 @@ export class Translator implements Answer {
     if ("type" in context) return this.#faulted(tx, context, stream, undefined);
     this.#route.set(tx, stream, context, cache.version);
     return this.#withStage1(tx, stream, context);
+  }
+
+  /** Whether the record of a fault just found may be merged: its stream's MEV, which is cached since. Source: §7.3.1. */
+  mayMerge(fault: Fault): boolean {
+    return WITHOUT_STE.has(fault.type) || this.#parts.cache.stream(fault.streamID)?.ste.MEV === 1;
   }
 
   #withStage1(tx: Request, stream: StreamConfig, context: ContextConfig): Refusal | undefined {

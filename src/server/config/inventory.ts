@@ -25,4 +25,5 @@ export const DEFAULT_INVENTORY: SimulatedSettings = {
     { id: "0001:00:01.0", iommu: "smmu1", group: 4, stream_ids: [0x8], pasid_bits: 0 },
     { id: "0001:01:00.0", iommu: "smmu1", group: 5, stream_ids: [0x100], pasid_bits: 8 },
   ],
+  merge_events: false,
 };

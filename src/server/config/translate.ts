@@ -33,6 +33,7 @@ export function configOf(settings: Settings, environment: Environment): Config {
         streamIDs: stream_ids,
         pasidBits: pasid_bits,
       })),
+      mergeEvents: settings.simulated.merge_events,
     },
   };
 }

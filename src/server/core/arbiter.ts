@@ -212,7 +212,7 @@ export class Arbiter implements StageVerbs {
     virtual: VirtualIommuRecord,
     initial: PlainStage,
   ): Promise<void> {
-    const { backend, faults, registry, spaces } = this.#deps;
+    const { backend, faults, registry, sessions, spaces } = this.#deps;
     const host = registry.iommu(group.iommu);
     const space = registry.addressSpace(virtual.addressSpace, session);
     const trigger = initial === "bypass" ? "attach" : "attachAborted";
@@ -221,6 +221,7 @@ export class Arbiter implements StageVerbs {
     spaces.requireReach(space, host);
     const part = virtual.parts.get(host.id) ?? (await this.#addPart(virtual, space.handle, host.id));
     try {
+      sessions.requireLive(session); // making the part took its time
       await this.#journaled(trigger, group, session, () => backend.attach(group.id, part, initial));
     } catch (error) {
       if (!virtual.parts.has(host.id)) await this.#removePart(virtual.id, session, host.id);

@@ -8,6 +8,7 @@ import type { DeviceID, IommuID, StreamID, VirtualStreamID } from "../../backend
 import type { HostDevice, IdRegisters, ReservedRegion } from "../../backends/inventory.ts";
 import type {
   DmaOutcome,
+  MsiLog,
   RawStructures,
   SimulatedAccess,
   SimulatedDma,
@@ -263,6 +264,7 @@ export interface SimulatorVerbs {
   readMemory(session: string, addressSpace: string, ipa: bigint, bytes: number): Uint8Array;
   writeMemory(session: string, addressSpace: string, ipa: bigint, data: Uint8Array): void;
   structures(session: string, device: DeviceID, streamIndex: number, substreamID: number): RawStructures;
+  msis(session: string, device: DeviceID): MsiLog;
 }
 
 /** Everything the edge is given. */

@@ -5,6 +5,7 @@ import type { DeviceID } from "../../backends/ids.ts";
 import type { HostDevice } from "../../backends/inventory.ts";
 import type {
   DmaOutcome,
+  MsiLog,
   RawStructures,
   SimulatedAccess,
   SimulatedDma,
@@ -49,6 +50,7 @@ export class SimulatorGate implements SimulatorVerbs {
     await queues.run(
       [{ kind: "group", id: group }],
       async () => {
+        sessions.requireLive(session);
         registry.device(id);
         const record = registry.group(group);
         if (record.owner !== undefined && record.owner !== session) throw this.#othersDevice(id, record);
@@ -109,6 +111,11 @@ export class SimulatorGate implements SimulatorVerbs {
     const virtual = registry.virtualIommu(group.virtualIommu!, session);
     const { handle } = registry.addressSpace(virtual.addressSpace, session);
     return this.#control.structures(device, streamIndex, substreamID, handle);
+  }
+
+  msis(session: string, device: DeviceID): MsiLog {
+    this.#requireOwned(session, device, []);
+    return this.#control.msis(device);
   }
 
   /** @param pathOf  the request's field that holds the stream index of an access */

@@ -198,9 +198,10 @@ export class Calls {
       this.#deps.hooks.onMessage?.(info, "sent");
       ended(isOver(call) ? cancelCode(call) : grpc.status.OK, undefined);
     } catch (error) {
-      const ending = this.#statusOf(error);
+      const status = this.#statusOf(error);
+      const ending = isCallOver(error) ? { ...status, code: cancelCode(call) } : status;
       callback(ending);
-      ended(isCallOver(error) ? cancelCode(call) : ending.code, error);
+      ended(ending.code, error);
     } finally {
       this.#inFlight -= 1;
       if (this.#inFlight === 0) for (const idle of this.#whenIdle.splice(0)) idle();

@@ -5,6 +5,7 @@ import { deviceID, groupID, type StreamID, streamID } from "../../backends/ids.t
 import type { HostDevice } from "../../backends/inventory.ts";
 import type {
   DmaOutcome,
+  MsiLog,
   RawStructures,
   SimulatedAccess,
   SimulatedDma,
@@ -115,6 +116,23 @@ export function structuresMessage(structures: RawStructures): iommubroker.v1.IRe
       pa: longOfNumber(pa),
       bytes: longOfNumber(bytes),
     })),
+  };
+}
+
+export function msisMessage({ doorbell, msis, total }: MsiLog): iommubroker.v1.IListMsisResponse {
+  return {
+    total: longOfNumber(total),
+    msis: msis.map(({ data, ipa, sequence, streamID: streamId }) => ({
+      sequence: longOfNumber(sequence),
+      streamId,
+      data,
+      ipa: longOfNumber(ipa),
+    })),
+    doorbell: {
+      ipa: longOfNumber(doorbell.ipa),
+      pa: longOfNumber(doorbell.pa),
+      bytes: longOfNumber(doorbell.bytes),
+    },
   };
 }
 

@@ -107,6 +107,7 @@ export const SIMULATOR = {
   readMemory: simulator("ReadMemory", "unary", v1.ReadMemoryRequest, v1.ReadMemoryResponse),
   writeMemory: simulator("WriteMemory", "unary", v1.WriteMemoryRequest, v1.WriteMemoryResponse),
   readStructures: simulator("ReadStructures", "unary", v1.ReadStructuresRequest, v1.ReadStructuresResponse),
+  listMsis: simulator("ListMsis", "unary", v1.ListMsisRequest, v1.ListMsisResponse),
 } as const;
 
 /**

@@ -7,6 +7,7 @@ import type { Calls } from "./calls.ts";
 import type { iommubroker } from "./codec.ts";
 import {
   dmaMessage,
+  msisMessage,
   parseDma,
   parseHostDevice,
   parseStream,
@@ -68,6 +69,9 @@ export function simulatorCalls(calls: Calls, simulator: SimulatorVerbs) {
       });
       return structuresMessage(simulator.structures(session, device, stream.streamIndex, stream.substreamID));
     }),
+    listMsis: calls.withSession(SIMULATOR.listMsis, (request, session) =>
+      msisMessage(simulator.msis(session, parseDevice(request.device, "device"))),
+    ),
   };
 }
 

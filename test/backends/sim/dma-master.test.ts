@@ -2,7 +2,18 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { SimulatedDma } from "../../../src/backends/simulator-control.ts";
 import { checkVSTE } from "../../../src/backends/vste.ts";
 import { GuestTables } from "../../support/guest-tables.ts";
-import { attach, bind, type Guest, guest, NIC, NVME, refusal, type TestHost, testHost } from "../../support/host.ts";
+import {
+  attach,
+  bind,
+  type Guest,
+  guest,
+  NIC,
+  NVME,
+  refusal,
+  type TestHost,
+  TWO_SMMUS,
+  testHost,
+} from "../../support/host.ts";
 import { contextDescriptor } from "../../support/smmuv3-tables.ts";
 
 const BASE = 0x4000_0000n; // 2 MiB
@@ -115,6 +126,33 @@ describe("a long batch", () => {
     const faults = new Array(3000).fill(read(HOLE, 8));
     await Promise.all([host.backend.dma(NVME, faults), host.backend.dma(NIC, faults)]);
     expect(host.backend.counters().iommus[0]).toMatchObject({ eventsRecorded: 6000, eventsDropped: 0 });
+  });
+});
+
+describe("where the configuration lets SMMUs merge events", () => {
+  const faultsOf = async (mergeEvents: boolean) => {
+    host = testHost({ config: { ...TWO_SMMUS, mergeEvents } });
+    vmm = await guest(host);
+    await attach(host, vmm, NVME);
+    const tables = new GuestTables(vmm.file);
+    const cd = tables.cd("4K", tables.root("4K"));
+    await bind(host, vmm, NVME, checkVSTE(0xbn | BigInt(cd), 0xd4n), 0x30);
+    const seen: (bigint | undefined)[] = [];
+    host.backend.onFault((notice) => {
+      if (notice.kind === "fault") seen.push(notice.fault.inputAddress);
+    });
+    await host.backend.dma(NVME, [read(0x5008n, 8), read(0x5ff0n, 8), read(0x6000n, 8)]);
+    while (seen.at(-1) !== 0x6000n) await new Promise((resolve) => setImmediate(resolve));
+    return { seen, merged: host.backend.counters().iommus[0]!.eventsMerged };
+  };
+
+  test("faults of a nested stream on one page are one event; every one counts as a fault", async () => {
+    expect(await faultsOf(true)).toEqual({ seen: [0x5008n, 0x6000n], merged: 1 });
+    expect(host.backend.counters().devices[0]!.faults.F_TRANSLATION).toBe(3);
+  });
+
+  test("and where it does not, each fault is its own", async () => {
+    expect(await faultsOf(false)).toEqual({ seen: [0x5008n, 0x5ff0n, 0x6000n], merged: 0 });
   });
 });
 

@@ -28,7 +28,7 @@ beforeEach(() => {
   heard = [];
   owner = { device: NIC, virtualStreamID: virtualStreamID(0x30) };
   const frames = new Frames(memory);
-  driver = new SmmuDriver(HOST!, memory, frames, () => events.schedule());
+  driver = new SmmuDriver(HOST!, memory, frames, { onEvents: () => events.schedule() });
   events = new EventQueueDriver({
     driver,
     memory,

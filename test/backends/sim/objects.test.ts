@@ -45,6 +45,32 @@ test("more leaves than an address space may have are refused before any work, na
   expect(view.mappedBytes).toBe(2 ** 39 + 2 ** 21);
 });
 
+test("a page in every GiB takes tables, not leaves, and one virtual IOMMU's share of them is bounded", async () => {
+  const host = testHost({ limits: { mappingsPerAddressSpaceMax: 65_536 } });
+  const vmm = await guest(host);
+  const { session, virtualIommu, addressSpace } = vmm;
+  await host.core.stages.attach(session, {
+    device: NVME,
+    virtualIommu,
+    initial: "bypass",
+    expectedGeneration: undefined,
+  });
+  const scattered = Array.from({ length: 16_384 }, (_, index) => ({
+    ipa: 0x10_0000_0000n + BigInt(index) * GIB,
+    bytes: PAGE,
+    source: 0,
+    offset: 0n,
+    readable: true,
+    writable: true,
+  }));
+  const request = { addressSpace, sources: [vmm.file.path], callerUid: undefined };
+  const error = await refusal(() => host.core.addressSpaces.map(session, { ...request, mappings: scattered }));
+  expect([error.code, error.facts.limit]).toEqual(["limit_reached", "stage2_tables_per_virtual_iommu"]);
+  // Nothing of it stayed: half as many find room.
+  const view = await host.core.addressSpaces.map(session, { ...request, mappings: scattered.slice(0, 8192) });
+  expect(view.mappingCount).toBe(8193);
+});
+
 /** A file that only says it is large: nobody reads it. */
 async function hugeFile(
   host: ReturnType<typeof testHost>,

@@ -20,8 +20,10 @@ let interrupts: number;
 beforeEach(() => {
   memory = new MemoryMap();
   interrupts = 0;
-  driver = new SmmuDriver(HOST!, memory, new Frames(memory), () => {
-    interrupts += 1;
+  driver = new SmmuDriver(HOST!, memory, new Frames(memory), {
+    onEvents: () => {
+      interrupts += 1;
+    },
   });
 });
 

@@ -94,6 +94,18 @@ describe("hardware only for its owner", () => {
     expect(windows).toEqual([{ path: "/memory/vmm", pa: access!.pa, bytes: 2 ** 21 }]);
   });
 
+  test("MSIs are shown to the owner of the device, and to nobody else", async () => {
+    const other = await guest(host, { name: "other" });
+    await attach(host, vmm, NVME, "bypass");
+    const data = Uint8Array.of(0x21, 0, 0, 0);
+    await simulator.dma(vmm.session, NVME, [{ ...DEFAULTS, kind: "write", iova: 0x0800_0040n, data }]);
+    const log = simulator.msis(vmm.session, NVME);
+    expect(log).toMatchObject({ total: 1, msis: [{ sequence: 1, streamID: 0x100, data: 0x21, ipa: 0x0800_0040 }] });
+    expect((await refusal(() => simulator.msis(other.session, NVME))).code).toBe("device_owned");
+    await detach(host, vmm, NVME);
+    expect((await refusal(() => simulator.msis(vmm.session, NVME))).code).toBe("not_owner");
+  });
+
   test("a DMA that was under way when its session ended does not go on in the next owner's memory", async () => {
     await attach(host, vmm, NVME, "bypass");
     const victim = await guest(host, { name: "victim" });

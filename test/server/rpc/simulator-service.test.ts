@@ -196,6 +196,23 @@ describe("ReadStructures", () => {
   });
 });
 
+describe("ListMsis", () => {
+  test("shows data of 32 bits and addresses exactly", async () => {
+    const { server, sim } = await simulator();
+    expect(await sim.listMsis(DEVICE)).toEqual({
+      total: 2n ** 53n - 1n,
+      msis: [{ sequence: 2n ** 53n - 1n, streamId: 0xffff_ffff, data: 0xffff_fffe, ipa: 0x0801_0040n }],
+      doorbell: { ipa: 0x0800_0000n, pa: 2n ** 52n - 2n ** 20n, bytes: 2n ** 20n },
+    });
+    expect(server.core.argsOf("simulator.msis")).toEqual([NVME]);
+  });
+
+  test("refuses a malformed device", async () => {
+    const { sim } = await simulator();
+    expect(await faultsOf(sim.listMsis("nvme"))).toEqual(invalid("device"));
+  });
+});
+
 test("is not there when core cannot simulate", async () => {
   await using server = await RpcServer.start({}, (core) => {
     core.simulator = undefined;

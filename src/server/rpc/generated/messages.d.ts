@@ -1863,6 +1863,64 @@ export namespace iommubroker {
             public static encode(message: iommubroker.v1.IMemoryWindow, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MemoryWindow;
         }
+
+        interface IListMsisRequest {
+            device?: (string|null);
+        }
+
+        class ListMsisRequest implements IListMsisRequest {
+            constructor(properties?: iommubroker.v1.IListMsisRequest);
+            public device: string;
+            public static encode(message: iommubroker.v1.IListMsisRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListMsisRequest;
+        }
+
+        interface IListMsisResponse {
+            msis?: (iommubroker.v1.IMsi[]|null);
+            total?: (Long|null);
+            doorbell?: (iommubroker.v1.IMsiDoorbell|null);
+        }
+
+        class ListMsisResponse implements IListMsisResponse {
+            constructor(properties?: iommubroker.v1.IListMsisResponse);
+            public msis: iommubroker.v1.Msi[];
+            public total: Long;
+            public doorbell?: (iommubroker.v1.MsiDoorbell|null);
+            public static encode(message: iommubroker.v1.IListMsisResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListMsisResponse;
+        }
+
+        interface IMsi {
+            sequence?: (Long|null);
+            streamId?: (number|null);
+            data?: (number|null);
+            ipa?: (Long|null);
+        }
+
+        class Msi implements IMsi {
+            constructor(properties?: iommubroker.v1.IMsi);
+            public sequence: Long;
+            public streamId: number;
+            public data: number;
+            public ipa: Long;
+            public static encode(message: iommubroker.v1.IMsi, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Msi;
+        }
+
+        interface IMsiDoorbell {
+            ipa?: (Long|null);
+            pa?: (Long|null);
+            bytes?: (Long|null);
+        }
+
+        class MsiDoorbell implements IMsiDoorbell {
+            constructor(properties?: iommubroker.v1.IMsiDoorbell);
+            public ipa: Long;
+            public pa: Long;
+            public bytes: Long;
+            public static encode(message: iommubroker.v1.IMsiDoorbell, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MsiDoorbell;
+        }
     }
 }
 

@@ -9919,6 +9919,323 @@ export const iommubroker = $root.iommubroker = (() => {
             return MemoryWindow;
         })();
 
+        v1.ListMsisRequest = (function() {
+
+            function ListMsisRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListMsisRequest.prototype.device = "";
+
+            ListMsisRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                return writer;
+            };
+
+            ListMsisRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListMsisRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListMsisRequest;
+        })();
+
+        v1.ListMsisResponse = (function() {
+
+            function ListMsisResponse(properties) {
+                this.msis = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListMsisResponse.prototype.msis = $util.emptyArray;
+            ListMsisResponse.prototype.total = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ListMsisResponse.prototype.doorbell = null;
+
+            ListMsisResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.msis != null && message.msis.length)
+                    for (let i = 0; i < message.msis.length; ++i)
+                        $root.iommubroker.v1.Msi.encode(message.msis[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.total != null && Object.hasOwnProperty.call(message, "total"))
+                    writer.uint32(16).uint64(message.total);
+                if (message.doorbell != null && Object.hasOwnProperty.call(message, "doorbell"))
+                    $root.iommubroker.v1.MsiDoorbell.encode(message.doorbell, writer.uint32(26).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ListMsisResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListMsisResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.msis && message.msis.length))
+                                message.msis = [];
+                            message.msis.push($root.iommubroker.v1.Msi.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            message.total = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.doorbell = $root.iommubroker.v1.MsiDoorbell.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListMsisResponse;
+        })();
+
+        v1.Msi = (function() {
+
+            function Msi(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Msi.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Msi.prototype.streamId = 0;
+            Msi.prototype.data = 0;
+            Msi.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            Msi.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
+                    writer.uint32(8).uint64(message.sequence);
+                if (message.streamId != null && Object.hasOwnProperty.call(message, "streamId"))
+                    writer.uint32(16).uint32(message.streamId);
+                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
+                    writer.uint32(24).uint32(message.data);
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(32).uint64(message.ipa);
+                return writer;
+            };
+
+            Msi.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.Msi();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.sequence = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.streamId = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.data = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return Msi;
+        })();
+
+        v1.MsiDoorbell = (function() {
+
+            function MsiDoorbell(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            MsiDoorbell.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            MsiDoorbell.prototype.pa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            MsiDoorbell.prototype.bytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            MsiDoorbell.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(8).uint64(message.ipa);
+                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
+                    writer.uint32(16).uint64(message.pa);
+                if (message.bytes != null && Object.hasOwnProperty.call(message, "bytes"))
+                    writer.uint32(24).uint64(message.bytes);
+                return writer;
+            };
+
+            MsiDoorbell.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.MsiDoorbell();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.pa = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.bytes = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return MsiDoorbell;
+        })();
+
         return v1;
     })();
 

@@ -1,0 +1,229 @@
+// One transaction, translated slowly and in the open: each structure read, what it says, what was decided and why.
+// A second reading of the architecture that shares nothing with the fast engine but src/spec; nothing is cached or written.
+// Not covered: VMSAv8-32, 128-bit descriptors, permission indirection and overlays, HAFT, attributes, ATS, Secure and Realm.
+// Source: IHI 0070G.b §3.3 (translation), §7.3.22 (order of faults), §5.5 (what a fault does).
+
+import { get } from "../../spec/layout.ts";
+import { CR0, CR2, GBPA } from "../../spec/registers.ts";
+import { hex } from "../../spec/u64.ts";
+import { pow2 } from "./explain/bits.ts";
+import { type CdReader, illegalCd, lookupContext } from "./explain/context-entry.ts";
+import { type IdentificationRegisters, type Implementation, implementationOf } from "./explain/implementation.ts";
+import { type Stage1Input, walkStage1 } from "./explain/stage1-walk.ts";
+import { type Stage2, stage2Of } from "./explain/stage2-walk.ts";
+import {
+  illegalSte,
+  lookupStreamEntry,
+  type SteReader,
+  type StreamRegisters,
+  streamWorldOf,
+  substreamBits,
+} from "./explain/stream-entry.ts";
+import {
+  type ExplainedOutcome,
+  fail,
+  type MemoryWrite,
+  type Read64,
+  type Step,
+  Trace,
+  Verdict,
+} from "./explain/trace.ts";
+import type { Fault, StageFault } from "./fault.ts";
+import type { Transaction } from "./transaction.ts";
+
+export type { ExplainedOutcome, MemoryWrite, Read64, Step } from "./explain/trace.ts";
+
+export interface ExplainRequest {
+  readonly registers: StreamRegisters & { readonly cr0: number; readonly gbpa: number };
+  readonly id: IdentificationRegisters;
+  readonly read64: Read64;
+  readonly transaction: Transaction;
+}
+
+export interface Explanation {
+  readonly steps: readonly Step[];
+  readonly outcome: ExplainedOutcome;
+  /** What the hardware would have updated (§3.13), also when the transaction then faulted. */
+  readonly writes: readonly MemoryWrite[];
+}
+
+/** What is known so far, for the answer to a fault. */
+interface Configuration {
+  input: Stage1Input;
+  ste?: SteReader;
+  cd?: CdReader;
+}
+
+/** Explains what the SMMU would do with a transaction, from cold caches. Never throws for what memory holds. */
+export function explain(request: ExplainRequest): Explanation {
+  const trace = new Trace(request.read64);
+  const { iova, access, privileged } = request.transaction;
+  const found: Configuration = { input: { iova, access, privileged } };
+  try {
+    return end(trace, translate(request, trace, found));
+  } catch (error) {
+    if (!(error instanceof Verdict)) throw error;
+    const outcome = "outcome" in error.end ? error.end.outcome : answer(request, error.end.fault, found);
+    return end(trace, outcome);
+  }
+}
+
+function end(trace: Trace, outcome: ExplainedOutcome): Explanation {
+  return { steps: trace.steps, outcome, writes: trace.writes };
+}
+
+function translate(request: ExplainRequest, trace: Trace, found: Configuration): ExplainedOutcome {
+  const implementation = implementationOf(request.id);
+  const { registers, transaction } = request;
+  if (get(Uint32Array.of(registers.cr0), 0, CR0.SMMUEN) === 0) return whileDisabled(request, trace, implementation);
+  const ste = lookupStreamEntry(trace, implementation, registers, transaction.streamID);
+  found.ste = ste;
+  const illegal = illegalSte(ste, implementation);
+  if (illegal !== undefined) {
+    decide(trace, "STE", `${illegal}: C_BAD_STE`, "§5.2.2");
+    fail({ type: "C_BAD_STE" });
+  }
+  if (ste("Config") < 0b100n) {
+    decide(trace, "STE", "Config is 0b0xx: terminated without a record", "§5.2");
+    return { kind: "abort", recorded: false };
+  }
+  found.input = overridden(found.input, ste, implementation);
+  const hasStage2 = ste("Config") >= 0b110n;
+  if (hasStage2 && ste("S2AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 2" };
+  const stage2 = hasStage2 ? stage2Of(trace, implementation, ste) : undefined;
+  const ssid = contextIndex(request, trace, implementation, ste);
+  if (ssid === undefined) return withoutStage1(trace, implementation, found.input, stage2);
+  return withStage1({ trace, implementation, registers, ste, stage2, ssid }, found);
+}
+
+/** SMMUEN=0: GBPA decides, and nothing is recorded. Source: §6.3.14, §3.4. */
+function whileDisabled(
+  { registers, transaction }: ExplainRequest,
+  trace: Trace,
+  implementation: Implementation,
+): ExplainedOutcome {
+  const aborts = get(Uint32Array.of(registers.gbpa), 0, GBPA.ABORT) === 1;
+  const isTooFar = transaction.iova >= pow2(implementation.oas);
+  const why = aborts ? "GBPA.ABORT is set" : isTooFar ? "the address is beyond OAS" : "GBPA lets it pass";
+  decide(trace, "CR0 and GBPA", `the SMMU is disabled: ${why}`, "§6.3.14");
+  if (aborts || isTooFar) return { kind: "abort", recorded: false };
+  return { kind: "ok", pa: transaction.iova, pageBytes: 0n, bypass: true };
+}
+
+/** PRIVCFG and INSTCFG; a write is data whatever INSTCFG says. Source: §5.2. */
+function overridden(input: Stage1Input, ste: SteReader, implementation: Implementation): Stage1Input {
+  if (implementation.idr1("ATTR_PERMS_OVR") === 0) return input;
+  const privcfg = ste("PRIVCFG");
+  const instcfg = ste("INSTCFG");
+  const privileged = privcfg < 2n ? input.privileged : privcfg === 3n;
+  if (input.access === "write" || instcfg < 2n) return { ...input, privileged };
+  return { ...input, privileged, access: instcfg === 3n ? "execute" : "read" };
+}
+
+/** Which CD the transaction uses; undefined: stage 1 is bypassed. Source: §5.2 S1DSS, §7.3.7, §7.3.9. */
+function contextIndex(
+  { transaction }: ExplainRequest,
+  trace: Trace,
+  implementation: Implementation,
+  ste: SteReader,
+): bigint | undefined {
+  const { substreamID } = transaction;
+  const hasStage1 = ste("Config") % 2n === 1n;
+  const cdBits = hasStage1 ? substreamBits(ste, implementation) : 0;
+  if (substreamID !== undefined && (cdBits === 0 || BigInt(substreamID) >= pow2(cdBits))) {
+    decide(trace, "STE", `SubstreamID ${substreamID} has no CD here: C_BAD_SUBSTREAMID`, "§7.3.9");
+    fail({ type: "C_BAD_SUBSTREAMID" });
+  }
+  if (!hasStage1) return undefined;
+  if (cdBits === 0) return 0n;
+  const s1dss = ste("S1DSS");
+  const isDisabled = substreamID === undefined ? s1dss === 0n || s1dss === 3n : substreamID === 0 && s1dss === 2n;
+  if (isDisabled) {
+    decide(trace, "STE", `S1DSS=${s1dss} has no place for this transaction: F_STREAM_DISABLED`, "§7.3.7");
+    fail({ type: "F_STREAM_DISABLED" });
+  }
+  if (substreamID !== undefined) return BigInt(substreamID);
+  return s1dss === 1n ? undefined : 0n;
+}
+
+function withoutStage1(
+  trace: Trace,
+  implementation: Implementation,
+  input: Stage1Input,
+  stage2: Stage2 | undefined,
+): ExplainedOutcome {
+  const limit = stage2 === undefined ? implementation.oas : implementation.ias;
+  if (input.iova >= pow2(limit)) {
+    decide(trace, "STE", `stage 1 is bypassed and ${hex(input.iova)} has more than ${limit} bits: F_ADDR_SIZE`, "§3.4");
+    fail({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
+  }
+  decide(trace, "STE", "stage 1 is bypassed", "§5.2");
+  if (stage2 === undefined) return { kind: "ok", pa: input.iova, pageBytes: 0n, bypass: true };
+  const { pa, pageBytes } = stage2(input.iova, { ...input, class: "IN" });
+  return { kind: "ok", pa, pageBytes, ipa: input.iova, bypass: false };
+}
+
+interface Stage1Parts {
+  readonly trace: Trace;
+  readonly implementation: Implementation;
+  readonly registers: StreamRegisters;
+  readonly ste: SteReader;
+  readonly stage2: Stage2 | undefined;
+  readonly ssid: bigint;
+}
+
+function withStage1(parts: Stage1Parts, found: Configuration): ExplainedOutcome {
+  const { trace, implementation, ste, stage2 } = parts;
+  const cd = lookupContext(trace, implementation, ste, stage2, parts.ssid);
+  found.cd = cd;
+  const world = streamWorldOf(ste, implementation, parts.registers.cr2);
+  const illegal = illegalCd(cd, ste, implementation, world);
+  if (illegal !== undefined) {
+    decide(trace, "CD", `${illegal}: C_BAD_CD`, "§5.4.1");
+    fail({ type: "C_BAD_CD" });
+  }
+  if (cd("AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 1" };
+  const leaf = walkStage1({ trace, implementation, cd, world, stage2 }, found.input);
+  if (stage2 === undefined) return { kind: "ok", pa: leaf.address, pageBytes: leaf.pageBytes, bypass: false };
+  const last = stage2(leaf.address, { ...found.input, class: "IN" });
+  const pageBytes = last.pageBytes < leaf.pageBytes ? last.pageBytes : leaf.pageBytes;
+  return { kind: "ok", pa: last.pa, pageBytes, ipa: leaf.address, bypass: false };
+}
+
+/** Faults that CD.A/R/S and STE.S2R/S2S have a say in; all others abort and are recorded. Source: §5.5. */
+const TRANSLATION_FAULTS: readonly string[] = ["F_TRANSLATION", "F_ADDR_SIZE", "F_ACCESS", "F_PERMISSION"];
+
+/** Faults whose record describes the transaction and its address. Source: §7.3. */
+const WITH_ADDRESS: readonly string[] = [...TRANSLATION_FAULTS, "F_WALK_EABT"];
+
+function answer({ registers, transaction }: ExplainRequest, cause: StageFault, found: Configuration): ExplainedOutcome {
+  const { input, ste, cd } = found;
+  const fault: Fault = {
+    ...cause,
+    streamID: transaction.streamID,
+    ...(transaction.substreamID === undefined ? {} : { substreamID: transaction.substreamID }),
+    ...(WITH_ADDRESS.includes(cause.type)
+      ? {
+          inputAddr: transaction.iova,
+          privileged: input.privileged,
+          instruction: input.access === "execute",
+          read: input.access !== "write",
+        }
+      : {}),
+  };
+  if (cause.type === "C_BAD_STREAMID") {
+    return { kind: "abort", fault, recorded: get(Uint32Array.of(registers.cr2), 0, CR2.RECINVSID) === 1 };
+  }
+  if (!TRANSLATION_FAULTS.includes(cause.type)) return { kind: "abort", fault, recorded: true };
+  if (cause.stage === 2) {
+    if (ste?.("S2S") === 1n) return { kind: "stalled", fault, recorded: true };
+    return { kind: "abort", fault, recorded: ste?.("S2R") === 1n };
+  }
+  if (cd === undefined) return { kind: "abort", fault, recorded: true };
+  if (cd("S") === 1n) return { kind: "stalled", fault, recorded: true };
+  return { kind: cd("A") === 1n ? "abort" : "raz-wi", fault, recorded: cd("R") === 1n };
+}
+
+function decide(trace: Trace, structure: string, why: string, section: string): void {
+  trace.add({ structure, raw: [], fields: {}, why, section });
+}

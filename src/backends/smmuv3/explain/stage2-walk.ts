@@ -1,0 +1,138 @@
+// Stage 2: an IPA to a PA, for a transaction (IN), a table descriptor of stage 1 (TTD) or a CD (CD).
+// Order of checks: range, then at each level abort, valid, address size; then Access flag, then permission (§7.3.22).
+// Source: IHI 0070G.b §3.4, §3.13, §5.2; Arm ARM DDI 0487 D8.3, D8.4.
+
+import { S2_LEAF } from "../../../spec/descriptor.ts";
+import { hex } from "../../../spec/u64.ts";
+import type { FaultClass } from "../fault.ts";
+import { aligned, bit, bits, pow2, setBit, swapBytes } from "./bits.ts";
+import { addressIn, descriptorOffset, type Format, kindOf, lowBit, startTableBits } from "./geometry.ts";
+import { addressBits, type Implementation } from "./implementation.ts";
+import { isStage2DS, stage2PageBits, stage2StartLevel } from "./stage2-start.ts";
+import { type SteReader, stage2Table } from "./stream-entry.ts";
+import { fail, fieldsOf, type Trace } from "./trace.ts";
+
+export interface Purpose {
+  readonly class: FaultClass;
+  readonly access: "read" | "write" | "execute";
+  readonly privileged: boolean;
+}
+
+export interface Stage2Result {
+  readonly pa: bigint;
+  readonly pageBytes: bigint;
+}
+
+export type Stage2 = (ipa: bigint, purpose: Purpose) => Stage2Result;
+
+export function stage2Of(trace: Trace, implementation: Implementation, ste: SteReader): Stage2 {
+  const ds = isStage2DS(ste, implementation);
+  const format: Format = { pageBits: stage2PageBits(ste), ds, isPA52: implementation.oas === 52 };
+  const inputBits = 64 - Number(ste("S2T0SZ"));
+  const outputBits = Math.min(addressBits(ste("S2PS")), implementation.oas, format.pageBits === 16 || ds ? 52 : 48);
+  const isBig = ste("S2ENDI") === 1n;
+  const start = stage2StartLevel(ste, implementation);
+
+  return (ipa, purpose) => {
+    const about = { stage: 2, class: purpose.class, ipa: Number(ipa) } as const;
+    if (ipa >= pow2(inputBits)) {
+      note(trace, purpose, `IPA ${hex(ipa)} is beyond the ${inputBits} bits of S2T0SZ: F_TRANSLATION`, "§3.4");
+      fail({ type: "F_TRANSLATION", ...about });
+    }
+    let table = aligned(stage2Table(ste), startTableBits(format, start, inputBits, outputBits));
+    let topBit = inputBits;
+    for (let level = start; ; level++) {
+      const pa = table + descriptorOffset(format, level, ipa, topBit);
+      const memory = trace.read64(pa);
+      if (memory === undefined) {
+        note(trace, purpose, `the level ${level} descriptor at ${hex(pa)} cannot be read: F_WALK_EABT`, "§7.3.12");
+        return fail({
+          type: "F_WALK_EABT",
+          stage: 2,
+          class: purpose.class,
+          fetchAddress: Number(pa),
+          ipa: Number(ipa),
+        });
+      }
+      const descriptor = isBig ? swapBytes(memory) : memory;
+      const kind = kindOf(format, level, descriptor);
+      const low = lowBit(format, level);
+      const next = addressIn(format, descriptor, kind === "table" ? format.pageBits : low);
+      const isTooFar = kind !== "invalid" && next >= pow2(outputBits);
+      trace.add({
+        structure: `stage 2 level ${level} descriptor, for ${purpose.class}`,
+        pa,
+        raw: [descriptor],
+        fields: fieldsOf([descriptor], S2_LEAF),
+        why: sayWhat(kind, next, isTooFar),
+        section: "§3.4, DDI 0487 D8.3",
+      });
+      if (kind === "invalid") fail({ type: "F_TRANSLATION", ...about });
+      if (isTooFar) fail({ type: "F_ADDR_SIZE", ...about });
+      if (kind === "table") {
+        table = next;
+        topBit = low;
+        continue;
+      }
+      const updated = leafDescriptor(trace, implementation, ste, purpose, descriptor, about.ipa);
+      if (updated !== descriptor) trace.update(pa, isBig ? swapBytes(updated) : updated);
+      return { pa: next + bits(ipa, low - 1, 0), pageBytes: pow2(low) };
+    }
+  };
+}
+
+/** Access flag and permission of a leaf, and what the hardware makes of it. Source: §3.13; DDI 0487 D8.4.2. */
+function leafDescriptor(
+  trace: Trace,
+  implementation: Implementation,
+  ste: SteReader,
+  purpose: Purpose,
+  descriptor: bigint,
+  ipa: number,
+): bigint {
+  const about = { stage: 2, class: purpose.class, ipa } as const;
+  const updatesAF = ste("S2HA") === 1n;
+  if (!bit(descriptor, 10) && !updatesAF && ste("S2AFFD") === 0n) {
+    note(trace, purpose, "AF is 0, and neither S2HA nor S2AFFD is set: F_ACCESS", "§3.13");
+    fail({ type: "F_ACCESS", ...about });
+  }
+  const isDirtyManaged = updatesAF && ste("S2HD") === 1n && bit(descriptor, 51);
+  const mayWrite = bit(descriptor, 7) || isDirtyManaged;
+  const isRefused =
+    (purpose.access === "read" && !bit(descriptor, 6)) ||
+    (purpose.access === "write" && !mayWrite) ||
+    (purpose.access === "execute" && !isExecutable(implementation, descriptor, purpose.privileged)) ||
+    (purpose.class !== "IN" && ste("S2PTW") === 1n && isDevice(implementation, ste, descriptor));
+  if (isRefused) {
+    note(trace, purpose, `the leaf refuses this ${purpose.access}: F_PERMISSION`, "§7.3.16");
+    const tableRead = purpose.class === "TTD" ? { tableRead: purpose.access === "read" } : {};
+    fail({ type: "F_PERMISSION", ...about, ...tableRead });
+  }
+  const withAF = updatesAF ? setBit(descriptor, 10) : descriptor;
+  return purpose.access === "write" && isDirtyManaged ? setBit(withAF, 7) : withAF;
+}
+
+/** A fetch asks for XN alone: stage 2 has execute without read. Source: DDI 0487 D8.4.2. */
+function isExecutable(implementation: Implementation, descriptor: bigint, privileged: boolean): boolean {
+  if (!implementation.idr3("XNX")) return !bit(descriptor, 54);
+  const xn = bits(descriptor, 54, 53);
+  if (xn === 0b00n) return true;
+  if (xn === 0b10n) return false;
+  return privileged ? xn === 0b11n : xn === 0b01n;
+}
+
+/** What S2PTW protects from: a table in Device memory. The stage 1 type of a table is Normal. Source: §5.2 S2PTW. */
+function isDevice(implementation: Implementation, ste: SteReader, descriptor: bigint): boolean {
+  const isForced = implementation.idr3("FWB") && ste("S2FWB") === 1n;
+  return isForced ? !bit(descriptor, 4) : bits(descriptor, 5, 4) === 0n;
+}
+
+function sayWhat(kind: "invalid" | "table" | "leaf", next: bigint, isTooFar: boolean): string {
+  if (kind === "invalid") return "it is not valid at this level: F_TRANSLATION";
+  if (isTooFar) return `its address ${hex(next)} is outside the effective S2PS: F_ADDR_SIZE`;
+  return kind === "table" ? `the next table is at ${hex(next)}` : `a leaf at ${hex(next)}`;
+}
+
+function note(trace: Trace, purpose: Purpose, why: string, section: string): void {
+  trace.add({ structure: `stage 2, for ${purpose.class}`, raw: [], fields: {}, why, section });
+}

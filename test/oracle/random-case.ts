@@ -1,0 +1,191 @@
+// One random SMMU with its registers, a stream, an STE and a CD: mostly legal, often with one thing wrong, sometimes noise.
+
+import { type Access, type IdRegisters, Smmu, type Transaction } from "../../src/backends/smmuv3/smmu.ts";
+import { CD } from "../../src/spec/cd.ts";
+import { doublewordsOf, setU64, wordsOf } from "../../src/spec/layout.ts";
+import { REGISTER } from "../../src/spec/registers.ts";
+import { STE } from "../../src/spec/ste.ts";
+import { Chance, DescriptorMemory } from "./chance.ts";
+
+const STREAM_TABLE = 0x0400_0000;
+const SECOND_LEVEL = 0x0500_0000;
+export const EVENT_QUEUE = 0x0600_0000;
+const OAS_BITS = [32, 36, 40, 42, 44, 48, 52];
+
+export interface RandomCase {
+  readonly memory: DescriptorMemory;
+  readonly smmu: Smmu;
+  readonly transactions: readonly Transaction[];
+}
+
+export function randomCase(seed: bigint): RandomCase {
+  const chance = new Chance(seed);
+  const oas = chance.pick(2, 3, 4, 5, 5, 6, 6);
+  const id = randomID(chance, oas);
+  const isBig = chance.oneIn(3);
+  const memory = new DescriptorMemory(seed, OAS_BITS[oas] ?? 32, { isBigEndian: isBig, isWide: oas === 6 });
+  const smmu = new Smmu(id, memory, { eventQueue: () => {}, gerror: () => {} });
+  const streamID = chance.oneIn(25) ? chance.below(400) : chance.below(256);
+  const isTwoLevel = chance.oneIn(3);
+  const log2size = chance.oneIn(20) ? 6 : 8;
+  const split = chance.pick(6, 8, 10);
+  smmu.write64(REGISTER.STRTAB_BASE, BigInt(STREAM_TABLE));
+  smmu.write32(REGISTER.STRTAB_BASE_CFG, log2size + split * 64 + (isTwoLevel ? 65536 : 0));
+  smmu.write64(REGISTER.EVENTQ_BASE, BigInt(EVENT_QUEUE) + 6n);
+  smmu.write32(REGISTER.CR2, chance.below(4));
+  if (chance.oneIn(2)) smmu.write32(REGISTER.GBPA, 2 ** 31 + (chance.oneIn(2) ? 2 ** 20 : 0));
+  smmu.write32(REGISTER.CR0, chance.oneIn(60) ? 4 : 5);
+
+  const ste = randomSte(chance, isBig, oas);
+  memory.put(STREAM_TABLE + streamID * 64, ste);
+  if (isTwoLevel && Math.floor(id.idr0 / 2 ** 27) % 4 === 1) {
+    const span = chance.oneIn(8) ? chance.below(32) : split + 1;
+    memory.put(STREAM_TABLE + Math.floor(streamID / 2 ** split) * 8, [BigInt(SECOND_LEVEL + span)]);
+    memory.put(SECOND_LEVEL + (streamID % 2 ** split) * 64, ste);
+  }
+  const cd = randomCd(chance, isBig, oas);
+  const transactions = randomTransactions(chance, streamID, cd);
+  placeContext(chance, memory, smmu, transactions, cd);
+  return { memory, smmu, transactions };
+}
+
+/** The CD lies wherever the tables happen to lead; the explanation says where that is. */
+function placeContext(
+  chance: Chance,
+  memory: DescriptorMemory,
+  smmu: Smmu,
+  transactions: readonly Transaction[],
+  cd: readonly bigint[],
+): void {
+  for (const transaction of transactions) {
+    for (const structure of ["L1CD", "CD"]) {
+      const pa = smmu.explain(transaction).steps.find((step) => step.structure === structure)?.pa;
+      if (pa === undefined || chance.oneIn(80)) continue;
+      memory.put(Number(pa), structure === "CD" ? cd : [(chance.bits(16) << 16n) + (chance.oneIn(20) ? 0n : 1n)]);
+    }
+  }
+}
+
+function randomID(chance: Chance, oas: number): IdRegisters {
+  const bit = (at: number, times: number): number => (chance.oneIn(times) ? 0 : 2 ** at);
+  const idr0 =
+    bit(0, 50) + bit(1, 50) + 2 * 4 + chance.pick(0, 1, 2, 2) * 64 + bit(9, 3) + bit(10, 2) + bit(11, 2) + bit(12, 6);
+  const more = bit(18, 6) + bit(19, 10) + chance.pick(0, 0, 0, 2, 3) * 2 ** 21 + chance.pick(0, 0, 1, 2) * 2 ** 24;
+  const idr3 = [2, 4, 8, 9, 13, 14, 17].reduce((sum, at) => sum + bit(at, 3), 0);
+  const ds = oas === 6 ? bit(7, 3) : 0;
+  return {
+    idr0: idr0 + more + bit(26, 2) + bit(27, 2),
+    idr1: 16 + chance.pick(0, 5, 20, 20, 20) * 64 + 7 * 2 ** 16 + 7 * 2 ** 21 + bit(26, 3),
+    idr2: 0,
+    idr3,
+    idr4: 0,
+    idr5: oas + bit(4, 15) + bit(5, 15) + bit(6, 15) + ds + (oas === 6 ? bit(10, 3) : 0) + 16 * 2 ** 16,
+    idr6: 0,
+    iidr: 0,
+    aidr: 2,
+  };
+}
+
+/** A stage 2 whose start level, size and granule fit; S2DS where it is needed. */
+const STARTS: readonly { tg: bigint; sl: bigint; sl2: bigint; ds: bigint; from: number; to: number }[] = [
+  { tg: 0n, sl: 2n, sl2: 0n, ds: 0n, from: 16, to: 24 },
+  { tg: 0n, sl: 1n, sl2: 0n, ds: 0n, from: 21, to: 33 },
+  { tg: 0n, sl: 0n, sl2: 0n, ds: 0n, from: 30, to: 42 },
+  { tg: 0n, sl: 3n, sl2: 0n, ds: 0n, from: 39, to: 48 },
+  { tg: 0n, sl: 0n, sl2: 1n, ds: 1n, from: 12, to: 15 },
+  { tg: 2n, sl: 2n, sl2: 0n, ds: 0n, from: 16, to: 27 },
+  { tg: 2n, sl: 1n, sl2: 0n, ds: 0n, from: 24, to: 38 },
+  { tg: 2n, sl: 3n, sl2: 0n, ds: 1n, from: 12, to: 16 },
+  { tg: 2n, sl: 2n, sl2: 0n, ds: 1n, from: 13, to: 16 },
+  { tg: 1n, sl: 2n, sl2: 0n, ds: 0n, from: 12, to: 21 },
+  { tg: 1n, sl: 1n, sl2: 0n, ds: 0n, from: 18, to: 34 },
+  { tg: 1n, sl: 0n, sl2: 0n, ds: 0n, from: 31, to: 47 },
+];
+
+function randomSte(chance: Chance, isBig: boolean, oas: number): bigint[] {
+  const words = new Uint32Array(16);
+  const put = (name: keyof typeof STE, value: bigint): void => setU64(words, 0, STE[name], value);
+  const start = chance.pick(...asList(STARTS));
+  put("V", 1n);
+  put("Config", BigInt(chance.pick(4, 5, 5, 6, 6, 7, 7, 7, 7, 0)));
+  put("S1Fmt", chance.bits(2));
+  put("S1ContextPtr", chance.bits(14) << 10n);
+  put("S1CDMax", BigInt(chance.pick(0, 0, 3, 5, 8, 12)));
+  put("S1DSS", chance.bits(2));
+  put("STRW", chance.pick(0n, 0n, 2n));
+  put("EATS", chance.pick(0n, 0n, 0n, 1n));
+  put("S2FWB", chance.flag());
+  put("PRIVCFG", chance.bits(2));
+  put("INSTCFG", chance.bits(2));
+  put("S2VMID", chance.bits(8));
+  put("S2T0SZ", BigInt(start.from + chance.below(start.to - start.from + 1)));
+  put("S2SL0", start.sl);
+  put("S2SL0_2", start.sl2);
+  put("S2DS", chance.oneIn(6) ? 1n : start.ds);
+  put("S2TG", start.tg);
+  put("S2PS", chance.oneIn(6) ? chance.bits(3) : BigInt(oas));
+  put("S2AA64", 1n);
+  put("S2ENDI", isBig ? 1n : 0n);
+  put("S2AFFD", chance.flag());
+  put("S2PTW", chance.flag(6));
+  put("S2HA", chance.flag());
+  put("S2HD", chance.flag());
+  put("S2S", chance.flag(4));
+  put("S2R", chance.flag());
+  put("S2TTB", chance.bits(20) << 8n);
+  return spoiled(chance, words, 448);
+}
+
+function randomCd(chance: Chance, isBig: boolean, oas: number): bigint[] {
+  const words = new Uint32Array(16);
+  const put = (name: keyof typeof CD, value: bigint): void => setU64(words, 0, CD[name], value);
+  const size = (): bigint => BigInt(chance.oneIn(6) ? chance.below(52) : 16 + chance.below(24));
+  put("V", 1n);
+  put("AA64", 1n);
+  put("T0SZ", size());
+  put("T1SZ", size());
+  put("TG0", BigInt(chance.below(3)));
+  put("TG1", BigInt(chance.below(3) + 1));
+  put("TTB0", chance.bits(20) << 8n);
+  put("TTB1", chance.bits(20) << 8n);
+  put("IPS", chance.oneIn(6) ? chance.bits(3) : BigInt(oas));
+  put("ENDI", isBig ? 1n : 0n);
+  put("A", chance.oneIn(4) ? 0n : 1n);
+  for (const name of ["R", "AFFD", "HA", "HD", "PAN", "EPAN", "HAD0", "HAD1", "TBI0", "TBI1", "DS"] as const) {
+    put(name, chance.flag());
+  }
+  for (const name of ["S", "EPD0", "EPD1", "E0PD0", "E0PD1", "WXN", "UWXN"] as const) put(name, chance.flag(5));
+  put("ASID", chance.bits(8));
+  return spoiled(chance, words, 192);
+}
+
+/** Mostly as it is; one bit flipped; all noise. */
+function spoiled(chance: Chance, words: Uint32Array<ArrayBuffer>, within: number): bigint[] {
+  const doublewords = doublewordsOf(words);
+  if (chance.oneIn(25)) return doublewords.map((value, index) => chance.bits(64) | (index === 0 ? value : 0n));
+  if (!chance.oneIn(3)) return doublewords;
+  const at = chance.below(within);
+  return doublewords.map((value, index) => (index === Math.floor(at / 64) ? value ^ (1n << BigInt(at % 64)) : value));
+}
+
+function randomTransactions(chance: Chance, streamID: number, cd: readonly bigint[]): Transaction[] {
+  const tsz = Number((wordsOf(cd)[0] ?? 0) % 64);
+  const width = chance.oneIn(4) ? 40 : Math.max(64 - tsz, 12);
+  const low = chance.bits(Math.min(width, 64));
+  const high = chance.oneIn(3) ? ((1n << 64n) - (1n << BigInt(Math.min(width, 63)))) | low : low;
+  const iova = chance.oneIn(15) ? chance.bits(64) : high;
+  const substream = chance.oneIn(2) ? {} : { substreamID: chance.oneIn(3) ? 0 : chance.below(10) };
+  return Array.from({ length: 3 }, () => ({
+    streamID,
+    ...substream,
+    iova: iova ^ chance.bits(12),
+    access: chance.pick<Access>("read", "write", "execute"),
+    privileged: chance.oneIn(2),
+  }));
+}
+
+function asList<T>(values: readonly T[]): readonly [T, ...T[]] {
+  const [first, ...rest] = values;
+  if (first === undefined) throw new Error("nothing to pick from");
+  return [first, ...rest];
+}
