@@ -37,6 +37,16 @@ export function loOf(value: bigint): number {
   return Number(value & MASK_32);
 }
 
+/** Lower 32 bits of a non-negative integer below 2^53, signed as the bit operators have them. */
+export function low32(value: number): number {
+  return value | 0;
+}
+
+/** True when a 64-bit value given as halves is below 2^bits, bits in 1…63. */
+export function fitsIn(hi: number, lo: number, bits: number): boolean {
+  return bits >= 32 ? hi >>> (bits - 32) === 0 : hi === 0 && lo >>> bits === 0;
+}
+
 /** The bits of a 32-bit value that `mask` keeps, unsigned. */
 export function and32(value: number, mask: number): number {
   return (value & mask) >>> 0;

@@ -3,7 +3,7 @@
 // Source of the command layouts: IHI 0070G.b §4.
 
 import { MemoryMap, RamRegion } from "../../src/backends/smmuv3/memory.ts";
-import { type Access, type IdRegisters, type Outcome, Smmu } from "../../src/backends/smmuv3/smmu.ts";
+import { type Access, type IdRegisters, type Outcome, Smmu, type SmmuOptions } from "../../src/backends/smmuv3/smmu.ts";
 import { at, type Doublewords } from "./smmuv3-tables.ts";
 
 export const RAM_BASE = 0x4000_0000;
@@ -86,8 +86,8 @@ export class Machine {
   }
 
   /** Another SMMU on the same memory with nothing cached; it records no events. */
-  coldCopy(): Smmu {
-    const smmu = new Smmu(this.#ids, this.memory, { eventQueue: () => {}, gerror: () => {} });
+  coldCopy(caches: SmmuOptions = {}): Smmu {
+    const smmu = new Smmu(this.#ids, this.memory, { eventQueue: () => {}, gerror: () => {} }, caches);
     this.#program(smmu, 0b0001);
     return smmu;
   }

@@ -192,7 +192,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
       this.#resets.set(device.id, this.#resetsOf(device.id) + 1);
       this.#name(device.id, part, undefined);
       for (const streamID of device.streamIDs) part.driver.smmu.untrackStream(streamID);
-      this.#doorbell.close(device.id);
+      this.#doorbell.end(device.id);
       this.#tracked.delete(device.id);
     }
   }
@@ -432,7 +432,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   #track(device: HostDevice, driver: SmmuDriver): void {
-    this.#doorbell.open(device.id);
+    this.#doorbell.begin(device.id);
     this.#tracked.set(
       device.id,
       device.streamIDs.map((streamID) => driver.track(streamID)),

@@ -36,11 +36,11 @@ export class MsiDoorbell implements MemoryRegion {
   }
 
   /** Begins a device's log, empty. */
-  open(device: DeviceID): void {
+  begin(device: DeviceID): void {
     this.#logs.set(device, { total: 0, latest: [] });
   }
 
-  close(device: DeviceID): void {
+  end(device: DeviceID): void {
     this.#logs.delete(device);
   }
 

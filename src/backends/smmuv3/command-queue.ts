@@ -214,7 +214,7 @@ export class CommandQueue {
     const isReservedTTL = tg === 2 && this.#field(CMD_TLBI.TTL) === 1 && !this.#features.ds;
     const ttl = isReservedTTL ? 0 : this.#field(CMD_TLBI.TTL);
     if (tg !== 0 && num === 0 && scale === 0 && ttl === 0) return undefined;
-    return { page, tg, num, scale };
+    return { page, leaf: this.#field(CMD_TLBI.Leaf) === 1, tg, num, scale };
   }
 
   #answerStall(opcode: number): number {

@@ -18,6 +18,8 @@ export interface StreamConfig {
   readonly vmid: number;
   /** log2 of the number of CDs; 0: substreams are off. */
   readonly cdBits: number;
+  /** What an access needs, by accessIndex(): one PERMISSION bit each, after PRIVCFG and INSTCFG. */
+  readonly needs: readonly number[];
   readonly contexts: Map<number, ContextConfig>;
 }
 
@@ -26,6 +28,8 @@ export const CACHED_CONTEXTS_MAX = 1024; // of one stream
 
 export class ConfigCache {
   readonly #streams = new Map<number, StreamConfig>();
+  /** Changes whenever something is added or dropped. */
+  version = 0;
   #lastID = -1;
   #last: StreamConfig | undefined;
 
@@ -44,6 +48,7 @@ export class ConfigCache {
   }
 
   addContext(stream: StreamConfig, substreamID: number, context: ContextConfig): void {
+    this.version += 1;
     makeRoom(stream.contexts, CACHED_CONTEXTS_MAX);
     stream.contexts.set(substreamID, context);
   }
@@ -64,11 +69,13 @@ export class ConfigCache {
 
   /** CMD_CFGI_CD. */
   dropContext(streamID: number, substreamID: number): void {
+    this.version += 1;
     this.#streams.get(streamID)?.contexts.delete(substreamID);
   }
 
   /** CMD_CFGI_CD_ALL. */
   dropContexts(streamID: number): void {
+    this.version += 1;
     this.#streams.get(streamID)?.contexts.clear();
   }
 
@@ -79,6 +86,7 @@ export class ConfigCache {
   }
 
   #forgetLast(): void {
+    this.version += 1;
     this.#lastID = -1;
     this.#last = undefined;
   }

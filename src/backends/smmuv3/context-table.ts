@@ -6,7 +6,7 @@ import { CD_BYTES, CD_WORDS } from "../../spec/cd.ts";
 import { S1FMT } from "../../spec/encodings.ts";
 import { L1CD, L1CD_BYTES } from "../../spec/l1cd.ts";
 import { get, getAddress } from "../../spec/layout.ts";
-import { ADDRESS_BITS_MAX, alignDown, pow2 } from "../../spec/u64.ts";
+import { ADDRESS_BITS_MAX, alignDown, hi32, joinNumber, low32, pow2 } from "../../spec/u64.ts";
 import { checkDecodedCD, type DecodedCD, decodeCD, type StreamWorld } from "./cd.ts";
 import type { SmmuCounters } from "./counters.ts";
 import type { StageFault } from "./fault.ts";
@@ -96,8 +96,16 @@ export class ContextTableReader {
 
   #translate(request: CdRequest, address: number): Located {
     if (request.stage2 === undefined) return { kind: "at", address };
-    const fault = this.#stage2.translate(request.stage2, address, PERMISSION.PRIVILEGED_READ, "CD");
-    return fault === undefined ? { kind: "at", address: this.#stage2.pa } : { kind: "fault", fault };
+    const fault = this.#stage2.translate(
+      request.stage2,
+      hi32(address),
+      low32(address),
+      PERMISSION.PRIVILEGED_READ,
+      "CD",
+    );
+    return fault === undefined
+      ? { kind: "at", address: joinNumber(this.#stage2.paHi, this.#stage2.paLo) }
+      : { kind: "fault", fault };
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { type DecodedCD, isHalfEnabled, type StreamWorld } from "./cd.ts";
 import type { Features } from "./id-registers.ts";
-import type { Stage1Controls } from "./permissions.ts";
+import { type Stage1Controls, stage1PermissionTable } from "./permissions.ts";
 import { stage1Format, type TableFormat } from "./table-format.ts";
 import { tlbTag } from "./tlb.ts";
 
@@ -21,6 +21,8 @@ export interface ContextConfig {
   readonly hasTwoHalves: boolean;
   readonly halves: readonly HalfConfig[];
   readonly controls: Stage1Controls;
+  /** PERMISSION bits by stage1PermissionIndex(). */
+  readonly granted: Uint8Array;
   readonly affd: boolean;
   readonly ha: boolean;
   readonly hd: boolean;
@@ -48,16 +50,18 @@ export function contextConfig(cd: DecodedCD, setting: ContextSetting, features: 
   const ha = features.httu >= 1 && cd.HA === 1;
   const halves = [halfConfig(cd, 0, setting.world, features)];
   if (hasTwoHalves) halves.push(halfConfig(cd, 1, setting.world, features));
+  const controls: Stage1Controls = Object.freeze({
+    hasUnprivileged: hasTwoHalves,
+    wxn: cd.WXN === 1,
+    pan: hasTwoHalves && cd.PAN === 1,
+    epan: features.epan && cd.EPAN === 1,
+  });
   return Object.freeze({
     cd,
     hasTwoHalves,
     halves: Object.freeze(halves),
-    controls: Object.freeze({
-      hasUnprivileged: hasTwoHalves,
-      wxn: cd.WXN === 1,
-      pan: hasTwoHalves && cd.PAN === 1,
-      epan: features.epan && cd.EPAN === 1,
-    }),
+    controls,
+    granted: stage1PermissionTable(controls),
     affd: cd.AFFD === 1,
     ha,
     hd: features.httu >= 2 && ha && cd.HD === 1, // HD without HA behaves as neither
@@ -83,12 +87,14 @@ const NO_TABLES: TableFormat = Object.freeze({
   inputBits: 0,
   startLevel: 3,
   startIndexBits: 0,
-  base: 0,
-  outputLimit: 0,
+  baseHi: 0,
+  baseLo: 0,
+  outputBits: 32,
   ds: false,
   wide64k: false,
   blockLevels: 0,
   bigEndian: false,
   hierarchical: false,
+  isPlain: false,
   haft: false,
 });

@@ -4,7 +4,7 @@
 // Source: IHI 0070G.b §3.15 (single-copy atomicity of 64-bit accesses), §7.2 (external aborts are events).
 
 import { assert } from "../../spec/assert.ts";
-import { hex } from "../../spec/u64.ts";
+import { hex, hi32, low32 } from "../../spec/u64.ts";
 
 export type SwapResult = "ok" | "changed" | "abort";
 
@@ -22,6 +22,19 @@ export interface PhysicalMemory {
   /** The whole range or a bus error. */
   readBytes(pa: number, into: Uint8Array): boolean;
   writeBytes(pa: number, from: Uint8Array): boolean;
+  /** Plain memory around `pa` to read without a call; undefined where there is none. Absent: there is none anywhere. */
+  window?(pa: number): MemoryWindow | undefined;
+}
+
+/** A stretch of plain memory. Reads see what writes through the map do; a window that closes has no bytes left. */
+export interface MemoryWindow {
+  /** In the order of a little-endian machine. */
+  readonly words: Int32Array;
+  /** Address of its start, bits [63:32] and, signed, [31:0]. */
+  readonly hi: number;
+  readonly lo: number;
+  /** Below 2^31; what lies beyond the next multiple of 4 GiB is not to be read through the window. */
+  readonly bytes: number;
 }
 
 /** One contiguous piece of a memory map. Offsets are relative to `base`; the map has already checked them. */
@@ -34,6 +47,10 @@ export interface MemoryRegion {
   compareAndSwap64(offset: number, expectLo: number, expectHi: number, newLo: number, newHi: number): SwapResult;
   readBytes(offset: number, into: Uint8Array): boolean;
   writeBytes(offset: number, from: Uint8Array): boolean;
+  /** Absent where memory has to be asked each time. */
+  window?(offset: number): MemoryWindow | undefined;
+  /** Taken out of its map, for good: its windows close. */
+  close?(): void;
 }
 
 /** A memory map of regions that do not overlap; what lies in no region aborts. */
@@ -56,6 +73,7 @@ export class MemoryMap implements PhysicalMemory {
 
   /** Removes the region that starts at `base`; accesses to it abort from now on. */
   remove(base: number): void {
+    for (const region of this.#regions) if (region.base === base) region.close?.();
     this.#regions = this.#regions.filter((region) => region.base !== base);
     this.#last = undefined;
   }
@@ -92,6 +110,11 @@ export class MemoryMap implements PhysicalMemory {
     );
   }
 
+  window(pa: number): MemoryWindow | undefined {
+    const region = this.#find(pa, 8);
+    return region?.window?.(pa - region.base);
+  }
+
   #eachPiece(
     pa: number,
     bytes: number,
@@ -126,44 +149,63 @@ export class MemoryMap implements PhysicalMemory {
   }
 }
 
-const CHUNK_BYTES = 65_536;
+/** Large enough that a guest's tables share a chunk; the system commits pages of it as they are written. */
+const CHUNK_BYTES = 2 ** 22;
+
+class Chunk implements MemoryWindow {
+  readonly words: Int32Array;
+  readonly octets: Uint8Array;
+  readonly hi: number;
+  readonly lo: number;
+  bytes: number;
+
+  constructor(base: number, bytes: number) {
+    this.words = new Int32Array(bytes / 4);
+    this.octets = new Uint8Array(this.words.buffer);
+    this.hi = hi32(base);
+    this.lo = low32(base);
+    this.bytes = bytes;
+  }
+}
 
 /** Zero-filled memory of any size; a chunk takes room only once something was written to it. */
 export class RamRegion implements MemoryRegion {
   readonly base: number;
   readonly bytes: number;
-  readonly #chunks = new Map<number, DataView<ArrayBuffer>>();
+  readonly #chunkBytes: number;
+  readonly #chunks = new Map<number, Chunk>();
   #lastIndex = -1;
-  #lastChunk: DataView<ArrayBuffer> | undefined;
+  #lastChunk: Chunk | undefined;
 
   constructor(base: number, bytes: number) {
     assert(base % 8 === 0 && bytes % 8 === 0 && bytes > 0, `RAM at ${hex(base)} is not a range of doublewords`);
     this.base = base;
     this.bytes = bytes;
+    this.#chunkBytes = Math.min(CHUNK_BYTES, bytes);
   }
 
   read64(offset: number, out: Uint32Array): boolean {
-    const chunk = this.#chunkAt(Math.floor(offset / CHUNK_BYTES));
-    const within = offset % CHUNK_BYTES;
-    out[0] = chunk === undefined ? 0 : chunk.getUint32(within, true);
-    out[1] = chunk === undefined ? 0 : chunk.getUint32(within + 4, true);
+    const chunk = this.#chunkAt(Math.floor(offset / this.#chunkBytes));
+    const word = (offset % this.#chunkBytes) / 4;
+    out[0] = chunk === undefined ? 0 : chunk.words[word]!;
+    out[1] = chunk === undefined ? 0 : chunk.words[word + 1]!;
     return true;
   }
 
   write64(offset: number, lo: number, hi: number): boolean {
-    const chunk = this.#makeChunk(Math.floor(offset / CHUNK_BYTES));
-    chunk.setUint32(offset % CHUNK_BYTES, lo, true);
-    chunk.setUint32((offset % CHUNK_BYTES) + 4, hi, true);
+    const { words } = this.#makeChunk(Math.floor(offset / this.#chunkBytes));
+    const word = (offset % this.#chunkBytes) / 4;
+    words[word] = lo;
+    words[word + 1] = hi;
     return true;
   }
 
   compareAndSwap64(offset: number, expectLo: number, expectHi: number, newLo: number, newHi: number): SwapResult {
-    const chunk = this.#makeChunk(Math.floor(offset / CHUNK_BYTES));
-    const within = offset % CHUNK_BYTES;
-    const same =
-      chunk.getUint32(within, true) === expectLo >>> 0 && chunk.getUint32(within + 4, true) === expectHi >>> 0;
-    if (!same) return "changed";
-    this.write64(offset, newLo, newHi);
+    const { words } = this.#makeChunk(Math.floor(offset / this.#chunkBytes));
+    const word = (offset % this.#chunkBytes) / 4;
+    if (words[word] !== (expectLo | 0) || words[word + 1] !== (expectHi | 0)) return "changed";
+    words[word] = newLo;
+    words[word + 1] = newHi;
     return "ok";
   }
 
@@ -171,16 +213,24 @@ export class RamRegion implements MemoryRegion {
     this.#eachPiece(offset, into.length, (index, within, start, end) => {
       const chunk = this.#chunkAt(index);
       if (chunk === undefined) into.fill(0, start, end);
-      else into.set(new Uint8Array(chunk.buffer, within, end - start), start);
+      else into.set(chunk.octets.subarray(within, within + end - start), start);
     });
     return true;
   }
 
   writeBytes(offset: number, from: Uint8Array): boolean {
     this.#eachPiece(offset, from.length, (index, within, start, end) => {
-      new Uint8Array(this.#makeChunk(index).buffer).set(from.subarray(start, end), within);
+      this.#makeChunk(index).octets.set(from.subarray(start, end), within);
     });
     return true;
+  }
+
+  window(offset: number): MemoryWindow | undefined {
+    return this.#chunkAt(Math.floor(offset / this.#chunkBytes));
+  }
+
+  close(): void {
+    for (const chunk of this.#chunks.values()) chunk.bytes = 0;
   }
 
   #eachPiece(
@@ -190,14 +240,14 @@ export class RamRegion implements MemoryRegion {
   ): void {
     let done = 0;
     while (done < bytes) {
-      const within = (offset + done) % CHUNK_BYTES;
-      const piece = Math.min(bytes - done, CHUNK_BYTES - within);
-      act(Math.floor((offset + done) / CHUNK_BYTES), within, done, done + piece);
+      const within = (offset + done) % this.#chunkBytes;
+      const piece = Math.min(bytes - done, this.#chunkBytes - within);
+      act(Math.floor((offset + done) / this.#chunkBytes), within, done, done + piece);
       done += piece;
     }
   }
 
-  #chunkAt(index: number): DataView<ArrayBuffer> | undefined {
+  #chunkAt(index: number): Chunk | undefined {
     if (index === this.#lastIndex) return this.#lastChunk;
     const chunk = this.#chunks.get(index);
     if (chunk !== undefined) {
@@ -207,10 +257,11 @@ export class RamRegion implements MemoryRegion {
     return chunk;
   }
 
-  #makeChunk(index: number): DataView<ArrayBuffer> {
+  #makeChunk(index: number): Chunk {
     const existing = this.#chunkAt(index);
     if (existing !== undefined) return existing;
-    const made = new DataView(new ArrayBuffer(CHUNK_BYTES));
+    const start = index * this.#chunkBytes;
+    const made = new Chunk(this.base + start, Math.min(this.#chunkBytes, this.bytes - start));
     this.#chunks.set(index, made);
     this.#lastIndex = index;
     this.#lastChunk = made;

@@ -11,6 +11,8 @@ import type { DescriptorPath } from "./walk.ts";
 export class NestedPath implements DescriptorPath {
   /** Stage 2 of the transaction under way; undefined: none. */
   config: Stage2Config | undefined = undefined;
+  hi = 0;
+  lo = 0;
   /** Why locate() failed. */
   fault: StageFault | undefined = undefined;
   readonly #stage2: Stage2;
@@ -19,10 +21,16 @@ export class NestedPath implements DescriptorPath {
     this.#stage2 = stage2;
   }
 
-  locate(address: number, isWrite: boolean): number {
-    if (this.config === undefined) return address;
+  locate(hi: number, lo: number, isWrite: boolean): boolean {
+    if (this.config === undefined) {
+      this.hi = hi;
+      this.lo = lo;
+      return true;
+    }
     const need = isWrite ? PERMISSION.PRIVILEGED_WRITE : PERMISSION.PRIVILEGED_READ;
-    this.fault = this.#stage2.translate(this.config, address, need, "TTD");
-    return this.fault === undefined ? this.#stage2.pa : -1;
+    this.fault = this.#stage2.translate(this.config, hi, lo, need, "TTD");
+    this.hi = this.#stage2.paHi;
+    this.lo = this.#stage2.paLo;
+    return this.fault === undefined;
   }
 }

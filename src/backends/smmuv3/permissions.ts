@@ -85,6 +85,27 @@ export function stage2Permissions(lo: number, hi: number, xnx: boolean): number 
   }
 }
 
+/** Where a leaf's permission bits and the limits above it are in a table of stage1PermissionTable(). */
+export function stage1PermissionIndex(lo: number, hi: number, tableLimits: number): number {
+  return ((lo >>> 6) & 3) | ((hi >>> 19) & 0xc) | (tableLimits << 4);
+}
+
+/** stage1Permissions() of every leaf there is, for the hot path. */
+export function stage1PermissionTable(controls: Stage1Controls): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, index) =>
+    stage1Permissions((index & 3) << 6, (index & 0xc) << 19, index >>> 4, controls),
+  );
+}
+
+export function stage2PermissionIndex(lo: number, hi: number): number {
+  return ((lo >>> 6) & 3) | ((hi >>> 19) & 0xc);
+}
+
+/** stage2Permissions() of every leaf there is, for the hot path. */
+export function stage2PermissionTable(xnx: boolean): Uint8Array {
+  return Uint8Array.from({ length: 16 }, (_, index) => stage2Permissions((index & 3) << 6, (index & 0xc) << 19, xnx));
+}
+
 /** True for a stage 2 MemAttr[3:0] of any Device type. Source: DDI 0487 D8.6.5, D8.6.6 (with FWB). */
 export function isStage2Device(memAttr: number, fwb: boolean): boolean {
   return fwb ? (memAttr & 0b0100) === 0 : (memAttr & 0b1100) === 0;

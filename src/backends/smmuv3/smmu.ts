@@ -21,10 +21,10 @@ import { Stage1 } from "./stage1.ts";
 import { Stage2 } from "./stage2.ts";
 import type { ResumedTransaction } from "./stall.ts";
 import { decodeStreamTable, StreamTableReader } from "./stream-table.ts";
-import { Tlb } from "./tlb.ts";
+import { Tlb, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
 import { TlbInvalidator } from "./tlb-invalidate.ts";
 import type { Outcome, Transaction } from "./transaction.ts";
-import { type Switches, Translator } from "./translate.ts";
+import { type Answer, type Refusal, type Request, type Switches, Translator } from "./translate.ts";
 
 export type { SmmuCounters, StreamCounters } from "./counters.ts";
 export type { Explanation } from "./explain.ts";
@@ -45,9 +45,14 @@ export interface InterruptLines {
 export interface SmmuOptions {
   /** Equal event records are merged where the architecture allows it (§7.3.1). Off: every fault has its record. */
   readonly mergesEvents?: boolean;
+  /** Translations of both stages, and of stage 2, each; a power of two, 0 leaves the cache out. */
+  readonly tlbEntries?: number;
+  /** Leaf tables, of each stage; a power of two, 0 leaves the cache out. */
+  readonly walkCacheEntries?: number;
 }
 
 const TLB_ENTRIES = 8192;
+const WALK_CACHE_ENTRIES = 1024;
 
 export class Smmu {
   readonly counters: SmmuCounters = newSmmuCounters();
@@ -64,6 +69,8 @@ export class Smmu {
   readonly #responder: Responder;
   readonly #translator: Translator;
   readonly #tracked = new Map<number, StreamCounters>();
+  readonly #split = new BigUint64Array(1);
+  readonly #halves = new Int32Array(this.#split.buffer);
 
   constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines, options: SmmuOptions = {}) {
     const features = featuresOf(id);
@@ -87,10 +94,15 @@ export class Smmu {
       if (this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN)) irq.eventQueue();
     };
     this.#events = new EventQueue(parts, raise, options.mergesEvents ?? false);
-    const main = new Tlb(TLB_ENTRIES);
-    const stage2Tlb = new Tlb(TLB_ENTRIES);
-    const stage2 = new Stage2(memory, counters, stage2Tlb);
-    this.#invalidator = new TlbInvalidator(main, stage2Tlb);
+    const { tlbEntries = TLB_ENTRIES, walkCacheEntries = WALK_CACHE_ENTRIES } = options;
+    const caches = {
+      main: new Tlb(tlbEntries),
+      tables: new Tlb(walkCacheEntries, WALK_CACHE_UNIT_BITS),
+      stage2: new Tlb(tlbEntries),
+      stage2Tables: new Tlb(walkCacheEntries, WALK_CACHE_UNIT_BITS),
+    };
+    const stage2 = new Stage2(memory, counters, caches.stage2, caches.stage2Tables);
+    this.#invalidator = new TlbInvalidator(caches);
     this.#commands = new CommandQueue(parts, {
       cache: this.#cache,
       tlb: this.#invalidator,
@@ -104,7 +116,7 @@ export class Smmu {
       cache: this.#cache,
       streams: new StreamTableReader(memory, features, counters),
       contexts: new ContextTableReader(memory, features, counters, stage2),
-      stage1: new Stage1(memory, counters, main, stage2),
+      stage1: new Stage1({ memory, counters, tlb: caches.main, tables: caches.tables, stage2 }),
       stage2,
     });
     this.#responder = new Responder(this.#translator, this.#events, features.stallMax);
@@ -112,10 +124,25 @@ export class Smmu {
 
   /** Translates one transaction; its event, if any, is in the queue when this returns. */
   translate(tx: Transaction): Outcome {
+    this.#split[0] = tx.iova;
+    return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome();
+  }
+
+  /**
+   * translate() for callers that make millions: the IOVA as signed halves, and nothing allocated for what succeeds.
+   *
+   * @returns undefined on success, with the answer in `answer` until the next call; otherwise what translate() returns
+   */
+  translateHalves(request: Request, hi: number, lo: number): Outcome | undefined {
     this.counters.transaction += 1;
-    const outcome = this.#responder.settle(tx, this.#translator.translate(tx));
-    if (this.#tracked.size > 0) this.#count(tx.streamID, outcome);
-    return outcome;
+    const refusal = this.#translator.run(request, hi, lo);
+    const failed = refusal === undefined ? undefined : this.#settle(request, hi, lo, refusal);
+    if (this.#tracked.size > 0) this.#count(request.streamID, failed);
+    return failed;
+  }
+
+  get answer(): Answer {
+    return this.#translator;
   }
 
   /** Why `translate` would do what it would do, step by step and from cold caches; changes and records nothing. */
@@ -276,12 +303,17 @@ export class Smmu {
     return get(Uint32Array.of(this.#registers.read(REGISTER.IRQ_CTRL)), 0, enable) === 1;
   }
 
-  #count(streamID: number, outcome: Outcome): void {
+  #settle(request: Request, hi: number, lo: number, refusal: Refusal): Outcome {
+    return this.#responder.settle({ ...request, iova: joinBigint(hi, lo) }, refusal);
+  }
+
+  /** @param outcome  undefined: success */
+  #count(streamID: number, outcome: Outcome | undefined): void {
     const counters = this.#tracked.get(streamID);
     if (counters === undefined) return;
     if (this.#translator.tlbUse === "hit") counters.tlbHit += 1;
     else if (this.#translator.tlbUse === "miss") counters.tlbMiss += 1;
-    if (outcome.kind === "ok") counters.translationsOk += 1;
+    if (outcome === undefined || outcome.kind === "ok") counters.translationsOk += 1;
     else if (outcome.fault === undefined) counters.translationsAborted += 1;
     else {
       counters.translationsFaulted += 1;

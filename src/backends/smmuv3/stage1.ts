@@ -9,9 +9,10 @@ import type { SmmuCounters } from "./counters.ts";
 import type { StageFault } from "./fault.ts";
 import type { PhysicalMemory } from "./memory.ts";
 import { NestedPath } from "./nested.ts";
-import { stage1Permissions, WRITE } from "./permissions.ts";
+import { stage1PermissionIndex, WRITE } from "./permissions.ts";
 import type { Stage2, Stage2Config } from "./stage2.ts";
-import type { Tlb } from "./tlb.ts";
+import type { TableFormat } from "./table-format.ts";
+import { type Tlb, TlbFill, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
 import { TableWalk, WALK, type WalkResult } from "./walk.ts";
 
 const AF = 1 << S1_LEAF.AF.lsb;
@@ -26,9 +27,11 @@ const PERMISSION_FAULT: StageFault = Object.freeze({ type: "F_PERMISSION", stage
 const SIZE_FAULT: StageFault = Object.freeze({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
 
 export class Stage1 {
-  pa = 0;
-  /** What stage 2 was given; -1 without stage 2. */
-  ipa = -1;
+  paHi = 0;
+  paLo = 0;
+  /** What stage 2 was given; ipaHi is -1 without stage 2. */
+  ipaHi = -1;
+  ipaLo = 0;
   /** log2 of the page or block, the smaller of the two stages'. */
   pageBits = 0;
   isHit = false;
@@ -36,12 +39,17 @@ export class Stage1 {
   #leafBits = 0;
   #isGlobal = false;
   readonly #tlb: Tlb;
+  readonly #tables: Tlb;
+  readonly #fill = new TlbFill();
   readonly #stage2: Stage2;
   readonly #path: NestedPath;
   readonly #walk: TableWalk;
 
-  constructor(memory: PhysicalMemory, counters: SmmuCounters, tlb: Tlb, stage2: Stage2) {
-    this.#tlb = tlb;
+  /** @param tables  the walk cache: leaf tables by address[55:21] */
+  constructor(parts: { memory: PhysicalMemory; counters: SmmuCounters; tlb: Tlb; tables: Tlb; stage2: Stage2 }) {
+    const { memory, counters, stage2 } = parts;
+    this.#tlb = parts.tlb;
+    this.#tables = parts.tables;
     this.#stage2 = stage2;
     this.#path = new NestedPath(stage2);
     this.#walk = new TableWalk(memory, counters, this.#path);
@@ -67,54 +75,60 @@ export class Stage1 {
     const slot = this.#tlb.find(upper, lo, context.tag, context.key);
     if (slot >= 0 && (this.#tlb.permissions(slot) & need) !== 0) {
       this.isHit = true;
-      const offset = lo & 0xfff;
-      this.pa = this.#tlb.pa(slot) + offset;
-      this.ipa = nested === undefined ? -1 : this.#tlb.ipa(slot) + offset;
+      this.paHi = this.#tlb.paHi(slot);
+      this.paLo = this.#tlb.paLo(slot) | (lo & 0xfff);
+      this.ipaHi = nested === undefined ? -1 : this.#tlb.ipaHi(slot);
+      this.ipaLo = this.#tlb.ipaLo(slot) | (lo & 0xfff);
       this.pageBits = this.#tlb.pageBits(slot);
       return undefined;
     }
     if (!half.isEnabled) return OUT_OF_RANGE;
-    const fault = this.#translateByWalk(context, half, nested, upper, lo, need);
-    if (fault === undefined) this.#remember(context, upper, lo);
-    return fault;
-  }
-
-  #translateByWalk(
-    context: ContextConfig,
-    half: HalfConfig,
-    nested: Stage2Config | undefined,
-    hi: number,
-    lo: number,
-    need: number,
-  ): StageFault | undefined {
     this.#path.config = nested;
     const bits = half.inputBits;
-    const inHi = bits >= 32 ? hi & (2 ** (bits - 32) - 1) : 0;
-    const inLo = bits >= 32 ? lo : lo & (2 ** bits - 1);
+    const inHi = bits >= 32 ? upper & ((1 << (bits - 32)) - 1) : 0;
+    const inLo = bits >= 32 ? lo : lo & ((1 << bits) - 1);
+    const table = this.#tables.find(upper, lo, context.tag, context.key);
+    if (
+      table >= 0 &&
+      this.#byTable(context, half.format, table, inHi, inLo, need) &&
+      this.#finish(nested, need) === undefined
+    ) {
+      this.#remember(context, upper, lo);
+      return undefined;
+    }
+    const fault = this.#byWalk(context, half.format, inHi, inLo, need) ?? this.#finish(nested, need);
+    if (fault !== undefined) return fault;
+    if (this.#tables.entries > 0 && this.#walk.leafTable(half.format, this.#fill))
+      this.#rememberTable(context, upper, lo);
+    this.#remember(context, upper, lo);
+    return undefined;
+  }
+
+  /** By the leaf table of the walk cache; false: whatever is in the way, a whole walk says it exactly. */
+  #byTable(context: ContextConfig, format: TableFormat, slot: number, hi: number, lo: number, need: number): boolean {
+    const found = this.#walk.runCached(format, this.#tables, slot, hi, lo);
+    return found === WALK.OK && this.#settle(context, need) === undefined;
+  }
+
+  #byWalk(context: ContextConfig, format: TableFormat, hi: number, lo: number, need: number): StageFault | undefined {
     for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
-      const result = this.#attempt(context, half, inHi, inLo, need);
-      if (result === "changed") continue;
-      if (result !== undefined) return result;
-      return this.#finish(nested, need);
+      const found = this.#walk.run(format, hi, lo);
+      if (found === WALK.CHANGED) continue;
+      if (found !== WALK.OK) return this.#walkFault(found);
+      const fault = this.#settle(context, need);
+      if (fault !== "changed") return fault;
     }
     return this.#walkFault(WALK.EXTERNAL_ABORT); // memory that never settles: the update failed (§5.4, IR0)
   }
 
-  #attempt(
-    context: ContextConfig,
-    half: HalfConfig,
-    inHi: number,
-    inLo: number,
-    need: number,
-  ): StageFault | "changed" | undefined {
+  /** Judges the leaf, and updates its Access flag and dirty state where hardware does that. */
+  #settle(context: ContextConfig, need: number): StageFault | "changed" | undefined {
     const walk = this.#walk;
-    const found = walk.run(half.format, inHi, inLo);
-    if (found === WALK.CHANGED) return "changed";
-    if (found !== WALK.OK) return this.#walkFault(found);
     const needsAF = (walk.lo & AF) === 0 && !(context.affd && !context.ha);
     if (needsAF && !context.ha) return ACCESS_FAULT;
     const isClean = context.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & AP2) !== 0;
-    const granted = stage1Permissions(isClean ? walk.lo & ~AP2 : walk.lo, walk.hi, walk.tableLimits, context.controls);
+    const granted =
+      context.granted[stage1PermissionIndex(isClean ? walk.lo & ~AP2 : walk.lo, walk.hi, walk.tableLimits)]!;
     if ((granted & need) === 0) return PERMISSION_FAULT;
     const makesDirty = isClean && (need & WRITE) !== 0;
     if (needsAF || makesDirty) {
@@ -129,33 +143,46 @@ export class Stage1 {
   }
 
   #finish(nested: Stage2Config | undefined, need: number): StageFault | undefined {
-    const output = this.#walk.output;
+    const { outHi, outLo } = this.#walk;
     if (nested === undefined) {
-      this.pa = output;
-      this.ipa = -1;
+      this.paHi = outHi;
+      this.paLo = outLo;
+      this.ipaHi = -1;
+      this.ipaLo = 0;
       this.pageBits = this.#leafBits;
       return undefined;
     }
-    const fault = this.#stage2.translate(nested, output, need, "IN");
+    const stage2 = this.#stage2;
+    const fault = stage2.translate(nested, outHi, outLo, need, "IN");
     if (fault !== undefined) return fault;
-    this.pa = this.#stage2.pa;
-    this.ipa = output;
-    this.pageBits = Math.min(this.#leafBits, this.#stage2.pageBits);
-    this.#permissions &= this.#stage2.permissions;
+    this.paHi = stage2.paHi;
+    this.paLo = stage2.paLo;
+    this.ipaHi = outHi;
+    this.ipaLo = outLo;
+    this.pageBits = this.#leafBits < stage2.pageBits ? this.#leafBits : stage2.pageBits;
+    this.#permissions &= stage2.permissions;
     return undefined;
   }
 
+  #rememberTable(context: ContextConfig, hi: number, lo: number): void {
+    const fill = this.#fill;
+    fill.invalidateBits = WALK_CACHE_UNIT_BITS;
+    fill.isGlobal = !context.hasTwoHalves; // nG is the leaf's: a table belongs to its ASID
+    this.#tables.fill(hi, lo, context.tag, context.key, fill);
+  }
+
   #remember(context: ContextConfig, hi: number, lo: number): void {
-    const offset = lo & 0xfff;
-    this.#tlb.fill(hi, lo, context.tag, context.key, {
-      pa: this.pa - offset,
-      ipa: this.ipa < 0 ? -1 : this.ipa - offset,
-      permissions: this.#permissions,
-      invalidateBits: this.#leafBits,
-      pageBits: this.pageBits,
-      isGlobal: this.#isGlobal,
-      attributes: 0,
-    });
+    if (this.#tlb.entries === 0) return;
+    const fill = this.#fill;
+    fill.paHi = this.paHi;
+    fill.paLo = this.paLo & -0x1000;
+    fill.ipaHi = this.ipaHi;
+    fill.ipaLo = this.ipaLo & -0x1000;
+    fill.permissions = this.#permissions;
+    fill.invalidateBits = this.#leafBits;
+    fill.pageBits = this.pageBits;
+    fill.isGlobal = this.#isGlobal;
+    this.#tlb.fill(hi, lo, context.tag, context.key, fill);
   }
 
   #walkFault(result: WalkResult): StageFault {

@@ -4,26 +4,26 @@
 // Source: IHI 0070G.b §3.4, §3.13, §5.2 (S2*), §7.3.13 to §7.3.16; DDI 0487 D8.4, D8.5.
 
 import { S2_LEAF } from "../../spec/descriptor.ts";
-import { hi32, lo32, pow2 } from "../../spec/u64.ts";
+import { fitsIn, joinNumber } from "../../spec/u64.ts";
 import type { SmmuCounters } from "./counters.ts";
 import type { FaultClass, StageFault } from "./fault.ts";
 import type { Features } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
-import { isStage2Device, PERMISSION, stage2Permissions, WRITE } from "./permissions.ts";
+import { isStage2Device, PERMISSION, stage2PermissionIndex, stage2PermissionTable, WRITE } from "./permissions.ts";
 import { type DecodedSTE, translatesStage1 } from "./ste.ts";
 import { stage2Format, type TableFormat } from "./table-format.ts";
-import { type Tlb, tlbTag } from "./tlb.ts";
-import { DIRECT_PATH, TableWalk, WALK, type WalkResult } from "./walk.ts";
+import { type Tlb, TlbFill, tlbTag, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
+import { TableWalk, WALK, type WalkResult } from "./walk.ts";
 
 /** Stage 2 of one STE, decoded once. */
 export interface Stage2Config {
   readonly format: TableFormat;
-  readonly inputLimit: number;
   readonly tag: number;
   readonly affd: boolean;
   readonly ha: boolean;
   readonly hd: boolean;
-  readonly xnx: boolean;
+  /** PERMISSION bits by stage2PermissionIndex(). */
+  readonly granted: Uint8Array;
   readonly fwb: boolean;
   readonly protectedWalk: boolean;
   readonly record: boolean;
@@ -36,12 +36,11 @@ export function stage2Config(ste: DecodedSTE, vmid: number, features: Features):
   const ha = features.httu >= 1 && ste.S2HA === 1;
   return Object.freeze({
     format,
-    inputLimit: pow2(format.inputBits),
     tag: tlbTag(vmid, 0),
     affd: ste.S2AFFD === 1,
     ha,
     hd: features.httu >= 2 && ha && ste.S2HD === 1, // S2HD without S2HA behaves as neither
-    xnx: features.xnx,
+    granted: stage2PermissionTable(features.xnx),
     fwb: features.fwb && ste.S2FWB === 1,
     protectedWalk: translatesStage1(ste) && ste.S2PTW === 1,
     record: ste.S2R === 1,
@@ -54,8 +53,13 @@ const S2AP_WRITE = 1 << S2_LEAF.S2AP.msb;
 const DBM_HI = 1 << (S2_LEAF.DBM.lsb - 32);
 const RETRIES_MAX = 8;
 
+/** What became of a leaf that a walk found. */
+const SETTLED = { OK: 0, NOT_WALKED: 1, ACCESS: 2, PERMISSION: 3, NOT_UPDATED: 4 } as const;
+type Settled = (typeof SETTLED)[keyof typeof SETTLED];
+
 export class Stage2 {
-  pa = 0;
+  paHi = 0;
+  paLo = 0;
   /** log2 of the page or block. */
   pageBits = 0;
   /** PERMISSION bits that a cached copy of this translation may grant. */
@@ -65,88 +69,131 @@ export class Stage2 {
   /** True when the last translation came from the TLB. */
   isHit = false;
   readonly #tlb: Tlb;
+  readonly #tables: Tlb;
   readonly #walk: TableWalk;
+  readonly #fill = new TlbFill();
+  /** Why the last update failed. */
+  #updated: WalkResult = WALK.OK;
 
-  constructor(memory: PhysicalMemory, counters: SmmuCounters, tlb: Tlb) {
+  /** @param tables  the walk cache: leaf tables by IPA[51:21] */
+  constructor(memory: PhysicalMemory, counters: SmmuCounters, tlb: Tlb, tables: Tlb) {
     this.#tlb = tlb;
-    this.#walk = new TableWalk(memory, counters, DIRECT_PATH);
+    this.#tables = tables;
+    this.#walk = new TableWalk(memory, counters);
   }
 
   /**
-   * Translates an IPA.
+   * Translates the IPA hi:lo.
    *
    * @param need  the one PERMISSION bit the access needs
    * @param kind  IN for the transaction's own address, TTD or CD for what stage 1 fetches
    * @returns the fault, or undefined with the results in the fields
    */
-  translate(config: Stage2Config, ipa: number, need: number, kind: FaultClass): StageFault | undefined {
-    if (ipa >= config.inputLimit) return { type: "F_TRANSLATION", stage: 2, class: kind, ipa };
-    const hi = hi32(ipa);
-    const lo = lo32(ipa);
+  translate(config: Stage2Config, hi: number, lo: number, need: number, kind: FaultClass): StageFault | undefined {
+    this.isHit = false;
+    if (!fitsIn(hi, lo, config.format.inputBits)) return translationFault(joinNumber(hi, lo), kind);
     const slot = this.#tlb.find(hi, lo, config.tag, 0);
-    this.isHit = slot >= 0 && (this.#tlb.permissions(slot) & need) !== 0 && !this.#isForbidden(config, slot, kind);
-    if (this.isHit) {
-      this.pa = this.#tlb.pa(slot) + (lo & 0xfff);
+    if (slot >= 0 && (this.#tlb.permissions(slot) & need) !== 0 && !this.#isForbidden(config, slot, kind)) {
+      this.isHit = true;
+      this.paHi = this.#tlb.paHi(slot);
+      this.paLo = this.#tlb.paLo(slot) | (lo & 0xfff);
       this.pageBits = this.#tlb.pageBits(slot);
       this.permissions = this.#tlb.permissions(slot);
       this.attributes = this.#tlb.attributes(slot);
       return undefined;
     }
-    for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
-      const result = this.#attempt(config, ipa, need, kind);
-      if (result !== "changed") return result;
-    }
-    // memory that never settles counts as an update that failed (§5.2, S2IR0)
-    return { type: "F_WALK_EABT", stage: 2, class: kind, ipa, fetchAddress: this.#walk.fetchAddress };
+    const table = this.#tables.find(hi, lo, config.tag, 0);
+    if (table >= 0 && this.#byTable(config, table, hi, lo, need, kind)) return undefined;
+    return this.#byWalk(config, hi, lo, need, kind);
   }
 
   #isForbidden(config: Stage2Config, slot: number, kind: FaultClass): boolean {
     return kind !== "IN" && config.protectedWalk && isStage2Device(this.#tlb.attributes(slot) & 0xf, config.fwb);
   }
 
-  #attempt(config: Stage2Config, ipa: number, need: number, kind: FaultClass): StageFault | "changed" | undefined {
+  /** By the leaf table of the walk cache; false: whatever is in the way, a whole walk says it exactly. */
+  #byTable(config: Stage2Config, slot: number, hi: number, lo: number, need: number, kind: FaultClass): boolean {
+    const found = this.#walk.runCached(config.format, this.#tables, slot, hi, lo);
+    if (found !== WALK.OK || this.#settle(config, need, kind) !== SETTLED.OK) return false;
+    this.#remember(config, hi, lo);
+    return true;
+  }
+
+  #byWalk(config: Stage2Config, hi: number, lo: number, need: number, kind: FaultClass): StageFault | undefined {
+    const ipa = joinNumber(hi, lo);
+    for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
+      const found = this.#walk.runDirect(config.format, hi, lo);
+      const settled = found === WALK.OK ? this.#settle(config, need, kind) : SETTLED.NOT_WALKED;
+      if (settled === SETTLED.OK) {
+        if (this.#tables.entries > 0 && this.#walk.leafTable(config.format, this.#fill))
+          this.#rememberTable(config, hi, lo);
+        this.#remember(config, hi, lo);
+        return undefined;
+      }
+      if (settled === SETTLED.ACCESS) return { type: "F_ACCESS", stage: 2, class: kind, ipa };
+      if (settled === SETTLED.PERMISSION) return permissionFault(ipa, need, kind);
+      const result = settled === SETTLED.NOT_WALKED ? found : this.#updated;
+      if (result !== WALK.CHANGED) return this.#walkFault(result, ipa, kind);
+    }
+    // memory that never settles counts as an update that failed (§5.2, S2IR0)
+    return { type: "F_WALK_EABT", stage: 2, class: kind, ipa, fetchAddress: this.#walk.fetchAddress };
+  }
+
+  /** Judges the leaf, and updates its Access flag and dirty state where hardware does that. */
+  #settle(config: Stage2Config, need: number, kind: FaultClass): Settled {
     const walk = this.#walk;
-    const found = walk.run(config.format, hi32(ipa), lo32(ipa));
-    if (found === WALK.CHANGED) return "changed";
-    if (found !== WALK.OK) return this.#walkFault(found, ipa, kind);
     const needsAF = (walk.lo & AF) === 0 && !(config.affd && !config.ha);
-    if (needsAF && !config.ha) return { type: "F_ACCESS", stage: 2, class: kind, ipa };
+    if (needsAF && !config.ha) return SETTLED.ACCESS;
     const isClean = config.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & S2AP_WRITE) === 0;
-    const granted = stage2Permissions(isClean ? walk.lo | S2AP_WRITE : walk.lo, walk.hi, config.xnx);
+    const granted = config.granted[stage2PermissionIndex(isClean ? walk.lo | S2AP_WRITE : walk.lo, walk.hi)]!;
     const memAttr = (walk.lo >>> 2) & 0xf;
     const isForbidden = kind !== "IN" && config.protectedWalk && isStage2Device(memAttr, config.fwb);
-    if ((granted & need) === 0 || isForbidden) return permissionFault(ipa, need, kind);
+    if ((granted & need) === 0 || isForbidden) return SETTLED.PERMISSION;
     const makesDirty = isClean && (need & WRITE) !== 0;
     if (needsAF || makesDirty) {
-      const updated = walk.update(walk.lo | AF | (makesDirty ? S2AP_WRITE : 0), walk.hi);
-      if (updated === WALK.CHANGED) return "changed";
-      if (updated !== WALK.OK) return this.#walkFault(updated, ipa, kind);
+      this.#updated = walk.update(walk.lo | AF | (makesDirty ? S2AP_WRITE : 0), walk.hi);
+      if (this.#updated !== WALK.OK) return SETTLED.NOT_UPDATED;
     }
-    this.pa = walk.output;
+    this.paHi = walk.outHi;
+    this.paLo = walk.outLo;
     this.pageBits = walk.leafBits;
     this.permissions = isClean && !makesDirty ? granted & ~WRITE : granted;
     this.attributes = memAttr | (((walk.lo >>> 8) & 3) << 4);
-    this.#remember(config, ipa);
-    return undefined;
+    return SETTLED.OK;
   }
 
-  #remember(config: Stage2Config, ipa: number): void {
-    this.#tlb.fill(hi32(ipa), lo32(ipa), config.tag, 0, {
-      pa: this.pa - (ipa % 0x1000),
-      ipa: ipa - (ipa % 0x1000),
-      permissions: this.permissions,
-      invalidateBits: this.pageBits,
-      pageBits: this.pageBits,
-      isGlobal: true,
-      attributes: this.attributes,
-    });
+  #rememberTable(config: Stage2Config, hi: number, lo: number): void {
+    const fill = this.#fill;
+    fill.invalidateBits = WALK_CACHE_UNIT_BITS;
+    fill.isGlobal = true;
+    fill.attributes = 0;
+    this.#tables.fill(hi, lo, config.tag, 0, fill);
+  }
+
+  #remember(config: Stage2Config, hi: number, lo: number): void {
+    if (this.#tlb.entries === 0) return;
+    const fill = this.#fill;
+    fill.paHi = this.paHi;
+    fill.paLo = this.paLo & -0x1000;
+    fill.ipaHi = hi;
+    fill.ipaLo = lo & -0x1000;
+    fill.permissions = this.permissions;
+    fill.invalidateBits = this.pageBits;
+    fill.pageBits = this.pageBits;
+    fill.isGlobal = true;
+    fill.attributes = this.attributes;
+    this.#tlb.fill(hi, lo, config.tag, 0, fill);
   }
 
   #walkFault(result: WalkResult, ipa: number, kind: FaultClass): StageFault {
-    if (result === WALK.TRANSLATION) return { type: "F_TRANSLATION", stage: 2, class: kind, ipa };
+    if (result === WALK.TRANSLATION) return translationFault(ipa, kind);
     if (result === WALK.ADDRESS_SIZE) return { type: "F_ADDR_SIZE", stage: 2, class: kind, ipa };
     return { type: "F_WALK_EABT", stage: 2, class: kind, ipa, fetchAddress: this.#walk.fetchAddress };
   }
+}
+
+function translationFault(ipa: number, kind: FaultClass): StageFault {
+  return { type: "F_TRANSLATION", stage: 2, class: kind, ipa };
 }
 
 function permissionFault(ipa: number, need: number, kind: FaultClass): StageFault {

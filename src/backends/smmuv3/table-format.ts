@@ -3,7 +3,7 @@
 // Source: IHI 0070G.b §5.2, §5.4; DDI 0487 D8.2 (geometry), D8.3 (descriptors).
 
 import { TG0_PAGE_BITS } from "../../spec/encodings.ts";
-import { alignDown, pow2 } from "../../spec/u64.ts";
+import { alignDown, hi32, low32 } from "../../spec/u64.ts";
 import { type DecodedCD, effectiveDS, stage1OutputBits } from "./cd.ts";
 import type { Features } from "./id-registers.ts";
 import { type DecodedSTE, effectiveS2DS, stage2OutputBits, stage2StartLevel, stage2Table } from "./ste.ts";
@@ -17,10 +17,11 @@ export interface TableFormat {
   readonly startLevel: number;
   /** Index bits of the first level, concatenated tables included. */
   readonly startIndexBits: number;
-  /** Address of the first level, aligned to its size. */
-  readonly base: number;
-  /** Addresses at or above this are an Address Size fault. */
-  readonly outputLimit: number;
+  /** Address of the first level, aligned to its size: bits [51:32] and, signed, [31:0]. */
+  readonly baseHi: number;
+  readonly baseLo: number;
+  /** Addresses of more bits are an Address Size fault; 32 to 52. */
+  readonly outputBits: number;
   /** 52-bit descriptors of the 4 KiB and 16 KiB granules (DS): address[51:50] in bits [9:8]. */
   readonly ds: boolean;
   /** 52-bit descriptors of the 64 KiB granule: address[51:48] in bits [15:12]. */
@@ -30,6 +31,8 @@ export interface TableFormat {
   readonly bigEndian: boolean;
   /** Table descriptors restrict what is below them (stage 1 with HAD=0). */
   readonly hierarchical: boolean;
+  /** Little-endian 4 KiB tables of 48 bits, none concatenated, whose Table descriptors do nothing but lead on. */
+  readonly isPlain: boolean;
   /** The walker sets the Access flag of Table descriptors. */
   readonly haft: boolean;
 }
@@ -91,18 +94,22 @@ function build(shape: Shape, features: Features): TableFormat {
   const wide64k = shape.pageBits === 16 && features.oasBits >= 52;
   // 64-byte alignment is imposed where 52-bit output is configured (§5.4 TTB0, §5.2 S2TTB)
   const alignBits = Math.max(startIndexBits + 3, shape.outputBits >= 52 ? 6 : 4);
+  const isSpecial = shape.ds || shape.bigEndian || shape.hierarchical || shape.haft;
+  const base = alignDown(shape.table, alignBits);
   return Object.freeze({
     pageBits: shape.pageBits,
     inputBits: shape.inputBits,
     startLevel: shape.startLevel,
     startIndexBits,
-    base: alignDown(shape.table, alignBits),
-    outputLimit: pow2(shape.outputBits),
+    baseHi: hi32(base),
+    baseLo: low32(base),
+    outputBits: shape.outputBits,
     ds: shape.ds,
     wide64k,
     blockLevels: blockLevels(shape.pageBits, shape.ds, wide64k),
     bigEndian: shape.bigEndian,
     hierarchical: shape.hierarchical,
+    isPlain: shape.pageBits === 12 && shape.startLevel >= 0 && startIndexBits <= 9 && !isSpecial,
     haft: shape.haft,
   });
 }

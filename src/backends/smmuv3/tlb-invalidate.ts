@@ -1,7 +1,8 @@
 // CMD_TLBI_*: which cached translations die.
 // Two TLBs: whole translations that began in stage 1, and stage 2 translations by IPA. CMD_TLBI_S2_IPA reaches only the
 // second, so a combined entry outlives it until a stage 1 command of its VMID, as the architecture warns.
-// TTL and TG only narrow what must die; they are not used to spare entries.
+// Beside each its walk cache: a table there belongs to its ASID alone and dies by any address below it, unless the command
+// is for leaves only (Leaf=1). TTL and TG only narrow what must die; they are not used to spare entries.
 // Source: IHI 0070G.b §4.4, §3.17.
 
 import { TLBI_TG_PAGE_BITS } from "../../spec/encodings.ts";
@@ -13,6 +14,8 @@ import type { Tlb, TlbEntryView } from "./tlb.ts";
 export interface TlbiRange {
   /** address[63:12]. */
   readonly page: number;
+  /** Leaf=1: the tables above the leaves have not changed. */
+  readonly leaf: boolean;
   readonly tg: number;
   readonly num: number;
   readonly scale: number;
@@ -21,67 +24,87 @@ export interface TlbiRange {
 const PAGES_OF_TAG = 2 ** 44; // entries are tagged with address[55:12]
 const SCALE_MAX = 39;
 
+/** What translations leave behind. */
+export interface TranslationCaches {
+  /** Whole translations that began in stage 1, and stage 1's leaf tables. */
+  readonly main: Tlb;
+  readonly tables: Tlb;
+  /** Translations of stage 2, and its leaf tables. */
+  readonly stage2: Tlb;
+  readonly stage2Tables: Tlb;
+}
+
 export class TlbInvalidator {
   /** VMID bits that CR0.VMW leaves out of the comparison, as a power of two. */
   vmidGroup = 1;
-  readonly #main: Tlb;
-  readonly #stage2: Tlb;
+  readonly #caches: TranslationCaches;
 
-  constructor(main: Tlb, stage2: Tlb) {
-    this.#main = main;
-    this.#stage2 = stage2;
+  constructor(caches: TranslationCaches) {
+    this.#caches = caches;
   }
 
   /** CMD_TLBI_NH_ALL: stage 1 and combined entries of one VMID. */
   nonHypAll(vmid: number): void {
-    this.#main.invalidate((entry) => isEL1(entry) && this.#isOf(entry, vmid));
+    this.#stage1((entry) => isEL1(entry) && this.#isOf(entry, vmid));
   }
 
   /** CMD_TLBI_NH_ASID. */
   nonHypASID(vmid: number, asid: number): void {
-    this.#main.invalidate((entry) => isEL1(entry) && this.#isOf(entry, vmid) && hasASID(entry, asid));
+    this.#stage1((entry) => isEL1(entry) && this.#isOf(entry, vmid) && hasASID(entry, asid));
   }
 
   /** CMD_TLBI_NH_VA; without ASID CMD_TLBI_NH_VAA. */
   nonHypVA(vmid: number, asid: number | undefined, range: TlbiRange): void {
     const [from, to] = pagesOf(range);
-    this.#main.invalidate(
+    this.#stage1(
       (entry) => isEL1(entry) && this.#isOf(entry, vmid) && isOfASID(entry, asid) && entry.touches(from, to),
+      range.leaf,
     );
   }
 
   /** CMD_TLBI_EL2_ALL. */
   hypAll(): void {
-    this.#main.invalidate((entry) => !isEL1(entry));
+    this.#stage1((entry) => !isEL1(entry));
   }
 
   /** CMD_TLBI_EL2_ASID: only EL2-E2H has ASIDs. */
   hypASID(asid: number): void {
-    this.#main.invalidate((entry) => isE2H(entry) && hasASID(entry, asid));
+    this.#stage1((entry) => isE2H(entry) && hasASID(entry, asid));
   }
 
   /** CMD_TLBI_EL2_VA; without ASID CMD_TLBI_EL2_VAA. Entries of EL2 without E2H are global. */
   hypVA(asid: number | undefined, range: TlbiRange): void {
     const [from, to] = pagesOf(range);
-    this.#main.invalidate((entry) => !isEL1(entry) && isOfASID(entry, asid) && entry.touches(from, to));
+    this.#stage1((entry) => !isEL1(entry) && isOfASID(entry, asid) && entry.touches(from, to), range.leaf);
   }
 
   /** CMD_TLBI_S12_VMALL: everything of one VMID. */
   stage12All(vmid: number): void {
     this.nonHypAll(vmid);
-    this.#stage2.invalidate((entry) => this.#isOf(entry, vmid));
+    this.#stage2((entry) => this.#isOf(entry, vmid));
   }
 
   /** CMD_TLBI_S2_IPA: stage 2 entries only. */
   stage2IPA(vmid: number, range: TlbiRange): void {
     const [from, to] = pagesOf(range);
-    this.#stage2.invalidate((entry) => this.#isOf(entry, vmid) && entry.touches(from, to));
+    this.#stage2((entry) => this.#isOf(entry, vmid) && entry.touches(from, to), range.leaf);
   }
 
   /** CMD_TLBI_NSNH_ALL: everything but the hypervisor's own. */
   nonHypEverything(): void {
-    this.#main.invalidate(isEL1);
-    this.#stage2.clear();
+    this.#stage1(isEL1);
+    this.#caches.stage2.clear();
+    this.#caches.stage2Tables.clear();
+  }
+
+  #stage1(dies: (entry: TlbEntryView) => boolean, leavesOnly = false): void {
+    this.#caches.main.invalidate(dies);
+    if (!leavesOnly) this.#caches.tables.invalidate(dies);
+  }
+
+  #stage2(dies: (entry: TlbEntryView) => boolean, leavesOnly = false): void {
+    this.#caches.stage2.invalidate(dies);
+    if (!leavesOnly) this.#caches.stage2Tables.invalidate(dies);
   }
 
   #isOf(entry: TlbEntryView, vmid: number): boolean {

@@ -1,123 +1,140 @@
-// A direct-mapped TLB in typed arrays.
-// An entry covers one 4 KiB piece of a page or block, so that one probe finds any size; the size of the page it came
-// from is kept, because invalidation by address kills everything that came from the page.
+// A direct-mapped cache of translations, or of the tables that hold their leaves, in one typed array.
+// A TLB's entry covers one 4 KiB piece of a page or block, a walk cache's entry the 2 MiB below one leaf table, so that one
+// probe finds any size; the size of what it came from is kept, because invalidation by address kills all of that.
 // Tags: an address[55:12], VMID and ASID, and a small key (StreamWorld, whether stage 2 took part).
 // Source: IHI 0070G.b §3.17 (tagging).
 
 import { assert } from "../../spec/assert.ts";
 
-/** What to remember of a translation. */
-export interface TlbFill {
-  /** Translated address of the 4 KiB piece. */
-  readonly pa: number;
-  /** Stage 2 input of the 4 KiB piece; -1 when stage 2 took no part. */
-  readonly ipa: number;
-  /** Six PERMISSION bits. */
-  readonly permissions: number;
-  /** log2 of the page or block that invalidation by address must match. */
-  readonly invalidateBits: number;
+/** What to remember. One object, filled anew each time: the hot path allocates nothing. */
+export class TlbFill {
+  /** Translated address of the piece, or physical address of the leaf table. */
+  paHi = 0;
+  paLo = 0;
+  /** Stage 2 input of the piece, -1 when stage 2 took no part; or the leaf table's address as its parent holds it. */
+  ipaHi = -1;
+  ipaLo = 0;
+  /** Six PERMISSION bits; in a walk cache TABLE_LIMIT bits. */
+  permissions = 0;
+  /** log2 of the page, block or table span that invalidation by address must match. */
+  invalidateBits = 12;
   /** log2 of the size to report. */
-  readonly pageBits: number;
-  readonly isGlobal: boolean;
-  /** Stage 2's memory attributes, opaque here; 0 in entries that begin in stage 1. */
-  readonly attributes: number;
+  pageBits = 12;
+  isGlobal = false;
+  /** Stage 2's memory attributes, six bits, opaque here; 0 in entries that begin in stage 1. */
+  attributes = 0;
 }
+
+/** log2 of what an entry covers. */
+export const TLB_UNIT_BITS = 12;
+export const WALK_CACHE_UNIT_BITS = 21;
 
 const VALID = 1;
 const GLOBAL = 2;
 const KEY_SHIFT = 2;
 const KEY_MAX = 0x3ff;
+const STRIDE_BITS = 3;
+/** Words of an entry; INFO: permissions [5:0], pageBits [11:6], invalidateBits [17:12], attributes [23:18]. */
+const [LO, HI, TAG, INFO, PA_HI, PA_LO, IPA_HI, IPA_LO] = [0, 1, 2, 3, 4, 5, 6, 7];
 
-/** Entries are found by (address, tag, key). `slot` fields are read by index after a hit. */
+/** Entries are found by (address, tag, key). What they hold is read by the slot that find() gave. */
 export class Tlb {
   readonly entries: number;
+  readonly #unitBits: number;
+  readonly #addressMask: number;
   readonly #mask: number;
-  readonly #lo: Int32Array; // address[31:12], key and flags below
-  readonly #hi: Int32Array; // address[55:32]
-  readonly #tag: Int32Array;
-  readonly #pa: Float64Array;
-  readonly #ipa: Float64Array;
-  readonly #info: Int32Array; // permissions [5:0], pageBits [11:6], invalidateBits [17:12]
-  readonly #attributes: Int32Array;
+  readonly #words: Int32Array;
 
-  /** @param entries a power of two */
-  constructor(entries: number) {
-    assert((entries & (entries - 1)) === 0 && entries > 0, `a TLB of ${entries} entries is not a power of two`);
+  /** @param entries a power of two, or 0 for a cache that keeps nothing */
+  constructor(entries: number, unitBits: number = TLB_UNIT_BITS) {
+    assert((entries & (entries - 1)) === 0, `a TLB of ${entries} entries is not a power of two`);
     this.entries = entries;
+    this.#unitBits = unitBits;
+    this.#addressMask = -1 << unitBits;
     this.#mask = entries - 1;
-    this.#lo = new Int32Array(entries);
-    this.#hi = new Int32Array(entries);
-    this.#tag = new Int32Array(entries);
-    this.#pa = new Float64Array(entries);
-    this.#ipa = new Float64Array(entries);
-    this.#info = new Int32Array(entries);
-    this.#attributes = new Int32Array(entries);
+    this.#words = new Int32Array(entries << STRIDE_BITS);
   }
 
   /** @returns the slot that holds the address, or -1 */
   find(hi: number, lo: number, tag: number, key: number): number {
+    if (this.#mask < 0) return -1;
+    const words = this.#words;
     const slot = this.#slotOf(hi, lo, tag);
-    const wanted = (lo & ~0xfff) | (key << KEY_SHIFT) | VALID;
+    const wanted = (lo & this.#addressMask) | (key << KEY_SHIFT) | VALID;
     const matches =
-      (this.#lo[slot]! & ~GLOBAL) === wanted && this.#hi[slot] === (hi & 0xff_ffff) && this.#tag[slot] === tag;
+      (words[slot]! & ~GLOBAL) === wanted && words[slot + HI] === (hi & 0xff_ffff) && words[slot + TAG] === tag;
     return matches ? slot : -1;
   }
 
   fill(hi: number, lo: number, tag: number, key: number, value: TlbFill): void {
-    assert(key <= KEY_MAX, `TLB key ${key} is too wide`);
+    if (this.#mask < 0) return;
+    assert(key <= KEY_MAX, "a TLB key is too wide");
+    const words = this.#words;
     const slot = this.#slotOf(hi, lo, tag);
-    this.#lo[slot] = (lo & ~0xfff) | (key << KEY_SHIFT) | (value.isGlobal ? GLOBAL : 0) | VALID;
-    this.#hi[slot] = hi & 0xff_ffff;
-    this.#tag[slot] = tag;
-    this.#pa[slot] = value.pa;
-    this.#ipa[slot] = value.ipa;
-    this.#info[slot] = value.permissions | (value.pageBits << 6) | (value.invalidateBits << 12);
-    this.#attributes[slot] = value.attributes;
+    words[slot + LO] = (lo & this.#addressMask) | (key << KEY_SHIFT) | (value.isGlobal ? GLOBAL : 0) | VALID;
+    words[slot + HI] = hi & 0xff_ffff;
+    words[slot + TAG] = tag;
+    words[slot + INFO] =
+      value.permissions | (value.pageBits << 6) | (value.invalidateBits << 12) | (value.attributes << 18);
+    words[slot + PA_HI] = value.paHi;
+    words[slot + PA_LO] = value.paLo;
+    words[slot + IPA_HI] = value.ipaHi;
+    words[slot + IPA_LO] = value.ipaLo;
   }
 
   permissions(slot: number): number {
-    return this.#info[slot]! & 0x3f;
+    return this.#words[slot + INFO]! & 0x3f;
   }
 
   pageBits(slot: number): number {
-    return (this.#info[slot]! >>> 6) & 0x3f;
-  }
-
-  pa(slot: number): number {
-    return this.#pa[slot]!;
-  }
-
-  ipa(slot: number): number {
-    return this.#ipa[slot]!;
+    return (this.#words[slot + INFO]! >>> 6) & 0x3f;
   }
 
   attributes(slot: number): number {
-    return this.#attributes[slot]!;
+    return this.#words[slot + INFO]! >>> 18;
+  }
+
+  paHi(slot: number): number {
+    return this.#words[slot + PA_HI]!;
+  }
+
+  paLo(slot: number): number {
+    return this.#words[slot + PA_LO]!;
+  }
+
+  ipaHi(slot: number): number {
+    return this.#words[slot + IPA_HI]!;
+  }
+
+  ipaLo(slot: number): number {
+    return this.#words[slot + IPA_LO]!;
   }
 
   /** Drops every entry that `dies` names; one call per valid entry. */
   invalidate(dies: (entry: TlbEntryView) => boolean): void {
     const view = new TlbEntryView();
-    for (let slot = 0; slot < this.entries; slot++) {
-      const lo = this.#lo[slot]!;
+    const words = this.#words;
+    for (let slot = 0; slot < words.length; slot += 1 << STRIDE_BITS) {
+      const lo = words[slot + LO]!;
       if ((lo & VALID) === 0) continue;
       view.key = (lo & 0xfff) >>> KEY_SHIFT;
       view.isGlobal = (lo & GLOBAL) !== 0;
-      view.vmid = this.#tag[slot]! & 0xffff;
-      view.asid = this.#tag[slot]! >>> 16;
-      view.page = this.#hi[slot]! * 0x10_0000 + (lo >>> 12);
-      view.sizeBits = this.#info[slot]! >>> 12;
-      if (dies(view)) this.#lo[slot] = 0;
+      view.vmid = words[slot + TAG]! & 0xffff;
+      view.asid = words[slot + TAG]! >>> 16;
+      view.page = words[slot + HI]! * 0x10_0000 + (lo >>> 12);
+      view.sizeBits = (words[slot + INFO]! >>> 12) & 0x3f;
+      if (dies(view)) words[slot + LO] = 0;
     }
   }
 
   clear(): void {
-    this.#lo.fill(0);
+    this.#words.fill(0);
   }
 
   #slotOf(hi: number, lo: number, tag: number): number {
-    const mixed = (lo >>> 12) ^ (lo >>> 24) ^ Math.imul(hi & 0xff_ffff, 0x9e37) ^ Math.imul(tag, 0x85eb);
-    return mixed & this.#mask;
+    const bits = this.#unitBits;
+    const mixed = (lo >>> bits) ^ (lo >>> (bits + 10)) ^ Math.imul(hi & 0xff_ffff, 0x9e37) ^ Math.imul(tag, 0x85eb);
+    return (mixed & this.#mask) << STRIDE_BITS;
   }
 }
 

@@ -4,7 +4,7 @@
 
 import { INSTCFG, PRIVCFG, S1DSS, STRW } from "../../spec/encodings.ts";
 import type { EventName } from "../../spec/events.ts";
-import { pow2 } from "../../spec/u64.ts";
+import { fitsIn, joinBigint, joinNumber, pow2 } from "../../spec/u64.ts";
 import type { StreamWorld } from "./cd.ts";
 import type { ConfigCache, StreamConfig } from "./config-cache.ts";
 import { type ContextConfig, contextConfig } from "./context.ts";
@@ -17,7 +17,7 @@ import type { Stage1 } from "./stage1.ts";
 import { type Stage2, stage2Config } from "./stage2.ts";
 import { type DecodedSTE, effectiveS1CDMax, passes, translatesStage1, translatesStage2, usesSTRW } from "./ste.ts";
 import type { StreamTable, StreamTableReader } from "./stream-table.ts";
-import type { Outcome, Transaction } from "./transaction.ts";
+import type { Access, Outcome, Transaction } from "./transaction.ts";
 
 /** The registers a translation looks at, decoded when they are written. */
 export interface Switches {
@@ -40,9 +40,22 @@ export interface TranslatorParts {
   readonly stage2: Stage2;
 }
 
+/** A transaction without its address. */
+export type Request = Omit<Transaction, "iova">;
+
+/** Where a transaction that succeeded leads, as halves; ipaHi is -1 when stage 2 took no part, pageBits 0 when bypassed. */
+export interface Answer {
+  readonly paHi: number;
+  readonly paLo: number;
+  readonly ipaHi: number;
+  readonly ipaLo: number;
+  readonly pageBits: number;
+}
+
 /** What became of a transaction before anything was recorded or answered. */
-export type Verdict =
-  | { readonly kind: "ok"; readonly outcome: Outcome }
+export type Verdict = { readonly kind: "ok"; readonly outcome: Outcome } | Refusal;
+
+export type Refusal =
   | { readonly kind: "silent-abort" }
   | {
       readonly kind: "fault";
@@ -59,6 +72,8 @@ interface EffectiveAccess {
   readonly need: number;
 }
 
+const ACCESSES: readonly Access[] = ["read", "write", "execute"];
+
 type SubstreamChoice =
   | { readonly kind: "cd"; readonly substreamID: number }
   | { readonly kind: "bypass" }
@@ -67,14 +82,24 @@ type SubstreamChoice =
 const BYPASS_STAGE1: SubstreamChoice = Object.freeze({ kind: "bypass" });
 const STREAM_DISABLED: SubstreamChoice = refuse("F_STREAM_DISABLED");
 const BAD_SUBSTREAMID: SubstreamChoice = refuse("C_BAD_SUBSTREAMID");
+const SILENT_ABORT: Refusal = Object.freeze({ kind: "silent-abort" });
 /** Events that are raised when there is no STE to ask. Source: §7.3.1. */
 const WITHOUT_STE: ReadonlySet<EventName> = new Set(["F_UUT", "C_BAD_STREAMID", "F_STE_FETCH", "C_BAD_STE"]);
 const BYPASS_SIZE_FAULT: StageFault = Object.freeze({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
 
-export class Translator {
+export class Translator implements Answer {
   /** What the last translation did with the TLB. */
   tlbUse: "none" | "hit" | "miss" = "none";
   readonly #parts: TranslatorParts;
+  paHi = 0;
+  paLo = 0;
+  ipaHi = -1;
+  ipaLo = 0;
+  pageBits = 0;
+  /** The address under way, as it came. */
+  #hi = 0;
+  #lo = 0;
+  readonly #route = new Route();
   readonly #split = new BigUint64Array(1);
   readonly #halves = new Int32Array(this.#split.buffer);
 
@@ -83,25 +108,56 @@ export class Translator {
   }
 
   translate(tx: Transaction): Verdict {
-    this.tlbUse = "none";
-    const { switches, features } = this.#parts;
     this.#split[0] = tx.iova;
+    return this.run(tx, this.#halves[1]!, this.#halves[0]!) ?? { kind: "ok", outcome: this.outcome() };
+  }
+
+  /** What the last run() came to, when it succeeded. */
+  outcome(): Outcome {
+    const bypass = this.pageBits === 0;
+    const found = { pa: joinNumber(this.paHi, this.paLo), pageBytes: bypass ? 0 : pow2(this.pageBits), bypass };
+    if (this.ipaHi < 0) return { kind: "ok", ...found };
+    return { kind: "ok", ...found, ipa: joinNumber(this.ipaHi, this.ipaLo) };
+  }
+
+  /**
+   * Translates the address hi:lo (signed halves). What succeeds allocates nothing.
+   *
+   * @returns undefined on success, with the answer in the fields
+   */
+  run(tx: Request, hi: number, lo: number): Refusal | undefined {
+    this.#hi = hi;
+    this.#lo = lo;
+    const { switches, cache } = this.#parts;
+    const route = this.#route;
+    const isKnown =
+      route.version === cache.version && route.streamID === tx.streamID && route.substreamID === tx.substreamID;
+    if (isKnown && switches.smmuEnabled && route.context !== undefined && route.stream !== undefined) {
+      return this.#withStage1(tx, route.stream, route.context);
+    }
+    return this.#find(tx);
+  }
+
+  /** Configuration first; a route to a CD is kept for the next transaction. */
+  #find(tx: Request): Refusal | undefined {
+    this.tlbUse = "none";
+    const { switches, features, cache } = this.#parts;
     if (!switches.smmuEnabled) {
-      if (switches.bypassAborts || !fits(tx.iova, features.oasBits)) return { kind: "silent-abort" };
-      return bypass(tx.iova);
+      if (switches.bypassAborts || !fitsIn(this.#hi, this.#lo, features.oasBits)) return SILENT_ABORT;
+      return this.#bypass();
     }
     const stream = this.#stream(tx.streamID);
     if (!("ste" in stream)) {
-      return terminate(tx, stream, undefined, stream.type !== "C_BAD_STREAMID" || switches.recordsBadStreamID);
+      return this.#terminate(tx, stream, undefined, stream.type !== "C_BAD_STREAMID" || switches.recordsBadStreamID);
     }
-    if (!stream.passes) return { kind: "silent-abort" };
-    const access = effectiveAccess(tx, stream.ste, features);
+    if (!stream.passes) return SILENT_ABORT;
     const choice = chooseSubstream(tx.substreamID, stream);
-    if (choice.kind === "fault") return terminate(tx, choice.fault, undefined, true);
-    if (choice.kind === "bypass") return this.#withoutStage1(tx, stream, access);
+    if (choice.kind === "fault") return this.#terminate(tx, choice.fault, undefined, true);
+    if (choice.kind === "bypass") return this.#withoutStage1(tx, stream);
     const context = this.#context(stream, choice.substreamID);
-    if ("type" in context) return this.#faulted(tx, context, stream, undefined, access);
-    return this.#withStage1(tx, stream, context, access);
+    if ("type" in context) return this.#faulted(tx, context, stream, undefined);
+    this.#route.set(tx, stream, context, cache.version);
+    return this.#withStage1(tx, stream, context);
   }
 
   /** Whether the record of a fault just found may be merged: its stream's MEV, which is cached since. Source: §7.3.1. */
@@ -109,28 +165,46 @@ export class Translator {
     return WITHOUT_STE.has(fault.type) || this.#parts.cache.stream(fault.streamID)?.ste.MEV === 1;
   }
 
-  #withStage1(tx: Transaction, stream: StreamConfig, context: ContextConfig, access: EffectiveAccess): Verdict {
+  #withStage1(tx: Request, stream: StreamConfig, context: ContextConfig): Refusal | undefined {
     const { stage1 } = this.#parts;
-    const fault = stage1.translate(context, stream.stage2, this.#halves[1]!, this.#halves[0]!, access.need);
+    const need = stream.needs[accessIndex(tx.access, tx.privileged)]!;
+    const fault = stage1.translate(context, stream.stage2, this.#hi, this.#lo, need);
     this.#countTlb(stage1.isHit);
-    if (fault !== undefined) return this.#faulted(tx, fault, stream, context, access);
-    const pageBytes = pow2(stage1.pageBits);
-    if (stage1.ipa < 0) return { kind: "ok", outcome: { kind: "ok", pa: stage1.pa, pageBytes, bypass: false } };
-    return { kind: "ok", outcome: { kind: "ok", pa: stage1.pa, pageBytes, ipa: stage1.ipa, bypass: false } };
+    if (fault !== undefined) return this.#faulted(tx, fault, stream, context);
+    this.paHi = stage1.paHi;
+    this.paLo = stage1.paLo;
+    this.ipaHi = stage1.ipaHi;
+    this.ipaLo = stage1.ipaLo;
+    this.pageBits = stage1.pageBits;
+    return undefined;
   }
 
   /** Config=0b1x0, or S1DSS took the transaction past stage 1. Source: §3.4. */
-  #withoutStage1(tx: Transaction, stream: StreamConfig, access: EffectiveAccess): Verdict {
+  #withoutStage1(tx: Request, stream: StreamConfig): Refusal | undefined {
     const { features, stage2 } = this.#parts;
     const bits = stream.stage2 === undefined ? features.oasBits : features.iasBits;
-    if (!fits(tx.iova, bits)) return terminate(tx, BYPASS_SIZE_FAULT, access, true);
-    if (stream.stage2 === undefined) return bypass(tx.iova);
-    const ipa = Number(tx.iova);
-    const fault = stage2.translate(stream.stage2, ipa, access.need, "IN");
+    const [hi, lo] = [this.#hi, this.#lo];
+    if (!fitsIn(hi, lo, bits)) {
+      return this.#terminate(tx, BYPASS_SIZE_FAULT, effectiveAccess(tx, stream.ste, features), true);
+    }
+    if (stream.stage2 === undefined) return this.#bypass();
+    const fault = stage2.translate(stream.stage2, hi, lo, stream.needs[accessIndex(tx.access, tx.privileged)]!, "IN");
     this.#countTlb(fault === undefined && stage2.isHit);
-    if (fault !== undefined) return this.#faulted(tx, fault, stream, undefined, access);
-    const pageBytes = pow2(stage2.pageBits);
-    return { kind: "ok", outcome: { kind: "ok", pa: stage2.pa, pageBytes, ipa, bypass: false } };
+    if (fault !== undefined) return this.#faulted(tx, fault, stream, undefined);
+    this.paHi = stage2.paHi;
+    this.paLo = stage2.paLo;
+    this.ipaHi = hi;
+    this.ipaLo = lo;
+    this.pageBits = stage2.pageBits;
+    return undefined;
+  }
+
+  #bypass(): undefined {
+    this.paHi = this.#hi;
+    this.paLo = this.#lo;
+    this.ipaHi = -1;
+    this.pageBits = 0;
+    return undefined;
   }
 
   #stream(streamID: number): StreamConfig | StageFault {
@@ -157,6 +231,7 @@ export class Translator {
       world,
       vmid,
       cdBits: effectiveS1CDMax(ste, features),
+      needs: needsOf(ste, features),
       contexts: new Map(),
     });
   }
@@ -181,28 +256,57 @@ export class Translator {
   }
 
   /** A, R and S bend only the four translation-related faults; all else aborts and is recorded. Source: §5.5. */
-  #faulted(
-    tx: Transaction,
-    found: StageFault,
-    stream: StreamConfig,
-    context: ContextConfig | undefined,
-    access: EffectiveAccess,
-  ): Verdict {
+  #faulted(tx: Request, found: StageFault, stream: StreamConfig, context: ContextConfig | undefined): Refusal {
+    const access = effectiveAccess(tx, stream.ste, this.#parts.features);
     const isTranslationRelated =
       found.type === "F_TRANSLATION" ||
       found.type === "F_ADDR_SIZE" ||
       found.type === "F_ACCESS" ||
       found.type === "F_PERMISSION";
-    if (!isTranslationRelated) return terminate(tx, found, access, true);
+    if (!isTranslationRelated) return this.#terminate(tx, found, access, true);
     if (found.stage === 2) {
-      if (stream.stage2?.stall === true) return stall(tx, found, access);
-      return terminate(tx, found, access, stream.stage2?.record === true);
+      if (stream.stage2?.stall === true) return this.#stall(tx, found, access);
+      return this.#terminate(tx, found, access, stream.stage2?.record === true);
     }
-    if (context === undefined) return terminate(tx, found, access, true);
+    if (context === undefined) return this.#terminate(tx, found, access, true);
     const { S, R, A } = context.cd;
-    if (S === 1) return stall(tx, found, access);
-    const fault = describe(tx, found, access);
+    if (S === 1) return this.#stall(tx, found, access);
+    const fault = this.#describe(tx, found, access);
     return { kind: "fault", fault, response: A === 1 ? "abort" : "raz-wi", record: R === 1 };
+  }
+
+  #terminate(tx: Request, found: StageFault, access: EffectiveAccess | undefined, record: boolean): Refusal {
+    return { kind: "fault", fault: this.#describe(tx, found, access), response: "abort", record };
+  }
+
+  #stall(tx: Request, found: StageFault, access: EffectiveAccess): Refusal {
+    return { kind: "fault", fault: this.#describe(tx, found, access), response: "stall", record: true };
+  }
+
+  /** Configuration faults name the stream only; faults of a walk also say what the device asked for. */
+  #describe(tx: Request, found: StageFault, access: EffectiveAccess | undefined): Fault {
+    const whose =
+      tx.substreamID === undefined ? { streamID: tx.streamID } : { streamID: tx.streamID, substreamID: tx.substreamID };
+    if (access === undefined || found.stage === undefined) return { ...found, ...whose };
+    const { privileged, instruction, read } = access;
+    return { ...found, ...whose, inputAddr: joinBigint(this.#hi, this.#lo), privileged, instruction, read };
+  }
+}
+
+/** Where the last transaction went, for the next one of the same stream and substream. */
+class Route {
+  version = -1;
+  streamID = -1;
+  substreamID: number | undefined;
+  stream: StreamConfig | undefined;
+  context: ContextConfig | undefined;
+
+  set(tx: Request, stream: StreamConfig, context: ContextConfig, version: number): void {
+    this.version = version;
+    this.streamID = tx.streamID;
+    this.substreamID = tx.substreamID;
+    this.stream = stream;
+    this.context = context;
   }
 }
 
@@ -225,7 +329,11 @@ function streamWorld(ste: DecodedSTE, features: Features, e2h: boolean): StreamW
 }
 
 /** Source: §5.2 (PRIVCFG, INSTCFG): a write is data whatever is configured. */
-function effectiveAccess(tx: Transaction, ste: DecodedSTE, features: Features): EffectiveAccess {
+function effectiveAccess(
+  tx: Pick<Request, "access" | "privileged">,
+  ste: DecodedSTE,
+  features: Features,
+): EffectiveAccess {
   const priv = features.attrPermsOverride ? ste.PRIVCFG : 0;
   const inst = features.attrPermsOverride ? ste.INSTCFG : 0;
   const privileged = priv === PRIVCFG.PRIVILEGED || (tx.privileged && priv !== PRIVCFG.UNPRIVILEGED);
@@ -240,31 +348,17 @@ function effectiveAccess(tx: Transaction, ste: DecodedSTE, features: Features): 
   return { privileged, instruction, read, need: privileged ? below * 8 : below };
 }
 
-function fits(iova: bigint, bits: number): boolean {
-  return iova < 1n << BigInt(bits);
+/** The place of an access in StreamConfig.needs. */
+function accessIndex(access: Access, privileged: boolean): number {
+  const kind = access === "read" ? 0 : access === "write" ? 1 : 2;
+  return privileged ? kind + ACCESSES.length : kind;
 }
 
-function bypass(iova: bigint): Verdict {
-  return { kind: "ok", outcome: { kind: "ok", pa: Number(iova), pageBytes: 0, bypass: true } };
+function needsOf(ste: DecodedSTE, features: Features): readonly number[] {
+  const asks = [false, true].flatMap((privileged) => ACCESSES.map((access) => ({ access, privileged })));
+  return asks.map((asked) => effectiveAccess(asked, ste, features).need);
 }
 
 function refuse(type: "F_STREAM_DISABLED" | "C_BAD_SUBSTREAMID"): SubstreamChoice {
   return Object.freeze({ kind: "fault", fault: Object.freeze({ type }) });
-}
-
-function terminate(tx: Transaction, found: StageFault, access: EffectiveAccess | undefined, record: boolean): Verdict {
-  return { kind: "fault", fault: describe(tx, found, access), response: "abort", record };
-}
-
-function stall(tx: Transaction, found: StageFault, access: EffectiveAccess): Verdict {
-  return { kind: "fault", fault: describe(tx, found, access), response: "stall", record: true };
-}
-
-/** Configuration faults name the stream only; faults of a walk also say what the device asked for. */
-function describe(tx: Transaction, found: StageFault, access: EffectiveAccess | undefined): Fault {
-  const whose =
-    tx.substreamID === undefined ? { streamID: tx.streamID } : { streamID: tx.streamID, substreamID: tx.substreamID };
-  if (access === undefined || found.stage === undefined) return { ...found, ...whose };
-  const { privileged, instruction, read } = access;
-  return { ...found, ...whose, inputAddr: BigInt.asUintN(64, tx.iova), privileged, instruction, read };
 }

@@ -1,13 +1,14 @@
 // The table walk of one stage, any granule: the hot loop.
-// Addresses are exact numbers outside and 32-bit halves inside; descriptor bits are tested by hand.
+// Addresses are 32-bit halves, the lower one signed; descriptor bits are tested by hand.
 // A walk reads at most five descriptors, whatever the tables hold.
 // Source: DDI 0487 D8.2, D8.3; IHI 0070G.b §3.4 (address size), §3.13.6 (HAFT).
 
 import { S1_TABLE } from "../../spec/descriptor.ts";
 import { joinNumber } from "../../spec/u64.ts";
 import type { SmmuCounters } from "./counters.ts";
-import type { PhysicalMemory } from "./memory.ts";
+import type { MemoryWindow, PhysicalMemory } from "./memory.ts";
 import type { TableFormat } from "./table-format.ts";
+import type { Tlb, TlbFill } from "./tlb.ts";
 
 /** What a walk, or an update of a descriptor, came to. */
 export const WALK = {
@@ -26,22 +27,26 @@ export type WalkResult = (typeof WALK)[keyof typeof WALK];
 
 /** From the address of a descriptor as the tables hold it to the physical one. */
 export interface DescriptorPath {
-  /** @returns the physical address; -1 when the path faulted */
-  locate(address: number, isWrite: boolean): number;
+  /** The physical address after a locate() that succeeded. */
+  readonly hi: number;
+  readonly lo: number;
+  /** @returns false when the path faulted */
+  locate(hi: number, lo: number, isWrite: boolean): boolean;
 }
-
-/** The path of stage 2, and of stage 1 without stage 2. */
-export const DIRECT_PATH: DescriptorPath = { locate: (address) => address };
 
 /** APTable[0], APTable[1], PXNTable and UXNTable gathered on the way down, as bits of tableLimits. */
 export const TABLE_LIMIT = { NO_UNPRIVILEGED: 1, NO_WRITE: 2, PXN: 4, UXN: 8 } as const;
 
 const AF_LO = 1 << S1_TABLE.AF.lsb;
+/** Walk caches keep 4 KiB tables only: they lie within one page of any stage 2. */
+const CACHED_PAGE_BITS = 12;
+const NO_WINDOW: MemoryWindow = { words: new Int32Array(2), hi: 0, lo: 0, bytes: 0 };
 
 /** Walks tables; the results are fields, valid until the next walk. */
 export class TableWalk {
   /** Translated address, offset included. */
-  output = 0;
+  outHi = 0;
+  outLo = 0;
   /** log2 of the page or block. */
   leafBits = 0;
   /** Leaf descriptor, as the architecture numbers its bits whatever the endianness; signed 32-bit halves. */
@@ -51,14 +56,19 @@ export class TableWalk {
   tableLimits = 0;
   /** Physical address of the access that was aborted. */
   fetchAddress = 0;
-  #descriptorAddress = 0;
+  #descriptorHi = 0;
+  #descriptorLo = 0;
+  #paHi = 0;
+  #paLo = 0;
   #bigEndian = false;
+  #window = NO_WINDOW;
 
   readonly #memory: PhysicalMemory;
   readonly #counters: SmmuCounters;
-  readonly #path: DescriptorPath;
+  readonly #path: DescriptorPath | undefined;
 
-  constructor(memory: PhysicalMemory, counters: SmmuCounters, path: DescriptorPath) {
+  /** @param path  to the descriptors; undefined: the tables hold physical addresses */
+  constructor(memory: PhysicalMemory, counters: SmmuCounters, path?: DescriptorPath) {
     this.#memory = memory;
     this.#counters = counters;
     this.#path = path;
@@ -75,42 +85,109 @@ export class TableWalk {
     let level = format.startLevel;
     let shift = format.pageBits + (3 - level) * stride;
     let mask = (1 << format.startIndexBits) - 1;
-    let table = format.base;
+    let tableHi = format.baseHi;
+    let tableLo = format.baseLo;
     this.tableLimits = 0;
     this.#bigEndian = format.bigEndian;
     for (;;) {
       const index = shift >= 32 ? inHi >>> (shift - 32) : (inLo >>> shift) | (inHi << (32 - shift));
-      const found = this.#fetch(table + (index & mask) * 8);
+      const found = this.#fetch(tableHi, tableLo | ((index & mask) << 3));
       if (found !== WALK.OK) return found;
-      if ((this.lo & 1) === 0) return WALK.TRANSLATION;
-      const hasTableBit = (this.lo & 2) !== 0;
-      if (level === 3 ? !hasTableBit : !hasTableBit && (level < 0 || (format.blockLevels & (1 << level)) === 0)) {
-        return WALK.TRANSLATION;
+      const type = this.lo & 3;
+      if (level === 3 || type !== 3) {
+        const isLeaf = level === 3 ? type === 3 : type === 1 && level >= 0 && (format.blockLevels & (1 << level)) !== 0;
+        return isLeaf ? this.#takeLeaf(format, inHi, inLo, shift) : WALK.TRANSLATION;
       }
-      const isLeaf = level === 3 || !hasTableBit;
-      const address = this.#address(format, isLeaf ? shift : format.pageBits);
-      if (address >= format.outputLimit) return WALK.ADDRESS_SIZE;
-      if (isLeaf) {
-        this.leafBits = shift;
-        this.output = address + offsetBelow(inHi, inLo, shift);
-        return WALK.OK;
-      }
+      tableHi = addressHi(format, this.hi, this.lo);
+      if (tableHi >>> (format.outputBits - 32) !== 0) return WALK.ADDRESS_SIZE;
       if (format.hierarchical) this.tableLimits |= tableLimitsOf(this.hi);
       if (format.haft && (this.lo & AF_LO) === 0) {
         const updated = this.update(this.lo | AF_LO, this.hi);
         if (updated !== WALK.OK) return updated;
       }
-      table = address;
+      tableLo = this.lo & (-1 << format.pageBits);
       level += 1;
       shift -= stride;
       mask = (1 << stride) - 1;
     }
   }
 
+  /** run() of tables that hold physical addresses. */
+  runDirect(format: TableFormat, inHi: number, inLo: number): WalkResult {
+    return format.isPlain && this.#runPlain(format, inHi, inLo) ? WALK.OK : this.run(format, inHi, inLo);
+  }
+
+  /**
+   * The most frequent walk, to a page by way of plain 4 KiB tables inside the window; state is kept in locals.
+   *
+   * @returns false when it met anything else, with nothing counted or changed: run() starts over
+   */
+  #runPlain(format: TableFormat, inHi: number, inLo: number): boolean {
+    const { words, hi: windowHi, lo: windowLo, bytes } = this.#window;
+    const limit = format.outputBits - 32;
+    let hi = format.baseHi;
+    let lo = format.baseLo;
+    let offset = 0;
+    for (let level = format.startLevel; level < 3; level++) {
+      const index = level === 2 ? inLo >>> 21 : level === 1 ? (inHi << 2) | (inLo >>> 30) : inHi >>> 7;
+      offset = (lo - windowLo + ((index & 0x1ff) << 3)) >>> 0;
+      if (hi !== windowHi || offset >= bytes) return false;
+      const word = words[offset >>> 2]!;
+      hi = words[(offset >>> 2) + 1]! & 0xffff;
+      if ((word & 3) !== 3 || hi >>> limit !== 0) return false;
+      lo = word & -0x1000;
+    }
+    const leafLo = lo | ((inLo >>> 9) & 0xff8);
+    offset = (leafLo - windowLo) >>> 0;
+    if (hi !== windowHi || offset >= bytes) return false;
+    const word = words[offset >>> 2]!;
+    const upper = words[(offset >>> 2) + 1]!;
+    const outHi = upper & 0xffff;
+    if ((word & 3) !== 3 || outHi >>> limit !== 0) return false;
+    this.#counters.transTableWalkAccess += 4 - format.startLevel;
+    this.#paHi = this.#descriptorHi = hi;
+    this.#paLo = this.#descriptorLo = leafLo;
+    this.#bigEndian = false;
+    this.lo = word;
+    this.hi = upper;
+    this.outHi = outHi;
+    this.outLo = (word & -0x1000) | (inLo & 0xfff);
+    this.leafBits = CACHED_PAGE_BITS;
+    return true;
+  }
+
+  /** Reads the leaf from the table in `slot` of a walk cache: what run() comes to below that table. */
+  runCached(format: TableFormat, tables: Tlb, slot: number, inHi: number, inLo: number): WalkResult {
+    const offset = (inLo >>> (CACHED_PAGE_BITS - 3)) & 0xff8;
+    this.tableLimits = tables.permissions(slot);
+    this.#bigEndian = format.bigEndian;
+    this.#descriptorHi = tables.ipaHi(slot);
+    this.#descriptorLo = tables.ipaLo(slot) | offset;
+    const found = this.#read(tables.paHi(slot), tables.paLo(slot) | offset);
+    if (found !== WALK.OK) return found;
+    return (this.lo & 3) === 3 ? this.#takeLeaf(format, inHi, inLo, CACHED_PAGE_BITS) : WALK.TRANSLATION;
+  }
+
+  /** Describes the table that held the last leaf. @returns false when a walk cache cannot use it */
+  leafTable(format: TableFormat, fill: TlbFill): boolean {
+    if (this.leafBits !== CACHED_PAGE_BITS || format.pageBits !== CACHED_PAGE_BITS || format.startLevel === 3)
+      return false;
+    fill.paHi = this.#paHi;
+    fill.paLo = this.#paLo & -0x1000;
+    fill.ipaHi = this.#descriptorHi;
+    fill.ipaLo = this.#descriptorLo & -0x1000;
+    fill.permissions = this.tableLimits;
+    return true;
+  }
+
   /** Replaces the descriptor read last, atomically, and only if it still holds what was read. Source: §3.13. */
   update(newLo: number, newHi: number): WalkResult {
-    const pa = this.#path.locate(this.#descriptorAddress, true);
-    if (pa < 0) return WALK.PATH;
+    const path = this.#path;
+    let pa = joinNumber(this.#descriptorHi, this.#descriptorLo);
+    if (path !== undefined) {
+      if (!path.locate(this.#descriptorHi, this.#descriptorLo, true)) return WALK.PATH;
+      pa = joinNumber(path.hi, path.lo);
+    }
     this.#counters.transTableWalkAccess += 1;
     const swap = this.#bigEndian;
     const result = this.#memory.compareAndSwap64(
@@ -130,35 +207,71 @@ export class TableWalk {
     return WALK.OK;
   }
 
-  #fetch(address: number): WalkResult {
-    const pa = this.#path.locate(address, false);
-    if (pa < 0) return WALK.PATH;
-    this.#counters.transTableWalkAccess += 1;
-    if (!this.#memory.read64(pa)) {
-      this.fetchAddress = pa;
-      return WALK.EXTERNAL_ABORT;
+  /** The descriptor whose address is as the tables hold it. */
+  #fetch(hi: number, lo: number): WalkResult {
+    const path = this.#path;
+    if (path === undefined) {
+      this.#descriptorHi = hi;
+      this.#descriptorLo = lo;
+      return this.#read(hi, lo);
     }
-    this.#descriptorAddress = address;
-    this.lo = this.#bigEndian ? byteSwap(this.#memory.hi) : this.#memory.lo | 0;
-    this.hi = this.#bigEndian ? byteSwap(this.#memory.lo) : this.#memory.hi | 0;
+    if (!path.locate(hi, lo, false)) return WALK.PATH;
+    this.#descriptorHi = hi;
+    this.#descriptorLo = lo;
+    return this.#read(path.hi, path.lo);
+  }
+
+  #read(paHi: number, paLo: number): WalkResult {
+    this.#paHi = paHi;
+    this.#paLo = paLo;
+    this.#counters.transTableWalkAccess += 1;
+    const window = this.#window;
+    const offset = (paLo - window.lo) >>> 0;
+    if (paHi !== window.hi || offset >= window.bytes) return this.#readOutside(paHi, paLo);
+    const lo = window.words[offset >>> 2]!;
+    const hi = window.words[(offset >>> 2) + 1]!;
+    this.lo = this.#bigEndian ? byteSwap(hi) : lo;
+    this.hi = this.#bigEndian ? byteSwap(lo) : hi;
     return WALK.OK;
   }
 
-  /** The address in the descriptor read last, its bits below `lowBit` taken as zero. */
-  #address(format: TableFormat, lowBit: number): number {
-    const lo = this.lo;
-    let hi = this.hi & 0xffff;
-    if (format.ds) hi |= (this.hi & 0x3_0000) | ((lo & 0x300) << 10);
-    else if (format.wide64k) hi |= (lo & 0xf000) << 4;
-    if (lowBit >= 32) return joinNumber(hi & (-1 << (lowBit - 32)), 0);
-    return joinNumber(hi, lo & (-1 << lowBit));
+  /** Not in the window: asks memory, and for a window for the next time. */
+  #readOutside(paHi: number, paLo: number): WalkResult {
+    const memory = this.#memory;
+    const pa = joinNumber(paHi, paLo);
+    if (!memory.read64(pa)) {
+      this.fetchAddress = pa;
+      return WALK.EXTERNAL_ABORT;
+    }
+    this.lo = this.#bigEndian ? byteSwap(memory.hi) : memory.lo | 0;
+    this.hi = this.#bigEndian ? byteSwap(memory.lo) : memory.hi | 0;
+    this.#window = memory.window?.(pa) ?? this.#window;
+    return WALK.OK;
+  }
+
+  #takeLeaf(format: TableFormat, inHi: number, inLo: number, bits: number): WalkResult {
+    const hi = addressHi(format, this.hi, this.lo);
+    if (bits >= 32) {
+      const mask = -1 << (bits - 32);
+      if ((hi & mask) >>> (format.outputBits - 32) !== 0) return WALK.ADDRESS_SIZE;
+      this.outHi = (hi & mask) | (inHi & ~mask);
+      this.outLo = inLo | 0;
+    } else {
+      const mask = -1 << bits;
+      if (hi >>> (format.outputBits - 32) !== 0) return WALK.ADDRESS_SIZE;
+      this.outHi = hi;
+      this.outLo = (this.lo & mask) | (inLo & ~mask);
+    }
+    this.leafBits = bits;
+    return WALK.OK;
   }
 }
 
-/** The bits of an address below `bit`. */
-function offsetBelow(hi: number, lo: number, bit: number): number {
-  if (bit >= 32) return joinNumber(hi & ((1 << (bit - 32)) - 1), lo);
-  return (lo & ((1 << bit) - 1)) >>> 0;
+/** Bits [51:32] of the address in a descriptor. */
+function addressHi(format: TableFormat, hi: number, lo: number): number {
+  if (format.ds) return (hi & 0x3_ffff) | ((lo & 0x300) << 10);
+  if (format.wide64k) return (hi & 0xffff) | ((lo & 0xf000) << 4);
+  return hi & 0xffff;
 }
 
 /** Bits 59 PXNTable, 60 UXNTable, 61 APTable[0], 62 APTable[1] of a Table descriptor, rearranged. */

@@ -164,6 +164,6 @@ describe("with stage 1 the guest's", () => {
 test("a message from a device that is not attached, or to an address elsewhere, is a bug of the caller", () => {
   const doorbell = new MsiDoorbell(new MemoryMap());
   expect(() => doorbell.ring(NVME, 8, doorbell.base, new Uint8Array(4))).toThrow(AssertionFailure);
-  doorbell.open(NVME);
+  doorbell.begin(NVME);
   expect(() => doorbell.ring(NVME, 8, doorbell.base - 4, new Uint8Array(4))).toThrow(AssertionFailure);
 });

@@ -16,6 +16,10 @@ import {
 
 const PAGES = 8;
 const STEPS = 120;
+/** Bit 64 of CMD_TLBI_*: nothing but leaves has changed. */
+const LEAF_ONLY = 1n;
+const WRONG_IPA = 0x1000_0000 + PAGES * 4096; // stage 2 leads it to WRONG_PA
+const WRONG_PA = 0x4f00_0000;
 type Random = (below: number) => number;
 
 interface Guest {
@@ -52,6 +56,8 @@ class World {
   readonly guests: Guest[] = [];
   readonly streams: Stream[] = [];
   readonly next: Random;
+  /** Free pages that stage 2 maps as they are. */
+  readonly #leafTables: number[] = [];
 
   constructor(next: Random) {
     this.next = next;
@@ -69,10 +75,12 @@ class World {
         this.streams.push({ id: this.streams.length, guest, asid, tables, cd });
       }
     }
+    for (let spare = 0; spare < STEPS; spare++) this.#leafTables.push(machine.allocate());
     const end = machine.allocate();
     for (const guest of this.guests) {
       for (let page = RAM_BASE; page < end; page += 4096) machine.map(guest.stage2, page, page, S2_OPEN);
       for (let page = 0; page < PAGES; page++) this.#mapStage2(guest, page);
+      machine.map(guest.stage2, WRONG_IPA, WRONG_PA, S2_OPEN);
     }
     for (const stream of this.streams) this.#writeSTE(stream, 7);
   }
@@ -85,6 +93,8 @@ class World {
       () => this.#changePage(stream),
       () => this.#changeBlock(stream),
       () => this.#changeStage2(stream.guest),
+      () => this.#moveTable(stream),
+      () => this.#moveStage2Table(stream.guest),
       () => this.#changeCD(stream),
       () => this.#changeSTE(stream),
     ])();
@@ -102,7 +112,9 @@ class World {
     machine.command(
       pick(next, [
         CMDS.nhVA(vmid, stream.asid, va),
+        CMDS.nhVA(vmid, stream.asid, va | LEAF_ONLY),
         CMDS.nhVAA(vmid, va),
+        CMDS.nhVAA(vmid, va | LEAF_ONLY),
         CMDS.nhAll(vmid),
         CMDS.nsnhAll(),
         [0x12n | at(next(3), 12) | at(1, 20) | at(vmid, 32) | at(stream.asid, 48), va | at(1, 10)] as const, // a range
@@ -124,7 +136,62 @@ class World {
     this.#mapStage2(guest, page);
     const ipa = BigInt(0x1000_0000 + page * 4096);
     if (next(2) === 0) machine.command(CMDS.s12All(guest.vmid));
+    else
+      machine.command(CMDS.s2IPA(guest.vmid, ipa | pick(next, [0n, LEAF_ONLY])), CMDS.sync(), CMDS.nhAll(guest.vmid));
+  }
+
+  /** A new leaf table with one page changed; what it replaces leads astray from then on. */
+  #moveTable(stream: Stream): void {
+    const { machine, next } = this;
+    const { vmid } = stream.guest;
+    const table = pick(next, stream.tables);
+    const page = next(PAGES);
+    const ipa = this.#leafTables.pop() ?? 0;
+    if (ipa === 0) return;
+    const old = this.#replaceTable(table, 0, ipa);
+    machine.map(table, page * 4096, 0x1000_0000 + next(PAGES) * 4096, OPEN);
+    const va = BigInt(page * 4096);
+    machine.command(
+      pick(next, [
+        CMDS.nhVA(vmid, stream.asid, va),
+        CMDS.nhVAA(vmid, va),
+        CMDS.nhASID(vmid, stream.asid),
+        CMDS.nhAll(vmid),
+        CMDS.s12All(vmid),
+        CMDS.nsnhAll(),
+        [0x12n | at(next(3), 12) | at(1, 20) | at(vmid, 32) | at(stream.asid, 48), va | at(1, 10)] as const, // a range
+      ]),
+    );
+    // CMD_TLBI_NH_ASID leaves a global entry of this page; the table must have gone without this
+    machine.command(CMDS.nhVAA(vmid, va | LEAF_ONLY));
+    this.#lead(old, WRONG_IPA);
+  }
+
+  #moveStage2Table(guest: Guest): void {
+    const { machine, next } = this;
+    const page = next(PAGES);
+    const old = this.#replaceTable(guest.stage2, 0x1000_0000, machine.allocate());
+    this.#mapStage2(guest, page);
+    const ipa = BigInt(0x1000_0000 + page * 4096);
+    if (next(2) === 0) machine.command(CMDS.s12All(guest.vmid));
     else machine.command(CMDS.s2IPA(guest.vmid, ipa), CMDS.sync(), CMDS.nhAll(guest.vmid));
+    this.#lead(old, WRONG_PA);
+  }
+
+  /** Copies the leaf table that leads to `address` into `table`, and puts that in its place. */
+  #replaceTable(root: number, address: number, table: number): number {
+    const { machine } = this;
+    const last = machine.mapBlock(root, address + 511 * 4096, 0, 0n, { level: 3 });
+    machine.poke(last, 0n);
+    const old = last - 511 * 8;
+    for (let index = 0; index < PAGES; index++) machine.poke(table + index * 8, machine.peek(old + index * 8));
+    machine.mapBlock(root, address, table, 2n, { level: 2 }); // type 0b11: a table
+    return old;
+  }
+
+  /** Every page of the table to one place. */
+  #lead(table: number, address: number): void {
+    for (let index = 0; index < PAGES; index++) this.machine.poke(table + index * 8, BigInt(address) | S2_OPEN | 3n);
   }
 
   #mapStage2(guest: Guest, page: number): void {

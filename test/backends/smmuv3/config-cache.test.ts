@@ -13,6 +13,7 @@ describe("the configuration cache", () => {
       world: "EL1",
       vmid: 0,
       cdBits: 0,
+      needs: [],
       contexts: new Map(),
     } as const;
     for (let streamID = 0; streamID <= 4096; streamID++) cache.addStream(streamID, config);

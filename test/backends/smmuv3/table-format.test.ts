@@ -5,6 +5,7 @@ import { featuresOf } from "../../../src/backends/smmuv3/id-registers.ts";
 import { decodeSTE } from "../../../src/backends/smmuv3/ste.ts";
 import { stage1Format, stage2Format } from "../../../src/backends/smmuv3/table-format.ts";
 import { wordsOf } from "../../../src/spec/layout.ts";
+import { joinNumber } from "../../../src/spec/u64.ts";
 import { IDS } from "../../support/smmuv3-machine.ts";
 import { at, contextDescriptor, stage2STE } from "../../support/smmuv3-tables.ts";
 
@@ -46,13 +47,13 @@ describe("stage 1 start level and index bits", () => {
     );
     const format = stage1Format(cd, 0, FEATURES_52); // DS, bit 186
     expect([format.startLevel, format.startIndexBits, format.ds, format.blockLevels]).toEqual([-1, 4, true, 0b111]);
-    expect([format.base, format.outputLimit]).toEqual([0x4000_0000, 2 ** 52]);
+    expect([format.baseHi, format.baseLo, format.outputBits]).toEqual([0, 0x4000_0000, 52]);
   });
 
   test("64K descriptors hold 52 bits wherever the OAS does", () => {
     const cd = decodeCD(wordsOf(contextDescriptor(0, { tg0: TG_64K, t0sz: 22, ips: 6 })));
     expect(stage1Format(cd, 0, FEATURES_52)).toMatchObject({ wide64k: true, blockLevels: 0b110 });
-    expect(stage1Format(cd, 0, FEATURES)).toMatchObject({ wide64k: false, blockLevels: 0b100, outputLimit: 2 ** 48 });
+    expect(stage1Format(cd, 0, FEATURES)).toMatchObject({ wide64k: false, blockLevels: 0b100, outputBits: 48 });
   });
 });
 
@@ -69,7 +70,7 @@ describe("stage 2 start level, with concatenated tables", () => {
   ])("%s", (_, tg, sl0, t0sz, level, bits) => {
     const format = stage2Format(decodeSTE(wordsOf(stage2STE(0x4fff_fff0, { tg, sl0, t0sz }))), FEATURES);
     expect([format.startLevel, format.startIndexBits]).toEqual([level, bits]);
-    expect(format.base % (8 * 2 ** bits)).toBe(0);
+    expect(joinNumber(format.baseHi, format.baseLo) % (8 * 2 ** bits)).toBe(0);
   });
 
   test("S2SL0_2 with S2DS starts at level -1", () => {

@@ -34,6 +34,83 @@ function staleStage1() {
   return { machine, local: () => machine.outcome(SID, 0x1000), global: () => machine.outcome(SID, 0x2000) };
 }
 
+/**
+ * A leaf table is known from a read of 0x1000; then another takes its place, in which 0x2000 leads to NEW and not to OLD.
+ * A read of 0x2000 misses the TLB and shows which table is used.
+ */
+function staleTable(world: "EL1" | "EL2" | "EL2-E2H") {
+  const machine = new Machine({ cr2: world === "EL2-E2H" ? 3 : 2 });
+  const [root, next] = [machine.allocate(), machine.allocate()];
+  machine.map(root, 0x1000, OLD, OPEN);
+  machine.map(root, 0x2000, OLD, OPEN);
+  const half1 = world === "EL2" ? at(1, 30) : 0n;
+  const cd = machine.writeCD(contextDescriptor(root, { asid: ASID, extra0: half1 }));
+  const ste = stage1STE(cd, { vmid: world === "EL1" ? VMID : 0 });
+  ste[1] |= at(world === "EL1" ? 0 : 2, 30); // STRW [95:94]
+  machine.writeSTE(SID, ste);
+  expect(machine.outcome(SID, 0x1000)).toBe(OLD);
+  machine.poke(next + 2 * 8, BigInt(NEW) | OPEN | 3n);
+  machine.mapBlock(root, 0, next, 2n, { level: 2 }); // type 0b11: a table
+  return machine;
+}
+
+describe("the walk cache's leaf tables", () => {
+  const inRegion = 0x1f_f000n; // another page of the same 2 MiB
+  test.each([
+    ["nothing", "EL1", CMDS.sync(), OLD],
+    ["CMD_TLBI_NH_ALL", "EL1", CMDS.nhAll(VMID), NEW],
+    ["CMD_TLBI_NH_ALL of another VMID", "EL1", CMDS.nhAll(VMID + 1), OLD],
+    ["CMD_TLBI_NH_ASID", "EL1", CMDS.nhASID(VMID, ASID), NEW],
+    ["CMD_TLBI_NH_ASID of another ASID", "EL1", CMDS.nhASID(VMID, ASID + 1), OLD],
+    ["CMD_TLBI_NH_VA of any page below it", "EL1", CMDS.nhVA(VMID, ASID, inRegion), NEW],
+    ["CMD_TLBI_NH_VA of a page beside it", "EL1", CMDS.nhVA(VMID, ASID, 0x20_0000n), OLD],
+    ["CMD_TLBI_NH_VA of another ASID", "EL1", CMDS.nhVA(VMID, ASID + 1, inRegion), OLD],
+    ["CMD_TLBI_NH_VA with Leaf=1", "EL1", CMDS.nhVA(VMID, ASID, 0x1000n | 1n), OLD],
+    ["CMD_TLBI_NH_VAA", "EL1", CMDS.nhVAA(VMID, inRegion), NEW],
+    ["CMD_TLBI_NH_VAA with Leaf=1", "EL1", CMDS.nhVAA(VMID, 0x1000n | 1n), OLD],
+    ["CMD_TLBI_S12_VMALL", "EL1", CMDS.s12All(VMID), NEW],
+    ["CMD_TLBI_S2_IPA", "EL1", CMDS.s2IPA(VMID, 0x1000n), OLD],
+    ["CMD_TLBI_NSNH_ALL", "EL1", CMDS.nsnhAll(), NEW],
+    ["CMD_TLBI_EL2_ALL", "EL1", CMDS.el2All(), OLD],
+    ["CMD_TLBI_EL2_ALL", "EL2", CMDS.el2All(), NEW],
+    ["CMD_TLBI_EL2_VA, whatever the ASID", "EL2", CMDS.el2VA(ASID + 1, inRegion), NEW],
+    ["CMD_TLBI_EL2_VAA", "EL2", CMDS.el2VAA(inRegion), NEW],
+    ["CMD_TLBI_NH_ALL", "EL2", CMDS.nhAll(0), OLD],
+    ["CMD_TLBI_NSNH_ALL", "EL2", CMDS.nsnhAll(), OLD],
+    ["CMD_TLBI_EL2_ALL", "EL2-E2H", CMDS.el2All(), NEW],
+    ["CMD_TLBI_EL2_ASID", "EL2-E2H", CMDS.el2ASID(ASID), NEW],
+    ["CMD_TLBI_EL2_ASID of another ASID", "EL2-E2H", CMDS.el2ASID(ASID + 1), OLD],
+    ["CMD_TLBI_EL2_VA", "EL2-E2H", CMDS.el2VA(ASID, inRegion), NEW],
+    ["CMD_TLBI_EL2_VA of another ASID", "EL2-E2H", CMDS.el2VA(ASID + 1, inRegion), OLD],
+  ] as const)("%s in %s", (_, world, command, expected) => {
+    const machine = staleTable(world);
+    machine.command(command);
+    expect(machine.commandError).toBe(0);
+    expect(machine.outcome(SID, 0x2000)).toBe(expected);
+  });
+
+  test.each([
+    ["nothing", CMDS.sync(), OLD],
+    ["CMD_TLBI_S2_IPA of any page below it", CMDS.s2IPA(VMID, inRegion), NEW],
+    ["CMD_TLBI_S2_IPA with Leaf=1", CMDS.s2IPA(VMID, 0x1000n | 1n), OLD],
+    ["CMD_TLBI_S2_IPA of another VMID", CMDS.s2IPA(VMID + 1, inRegion), OLD],
+    ["CMD_TLBI_S12_VMALL", CMDS.s12All(VMID), NEW],
+    ["CMD_TLBI_NSNH_ALL", CMDS.nsnhAll(), NEW],
+    ["CMD_TLBI_NH_ALL", CMDS.nhAll(VMID), OLD],
+  ])("%s in stage 2", (_, command, expected) => {
+    const machine = new Machine();
+    const [root, next] = [machine.allocate(), machine.allocate()];
+    machine.map(root, 0x1000, OLD, S2_OPEN);
+    machine.map(root, 0x2000, OLD, S2_OPEN);
+    machine.writeSTE(SID, stage2STE(root, { vmid: VMID }));
+    expect(machine.outcome(SID, 0x1000)).toBe(OLD);
+    machine.poke(next + 2 * 8, BigInt(NEW) | S2_OPEN | 3n);
+    machine.mapBlock(root, 0, next, 2n, { level: 2 });
+    machine.command(command);
+    expect(machine.outcome(SID, 0x2000)).toBe(expected);
+  });
+});
+
 describe("stage 1 entries", () => {
   test("stay stale until a command removes them", () => {
     const { local, global } = staleStage1();

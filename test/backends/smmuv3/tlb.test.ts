@@ -2,8 +2,10 @@ import { describe, expect, test } from "vitest";
 import { Tlb, tlbTag } from "../../../src/backends/smmuv3/tlb.ts";
 
 const VALUE = {
-  pa: 0xf_ffff_ffff_f000,
-  ipa: 0x1000,
+  paHi: 0xf_ffff,
+  paLo: -0x1000,
+  ipaHi: 0,
+  ipaLo: 0x1000,
   permissions: 0b101010,
   invalidateBits: 21,
   pageBits: 12,
@@ -18,13 +20,15 @@ describe("a TLB", () => {
     tlb.fill(-1, 0x1234_5000, tag, 5, VALUE);
     const slot = tlb.find(-1, 0x1234_5fff, tag, 5);
     expect(slot).toBeGreaterThanOrEqual(0);
-    expect([tlb.pa(slot), tlb.ipa(slot), tlb.permissions(slot), tlb.pageBits(slot), tlb.attributes(slot)]).toEqual([
-      VALUE.pa,
-      0x1000,
-      0b101010,
-      12,
-      0x3f,
-    ]);
+    expect([
+      tlb.paHi(slot),
+      tlb.paLo(slot),
+      tlb.ipaHi(slot),
+      tlb.ipaLo(slot),
+      tlb.permissions(slot),
+      tlb.pageBits(slot),
+      tlb.attributes(slot),
+    ]).toEqual([0xf_ffff, -0x1000, 0, 0x1000, 0b101010, 12, 0x3f]);
     expect(tlb.find(-1, 0x1234_6000, tag, 5)).toBe(-1);
     expect(tlb.find(0x7fffff, 0x1234_5000, tag, 5)).toBe(-1);
     expect(tlb.find(-1, 0x1234_5000, tlbTag(0xffff, 0xfffe), 5)).toBe(-1);

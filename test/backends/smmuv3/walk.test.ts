@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { newSmmuCounters } from "../../../src/backends/smmuv3/counters.ts";
 import { MemoryMap, RamRegion } from "../../../src/backends/smmuv3/memory.ts";
 import type { TableFormat } from "../../../src/backends/smmuv3/table-format.ts";
-import { DIRECT_PATH, TableWalk, WALK } from "../../../src/backends/smmuv3/walk.ts";
+import { TableWalk, WALK } from "../../../src/backends/smmuv3/walk.ts";
+import { joinNumber } from "../../../src/spec/u64.ts";
 
 const BASE = 0x10_0000;
 const FORMAT_4K: TableFormat = {
@@ -11,20 +12,22 @@ const FORMAT_4K: TableFormat = {
   inputBits: 48,
   startLevel: 0,
   startIndexBits: 9,
-  base: BASE,
-  outputLimit: 2 ** 48,
+  baseHi: 0,
+  baseLo: BASE,
+  outputBits: 48,
   ds: false,
   wide64k: false,
   blockLevels: 0b110,
   bigEndian: false,
   hierarchical: true,
+  isPlain: false,
   haft: false,
 };
 
 function walker() {
   const memory = new MemoryMap();
   memory.add(new RamRegion(0, 2 ** 32));
-  const walk = new TableWalk(memory, newSmmuCounters(), DIRECT_PATH);
+  const walk = new TableWalk(memory, newSmmuCounters());
   const poke = (address: number, value: bigint): void => {
     memory.write64(address, Number(value & 0xffff_ffffn), Number(value >> 32n));
   };
@@ -42,7 +45,7 @@ describe("the 4 KiB granule", () => {
     poke(0x30_0000 + 3 * 8, 0x40_0003n);
     poke(0x40_0000 + 4 * 8, 0x0060_8765_4321_0403n);
     expect(run(FORMAT_4K, va)).toBe(WALK.OK);
-    expect([walk.output, walk.leafBits]).toEqual([0x8765_4321_0567, 12]);
+    expect([joinNumber(walk.outHi, walk.outLo), walk.leafBits]).toEqual([0x8765_4321_0567, 12]);
     expect(walk.hi >>> 0).toBe(0x0060_8765);
   });
 
@@ -54,9 +57,9 @@ describe("the 4 KiB granule", () => {
     poke(0x30_0000, 0x7_8020_0401n); // 2 MiB
     poke(BASE + 8, 0x401n);
     expect(run(FORMAT_4K, 0x1234_5678)).toBe(WALK.OK);
-    expect([walk.output, walk.leafBits]).toEqual([0x5_5234_5678, 30]);
+    expect([joinNumber(walk.outHi, walk.outLo), walk.leafBits]).toEqual([0x5_5234_5678, 30]);
     expect(run(FORMAT_4K, 0x4001_5678)).toBe(WALK.OK);
-    expect([walk.output, walk.leafBits]).toEqual([0x7_8021_5678, 21]);
+    expect([joinNumber(walk.outHi, walk.outLo), walk.leafBits]).toEqual([0x7_8021_5678, 21]);
     expect(run(FORMAT_4K, 2 ** 39)).toBe(WALK.TRANSLATION);
   });
 
@@ -73,7 +76,7 @@ describe("the 4 KiB granule", () => {
 
   test("finds addresses that are too large in tables and leaves", () => {
     const { poke, run } = walker();
-    const small = { ...FORMAT_4K, outputLimit: 2 ** 32 };
+    const small = { ...FORMAT_4K, outputBits: 32 };
     poke(BASE, 0x20_0003n);
     poke(BASE + 8, 0x1_0000_0003n);
     poke(0x20_0000, 0x1_4000_0401n);
@@ -111,12 +114,12 @@ describe("the 4 KiB granule", () => {
       startIndexBits: 4,
       ds: true,
       blockLevels: 0b111,
-      outputLimit: 2 ** 52,
+      outputBits: 52,
     };
     poke(BASE + 15 * 8, 0x20_0003n);
     poke(0x20_0000, 0x0003_8000_0000_0701n); // level 0 block: address[51:48] = 0b1111
     expect(run(lpa2, 15 * 2 ** 48 + 5)).toBe(WALK.OK);
-    expect([walk.output, walk.leafBits]).toEqual([0xf_8000_0000_0005, 39]);
+    expect([joinNumber(walk.outHi, walk.outLo), walk.leafBits]).toEqual([0xf_8000_0000_0005, 39]);
     poke(BASE, 0x20_0001n); // no blocks at level -1
     expect(run(lpa2, 0)).toBe(WALK.TRANSLATION);
   });
@@ -130,7 +133,7 @@ describe("other granules", () => {
     poke(0x20_0000 + 3 * 8, 0x40_0003n);
     poke(0x40_0000 + 5 * 8, 0x1_0200_0401n);
     expect(run(format, 2 ** 47 + 3 * 2 ** 36 + 5 * 2 ** 25 + 0x1_2345)).toBe(WALK.OK);
-    expect([walk.output, walk.leafBits]).toEqual([0x1_0201_2345, 25]);
+    expect([joinNumber(walk.outHi, walk.outLo), walk.leafBits]).toEqual([0x1_0201_2345, 25]);
     poke(0x20_0000, 0x401n); // level 1: no block without DS
     expect(run(format, 2 ** 47)).toBe(WALK.TRANSLATION);
   });
@@ -145,11 +148,11 @@ describe("other granules", () => {
       startIndexBits: 10,
       wide64k: true,
       blockLevels: 0b110,
-      outputLimit: 2 ** 52,
+      outputBits: 52,
     };
     poke(BASE + 1023 * 8, 0x0000_0400_0000_a401n);
     expect(run(format, 2 ** 52 - 1)).toBe(WALK.OK);
-    expect([walk.output, walk.leafBits]).toEqual([0xa_07ff_ffff_ffff, 42]);
+    expect([joinNumber(walk.outHi, walk.outLo), walk.leafBits]).toEqual([0xa_07ff_ffff_ffff, 42]);
   });
 
   test("a concatenated start level indexes over all its tables", () => {
@@ -157,7 +160,7 @@ describe("other granules", () => {
     const format = { ...FORMAT_4K, inputBits: 43, startLevel: 1, startIndexBits: 13, hierarchical: false };
     poke(BASE + 8191 * 8, 0x4000_0401n);
     expect(run(format, 2 ** 43 - 1)).toBe(WALK.OK);
-    expect(walk.output).toBe(0x7fff_ffff);
+    expect(joinNumber(walk.outHi, walk.outLo)).toBe(0x7fff_ffff);
   });
 });
 
@@ -179,7 +182,7 @@ describe("updates", () => {
     const format = { ...FORMAT_4K, startLevel: 2, inputBits: 30, bigEndian: true };
     poke(BASE, 0x0100_0040_0000_0000n); // 0x0000_0000_4000_0001, bytes reversed
     expect(run(format, 0x123)).toBe(WALK.OK);
-    expect(walk.output).toBe(0x4000_0123);
+    expect(joinNumber(walk.outHi, walk.outLo)).toBe(0x4000_0123);
     walk.update(walk.lo | 0x400, walk.hi);
     memory.read64(BASE);
     expect([memory.hi, memory.lo]).toEqual([0x0104_0040, 0]);
