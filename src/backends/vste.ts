@@ -3,7 +3,7 @@
 // What Linux accepts although the architecture calls it illegal stays legal here: it is installed, and faults as
 // hardware does. Source: IHI 0070G.b §5.2; Linux drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3-iommufd.c.
 
-import { type Field, get, getAddress, wordsOf } from "../spec/layout.ts";
+import { type Field, get, wordsOf } from "../spec/layout.ts";
 import { STE } from "../spec/ste.ts";
 import { BrokerError } from "./errors.ts";
 
@@ -123,11 +123,6 @@ export function encodeVSTE(fields: Stage1Fields): VSTE {
   if (misfits.length > 0) throw fieldsInvalid(misfits);
   if (fields.S1STALLD) dword1 |= 1n << BigInt(STE.S1STALLD.lsb - 64);
   return checkVSTE(dword0, dword1);
-}
-
-/** The guest physical address of the CD or CD table in a translating STE. */
-export function contextPointerOf(vste: VSTE): number {
-  return getAddress(wordsOf([vste.dword0, vste.dword1]), 0, STE.S1ContextPtr, 6);
 }
 
 function forbiddenFields(dword0: bigint, dword1: bigint): string[] {

@@ -59,6 +59,3 @@ export const STRTAB_FMT = { LINEAR: 0b00, TWO_LEVEL: 0b01 } as const;
 
 /** CLASS of a fault record. Source: §7.3. */
 export const EVENT_CLASS = { CD: 0b00, TTD: 0b01, IN: 0b10 } as const;
-
-/** Shareability as SH fields have it. Source: DDI 0487 D8.6.2. */
-export const SHAREABILITY = { NON_SHAREABLE: 0b00, OUTER: 0b10, INNER: 0b11 } as const;

@@ -4,7 +4,7 @@
 // The tables themselves live beside this file, one per structure, each citing its section.
 
 import { assert } from "./assert.ts";
-import { hi32, joinBigint, lo32, slice } from "./u64.ts";
+import { joinBigint, slice } from "./u64.ts";
 
 /** One field of a structure: its bits over the whole structure, most and least significant, inclusive. */
 export interface Field {
@@ -111,12 +111,6 @@ export function doublewordsOf(words: Uint32Array): bigint[] {
   const out: bigint[] = [];
   for (let index = 0; index + 1 < words.length; index += 2) out.push(joinBigint(words[index + 1]!, words[index]!));
   return out;
-}
-
-/** Splits an exact number into the two words of a doubleword at `word`. */
-export function storeNumber(words: Uint32Array, word: number, value: number): void {
-  words[word] = lo32(value);
-  words[word + 1] = hi32(value);
 }
 
 function insert(word: number, shift: number, width: number, value: number): number {

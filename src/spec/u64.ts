@@ -63,11 +63,6 @@ export function alignDown(value: number, bits: number): number {
   return value - (value % size);
 }
 
-/** True when `value` (below 2^53) is a multiple of 2^bits. */
-export function isAligned(value: number, bits: number): boolean {
-  return value % 2 ** bits === 0;
-}
-
 /** Bits [msb:lsb] of a 64-bit value given as halves, as a number; at most 53 bits wide. */
 export function slice(hi: number, lo: number, msb: number, lsb: number): number {
   const width = msb - lsb + 1;

@@ -47,11 +47,6 @@ export function parseVirtualIommu(name: string, path: string): string {
   return parseUUID(name, path, "virtualIommus/");
 }
 
-/** "sessions/{uuid}". */
-export function parseSession(name: string, path: string): string {
-  return parseUUID(name, path, "sessions/");
-}
-
 function parseChecked<T>(name: string, path: string, prefix: string, checked: (id: string) => T): T {
   if (!name.startsWith(prefix)) throw notAName(name, path, `${prefix}{id}`);
   try {

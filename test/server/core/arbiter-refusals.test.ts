@@ -290,6 +290,7 @@ describe("validate_only", () => {
     expect([disposition, device.generation, device.virtualStreamID]).toEqual(["translate", 1, undefined]);
     expect(preview!.hostSTE).toHaveLength(8);
     expect(preview!.hostSTE[0]).toBe(0x4000_000fn); // Config 0b111, the guest's pointer
+    expect(preview!.wouldFault).toMatchObject([{ eventType: "C_BAD_CD" }]); // the guest's RAM is still empty: V=0
     await bind(host, vmm, NVME, TRANSLATE, 0x30);
     expect(host.backend.structures(NVME, 0, 0, undefined).ste).toEqual(preview!.hostSTE);
   });
