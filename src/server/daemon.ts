@@ -19,7 +19,7 @@ import { addBrokerServices, type RpcDeps, type RpcHooks } from "./rpc/broker-ser
 import { loadDescriptors } from "./rpc/descriptors.ts";
 import { addHealthService, HEALTH_SERVICE } from "./rpc/health.ts";
 import { type Listeners, openListeners } from "./rpc/listener.ts";
-import { replayScope, uidOf } from "./rpc/peer.ts";
+import { callerOf } from "./rpc/peer.ts";
 import { addReflectionServices, REFLECTION_SERVICES } from "./rpc/reflection.ts";
 import { BROKER, SIMULATOR } from "./rpc/services.ts";
 import { createMemoryJournal } from "./store/memory-journal.ts";
@@ -74,8 +74,10 @@ export async function startDaemon(config: Config, log: Log, version: string): Pr
   const server = new grpc.Server(serverOptions(config));
   const services = addServices(server, config, core, backend, {
     hooks: rpcHooks(metrics, log, throttle),
-    peerScope: (name) => replayScope(name, listeners?.peerOf(name)),
-    uidOf: (name) => uidOf(listeners?.peerOf(name)),
+    callerOf: (name) => {
+      const peer = listeners?.peerOf(name);
+      return peer && callerOf(name, peer);
+    },
   });
   try {
     listeners = await openListeners({
@@ -140,7 +142,7 @@ function addServices(
   config: Config,
   core: Core,
   backend: { readonly kind: "simulated" | "iommufd"; ping(): Promise<void> },
-  edge: Pick<RpcDeps, "hooks" | "peerScope" | "uidOf">,
+  edge: Pick<RpcDeps, "hooks" | "callerOf">,
 ) {
   const { timing, limits } = config;
   const rpc = addBrokerServices(server, {

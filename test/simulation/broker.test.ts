@@ -105,7 +105,7 @@ async function act(world: World, client: Client, command: ClientCommand): Promis
     case "map": {
       const at = { ipa: BigInt(FIRST_IPA + command.page * 4096), bytes: 4096n, offset: BigInt(command.page * 4096) };
       const mappings = [{ ...at, source: 0, readable: true, writable: true }];
-      await addressSpaces.map(session, { addressSpace, sources: [client.file.path], callerUid: undefined, mappings });
+      await addressSpaces.map(session, { addressSpace, sources: [client.file.path], mappings });
       client.mapped.add(command.page);
       return;
     }

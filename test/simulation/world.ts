@@ -10,7 +10,7 @@ import type { DeviceID } from "../../src/backends/ids.ts";
 import type { SimulatorControl } from "../../src/backends/simulator-control.ts";
 import type { FaultBatch, FaultSubscription } from "../../src/server/core/core.ts";
 import type { StageState } from "../../src/server/core/stage-state.ts";
-import { addFile, Failures, SMMU0, SMMU1, steConfig, type TestHost, testHost, turn } from "../support/host.ts";
+import { addFile, CALLER, Failures, SMMU0, SMMU1, steConfig, type TestHost, testHost, turn } from "../support/host.ts";
 import type { BufferFile } from "../support/memory-file.ts";
 
 const CLIENTS = 3;
@@ -65,7 +65,7 @@ export class World {
   async open(slot: number, eager: boolean): Promise<void> {
     if (this.clients[slot]) return;
     const { sessions, addressSpaces, virtualIommus, faults } = this.host.core;
-    const { session } = sessions.open({ displayName: `client ${slot}`, ttlMs: 1000 });
+    const { session } = sessions.open({ displayName: `client ${slot}`, ttlMs: 1000, caller: CALLER });
     const file = addFile(this.host, `/memory/${slot}/${this.#files.length}`, PAGES * 4096);
     file.data.fill(slot + 1);
     this.#files.push(file);

@@ -7,6 +7,7 @@ import { createSimulatedBackend } from "../../src/backends/sim/backend.ts";
 import type { SimulatedConfig } from "../../src/backends/sim/inventory.ts";
 import type { SimulatorControl } from "../../src/backends/simulator-control.ts";
 import type { VSTE } from "../../src/backends/vste.ts";
+import type { ProcessCaller } from "../../src/server/core/caller.ts";
 import type { Core } from "../../src/server/core/core.ts";
 import { createCore } from "../../src/server/core/create-core.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
@@ -133,6 +134,9 @@ export function addFile(host: TestHost, path: string, bytes: number): BufferFile
   return file;
 }
 
+/** Who calls in tests that are not about callers. */
+export const CALLER: ProcessCaller = { kind: "process", uid: 1000, gid: 1000, pid: 42, connection: "uds-1" };
+
 /** A guest as a test needs it. */
 export interface Guest {
   readonly session: string;
@@ -148,13 +152,12 @@ export async function guest(
   options: { name?: string; bytes?: number; iommus?: readonly IommuID[]; pinning?: Pinning } = {},
 ): Promise<Guest> {
   const { name = "vmm", bytes = 2 ** 21, iommus = [SMMU0], pinning = "eager" } = options;
-  const { session, token } = host.core.sessions.open({ displayName: name, ttlMs: undefined });
+  const { session, token } = host.core.sessions.open({ displayName: name, ttlMs: undefined, caller: CALLER });
   const space = await host.core.addressSpaces.create(session.id, pinning);
   const file = addFile(host, `/memory/${name}`, bytes);
   await host.core.addressSpaces.map(session.id, {
     addressSpace: space.id,
     sources: [file.path],
-    callerUid: undefined,
     mappings: [{ ipa: 0x4000_0000n, bytes: BigInt(bytes), source: 0, offset: 0n, readable: true, writable: true }],
   });
   const virtual = await host.core.virtualIommus.create(session.id, {

@@ -15,7 +15,7 @@ import {
   type RpcHandle,
 } from "../../src/server/rpc/broker-services.ts";
 import { type Listeners, openListeners } from "../../src/server/rpc/listener.ts";
-import { type Peer, replayScope, uidOf } from "../../src/server/rpc/peer.ts";
+import { callerOf, type Peer } from "../../src/server/rpc/peer.ts";
 import { FakeCore } from "./fake-core.ts";
 
 export const LIMITS: RpcDeps["limits"] = {
@@ -123,8 +123,10 @@ export class RpcServer implements AsyncDisposable {
         onBug: (id, error) => this.bugs.push({ id, error }),
         onBackendFailure: (id, error) => this.backendFailures.push({ id, error }),
       },
-      peerScope: (name) => replayScope(name, this.#peerOf(name)),
-      uidOf: (name) => uidOf(this.#peerOf(name)),
+      callerOf: (name) => {
+        const peer = this.#peerOf(name);
+        return peer && callerOf(name, peer);
+      },
       ...this.#overrides,
     });
   }

@@ -7,6 +7,7 @@ import { BrokerError, invalidField, limitReached } from "../../backends/errors.t
 import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES } from "../../backends/guest-memory.ts";
 import type { HostIommu } from "../../backends/inventory.ts";
 import { hex } from "../../spec/u64.ts";
+import { uidOf } from "./caller.ts";
 import type { AddressSpaceVerbs, CallGate, MappingRequest, MapRequest } from "./core.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappingAt, planMap, planUnmap } from "./mapping-table.ts";
@@ -100,7 +101,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
       throw limitReached("sources_per_call_max", limits.sourcesPerCallMax, "split the batch");
     }
     if (request.mappings.length === 0) throw invalidField("mappings", "is empty");
-    const files = await this.#open(request.sources, request.callerUid);
+    const files = await this.#open(request.sources, uidOf(sessions.requireLive(session).caller));
     try {
       return await queues.run(
         [{ kind: "address-space", id: request.addressSpace }],

@@ -15,6 +15,7 @@ import type {
   TranslationOutcome,
 } from "../../backends/simulator-control.ts";
 import type { Disposition, VSTE } from "../../backends/vste.ts";
+import type { Caller } from "./caller.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { AddressSpaceView, Census, DeviceView, Pinning, SessionView, VirtualIommuView } from "./views.ts";
 
@@ -29,9 +30,12 @@ export interface CallGate {
 }
 
 export interface SessionVerbs {
-  open(request: { displayName: string; ttlMs: number | undefined }): { session: SessionView; token: string };
-  /** The session of a token. Throws unauthenticated (unknown token) or lease_expired. */
-  authenticate(token: string): string;
+  open(request: { displayName: string; ttlMs: number | undefined; caller: Caller }): {
+    session: SessionView;
+    token: string;
+  };
+  /** The session of a token. Throws unauthenticated (unknown token, or another identity's) or lease_expired. */
+  authenticate(token: string, caller: Caller): string;
   /** Renews the lease; returns the milliseconds until it lapses. */
   renew(session: string): number;
   /** Milliseconds until the lease lapses; 0 when it has, or the session is gone. */
@@ -54,8 +58,6 @@ export interface MappingRequest {
 export interface MapRequest {
   readonly addressSpace: string;
   readonly sources: readonly string[];
-  /** Who asks, as the kernel knows it: the files must be this user's. Undefined: not known by uid (TCP). */
-  readonly callerUid: number | undefined;
   readonly mappings: readonly MappingRequest[];
 }
 

@@ -65,7 +65,7 @@ export function createCore(options: CoreOptions): Core {
 function sessionVerbs(sessions: Sessions, reaper: Reaper): SessionVerbs {
   return {
     open: (request) => sessions.open(request),
-    authenticate: (token) => sessions.authenticate(token),
+    authenticate: (token, caller) => sessions.authenticate(token, caller),
     renew: (session) => sessions.renew(session),
     remaining: (session) => sessions.remaining(session),
     close: (session) => reaper.close(session),

@@ -1,8 +1,12 @@
 // Session lease arithmetic: open, renew, lapsed? Monotonic milliseconds only.
 
+import type { Caller } from "./caller.ts";
+
 export interface SessionRecord {
   readonly id: string;
   readonly displayName: string;
+  /** Who opened it. */
+  readonly caller: Caller;
   /** One-way digest of the token; the token itself is never kept. */
   readonly tokenDigest: string;
   readonly ttlMs: number;
@@ -11,7 +15,7 @@ export interface SessionRecord {
 }
 
 export function openSession(
-  request: { id: string; displayName: string; tokenDigest: string; ttlMs: number },
+  request: { id: string; displayName: string; caller: Caller; tokenDigest: string; ttlMs: number },
   nowMs: number,
 ): SessionRecord {
   return Object.freeze({ ...request, deadlineMs: nowMs + request.ttlMs });

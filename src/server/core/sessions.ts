@@ -5,6 +5,7 @@
 import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import { assert } from "../../spec/assert.ts";
+import { type Caller, describeCaller, isSameIdentity } from "./caller.ts";
 import type { SessionNotice } from "./core.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { CoreLimits } from "./limits.ts";
@@ -33,7 +34,10 @@ export class Sessions {
     this.#lookedAtMs = deps.clock.monotonicMs();
   }
 
-  open(request: { displayName: string; ttlMs: number | undefined }): { session: SessionView; token: string } {
+  open(request: { displayName: string; ttlMs: number | undefined; caller: Caller }): {
+    session: SessionView;
+    token: string;
+  } {
     const { clock, identifiers, limits, events } = this.#deps;
     const ttlMs = this.#ttl(request.ttlMs);
     if (this.#live.size + this.#ending.size >= limits.sessionsMax) {
@@ -41,20 +45,22 @@ export class Sessions {
     }
     const token = identifiers.token();
     const tokenDigest = identifiers.digest(token);
-    const { displayName } = request;
-    const session = openSession({ id: identifiers.uuid(), displayName, tokenDigest, ttlMs }, clock.monotonicMs());
+    const { caller, displayName } = request;
+    const id = identifiers.uuid();
+    const session = openSession({ id, displayName, caller, tokenDigest, ttlMs }, clock.monotonicMs());
     this.#live.set(session.id, session);
     this.#byDigest.set(tokenDigest, session.id);
     events.emit({ type: "sessionOpened", session: session.id, displayName });
     return { session: sessionView(session), token };
   }
 
-  /** Session id of a token. Throws unauthenticated or lease_expired. */
-  authenticate(token: string): string {
+  /** Session id of a token, for the identity that opened it. Throws unauthenticated or lease_expired. */
+  authenticate(token: string, caller: Caller): string {
     const digest = this.#deps.identifiers.digest(token);
     const id = this.#byDigest.get(digest);
     if (id !== undefined) {
-      this.requireLive(id);
+      const session = this.requireLive(id);
+      if (!isSameIdentity(session.caller, caller)) throw anotherIdentity(session, caller);
       return id;
     }
     const reason = this.#ended.get(digest);
@@ -173,6 +179,14 @@ export class Sessions {
 
 function sessionView(session: SessionRecord): SessionView {
   return Object.freeze({ id: session.id, displayName: session.displayName, ttlMs: session.ttlMs });
+}
+
+function anotherIdentity(session: SessionRecord, caller: Caller): BrokerError {
+  return new BrokerError(
+    "unauthenticated",
+    `the session token is not ${describeCaller(caller)}'s: sessions are used by the identity that opened them`,
+    { session: session.id },
+  );
 }
 
 function ended(reason: EndReason): BrokerError {

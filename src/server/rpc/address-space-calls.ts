@@ -21,11 +21,10 @@ export function addressSpaceCalls(calls: Calls, { core, limits }: RpcDeps) {
       await addressSpaces.remove(session, parseAddressSpace(request.addressSpace, "address_space"), gate);
       return {};
     }),
-    mapMemory: calls.mutating(BROKER.mapMemory, async (request, session, { gate, uid }) => {
+    mapMemory: calls.mutating(BROKER.mapMemory, async (request, session, { gate }) => {
       refuseAbove(request.sources.length, "sources_per_call_max", limits.sourcesPerCallMax);
       refuseAbove(request.mappings.length, "mappings_per_call_max", limits.mappingsPerCallMax);
-      const asked = { ...parseMapMemory(request), callerUid: uid };
-      return { addressSpace: addressSpaceMessage(await addressSpaces.map(session, asked, gate)) };
+      return { addressSpace: addressSpaceMessage(await addressSpaces.map(session, parseMapMemory(request), gate)) };
     }),
     unmapMemory: calls.mutating(BROKER.unmapMemory, async (request, session, { gate }) => {
       refuseAbove(request.ranges.length, "mappings_per_call_max", limits.mappingsPerCallMax);

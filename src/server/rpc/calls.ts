@@ -5,6 +5,7 @@
 
 import * as grpc from "@grpc/grpc-js";
 import { BrokerError } from "../../backends/errors.ts";
+import { type Caller, replayScope } from "../core/caller.ts";
 import type { CallGate } from "../core/core.ts";
 import type { CallInfo, RpcDeps } from "./deps.ts";
 import { drainingError, failureMessage } from "./failure.ts";
@@ -26,8 +27,7 @@ const PEER_REPLAYS = { scopesMax: 1024, entriesPerScopeMax: 16, bytesPerScopeMax
 export interface CallContext {
   /** For core's verbs: asked before they change anything. */
   readonly gate: CallGate;
-  /** Of the caller; undefined: not known by uid. */
-  readonly uid: number | undefined;
+  readonly caller: Caller;
 }
 
 export class Calls {
@@ -73,12 +73,13 @@ export class Calls {
   /** A call that is answered again by request_id for the same peer: OpenSession. */
   openOnce<Req extends { requestId: string }, ReqInput, Res, ResInput>(
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
-    handle: (request: Req) => Answer<ResInput>,
+    handle: (request: Req, caller: Caller) => Answer<ResInput>,
   ): UnaryHandler {
     return this.#unary(method, async (call) => {
       const request = method.request.decode(call.request);
-      const execute = async () => method.response.encode(await handle(request));
-      const scope = this.#deps.peerScope(call.getPeer());
+      const caller = this.#callerOf(call);
+      const execute = async () => method.response.encode(await handle(request, caller));
+      const scope = replayScope(caller);
       return await once(this.#peerReplays, scope, method.path, request.requestId, call.request, execute);
     });
   }
@@ -89,7 +90,7 @@ export class Calls {
     handle: (request: Req, session: string | undefined) => Answer<ResInput>,
   ): UnaryHandler {
     return this.#unary(method, async (call) => {
-      const session = hasToken(call.metadata) ? this.authenticate(call.metadata) : undefined;
+      const session = hasToken(call.metadata) ? this.authenticate(call) : undefined;
       return method.response.encode(await handle(method.request.decode(call.request), session));
     });
   }
@@ -100,7 +101,7 @@ export class Calls {
     handle: (request: Req, session: string, context: CallContext) => Answer<ResInput>,
   ): UnaryHandler {
     return this.#unary(method, async (call) => {
-      const session = this.authenticate(call.metadata);
+      const session = this.authenticate(call);
       const request = method.request.decode(call.request);
       return method.response.encode(await handle(request, session, this.#contextOf(call)));
     });
@@ -112,7 +113,7 @@ export class Calls {
     handle: (request: Req, session: string, context: CallContext) => Answer<ResInput>,
   ): UnaryHandler {
     return this.#unary(method, async (call) => {
-      const session = this.authenticate(call.metadata);
+      const session = this.authenticate(call);
       const request = method.request.decode(call.request);
       const context = this.#contextOf(call);
       const execute = async () => method.response.encode(await handle(request, session, context));
@@ -120,13 +121,13 @@ export class Calls {
     });
   }
 
-  /** A call that reads its own metadata: CloseSession, which succeeds where there is no session any more. */
-  withMetadata<Req, ReqInput, Res, ResInput>(
+  /** A call that authenticates by itself: CloseSession, which succeeds where there is no session any more. */
+  authenticating<Req, ReqInput, Res, ResInput>(
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
-    handle: (request: Req, metadata: grpc.Metadata) => Answer<ResInput>,
+    handle: (request: Req, authenticate: () => string) => Answer<ResInput>,
   ): UnaryHandler {
     return this.#unary(method, async (call) =>
-      method.response.encode(await handle(method.request.decode(call.request), call.metadata)),
+      method.response.encode(await handle(method.request.decode(call.request), () => this.authenticate(call))),
     );
   }
 
@@ -163,9 +164,9 @@ export class Calls {
     this.#deps.hooks.onMessage?.(infoOf(method), "received");
   }
 
-  /** The session of the token in the metadata. */
-  authenticate(metadata: grpc.Metadata): string {
-    return this.#deps.core.sessions.authenticate(sessionToken(metadata));
+  /** The session of the token in the metadata, when the caller is the one it belongs to. */
+  authenticate(call: Pick<UnaryCall, "metadata" | "getPeer">): string {
+    return this.#deps.core.sessions.authenticate(sessionToken(call.metadata), this.#callerOf(call));
   }
 
   #unary(
@@ -209,7 +210,14 @@ export class Calls {
   }
 
   #contextOf(call: UnaryCall): CallContext {
-    return { gate: gateOf(call), uid: this.#deps.uidOf(call.getPeer()) };
+    return { gate: gateOf(call), caller: this.#callerOf(call) };
+  }
+
+  /** A call outlives its connection: nobody waits for it any more. */
+  #callerOf(call: Pick<UnaryCall, "getPeer">): Caller {
+    const caller = this.#deps.callerOf(call.getPeer());
+    if (caller === undefined) throw new BrokerError("call_over", "the caller's connection is gone");
+    return caller;
   }
 
   #begin(info: CallInfo): (code: grpc.status, error: unknown) => void {
@@ -230,14 +238,14 @@ export class Calls {
 
 async function once(
   replays: ReplayCache,
-  scope: string | undefined,
+  scope: string,
   path: string,
   id: string,
   request: Buffer,
   execute: () => Promise<Buffer>,
 ): Promise<Buffer> {
   requestID(id);
-  if (id === "" || scope === undefined) return await execute();
+  if (id === "") return await execute();
   return await replays.run({ scope, requestID: id, digest: contentDigest(path, request) }, execute);
 }
 

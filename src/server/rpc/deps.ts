@@ -1,6 +1,7 @@
 // What the services are given by daemon.ts, and whom they tell about calls. They import neither metrics nor a logger.
 
 import type { status } from "@grpc/grpc-js";
+import type { Caller } from "../core/caller.ts";
 import type { Core } from "../core/core.ts";
 import type { CoreLimits } from "../core/limits.ts";
 import type { RpcKind } from "./services.ts";
@@ -41,11 +42,6 @@ export interface RpcDeps {
   /** What a draining daemon tells clients they have left. */
   readonly graceMs: number;
   readonly hooks: RpcHooks;
-  /**
-   * Who is known to be the same caller as before, by getPeer(): OpenSession answers a request_id again only within it,
-   * since the answer is a secret. Undefined: not known, so never.
-   */
-  peerScope(peer: string): string | undefined;
-  /** The uid of a caller, by getPeer(); undefined: not known by uid. */
-  uidOf(peer: string): number | undefined;
+  /** Who calls, by getPeer(); undefined once the connection is gone. */
+  callerOf(peer: string): Caller | undefined;
 }

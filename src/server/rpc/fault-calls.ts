@@ -18,7 +18,7 @@ type WatchStream = ServerStream<iommubroker.v1.IWatchFaultsResponse>;
 export function faultCalls(calls: Calls, deps: RpcDeps) {
   return {
     watchFaults: calls.stream(BROKER.watchFaults, (stream: WatchStream, call: WatchCall) => {
-      const session = calls.authenticate(call.metadata);
+      const session = calls.authenticate(call);
       const asked = parseWatchFaults(BROKER.watchFaults.request.decode(call.request), deps.heartbeatMs);
       const subscription = deps.core.faults.subscribe(session, asked);
       stream.onOver(() => subscription.close());

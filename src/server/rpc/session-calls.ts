@@ -1,7 +1,7 @@
 // OpenSession, KeepSessionAlive, CloseSession.
 // The keep-alive stream renews with every message and carries the notices; its end is not the session's end.
 
-import type { Metadata, ServerDuplexStream } from "@grpc/grpc-js";
+import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { SessionNotice } from "../core/core.ts";
 import type { Calls } from "./calls.ts";
@@ -17,7 +17,6 @@ import type { RpcDeps } from "./deps.ts";
 import { drainingError } from "./failure.ts";
 import type { ServerStream } from "./server-stream.ts";
 import { BROKER } from "./services.ts";
-import { sessionToken } from "./token.ts";
 
 type KeepAliveCall = ServerDuplexStream<Buffer, Buffer>;
 type KeepAliveStream = ServerStream<iommubroker.v1.IKeepSessionAliveResponse>;
@@ -30,25 +29,25 @@ export function sessionCalls(calls: Calls, deps: RpcDeps) {
   const { sessions } = deps.core;
   const keepAlives = new KeepAlives(calls, deps);
   return {
-    openSession: calls.openOnce(BROKER.openSession, (request) => {
-      const { session, token } = sessions.open(parseOpenSession(request, deps.limits));
+    openSession: calls.openOnce(BROKER.openSession, (request, caller) => {
+      const { session, token } = sessions.open({ ...parseOpenSession(request, deps.limits), caller });
       return { session: sessionMessage(session), token };
     }),
     keepSessionAlive: calls.stream(BROKER.keepSessionAlive, (stream: KeepAliveStream, call: KeepAliveCall) =>
       keepAlives.serve(stream, call),
     ),
-    closeSession: calls.withMetadata(BROKER.closeSession, async (_request, metadata) => {
-      await closeSession(metadata, deps);
+    closeSession: calls.authenticating(BROKER.closeSession, async (_request, authenticate) => {
+      await closeSession(authenticate, deps);
       return {};
     }),
   };
 }
 
 /** A session that has ended is what the caller wanted; core tells it from a token that never was one. */
-async function closeSession(metadata: Metadata, { core }: RpcDeps): Promise<void> {
+async function closeSession(authenticate: () => string, { core }: RpcDeps): Promise<void> {
   let session: string;
   try {
-    session = core.sessions.authenticate(sessionToken(metadata));
+    session = authenticate();
   } catch (error) {
     if (error instanceof BrokerError && error.code === "lease_expired") return;
     throw error;
@@ -68,7 +67,7 @@ class KeepAlives {
 
   serve(stream: KeepAliveStream, call: KeepAliveCall): void {
     const { sessions } = this.#deps.core;
-    const session = this.#calls.authenticate(call.metadata);
+    const session = this.#calls.authenticate(call);
     this.#count(session, stream);
     sessions.renew(session);
     stream.onOver(sessions.onNotice(session, (notice) => tell(stream, notice, () => sessions.remaining(session))));

@@ -48,7 +48,6 @@ describe("an access", () => {
     await host.core.addressSpaces.map(session, {
       addressSpace,
       sources: [file.path],
-      callerUid: undefined,
       mappings: [mapping],
     });
     const [first, second] = await host.backend.dma(NVME, [

@@ -109,7 +109,7 @@ describe("with stage 1 in bypass", () => {
     const beside = { ipa: BigInt(WINDOW + WINDOW_BYTES), bytes: 4096n };
     const { addressSpace, file, session } = vmm;
     const mapping = { ...beside, source: 0, offset: 0n, readable: true, writable: true };
-    const request = { addressSpace, sources: [file.path], callerUid: undefined, mappings: [mapping] };
+    const request = { addressSpace, sources: [file.path], mappings: [mapping] };
     await host.core.addressSpaces.map(session, request);
     expect(await ends(write(WINDOW + WINDOW_BYTES, 5))).toEqual(["ok"]);
     await host.core.addressSpaces.unmap(session, { addressSpace, ranges: [beside] });

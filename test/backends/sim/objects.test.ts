@@ -16,7 +16,7 @@ test("16 GiB page by page is mapped and unmapped in turns: the event loop runs m
   });
   const { addressSpace, path } = await hugeFile(host, vmm, 8n * GIB);
   const range = { ipa: 0x10_0000_0000n, bytes: 8n * GIB - 2n * 2n ** 20n };
-  const map = { addressSpace, sources: [path], callerUid: undefined };
+  const map = { addressSpace, sources: [path] };
   const mapped = await turnsDuring(async () => {
     const mapping = { ...range, source: 0, offset: PAGE, readable: true, writable: true };
     await host.core.addressSpaces.map(session, { ...map, mappings: [mapping] });
@@ -33,7 +33,7 @@ test("more leaves than an address space may have are refused before any work, na
   const vmm = await guest(host);
   const { addressSpace, path } = await hugeFile(host, vmm, 2n ** 40n);
   const whole = { ipa: 0x10_0000_0000n, bytes: 2n ** 39n, source: 0, readable: true, writable: true };
-  const request = { addressSpace, sources: [path], callerUid: undefined };
+  const request = { addressSpace, sources: [path] };
   const error = await refusal(() =>
     host.core.addressSpaces.map(vmm.session, { ...request, mappings: [{ ...whole, offset: PAGE }] }),
   );
@@ -63,7 +63,7 @@ test("a page in every GiB takes tables, not leaves, and one virtual IOMMU's shar
     readable: true,
     writable: true,
   }));
-  const request = { addressSpace, sources: [vmm.file.path], callerUid: undefined };
+  const request = { addressSpace, sources: [vmm.file.path] };
   const error = await refusal(() => host.core.addressSpaces.map(session, { ...request, mappings: scattered }));
   expect([error.code, error.facts.limit]).toEqual(["limit_reached", "stage2_tables_per_virtual_iommu"]);
   // Nothing of it stayed: half as many find room.

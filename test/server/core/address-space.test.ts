@@ -32,7 +32,7 @@ function mapping(change: Partial<MappingRequest> = {}): MappingRequest {
 }
 
 const map = (mappings: readonly MappingRequest[], sources: readonly string[] = ["/memory/small"]) =>
-  host.core.addressSpaces.map(vmm.session, { addressSpace: vmm.addressSpace, sources, callerUid: undefined, mappings });
+  host.core.addressSpaces.map(vmm.session, { addressSpace: vmm.addressSpace, sources, mappings });
 const unmap = (...ranges: readonly { ipa: bigint; bytes: bigint }[]) =>
   host.core.addressSpaces.unmap(vmm.session, { addressSpace: vmm.addressSpace, ranges });
 
@@ -181,7 +181,6 @@ describe("whose it is", () => {
     const stolen = {
       addressSpace: vmm.addressSpace,
       sources: ["/memory/small"],
-      callerUid: undefined,
       mappings: [mapping()],
     };
     const { addressSpaces } = host.core;

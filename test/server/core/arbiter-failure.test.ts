@@ -180,7 +180,6 @@ describe("ten thousand maps and unmaps with stage 2 alone: the virtio-iommu fall
     const view = await addressSpaces.map(session, {
       addressSpace,
       sources: [file.path],
-      callerUid: undefined,
       mappings,
     });
     expect(view.mappingCount).toBe(count + 1);

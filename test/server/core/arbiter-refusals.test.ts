@@ -254,7 +254,6 @@ describe("registers and reach", () => {
     await host.core.addressSpaces.map(vmm.session, {
       addressSpace: vmm.addressSpace,
       sources: [vmm.file.path],
-      callerUid: undefined,
       mappings: [{ ipa: 2n ** 44n, bytes: 4096n, source: 0, offset: 0n, readable: true, writable: true }],
     });
     const error = await expectRefused(host, "registers_unfit", () => attach(host, vmm, FAR)); // smmu1: 44-bit IPAs

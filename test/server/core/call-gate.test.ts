@@ -57,10 +57,7 @@ function verbs(): readonly Verb[] {
   const sources = [file.path];
   return [
     ["createAddressSpace", (gate) => addressSpaces.create(session, "eager", gate)],
-    [
-      "mapMemory",
-      (gate) => addressSpaces.map(session, { addressSpace, sources, callerUid: 0, mappings: [MAPPING] }, gate),
-    ],
+    ["mapMemory", (gate) => addressSpaces.map(session, { addressSpace, sources, mappings: [MAPPING] }, gate)],
     ["unmapMemory", (gate) => addressSpaces.unmap(session, { addressSpace, ranges: [range] }, gate)],
     [
       "createVirtualIommu",
@@ -142,7 +139,7 @@ describe("a call that ends while it waits", () => {
     await reached.promise;
     const call = new Call();
     const file = addFile(host, "/memory/more", 4096);
-    const request = { addressSpace, sources: [file.path], callerUid: 0, mappings: [MAPPING] };
+    const request = { addressSpace, sources: [file.path], mappings: [MAPPING] };
     const second = refusal(() => host.core.addressSpaces.map(session, request, call));
     call.isOver = true;
     free.resolve();

@@ -162,7 +162,6 @@ describe("putting it together", () => {
       host.core.addressSpaces.map(session, {
         addressSpace,
         sources: ["/x"],
-        callerUid: undefined,
         mappings: [mapping],
       }),
     ).rejects.toBe(odd);

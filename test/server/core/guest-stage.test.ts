@@ -178,7 +178,6 @@ describe("permissions are those of both stages", () => {
     await host.core.addressSpaces.map(session, {
       addressSpace,
       sources: [file.path],
-      callerUid: undefined,
       mappings: [
         { ...page, ipa: 0x8000_0000n, offset: 0n, readable: true, writable: false },
         { ...page, ipa: 0x8000_1000n, offset: 0n, readable: false, writable: true },

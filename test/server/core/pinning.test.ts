@@ -36,7 +36,6 @@ const isPopulated = async (): Promise<boolean> => {
   const { populated } = await host.core.addressSpaces.map(vmm.session, {
     addressSpace,
     sources,
-    callerUid: undefined,
     mappings,
   });
   await host.core.addressSpaces.unmap(vmm.session, { addressSpace, ranges: [page] });
@@ -100,7 +99,6 @@ describe("ON_FIRST_BIND", () => {
     await host.core.addressSpaces.map(vmm.session, {
       addressSpace,
       sources: [vmm.file.path],
-      callerUid: undefined,
       mappings,
     });
     await host.core.addressSpaces.unmap(vmm.session, {

@@ -4,6 +4,7 @@ import type { SessionNotice } from "../../../src/server/core/core.ts";
 import {
   attach,
   bind,
+  CALLER,
   DISK,
   FAR,
   Failures,
@@ -125,7 +126,9 @@ describe("closing", () => {
       ["release", "pending"],
       ["release", "done"],
     ]);
-    expect((await refusal(() => host.core.sessions.authenticate(vmm.token))).facts).toEqual({ reason: "closed" });
+    expect((await refusal(() => host.core.sessions.authenticate(vmm.token, CALLER))).facts).toEqual({
+      reason: "closed",
+    });
   });
 
   test("a session that is closed already is closed: nothing more is told", async () => {
@@ -233,7 +236,6 @@ describe("a call in flight while its session ends", () => {
       host.core.addressSpaces.map(session, {
         addressSpace,
         sources: [file.path],
-        callerUid: undefined,
         mappings: [{ ...mapping, ipa }],
       });
     const [first, second] = [map(0x9000_0000n), refusal(() => map(0xa000_0000n))];

@@ -4,10 +4,10 @@ import type { SessionNotice } from "../../../src/server/core/core.ts";
 import { type BrokerEvent, BrokerEvents } from "../../../src/server/core/events.ts";
 import { isLapsed, openSession, renewed } from "../../../src/server/core/session.ts";
 import { Sessions } from "../../../src/server/core/sessions.ts";
-import { ManualClock, refusal, TEST_LIMITS } from "../../support/host.ts";
+import { CALLER, ManualClock, refusal, TEST_LIMITS } from "../../support/host.ts";
 
 describe("lease arithmetic", () => {
-  const session = openSession({ id: "s", displayName: "vmm", tokenDigest: "d", ttlMs: 100 }, 1000);
+  const session = openSession({ id: "s", displayName: "vmm", caller: CALLER, tokenDigest: "d", ttlMs: 100 }, 1000);
 
   test("a lease lasts until its deadline and is over at it", () => {
     expect(session.deadlineMs).toBe(1100);
@@ -37,7 +37,7 @@ describe("sessions", () => {
       identifiers: { uuid: () => `id-${++serial}`, token: () => `token-${++serial}`, digest: (token) => `#${token}` },
     });
   });
-  const open = (ttlMs?: number) => sessions.open({ displayName: "vmm", ttlMs });
+  const open = (ttlMs?: number) => sessions.open({ displayName: "vmm", ttlMs, caller: CALLER });
 
   test("what remains of a lease shrinks with time and is nothing once it has lapsed or the session is gone", () => {
     const { session } = open(1000);
@@ -54,10 +54,18 @@ describe("sessions", () => {
   test("a token opens its own session and no other", async () => {
     const first = open();
     const second = open();
-    expect(sessions.authenticate(first.token)).toBe(first.session.id);
-    expect(sessions.authenticate(second.token)).toBe(second.session.id);
-    expect((await refusal(() => sessions.authenticate("token-99"))).code).toBe("unauthenticated");
-    expect((await refusal(() => sessions.authenticate(`#${first.token}`))).code).toBe("unauthenticated");
+    expect(sessions.authenticate(first.token, CALLER)).toBe(first.session.id);
+    expect(sessions.authenticate(second.token, CALLER)).toBe(second.session.id);
+    expect((await refusal(() => sessions.authenticate("token-99", CALLER))).code).toBe("unauthenticated");
+    expect((await refusal(() => sessions.authenticate(`#${first.token}`, CALLER))).code).toBe("unauthenticated");
+  });
+
+  test("a token is of no use to another uid, and the owner keeps its session", async () => {
+    const { session, token } = open();
+    const other = { ...CALLER, uid: 1001, pid: 77 };
+    const error = await refusal(() => sessions.authenticate(token, other));
+    expect(error).toMatchObject({ code: "unauthenticated", message: expect.stringContaining("pid 77 of uid 1001") });
+    expect(sessions.authenticate(token, { ...CALLER, pid: 43, connection: "uds-9" })).toBe(session.id);
   });
 
   test("the token is nowhere in what a session shows or tells", () => {
@@ -69,9 +77,9 @@ describe("sessions", () => {
   test("a call at the deadline is refused, one a millisecond before is not, reaped or not", async () => {
     const { session, token } = open(100);
     clock.advance(99);
-    expect(sessions.authenticate(token)).toBe(session.id);
+    expect(sessions.authenticate(token, CALLER)).toBe(session.id);
     clock.advance(1);
-    const error = await refusal(() => sessions.authenticate(token));
+    const error = await refusal(() => sessions.authenticate(token, CALLER));
     expect(error).toMatchObject({ code: "lease_expired", facts: { reason: "lease_expired" } });
     expect(sessions.lapsed()).toEqual([session.id]);
   });
@@ -81,7 +89,7 @@ describe("sessions", () => {
     clock.advance(99);
     expect(sessions.renew(session.id)).toBe(100);
     clock.advance(99);
-    expect(sessions.authenticate(token)).toBe(session.id);
+    expect(sessions.authenticate(token, CALLER)).toBe(session.id);
     clock.advance(1);
     expect((await refusal(() => sessions.renew(session.id))).code).toBe("lease_expired");
   });
@@ -90,8 +98,8 @@ describe("sessions", () => {
     const [a, b] = [open(), open()];
     expect(sessions.end(a.session.id, "closed")).toBe(true);
     expect(sessions.end(b.session.id, "lease_expired")).toBe(true);
-    expect((await refusal(() => sessions.authenticate(a.token))).facts).toEqual({ reason: "closed" });
-    expect((await refusal(() => sessions.authenticate(b.token))).facts).toEqual({ reason: "lease_expired" });
+    expect((await refusal(() => sessions.authenticate(a.token, CALLER))).facts).toEqual({ reason: "closed" });
+    expect((await refusal(() => sessions.authenticate(b.token, CALLER))).facts).toEqual({ reason: "lease_expired" });
     expect(sessions.end(a.session.id, "closed")).toBe(false);
   });
 
@@ -150,6 +158,6 @@ describe("sessions", () => {
       sessions.end(session.id, "closed");
       sessions.forget(session.id);
     }
-    expect((await refusal(() => sessions.authenticate(first.token))).code).toBe("unauthenticated");
+    expect((await refusal(() => sessions.authenticate(first.token, CALLER))).code).toBe("unauthenticated");
   });
 });

@@ -133,7 +133,6 @@ describe("guest memory", () => {
     await host.core.addressSpaces.map(session, {
       addressSpace,
       sources: [file.path],
-      callerUid: undefined,
       mappings: [next],
     });
     simulator.writeMemory(session, addressSpace, BASE + 2n ** 21n - 2n, Uint8Array.of(1, 2, 3, 4));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { guest, NVME, refusal, testHost } from "../../support/host.ts";
+import { CALLER, guest, NVME, refusal, testHost } from "../../support/host.ts";
 
 const LIMITS = { leaseStallMs: 1000, leaseTtlDefaultMs: 3000 };
 
@@ -31,16 +31,16 @@ describe("while the daemon stands still", () => {
 
   test("a call that comes before the reaper's next look is answered too", async () => {
     const host = testHost({ limits: LIMITS });
-    const { session, token } = host.core.sessions.open({ displayName: "vmm", ttlMs: undefined });
+    const { session, token } = host.core.sessions.open({ displayName: "vmm", ttlMs: undefined, caller: CALLER });
     host.clock.advance(60_000);
-    expect(host.core.sessions.authenticate(token)).toBe(session.id);
+    expect(host.core.sessions.authenticate(token, CALLER)).toBe(session.id);
     expect(host.core.sessions.renew(session.id)).toBe(3000);
   });
 
   test("a pause no longer than a stall's bound is the client's own", async () => {
     const host = testHost({ limits: { leaseStallMs: 5000, leaseTtlDefaultMs: 3000 } });
-    const { token } = host.core.sessions.open({ displayName: "vmm", ttlMs: undefined });
+    const { token } = host.core.sessions.open({ displayName: "vmm", ttlMs: undefined, caller: CALLER });
     host.clock.advance(3000);
-    expect((await refusal(() => host.core.sessions.authenticate(token))).code).toBe("lease_expired");
+    expect((await refusal(() => host.core.sessions.authenticate(token, CALLER))).code).toBe("lease_expired");
   });
 });

@@ -66,18 +66,9 @@ describe("MapMemory", () => {
       {
         addressSpace: ADDRESS_SPACE_ID,
         sources: ["/ram", "/rom"],
-        callerUid: process.getuid?.(),
         mappings: [MAPPING, top],
       },
     ]);
-  });
-
-  test("over TCP tells core that the caller is not known by uid", async () => {
-    const server = await serve();
-    const client = server.client(await server.listenTcp());
-    const session = await client.openSession({ displayName: "vm", keepAlive: false });
-    await session.mapMemory(MAP);
-    expect(server.core.argsOf("addressSpaces.map")).toMatchObject([{ callerUid: undefined }]);
   });
 
   const wrong = (mapping: object) => ({ ...MAP, mappings: [MAPPING, { ...MAPPING, ...mapping }] });

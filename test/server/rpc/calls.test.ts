@@ -134,12 +134,12 @@ describe("request_id", () => {
     expect(error.fields.map(({ path }) => path)).toEqual(["request_id"]);
   });
 
-  test("of OpenSession is not shared between peers that cannot be told apart: the answer is a secret", async () => {
-    const server = await serve({ peerScope: () => undefined });
+  test("of OpenSession is not shared between connections that nobody vouches for: the answer is a secret", async () => {
+    let connections = 0;
+    const server = await serve({ callerOf: () => ({ kind: "unknown", connection: `tcp-${++connections}` }) });
     const options = { displayName: "vm", requestId: "r1", keepAlive: false };
-    const client = server.client();
-    const one = await client.openSession(options);
-    const two = await client.openSession(options);
+    const one = await server.client().openSession(options);
+    const two = await server.client().openSession(options);
     expect(one.token).not.toBe(two.token);
   });
 

@@ -41,6 +41,9 @@ function keepAlive(server: RpcServer, token: string) {
   };
 }
 
+/** This process, as the daemon sees it on a Unix socket. */
+const SELF = expect.objectContaining({ kind: "process", uid: process.getuid?.(), pid: process.pid });
+
 describe("OpenSession", () => {
   test("opens a session with the name and the lease asked for", async () => {
     const server = await serve();
@@ -49,7 +52,9 @@ describe("OpenSession", () => {
       .openSession({ displayName: "gr\u00fc\u00df \u{1f680}", leaseTtlMs: 5000, keepAlive: false });
     expect(session.name).toBe("sessions/00000000-0000-4000-8000-000000000001");
     expect(session.leaseTtlMs).toBe(5000);
-    expect(server.core.argsOf("sessions.open")).toEqual([{ displayName: "gr\u00fc\u00df \u{1f680}", ttlMs: 5000 }]);
+    expect(server.core.argsOf("sessions.open")).toEqual([
+      { displayName: "gr\u00fc\u00df \u{1f680}", ttlMs: 5000, caller: SELF },
+    ]);
   });
 
   test("says how the client's end is noticed, and takes the default lease for 0", async () => {
@@ -58,7 +63,7 @@ describe("OpenSession", () => {
     onTestFinished(() => channel.close());
     const answer = await channel.unary(BROKER.openSession, { displayName: "vm" }, undefined);
     expect(answer.session?.liveness).toBe(Liveness.LIVENESS_TTL);
-    expect(server.core.argsOf("sessions.open")).toEqual([{ displayName: "vm", ttlMs: undefined }]);
+    expect(server.core.argsOf("sessions.open")).toEqual([{ displayName: "vm", ttlMs: undefined, caller: SELF }]);
   });
 
   test.each([
