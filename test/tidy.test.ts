@@ -40,6 +40,7 @@ const BITWISE = new Map([
   ["src/backends/smmuv3/walk.ts", "descriptor words"],
   ["src/os/libc.ts", "flags of flock(2)"],
   ["src/os/memory-files.ts", "flags of open(2)"],
+  ["src/os/state-directory.ts", "flags of open(2), permission bits"],
   ["src/os/unix-listener.ts", "flags of open(2), permission bits"],
 ]);
 

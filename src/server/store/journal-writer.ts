@@ -1,0 +1,139 @@
+// Appends to the journal. Records that come while a write is under way wait and go out together in the next frame, so that
+// one fdatasync serves them all (group commit). An append resolves when its record is on the disk.
+// When the journal has grown past its bound the image of everything replaces it.
+// A write that fails ends the writer: what is on the disk is not known any more, and only recovery can tell.
+
+import { type FileHandle, open } from "node:fs/promises";
+import { BrokerError } from "../../backends/errors.ts";
+import { encodeFrame } from "./frame.ts";
+import { journalPath, type Recovered, removeCovered, syncDirectory, writeSnapshot } from "./journal-files.ts";
+
+export interface JournalWriterOptions {
+  readonly directory: string;
+  /** Length after which a snapshot takes the journal's place. */
+  readonly journalBytesMax: number;
+  /** Everything that is, all appended records included: taken in the turn in which the snapshot begins. */
+  image(): unknown;
+}
+
+interface Waiting {
+  readonly record: unknown;
+  resolve(): void;
+  reject(error: BrokerError): void;
+}
+
+/** Counted for metrics: plain numbers. */
+export interface JournalCounters {
+  records: number;
+  /** Each is one write and one fdatasync. */
+  frames: number;
+  bytes: number;
+  snapshots: number;
+}
+
+/** Records that may wait; more than the calls that may be under way can make. */
+const WAITING_MAX = 2 ** 20;
+
+export class JournalWriter {
+  readonly counters: JournalCounters = { records: 0, frames: 0, bytes: 0, snapshots: 0 };
+  readonly #options: JournalWriterOptions;
+  #file: FileHandle;
+  #number: number;
+  #bytes: number;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+  #failure: BrokerError | undefined;
+
+  private constructor(options: JournalWriterOptions, file: FileHandle, recovered: Recovered) {
+    this.#options = options;
+    this.#file = file;
+    this.#number = recovered.number;
+    this.#bytes = recovered.journal.bytes;
+  }
+
+  /** Goes on behind what was recovered; a torn tail is cut off first. */
+  static async open(options: JournalWriterOptions, recovered: Recovered): Promise<JournalWriter> {
+    const { path, bytes } = recovered.journal;
+    await removeCovered(options.directory);
+    const file = await open(path, "a", 0o600);
+    await file.truncate(bytes);
+    await file.datasync();
+    await syncDirectory(options.directory);
+    return new JournalWriter(options, file, recovered);
+  }
+
+  /**
+   * Resolves once the record is durable.
+   * @throws BrokerError backend_failed when it cannot be written: disk full, or an earlier write failed
+   */
+  append(record: unknown): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#waiting.length >= WAITING_MAX) return Promise.reject(failed(new Error("too many records wait")));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ record, resolve, reject });
+    this.#running ??= this.#run();
+    return promise;
+  }
+
+  /** Resolves once everything appended so far is durable. */
+  async flush(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async close(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    await this.#file.close();
+  }
+
+  async #run(): Promise<void> {
+    await Promise.resolve(); // records of the same turn go out together
+    while (this.#waiting.length > 0 && this.#failure === undefined) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      try {
+        await (this.#bytes >= this.#options.journalBytesMax ? this.#snapshot() : this.#write(batch));
+        this.counters.records += batch.length;
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        this.#failure = failed(error);
+        for (const { reject } of [...batch, ...this.#waiting]) reject(this.#failure);
+        this.#waiting = [];
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    const frame = encodeFrame(
+      this.#number + 1,
+      batch.map(({ record }) => record),
+    );
+    await this.#file.appendFile(frame);
+    await this.#file.datasync();
+    this.#number += 1;
+    this.#bytes += frame.length;
+    this.counters.frames += 1;
+    this.counters.bytes += frame.length;
+  }
+
+  /** The image holds what waits too, so the batch is durable with it and needs no frame. */
+  async #snapshot(): Promise<void> {
+    const { directory } = this.#options;
+    const image = this.#options.image();
+    const next = this.#number + 1;
+    await writeSnapshot(directory, next, image);
+    const file = await open(journalPath(directory, next + 1), "wx", 0o600);
+    await syncDirectory(directory);
+    await this.#file.close();
+    this.#file = file;
+    this.#number = next;
+    this.#bytes = 0;
+    this.counters.snapshots += 1;
+    await removeCovered(directory);
+  }
+}
+
+function failed(cause: unknown): BrokerError {
+  return new BrokerError("backend_failed", "the journal could not be written: is the disk full?", {}, { cause });
+}
