@@ -44,6 +44,7 @@ export async function startBroker(extra: Readonly<Record<string, unknown>> = {})
     listen: { socket },
     metrics: { socket: metricsSocket, tcp: "off" },
     memory_roots: [memoryRoot],
+    state_directory: join(directory, "state"),
     ...extra,
   };
   const configFile = join(directory, "broker.yaml");

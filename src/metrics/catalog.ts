@@ -145,6 +145,12 @@ export const METRICS = {
     help: "Sessions opened.",
     labels: [],
   },
+  sessionsRecovered: {
+    type: "counter",
+    name: "iommu_broker_sessions_recovered_total",
+    help: "Sessions of before the start of the daemon, by what became of them: restored or given_up.",
+    labels: ["outcome"],
+  },
   sessionsEnded: {
     type: "counter",
     name: "iommu_broker_sessions_ended_total",

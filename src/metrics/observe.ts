@@ -111,6 +111,8 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
   const leaseConflicts = counter(registry, METRICS.leaseConflicts);
   const deviceChanges = counter(registry, METRICS.deviceChanges);
   const stalls = counter(registry, METRICS.stalls);
+  const sessionsRecovered = counter(registry, METRICS.sessionsRecovered);
+  for (const outcome of ["restored", "given_up"]) sessionsRecovered.inc({ outcome }, 0);
   for (const reason of ["closed", "lease_expired"]) sessionsEnded.inc({ reason }, 0);
   for (const change of ["added", "removed"]) deviceChanges.inc({ change }, 0);
   events.subscribe((event: BrokerEvent) => {
@@ -121,6 +123,10 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
         return sessionsOpened.inc();
       case "sessionEnded":
         return sessionsEnded.inc({ reason: event.reason });
+      case "sessionRestored":
+        return sessionsRecovered.inc({ outcome: "restored" });
+      case "sessionGivenUp":
+        return sessionsRecovered.inc({ outcome: "given_up" });
       case "reaped":
         return devicesReaped.inc(event.devices);
       case "reapFailed":

@@ -1,13 +1,15 @@
 // The directory that outlives the daemon: private to its user, and one daemon's at a time.
 // The lock is the kernel's (flock on the directory itself), so it ends with the process, however that ends.
 
-import { closeSync, constants, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { BrokerError } from "../backends/errors.ts";
 import { errnoOf } from "./errno.ts";
 import { tryLock } from "./libc.ts";
 
 const MODE = 0o700;
 const FOR_OTHERS = 0o077;
+const HOLDER = "pid";
 
 export interface StateDirectory {
   readonly path: string;
@@ -25,13 +27,24 @@ export function takeStateDirectory(path: string): StateDirectory {
   try {
     check(path);
     if (!tryLock(fd)) {
-      const message = `state directory ${path} is another daemon's: stop it, or give this one a state_directory of its own`;
-      throw new BrokerError("in_use", message, { path });
+      const pid = holderOf(path);
+      const message = `state directory ${path} is in use by ${pid === 0 ? "another daemon" : `pid ${pid}`}: stop it, or give this daemon a state_directory of its own`;
+      throw new BrokerError("in_use", message, { path, pid });
     }
+    writeFileSync(join(path, HOLDER), `${process.pid}\n`, { mode: 0o600 });
     return { path, release: () => closeSync(fd) };
   } catch (error) {
     closeSync(fd);
     throw error;
+  }
+}
+
+/** What the holder of the lock wrote, for the message only; 0 when it has not yet. */
+function holderOf(path: string): number {
+  try {
+    return Number.parseInt(readFileSync(join(path, HOLDER), "utf8"), 10) || 0;
+  } catch {
+    return 0;
   }
 }
 

@@ -12,6 +12,12 @@ export type Invocation =
       readonly file: string | undefined;
       readonly assignments: readonly Assignment[];
     }
+  | {
+      readonly kind: "repair";
+      readonly dryRun: boolean;
+      readonly file: string | undefined;
+      readonly assignments: readonly Assignment[];
+    }
   /** --help, --version, or a mistake: print the text and exit. */
   | { readonly kind: "exit"; readonly code: number; readonly text: string };
 
@@ -24,6 +30,7 @@ const FLAGS: readonly { readonly flag: string; readonly option: string; readonly
   { flag: "--metrics-tcp", option: "metricsTcp", path: "metrics.tcp" },
   { flag: "--metrics-socket", option: "metricsSocket", path: "metrics.socket" },
   { flag: "--memory-root", option: "memoryRoot", path: "memory_roots" },
+  { flag: "--state-directory", option: "stateDirectory", path: "state_directory" },
   { flag: "--simulator-api", option: "simulatorApi", path: "simulator_api" },
   { flag: "--log-level", option: "logLevel", path: "log.level" },
 ];
@@ -43,7 +50,8 @@ Examples:
   buf curl --protocol grpc --http2-prior-knowledge http://127.0.0.1:9400/iommubroker.v1.IommuBroker/ListDevices
 
 Signals: SIGTERM and SIGINT stop gracefully (exit 0) within timing.grace_period_ms; a second one stops at once.
-Exit: 0 stopped as told; 1 the command line, the configuration or a listener is not usable; 70 a bug, with the log.`;
+Exit: 0 stopped as told; 1 the command line, the configuration or a listener is not usable; 70 a bug, with the log;
+74 the state directory cannot be written.`;
 
 export function parseCommandLine(argv: readonly string[], environment: Environment, version: string): Invocation {
   let output = "";
@@ -72,12 +80,18 @@ function describe(version: string): Command {
     .option("--metrics-tcp <host:port>", 'loopback address of /metrics, /livez and /readyz, or "off"')
     .option("--metrics-socket <path>", 'Unix socket of the same, or "off"')
     .option("--memory-root <directory>", "guest memory files lie beneath it; repeat for more", collect)
+    .option("--state-directory <directory>", 'what outlives the daemon, or "off"')
     .option("--simulator-api", "serve iommubroker.v1.Simulator")
     .option("--no-simulator-api", "do not serve it")
     .addOption(new Option("--log-level <level>", "least severe line").choices(LOG_LEVELS))
     .option("--set <path=value>", "any setting; repeat for more", collect)
     .option("--check-config", "say what is wrong with the configuration, and exit 1 if anything is")
     .option("--print-config", "print the configuration in force, with where each value comes from, and exit")
+    .option(
+      "--repair-state",
+      "say what a damaged state directory loses when it is cut off at the damage; changes nothing",
+    )
+    .option("--repair-state-now", "do it; what is cut off stays beside it as *.damaged")
     .addHelpText("after", EXAMPLES)
     .showHelpAfterError("(--help explains)");
 }
@@ -105,6 +119,9 @@ function invocationOf(options: Readonly<Record<string, unknown>>, environment: E
   }
   const given = options.config ?? environment[CONFIG_VARIABLE];
   const file = typeof given === "string" && given !== "" ? given : undefined;
+  if (options.repairState === true || options.repairStateNow === true) {
+    return { kind: "repair", dryRun: options.repairStateNow !== true, file, assignments };
+  }
   const kind = options.checkConfig === true ? "check" : options.printConfig === true ? "print" : "run";
   return { kind, file, assignments };
 }

@@ -26,6 +26,7 @@ export interface EdgeLimits {
   readonly streamsPerConnectionMax: number;
   readonly sessionMemoryMiBMax: number;
   readonly openMemoryFilesMax: number;
+  readonly journalBytesMax: number;
 }
 
 export interface Timing {
@@ -64,6 +65,8 @@ export interface Config {
   readonly metrics: Endpoints & { readonly devicesMax: number };
   readonly memoryRoots: readonly MemoryRootWish[];
   readonly memoryOwnerUids: readonly number[];
+  /** Undefined: nothing outlives the daemon. */
+  readonly stateDirectory: string | undefined;
   readonly limits: CoreLimits & EdgeLimits;
   readonly timing: Timing;
   readonly log: { readonly level: LogLevel; readonly destination: "stdout" | "stderr" };

@@ -8,10 +8,13 @@ import { serveMetrics } from "../metrics/http.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import { createMemoryFiles } from "../os/memory-files.ts";
 import { openMemoryRoots } from "../os/memory-roots.ts";
+import { takeStateDirectory } from "../os/state-directory.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
+import type { DurableImage, DurableRecord } from "./core/durable.ts";
+import type { Journal } from "./core/ports.ts";
 import { logEvents, logLimit, Throttle } from "./event-log.ts";
 import { cryptoIdentifiers } from "./identifiers.ts";
 import type { Log } from "./log.ts";
@@ -22,6 +25,7 @@ import { type Listeners, openListeners } from "./rpc/listener.ts";
 import { callerOf } from "./rpc/peer.ts";
 import { addReflectionServices, REFLECTION_SERVICES } from "./rpc/reflection.ts";
 import { BROKER, SIMULATOR } from "./rpc/services.ts";
+import { openFileJournal } from "./store/file-journal.ts";
 import { createMemoryJournal } from "./store/memory-journal.ts";
 
 export interface Daemon {
@@ -39,9 +43,15 @@ const STOP_SHARE = 0.95;
 
 /**
  * Starts everything, or throws and leaves nothing behind.
+ * @param onFatal  the daemon cannot go on: what is in memory is ahead of what can be kept. Only recovery can tell
  * @throws BrokerError for what the configuration asks and the system cannot give, with the remedy
  */
-export async function startDaemon(config: Config, log: Log, version: string): Promise<Daemon> {
+export async function startDaemon(
+  config: Config,
+  log: Log,
+  version: string,
+  onFatal: (error: unknown) => void,
+): Promise<Daemon> {
   const roots = openMemoryRoots(config.memoryRoots);
   const memoryFiles = createMemoryFiles({
     roots,
@@ -51,10 +61,11 @@ export async function startDaemon(config: Config, log: Log, version: string): Pr
   });
   const { backend, simulator } = selectBackend(config);
   backend.onNotice(({ level, message, facts }) => log[level]({ facts }, message));
+  const state = await openState(config, () => core.image(), onFatal);
   const core = createCore({
     backend,
     simulator: config.simulatorApi ? simulator : undefined,
-    ports: { clock: systemClock, identifiers: cryptoIdentifiers, memoryFiles, journal: createMemoryJournal() },
+    ports: { clock: systemClock, identifiers: cryptoIdentifiers, memoryFiles, journal: state.journal },
     limits: config.limits,
   });
   const throttle = new Throttle(systemClock);
@@ -80,6 +91,7 @@ export async function startDaemon(config: Config, log: Log, version: string): Pr
     },
   });
   try {
+    await core.recover(state.records);
     listeners = await openListeners({
       server,
       ...config.listen,
@@ -102,7 +114,7 @@ export async function startDaemon(config: Config, log: Log, version: string): Pr
       server,
       services,
       listeners,
-      stopLast: [reaping.stop, http.stop, () => backend.close()],
+      stopLast: [reaping.stop, http.stop, () => backend.close(), () => state.close()],
     };
     let stopping: Promise<void> | undefined;
     return {
@@ -118,6 +130,35 @@ export async function startDaemon(config: Config, log: Log, version: string): Pr
     listeners?.stop();
     server.forceShutdown();
     await backend.close();
+    await state.close();
+    throw error;
+  }
+}
+
+interface State {
+  readonly journal: Journal;
+  /** Of before the restart. */
+  readonly records: readonly DurableRecord[];
+  close(): Promise<void>;
+}
+
+async function openState(
+  { limits, stateDirectory }: Config,
+  image: () => DurableImage,
+  onFailure: (error: unknown) => void,
+): Promise<State> {
+  if (stateDirectory === undefined) return { journal: createMemoryJournal(), records: [], close: async () => {} };
+  const directory = takeStateDirectory(stateDirectory);
+  try {
+    const { journalBytesMax } = limits;
+    const journal = await openFileJournal({ directory: directory.path, journalBytesMax, image, onFailure });
+    const close = async (): Promise<void> => {
+      await journal.close();
+      directory.release();
+    };
+    return { journal, records: journal.records, close };
+  } catch (error) {
+    directory.release();
     throw error;
   }
 }

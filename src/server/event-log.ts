@@ -92,6 +92,15 @@ function lineOf(event: BrokerEvent): Line {
       const facts = { facts: { awayMs: Math.round(event.awayMs), sessions: event.sessions } };
       return { level: "warn", facts, message: "the daemon stood still: every lease starts anew", key: "stalled" };
     }
+    case "sessionRestored": {
+      const facts = { session: event.session, owner: event.displayName };
+      return { level: "info", facts, message: "session restored" };
+    }
+    case "sessionGivenUp": {
+      const { session, error } = event;
+      const facts = { session, owner: event.displayName, error };
+      return { level: "warn", facts, message: "session could not be restored: its devices are the host's again" };
+    }
     case "deviceAdded":
       return { level: "info", facts: { device: event.device }, message: "device appeared" };
     case "deviceRemoved":

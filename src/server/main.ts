@@ -4,15 +4,19 @@
 import { readFileSync } from "node:fs";
 import { BrokerError } from "../backends/errors.ts";
 import { exitAtOnce } from "../os/libc.ts";
+import { takeStateDirectory } from "../os/state-directory.ts";
 import { EXIT_USAGE, parseCommandLine } from "./command-line.ts";
 import { printConfig } from "./config/print.ts";
 import { describeProblem } from "./config/problems.ts";
-import { loadConfig } from "./config.ts";
+import { type Config, loadConfig } from "./config.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { createLog, type Log } from "./log.ts";
+import { repairLines } from "./store/repair-lines.ts";
 
 /** EX_SOFTWARE of sysexits(3): a bug. */
 const EXIT_BUG = 70;
+/** EX_IOERR of sysexits(3): the state directory cannot be written any more. */
+const EXIT_STATE = 74;
 
 async function main(): Promise<void> {
   const version = packageVersion();
@@ -39,17 +43,45 @@ async function main(): Promise<void> {
     process.stdout.write(printConfig(loaded.settings, loaded.sourceOf));
     return;
   }
+  if (invocation.kind === "repair") {
+    process.exitCode = await repair(loaded.config, invocation.dryRun);
+    return;
+  }
   const log = createLog(loaded.config.log);
   dieOfBugs(log);
   for (const { source, message } of loaded.warnings) log.warn({ source }, `${source} ${message}`);
   try {
-    const daemon = await startDaemon(loaded.config, log, version);
+    const daemon = await startDaemon(loaded.config, log, version, (error) => {
+      log.fatal(
+        { error },
+        "the state directory cannot be written: ending, so that a restart begins with what was kept",
+      );
+      void exit(EXIT_STATE, log);
+    });
     stopOnSignal(daemon, log); // first: whoever reads that we listen may send one at once
     announce(daemon, log, version);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     log.fatal({ error }, error.message);
     await exit(EXIT_USAGE, log);
+  }
+}
+
+/** Says what a damaged state directory loses, and cuts it off when told to. */
+async function repair({ stateDirectory }: Config, dryRun: boolean): Promise<number> {
+  if (stateDirectory === undefined) {
+    console.error('error: state_directory is "off": there is nothing to repair');
+    return EXIT_USAGE;
+  }
+  try {
+    const taken = takeStateDirectory(stateDirectory);
+    for (const line of await repairLines(taken.path, dryRun)) console.log(line);
+    taken.release();
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    console.error(`error: ${error.message}`);
+    return EXIT_USAGE;
   }
 }
 

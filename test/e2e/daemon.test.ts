@@ -100,9 +100,20 @@ describe("starting", () => {
     expect(existsSync(join(directory, "run/b.sock"))).toBe(false);
   });
 
+  test("a state directory in use is refused with who holds it", async () => {
+    const first = await start();
+    const second = launch("--listen-socket", join(directory, "run/other.sock"), "--metrics-tcp", "off");
+    expect(await second.exited()).toEqual({ code: 1, signal: null });
+    expect(second.log().at(-1)).toMatchObject({
+      level: "fatal",
+      msg: expect.stringContaining(`run/state is in use by pid ${first.pid}`),
+    });
+    expect(await client().listDevices()).toHaveLength(8);
+  });
+
   test("a live socket is refused with who holds it, and its holder goes on", async () => {
     const first = await start();
-    const second = launch();
+    const second = launch("--state-directory", join(directory, "other-state"));
     expect(await second.exited()).toEqual({ code: 1, signal: null });
     expect(second.log().at(-1)).toMatchObject({
       level: "fatal",

@@ -21,7 +21,11 @@ test("is made for its user alone", () => {
 test("is one daemon's at a time, and the next one's after release", async () => {
   const path = join(parent, "state");
   const first = takeStateDirectory(path);
-  expect(await refusal(() => takeStateDirectory(path))).toMatchObject({ code: "in_use", facts: { path } });
+  expect(await refusal(() => takeStateDirectory(path))).toMatchObject({
+    code: "in_use",
+    facts: { path, pid: process.pid },
+    message: expect.stringContaining(`in use by pid ${process.pid}`),
+  });
   first.release();
   takeStateDirectory(path).release();
 });

@@ -56,7 +56,9 @@ function configOf(...words: string[]): Config {
 }
 
 async function start(...words: string[]): Promise<Daemon> {
-  const daemon = await startDaemon(configOf(...words), log, "1.2.3");
+  const daemon = await startDaemon(configOf(...words), log, "1.2.3", (error) => {
+    throw error;
+  });
   daemons.push(daemon);
   return daemon;
 }

@@ -28,6 +28,7 @@ export class DaemonDirectory {
       listen: { socket: this.socket },
       metrics: { socket: join(this.path, "run", "metrics.sock"), tcp: "off" },
       memory_roots: [this.memoryRoot],
+      state_directory: join(this.path, "state"),
       ...settings,
     };
     writeFileSync(this.#config, stringify(config));

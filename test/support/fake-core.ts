@@ -304,6 +304,14 @@ export class FakeCore implements Core {
       }),
   };
 
+  async recover(): Promise<void> {}
+
+  image(): [] {
+    return [];
+  }
+
+  async durable(): Promise<void> {}
+
   async reapExpired(): Promise<void> {}
 
   census(): ReturnType<Core["census"]> {

@@ -10,6 +10,7 @@ import type { VSTE } from "../../src/backends/vste.ts";
 import type { ProcessCaller } from "../../src/server/core/caller.ts";
 import type { Core } from "../../src/server/core/core.ts";
 import { createCore } from "../../src/server/core/create-core.ts";
+import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
 import type { JournalEntry } from "../../src/server/core/ports.ts";
@@ -60,6 +61,7 @@ export const TEST_LIMITS: CoreLimits = {
   leaseTtlMaxMs: 60_000,
   leaseTtlDefaultMs: 10_000,
   leaseStallMs: Number.POSITIVE_INFINITY,
+  resumeWindowMs: 5000,
 };
 
 export class ManualClock {
@@ -82,6 +84,8 @@ export interface TestHost {
   readonly files: Map<string, BufferFile>;
   readonly events: BrokerEvent[];
   readonly journal: JournalEntry[];
+  /** What was noted to outlive the daemon; only after core.recover(). */
+  readonly durable: DurableRecord[];
 }
 
 /** @param wrap  puts something between core and the backend, to make it fail */
@@ -96,6 +100,7 @@ export function testHost(
   const clock = new ManualClock();
   const files = new Map<string, BufferFile>();
   const journal: JournalEntry[] = [];
+  const durable: DurableRecord[] = [];
   let serial = 0;
   const core = createCore({
     backend: options.wrap ? options.wrap(backend) : backend,
@@ -120,12 +125,16 @@ export function testHost(
         append: async (entry) => {
           journal.push(entry);
         },
+        note: (record) => {
+          durable.push(record);
+        },
+        durable: async () => {},
       },
     },
   });
   const events: BrokerEvent[] = [];
   core.events.subscribe((event) => events.push(event));
-  return { backend, core, clock, files, events, journal };
+  return { backend, core, clock, files, events, journal, durable };
 }
 
 export function addFile(host: TestHost, path: string, bytes: number): BufferFile {

@@ -36,6 +36,7 @@ export const LIMITS: RpcDeps["limits"] = {
   leaseTtlMaxMs: 60_000,
   leaseTtlDefaultMs: 3000,
   leaseStallMs: Number.POSITIVE_INFINITY,
+  resumeWindowMs: 5000,
   messageBytesMax: 4 * 2 ** 20,
 };
 

@@ -54,7 +54,7 @@ const MAY_IMPORT: Readonly<Record<Room, readonly Room[]>> = {
   client: ["client", "rpc", "generated", "spec"],
   process: ["process", "core", "front", "os", "spec"],
   daemon: ["process", "rpc", "core", "store", "select", "metrics", "os"],
-  main: ["daemon", "process", "front", "os"],
+  main: ["daemon", "process", "store", "front", "os"],
 };
 
 /** Of what lies outside a room, the files that it may look into although the room may not, and the other way round. */
@@ -72,7 +72,7 @@ const PACKAGES: Readonly<Record<string, readonly Room[]>> = {
   "prom-client": ["metrics"],
   protobufjs: ["rpc"],
   yaml: ["process"],
-  zod: ["process"],
+  zod: ["process", "store"],
 };
 /** Node's own modules are for the rooms at the edge; core, the backends and spec work with what they are given. */
 const NODE_ROOMS: readonly Room[] = ["store", "rpc", "os", "metrics", "client", "process", "daemon", "main"];

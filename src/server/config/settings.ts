@@ -83,12 +83,24 @@ const LIMITS = z.strictObject({
   connections_max: count(256, 1, 65_536, "Client connections at once, over all listeners."),
   streams_per_connection_max: count(256, 1, 65_536, "Calls at once on one connection."),
   session_memory_mib_max: count(64, 1, 4096, "Memory of one connection for headers and unsent data."),
+  journal_bytes_max: count(
+    16_777_216,
+    65_536,
+    1_073_741_824,
+    "Length of the journal after which a snapshot takes its place.",
+  ),
   open_memory_files_max: count(1024, 1, 65_536, "Distinct files open as guest memory."),
 });
 
 const TIMING = z.strictObject({
   grace_period_ms: count(10_000, 100, 600_000, "From the stop signal to the exit, at most."),
   heartbeat_ms: count(10_000, 100, 600_000, "Silence after which WatchFaults sends an empty message."),
+  resume_window_ms: count(
+    30_000,
+    100,
+    3_600_000,
+    "After a restart, how long a session may take to be used or renewed, at least.",
+  ),
   reap_interval_ms: count(500, 10, 60_000, "How often lapsed leases are looked for."),
   backend_ping_timeout_ms: count(2000, 10, 60_000, "Time for the backend to answer a health check."),
   health_watch_interval_ms: count(1000, 10, 60_000, "How often a watched health status is checked again."),
@@ -126,6 +138,10 @@ export const SETTINGS = z.strictObject({
     .describe(
       "Owners of the files that root, the daemon's uid and TCP clients may name; others only their own. Default: the daemon's uid.",
     ),
+  state_directory: socket(
+    "runtime:state",
+    "What outlives the daemon: sessions, who owns what, mappings, binds. Made 0700; one daemon's at a time. A directory of tmpfs or disk.",
+  ),
   limits: LIMITS.prefault({}).describe("Bounds on what clients can make the broker hold."),
   timing: TIMING.prefault({}).describe("Periods and deadlines."),
   log: LOG.prefault({}).describe("The log: JSON lines."),

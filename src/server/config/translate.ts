@@ -23,6 +23,8 @@ export function configOf(settings: Settings, environment: Environment): Config {
       return { path, create: isRuntime };
     }),
     memoryOwnerUids: settings.memory_owner_uids,
+    stateDirectory:
+      settings.state_directory === OFF ? undefined : resolveRuntime(settings.state_directory, environment).path,
     limits: { ...coreLimitsOf(settings.limits, settings.timing), ...edgeLimitsOf(settings.limits) },
     timing: timingOf(settings.timing),
     log: settings.log,
@@ -64,6 +66,7 @@ function coreLimitsOf(from: Settings["limits"], timing: Settings["timing"]): Cor
     leaseTtlMinMs: from.lease_ttl_min_ms,
     leaseTtlMaxMs: from.lease_ttl_max_ms,
     leaseTtlDefaultMs: from.lease_ttl_default_ms,
+    resumeWindowMs: timing.resume_window_ms,
     leaseStallMs: STALL_TICKS * timing.reap_interval_ms,
   };
 }
@@ -75,6 +78,7 @@ function edgeLimitsOf(from: Settings["limits"]): EdgeLimits {
     streamsPerConnectionMax: from.streams_per_connection_max,
     sessionMemoryMiBMax: from.session_memory_mib_max,
     openMemoryFilesMax: from.open_memory_files_max,
+    journalBytesMax: from.journal_bytes_max,
   };
 }
 

@@ -16,6 +16,7 @@ import type {
 } from "../../backends/simulator-control.ts";
 import type { Disposition, VSTE } from "../../backends/vste.ts";
 import type { Caller } from "./caller.ts";
+import type { DurableImage, DurableRecord } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { AddressSpaceView, Census, DeviceView, Pinning, SessionView, VirtualIommuView } from "./views.ts";
 
@@ -280,6 +281,18 @@ export interface Core {
   readonly capabilities: CapabilityQueries;
   readonly simulator: SimulatorVerbs | undefined;
   readonly events: BrokerEvents;
+  /**
+   * Takes in what outlived a restart, once, before anybody calls; sessions that cannot be restored are given up. From
+   * then on changes are noted in the journal.
+   */
+  recover(records: readonly DurableRecord[]): Promise<void>;
+  /** All that shall outlive the daemon, as it is in this moment. */
+  image(): DurableImage;
+  /**
+   * Resolves once all that was changed so far outlives a crash: an answer waits for it.
+   * @throws BrokerError backend_failed when it cannot be kept
+   */
+  durable(): Promise<void>;
   /** Ends lapsed sessions and gives back what they held. The daemon calls it on a timer; resolves when done. */
   reapExpired(): Promise<void>;
   census(): Census;

@@ -1,6 +1,7 @@
 // Puts core together: the registry and the verbs around one backend. Everything it needs from outside is given.
 
 import type { Backend } from "../../backends/backend.ts";
+import { deviceID, groupID, iommuID, streamID } from "../../backends/ids.ts";
 import type { InventoryChange } from "../../backends/inventory.ts";
 import type { SimulatorControl } from "../../backends/simulator-control.ts";
 import { AddressSpaces } from "./address-space.ts";
@@ -8,12 +9,14 @@ import { Arbiter, type ArbiterDeps } from "./arbiter.ts";
 import { deviceCapability, iommuCapability } from "./capability.ts";
 import type { CapabilityQueries, Core, SessionVerbs } from "./core.ts";
 import { newDevice } from "./device.ts";
+import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
 import { FaultRouter } from "./fault-router.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
 import type { Ports } from "./ports.ts";
 import { Reaper } from "./reaper.ts";
+import { type DurableState, foldRecords, type RecoveryReport, restoreSessions } from "./recovery.ts";
 import { Registry } from "./registry.ts";
 import { Sessions } from "./sessions.ts";
 import { SimulatorGate } from "./simulator-gate.ts";
@@ -42,6 +45,7 @@ export function createCore(options: CoreOptions): Core {
   const arbiter = new Arbiter(deps);
   const virtualIommus = new VirtualIommus(deps, arbiter);
   const reaper = new Reaper({ ...deps, arbiter, virtualIommus });
+  const recorder = new Recorder({ registry, sessions, journal: ports.journal });
   backend.onFault((notice) => faults.record(notice));
   backend.inventory.onChange((change) => follow(change, deps));
   return {
@@ -57,6 +61,14 @@ export function createCore(options: CoreOptions): Core {
     capabilities: capabilityQueries(registry),
     simulator: simulator && new SimulatorGate(deps, arbiter, simulator),
     events,
+    recover: async (records) => {
+      const state = foldRecords(records);
+      if (simulator !== undefined) await restoreInventory(state, simulator, registry);
+      tellRecovery(await restoreSessions(state, deps), events);
+      recorder.start();
+    },
+    image: () => recorder.image(),
+    durable: () => ports.journal.durable(),
     reapExpired: () => reaper.reapLapsed(),
     census: () => census(deps),
   };
@@ -86,11 +98,36 @@ function capabilityQueries(registry: Registry): CapabilityQueries {
   };
 }
 
+/** The simulated hardware has the devices it had. */
+async function restoreInventory(state: DurableState, simulator: SimulatorControl, registry: Registry): Promise<void> {
+  for (const id of state.removedDevices) {
+    const found = registry.devices().find(({ host }) => host.id === id);
+    if (found !== undefined) await simulator.removeDevice(found.host.id);
+  }
+  for (const device of state.addedDevices.values()) {
+    simulator.addDevice({
+      id: deviceID(device.id),
+      iommu: iommuID(device.iommu),
+      group: groupID(device.group),
+      streamIDs: device.streamIDs.map((id) => streamID(id)),
+      pasidBits: device.pasidBits,
+      ats: device.ats,
+    });
+  }
+}
+
+function tellRecovery({ restored, givenUp }: RecoveryReport, events: BrokerEvents): void {
+  for (const { id, displayName } of restored) events.emit({ type: "sessionRestored", session: id, displayName });
+  for (const { session, error } of givenUp) {
+    events.emit({ type: "sessionGivenUp", session: session.id, displayName: session.displayName, error });
+  }
+}
+
 /** Keeps the records in step with what appears and disappears. */
 function follow(change: InventoryChange, { events, faults, registry, sessions }: ArbiterDeps): void {
   const { id } = change.device;
   if (change.kind === "added") {
-    registry.addDevice(newDevice(change.device));
+    registry.plugDevice(newDevice(change.device));
     events.emit({ type: "deviceAdded", device: id });
     return;
   }

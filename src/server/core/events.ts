@@ -26,6 +26,14 @@ export type BrokerEvent =
   | { readonly type: "leaseConflict"; readonly device: DeviceID; readonly session: string; readonly owner: string }
   | { readonly type: "deviceAdded"; readonly device: DeviceID }
   | { readonly type: "deviceRemoved"; readonly device: DeviceID; readonly session: string | undefined }
+  /** After a restart: a session of before is there again, or was given up as a whole. */
+  | { readonly type: "sessionRestored"; readonly session: string; readonly displayName: string }
+  | {
+      readonly type: "sessionGivenUp";
+      readonly session: string;
+      readonly displayName: string;
+      readonly error: unknown;
+    }
   /** The daemon did not run for a while: every lease was given its full length again. */
   | { readonly type: "stalled"; readonly awayMs: number; readonly sessions: number };
 

@@ -1,6 +1,7 @@
 // What core needs from outside and is given: time, randomness, files, a journal. daemon.ts supplies them.
 
 import type { GuestMemoryFile } from "../../backends/guest-memory.ts";
+import type { DurableRecord } from "./durable.ts";
 
 /** Time. Monotonic time decides leases; wall time only labels events. */
 export interface Clock {
@@ -40,9 +41,17 @@ export interface JournalEntry {
   readonly result: "pending" | "done" | "failed";
 }
 
-/** Where intents and outcomes go before and after the backend is asked. */
+/** What outlives the daemon. Records are kept in the order in which they come. */
 export interface Journal {
+  /** Notes what is about to be asked of the backend, or what came of it. */
   append(entry: JournalEntry): Promise<void>;
+  /** Notes how something is now. */
+  note(record: DurableRecord): void;
+  /**
+   * Resolves once all that was noted so far would survive a crash. What an answer tells must.
+   * @throws BrokerError backend_failed when it cannot be kept
+   */
+  durable(): Promise<void>;
 }
 
 export interface Ports {

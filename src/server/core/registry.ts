@@ -8,6 +8,15 @@ import type { DeviceID, GroupID, IommuID } from "../../backends/ids.ts";
 import type { HostIommu, IdRegisters, Inventory } from "../../backends/inventory.ts";
 import { assert } from "../../spec/assert.ts";
 import { type DeviceRecord, newDevice } from "./device.ts";
+import {
+  addressSpaceRecords,
+  type DurableRecord,
+  deviceRecord,
+  groupRecord,
+  hostDeviceRecord,
+  isNoteworthy,
+  virtualIommuRecord,
+} from "./durable.ts";
 import { type GroupRecord, newGroup, withDevice, withoutDevice } from "./group.ts";
 import { type MappingTable, mappedBytesOf } from "./mapping-table.ts";
 import type { AddressSpaceView, DeviceView, Pinning, SessionView, VirtualIommuView } from "./views.ts";
@@ -41,10 +50,33 @@ export class Registry {
   readonly #groups = new Map<GroupID, GroupRecord>();
   readonly #spaces = new Map<string, AddressSpaceRecord>();
   readonly #virtualIommus = new Map<string, VirtualIommuRecord>();
+  /** Devices that were not there at the start. */
+  readonly #added = new Set<DeviceID>();
+  readonly #removed = new Set<DeviceID>();
+  #listener: (records: readonly DurableRecord[]) => void = () => {};
 
   constructor(inventory: Inventory) {
     this.#inventory = inventory;
     for (const device of inventory.devices()) this.addDevice(newDevice(device));
+  }
+
+  /** One listener for what shall outlive the daemon: the recorder. */
+  onChange(listener: (records: readonly DurableRecord[]) => void): void {
+    this.#listener = listener;
+  }
+
+  /** All that is, as records. */
+  durable(): readonly DurableRecord[] {
+    return [
+      ...[...this.#removed].map((id): DurableRecord => ({ type: "deviceRemoved", id })),
+      ...[...this.#added].map((id) => hostDeviceRecord(this.device(id).host)),
+      ...this.addressSpaces().flatMap((space) => addressSpaceRecords(undefined, space)),
+      ...this.virtualIommus().map(virtualIommuRecord),
+      ...this.groups()
+        .filter(({ generation }) => generation > 0)
+        .map(groupRecord),
+      ...this.devices().filter(isNoteworthy).map(deviceRecord),
+    ];
   }
 
   // Host IOMMUs ----------------------------------------------------------------------------------------------------
@@ -71,10 +103,19 @@ export class Registry {
     this.#groups.set(group, record ? withDevice(record, id) : newGroup(device.host));
   }
 
+  /** A device that appears while the daemon runs. */
+  plugDevice(device: DeviceRecord): void {
+    this.addDevice(device);
+    this.#added.add(device.host.id);
+    this.#listener([hostDeviceRecord(device.host)]);
+  }
+
   removeDevice(id: DeviceID): void {
     const group = this.group(this.device(id).host.group);
     this.#devices.delete(id);
     this.#order = undefined;
+    if (!this.#added.delete(id)) this.#removed.add(id);
+    this.#listener([{ type: "deviceRemoved", id }]);
     const left = withoutDevice(group, id);
     if (left.devices.length === 0) this.#groups.delete(group.id);
     else this.#groups.set(group.id, left);
@@ -99,6 +140,7 @@ export class Registry {
   putDevice(device: DeviceRecord): void {
     assert(this.#devices.has(device.host.id), `device ${device.host.id} is not in the registry`);
     this.#devices.set(device.host.id, device);
+    this.#listener([deviceRecord(device)]);
   }
 
   group(id: GroupID): GroupRecord {
@@ -121,6 +163,7 @@ export class Registry {
 
   putGroup(group: GroupRecord): void {
     this.#groups.set(group.id, group);
+    this.#listener([groupRecord(group)]);
   }
 
   devicesOfVirtualIommu(virtualIommu: string): readonly DeviceRecord[] {
@@ -151,11 +194,14 @@ export class Registry {
   }
 
   putAddressSpace(space: AddressSpaceRecord): void {
+    const before = this.#spaces.get(space.id);
     this.#spaces.set(space.id, Object.freeze(space));
+    this.#listener(addressSpaceRecords(before, space));
   }
 
   deleteAddressSpace(id: string): void {
     this.#spaces.delete(id);
+    this.#listener([{ type: "addressSpaceGone", id }]);
   }
 
   addressSpaces(): readonly AddressSpaceRecord[] {
@@ -189,10 +235,12 @@ export class Registry {
 
   putVirtualIommu(virtual: VirtualIommuRecord): void {
     this.#virtualIommus.set(virtual.id, Object.freeze(virtual));
+    this.#listener([virtualIommuRecord(virtual)]);
   }
 
   deleteVirtualIommu(id: string): void {
     this.#virtualIommus.delete(id);
+    this.#listener([{ type: "virtualIommuGone", id }]);
   }
 }
 

@@ -7,6 +7,7 @@ import type { DeviceID } from "../../backends/ids.ts";
 import { assert } from "../../spec/assert.ts";
 import { type Caller, describeCaller, isSameIdentity } from "./caller.ts";
 import type { SessionNotice } from "./core.ts";
+import { type DurableRecord, type DurableSession, sessionRecord } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { CoreLimits } from "./limits.ts";
 import type { Clock, Identifiers } from "./ports.ts";
@@ -28,10 +29,33 @@ export class Sessions {
   readonly #deps: { clock: Clock; identifiers: Identifiers; limits: CoreLimits; events: BrokerEvents };
   /** When leases were last looked at by the reaper's clock. */
   #lookedAtMs: number;
+  #listener: (records: readonly DurableRecord[]) => void = () => {};
 
   constructor(deps: { clock: Clock; identifiers: Identifiers; limits: CoreLimits; events: BrokerEvents }) {
     this.#deps = deps;
     this.#lookedAtMs = deps.clock.monotonicMs();
+  }
+
+  /** One listener for what shall outlive the daemon: the recorder. */
+  onChange(listener: (records: readonly DurableRecord[]) => void): void {
+    this.#listener = listener;
+  }
+
+  /** All live sessions, as records. */
+  durable(): readonly DurableRecord[] {
+    return [...this.#live.values()].map(sessionRecord);
+  }
+
+  /**
+   * Takes in a session of before a restart: its owner could not renew meanwhile, so it has a full lease, and the resume
+   * window at least.
+   */
+  restore(durable: DurableSession): void {
+    const { clock, limits } = this.#deps;
+    const session = openSession(durable, clock.monotonicMs());
+    const leastMs = clock.monotonicMs() + limits.resumeWindowMs;
+    this.#live.set(session.id, Object.freeze({ ...session, deadlineMs: Math.max(session.deadlineMs, leastMs) }));
+    this.#byDigest.set(session.tokenDigest, session.id);
   }
 
   open(request: { displayName: string; ttlMs: number | undefined; caller: Caller }): {
@@ -50,6 +74,7 @@ export class Sessions {
     const session = openSession({ id, displayName, caller, tokenDigest, ttlMs }, clock.monotonicMs());
     this.#live.set(session.id, session);
     this.#byDigest.set(tokenDigest, session.id);
+    this.#listener([sessionRecord(session)]);
     events.emit({ type: "sessionOpened", session: session.id, displayName });
     return { session: sessionView(session), token };
   }
@@ -96,6 +121,7 @@ export class Sessions {
     this.#live.delete(id);
     this.#byDigest.delete(session.tokenDigest);
     this.#ending.set(id, session);
+    this.#listener([{ type: "sessionGone", id }]); // after a restart nothing it held is restored
     this.#ended.set(session.tokenDigest, reason);
     if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value!);
     this.#deps.events.emit({ type: "sessionEnded", session: id, displayName: session.displayName, reason });

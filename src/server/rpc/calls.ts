@@ -195,6 +195,7 @@ export class Calls {
         return;
       }
       const bytes = await answer(call);
+      await this.#deps.core.durable(); // what an answer tells must outlive a crash
       callback(null, bytes);
       this.#deps.hooks.onMessage?.(info, "sent");
       ended(isOver(call) ? cancelCode(call) : grpc.status.OK, undefined);

@@ -1,5 +1,5 @@
 // A journal that does not outlive the process: the last entries in a ring, for the log of a bug and for tests.
-// Implements core's Journal port; the one on disk takes its place when the broker learns to restart.
+// In force with state_directory "off": a restart then begins without sessions.
 
 import type { Journal, JournalEntry } from "../core/ports.ts";
 
@@ -13,6 +13,8 @@ export interface MemoryJournal extends Journal {
 export function createMemoryJournal(): MemoryJournal {
   let kept: JournalEntry[] = [];
   return {
+    note: () => {},
+    durable: async () => {},
     append: async (entry) => {
       kept.push(entry);
       if (kept.length >= 2 * ENTRIES_MAX) kept = kept.slice(-ENTRIES_MAX);

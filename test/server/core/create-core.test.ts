@@ -104,7 +104,7 @@ describe("putting it together", () => {
         clock,
         identifiers: { uuid: () => "u", token: () => "t", digest: (token) => token },
         memoryFiles: { open: () => Promise.reject(new Error("no files here")) },
-        journal: { append: async () => {} },
+        journal: { append: async () => {}, note: () => {}, durable: async () => {} },
       },
     });
     expect(without.simulator).toBeUndefined();

@@ -1,0 +1,190 @@
+// What outlives the daemon, record by record: plain values that JSON can hold, 64-bit ones as hexadecimal text.
+// Each record says how one thing is now, so that the last one of each counts; mappings alone are told as differences,
+// because a table may be long. A Recorder turns the registry's and the sessions' changes into records.
+
+import type { GuestMapping } from "../../backends/guest-memory.ts";
+import type { HostDevice, IdRegisters } from "../../backends/inventory.ts";
+import { checkVSTE, type VSTE } from "../../backends/vste.ts";
+import { hex } from "../../spec/u64.ts";
+import type { Caller } from "./caller.ts";
+import type { DeviceRecord } from "./device.ts";
+import type { GroupRecord } from "./group.ts";
+import type { Journal } from "./ports.ts";
+import type { AddressSpaceRecord, Registry, VirtualIommuRecord } from "./registry.ts";
+import type { SessionRecord } from "./session.ts";
+import type { Sessions } from "./sessions.ts";
+import type { StageState } from "./stage-state.ts";
+import type { Pinning } from "./views.ts";
+
+export interface DurableSession {
+  readonly id: string;
+  readonly displayName: string;
+  readonly caller: Caller;
+  readonly tokenDigest: string;
+  readonly ttlMs: number;
+}
+
+export interface DurableGroup {
+  readonly id: number;
+  readonly state: StageState;
+  readonly generation: number;
+  readonly owner: string | null;
+  readonly virtualIommu: string | null;
+  /** Doublewords 0 and 1. */
+  readonly vste: readonly [string, string] | null;
+}
+
+export interface DurableDevice {
+  readonly id: string;
+  readonly attached: boolean;
+  readonly virtualStreamID: number | null;
+}
+
+export interface DurableMapping {
+  readonly ipa: number;
+  readonly bytes: number;
+  readonly path: string;
+  readonly offset: number;
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+export interface DurableAddressSpace {
+  readonly id: string;
+  readonly session: string;
+  readonly pinning: Pinning;
+  readonly populated: boolean;
+}
+
+export interface DurableVirtualIommu {
+  readonly id: string;
+  readonly session: string;
+  readonly addressSpace: string;
+  readonly registers: IdRegisters;
+  readonly declared: readonly string[];
+  /** Host IOMMUs with a part. */
+  readonly parts: readonly string[];
+}
+
+export interface DurableHostDevice {
+  readonly id: string;
+  readonly iommu: string;
+  readonly group: number;
+  readonly streamIDs: readonly number[];
+  readonly pasidBits: number;
+  readonly ats: boolean;
+}
+
+export type DurableRecord =
+  | { readonly type: "session"; readonly value: DurableSession }
+  | { readonly type: "sessionGone"; readonly id: string }
+  | { readonly type: "group"; readonly value: DurableGroup }
+  | { readonly type: "device"; readonly value: DurableDevice }
+  | { readonly type: "addressSpace"; readonly value: DurableAddressSpace }
+  | { readonly type: "addressSpaceGone"; readonly id: string }
+  | {
+      readonly type: "mappings";
+      readonly id: string;
+      /** First IPAs of what is no longer mapped. */
+      readonly removed: readonly number[];
+      readonly added: readonly DurableMapping[];
+    }
+  | { readonly type: "virtualIommu"; readonly value: DurableVirtualIommu }
+  | { readonly type: "virtualIommuGone"; readonly id: string }
+  /** A device that the Simulator service added. */
+  | { readonly type: "deviceAdded"; readonly value: DurableHostDevice }
+  /** A device that the Simulator service removed. */
+  | { readonly type: "deviceRemoved"; readonly id: string };
+
+/** Everything at one moment, as the records that would lead to it. */
+export type DurableImage = readonly DurableRecord[];
+
+export function vsteOf(words: readonly [string, string] | null): VSTE | undefined {
+  return words === null ? undefined : checkVSTE(BigInt(words[0]), BigInt(words[1]));
+}
+
+/** Follows the registry and the sessions, and tells the journal. Off until recovery is over. */
+export class Recorder {
+  readonly #registry: Registry;
+  readonly #sessions: Sessions;
+  readonly #journal: Journal;
+  #isOn = false;
+
+  constructor(deps: { registry: Registry; sessions: Sessions; journal: Journal }) {
+    this.#registry = deps.registry;
+    this.#sessions = deps.sessions;
+    this.#journal = deps.journal;
+    deps.registry.onChange((records) => this.#note(records));
+    deps.sessions.onChange((records) => this.#note(records));
+  }
+
+  start(): void {
+    this.#isOn = true;
+  }
+
+  image(): DurableImage {
+    return [...this.#sessions.durable(), ...this.#registry.durable()];
+  }
+
+  #note(records: readonly DurableRecord[]): void {
+    if (this.#isOn) for (const record of records) this.#journal.note(record);
+  }
+}
+
+export function sessionRecord({ id, displayName, caller, tokenDigest, ttlMs }: SessionRecord): DurableRecord {
+  return { type: "session", value: { id, displayName, caller, tokenDigest, ttlMs } };
+}
+
+export function groupRecord({ id, state, generation, owner, virtualIommu, vste }: GroupRecord): DurableRecord {
+  return {
+    type: "group",
+    value: {
+      id,
+      state,
+      generation,
+      owner: owner ?? null,
+      virtualIommu: virtualIommu ?? null,
+      vste: vste === undefined ? null : [hex(vste.dword0), hex(vste.dword1)],
+    },
+  };
+}
+
+export function deviceRecord({ host, attached, virtualStreamID }: DeviceRecord): DurableRecord {
+  return { type: "device", value: { id: host.id, attached, virtualStreamID: virtualStreamID ?? null } };
+}
+
+/** Differs from a device as it is found. */
+export function isNoteworthy(device: DeviceRecord): boolean {
+  return device.attached || device.virtualStreamID !== undefined;
+}
+
+export function addressSpaceRecords(
+  before: AddressSpaceRecord | undefined,
+  { id, session, pinning, populated, table }: AddressSpaceRecord,
+): DurableRecord[] {
+  const records: DurableRecord[] = [];
+  if (before === undefined || before.populated !== populated) {
+    records.push({ type: "addressSpace", value: { id, session, pinning, populated } });
+  }
+  const known = new Set(before?.table);
+  const added = table.filter((mapping) => !known.delete(mapping)).map(durableMapping);
+  const removed = [...known].map(({ ipa }) => ipa);
+  if (added.length > 0 || removed.length > 0) records.push({ type: "mappings", id, removed, added });
+  return records;
+}
+
+export function virtualIommuRecord(virtual: VirtualIommuRecord): DurableRecord {
+  const { id, session, addressSpace, registers, declared, parts } = virtual;
+  return {
+    type: "virtualIommu",
+    value: { id, session, addressSpace, registers, declared, parts: [...parts.keys()] },
+  };
+}
+
+export function hostDeviceRecord({ id, iommu, group, streamIDs, pasidBits, ats }: HostDevice): DurableRecord {
+  return { type: "deviceAdded", value: { id, iommu, group, streamIDs, pasidBits, ats } };
+}
+
+function durableMapping({ ipa, bytes, file, offset, readable, writable }: GuestMapping): DurableMapping {
+  return { ipa, bytes, path: file.path, offset, readable, writable };
+}

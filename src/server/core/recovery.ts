@@ -1,0 +1,290 @@
+// After a restart: from the records of before to the same records and the same hardware.
+// Folding is pure. Restoring goes session by session through the backend's own verbs; a session of which anything cannot
+// be restored (its memory file is gone, its device is) is given up as a whole: its groups are in the host's default domain,
+// where the restart found them, one generation later.
+
+import type { AddressSpaceHandle, Backend, PartHandle } from "../../backends/backend.ts";
+import { BrokerError } from "../../backends/errors.ts";
+import type { GuestMapping, GuestMemoryFile } from "../../backends/guest-memory.ts";
+import { deviceID, type IommuID, iommuID, virtualStreamID } from "../../backends/ids.ts";
+import { uidOf } from "./caller.ts";
+import { attachedDevice, namedDevice } from "./device.ts";
+import {
+  type DurableAddressSpace,
+  type DurableDevice,
+  type DurableGroup,
+  type DurableHostDevice,
+  type DurableMapping,
+  type DurableRecord,
+  type DurableSession,
+  type DurableVirtualIommu,
+  vsteOf,
+} from "./durable.ts";
+import type { FaultRouter } from "./fault-router.ts";
+import type { Ports } from "./ports.ts";
+import type { Registry } from "./registry.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** What the records add up to. */
+export interface DurableState {
+  readonly sessions: ReadonlyMap<string, DurableSession>;
+  readonly groups: ReadonlyMap<number, DurableGroup>;
+  readonly devices: ReadonlyMap<string, DurableDevice>;
+  readonly addressSpaces: ReadonlyMap<string, DurableAddressSpace>;
+  /** By address space, by first IPA. */
+  readonly mappings: ReadonlyMap<string, ReadonlyMap<number, DurableMapping>>;
+  readonly virtualIommus: ReadonlyMap<string, DurableVirtualIommu>;
+  readonly addedDevices: ReadonlyMap<string, DurableHostDevice>;
+  readonly removedDevices: ReadonlySet<string>;
+}
+
+/** Adds the records up, oldest first. */
+export function foldRecords(records: Iterable<DurableRecord>): DurableState {
+  const sessions = new Map<string, DurableSession>();
+  const groups = new Map<number, DurableGroup>();
+  const devices = new Map<string, DurableDevice>();
+  const addressSpaces = new Map<string, DurableAddressSpace>();
+  const mappings = new Map<string, Map<number, DurableMapping>>();
+  const virtualIommus = new Map<string, DurableVirtualIommu>();
+  const addedDevices = new Map<string, DurableHostDevice>();
+  const removedDevices = new Set<string>();
+  for (const record of records) {
+    switch (record.type) {
+      case "session":
+        sessions.set(record.value.id, record.value);
+        break;
+      case "sessionGone":
+        sessions.delete(record.id);
+        break;
+      case "group":
+        groups.set(record.value.id, record.value);
+        break;
+      case "device":
+        devices.set(record.value.id, record.value);
+        break;
+      case "addressSpace":
+        addressSpaces.set(record.value.id, record.value);
+        break;
+      case "addressSpaceGone":
+        addressSpaces.delete(record.id);
+        mappings.delete(record.id);
+        break;
+      case "mappings": {
+        const table = mappings.get(record.id) ?? new Map<number, DurableMapping>();
+        mappings.set(record.id, table);
+        for (const ipa of record.removed) table.delete(ipa);
+        for (const mapping of record.added) table.set(mapping.ipa, mapping);
+        break;
+      }
+      case "virtualIommu":
+        virtualIommus.set(record.value.id, record.value);
+        break;
+      case "virtualIommuGone":
+        virtualIommus.delete(record.id);
+        break;
+      case "deviceAdded":
+        addedDevices.set(record.value.id, record.value);
+        break;
+      case "deviceRemoved":
+        devices.delete(record.id);
+        if (!addedDevices.delete(record.id)) removedDevices.add(record.id);
+        break;
+    }
+  }
+  return {
+    sessions,
+    groups,
+    devices,
+    addressSpaces,
+    mappings,
+    virtualIommus,
+    addedDevices,
+    removedDevices,
+  };
+}
+
+export interface RecoveryDeps {
+  readonly backend: Backend;
+  readonly ports: Ports;
+  readonly registry: Registry;
+  readonly sessions: Sessions;
+  readonly faults: FaultRouter;
+}
+
+/** What became of the sessions of before. */
+export interface RecoveryReport {
+  readonly restored: readonly DurableSession[];
+  readonly givenUp: readonly { readonly session: DurableSession; readonly error: unknown }[];
+}
+
+/** Restores what can be; the inventory is as it was already. Nobody else uses core yet. */
+export async function restoreSessions(state: DurableState, deps: RecoveryDeps): Promise<RecoveryReport> {
+  const restored: DurableSession[] = [];
+  const givenUp: { session: DurableSession; error: unknown }[] = [];
+  for (const session of state.sessions.values()) {
+    const restoring = new Restoring(session, state, deps);
+    try {
+      await restoring.run();
+      deps.sessions.restore(session);
+      restored.push(session);
+    } catch (error) {
+      await restoring.undo();
+      givenUp.push({ session, error });
+    }
+  }
+  const kept = new Set(restored.map(({ id }) => id));
+  for (const group of state.groups.values()) {
+    if (group.owner === null || !kept.has(group.owner)) leaveReleased(group, deps.registry);
+  }
+  return { restored, givenUp };
+}
+
+/** A group that nobody owns now keeps counting: whoever lost it must not meet its generation again. */
+function leaveReleased(durable: DurableGroup, registry: Registry): void {
+  const group = registry.groups().find(({ id }) => id === durable.id);
+  if (group === undefined) return;
+  const generation = durable.owner === null ? durable.generation : durable.generation + 1;
+  registry.putGroup({ ...group, generation });
+}
+
+/** One session on its way back. */
+class Restoring {
+  readonly #session: DurableSession;
+  readonly #state: DurableState;
+  readonly #deps: RecoveryDeps;
+  readonly #spaces = new Map<string, AddressSpaceHandle>();
+  readonly #undo: (() => Promise<void> | void)[] = [];
+
+  constructor(session: DurableSession, state: DurableState, deps: RecoveryDeps) {
+    this.#session = session;
+    this.#state = state;
+    this.#deps = deps;
+  }
+
+  async run(): Promise<void> {
+    const isMine = ({ session }: { readonly session: string }): boolean => session === this.#session.id;
+    for (const space of [...this.#state.addressSpaces.values()].filter(isMine)) await this.#restoreSpace(space);
+    for (const virtual of [...this.#state.virtualIommus.values()].filter(isMine)) await this.#restoreVirtual(virtual);
+    for (const group of this.#state.groups.values()) {
+      if (group.owner === this.#session.id) await this.#restoreGroup(group);
+    }
+  }
+
+  /** Takes back what run() did before it failed, latest first. */
+  async undo(): Promise<void> {
+    for (const each of this.#undo.splice(0).reverse()) await each();
+  }
+
+  async #restoreSpace(durable: DurableAddressSpace): Promise<void> {
+    const { backend, registry } = this.#deps;
+    const mappings = [...(this.#state.mappings.get(durable.id)?.values() ?? [])].sort((a, b) => a.ipa - b.ipa);
+    const table = await this.#openAll(mappings);
+    const handle = await backend.createAddressSpace();
+    this.#undo.push(() => backend.destroyAddressSpace(handle));
+    if (durable.populated && table.length > 0) await backend.map(handle, table);
+    const { id, session, pinning, populated } = durable;
+    registry.putAddressSpace({ id, session, pinning, populated, handle, table });
+    this.#undo.push(() => registry.deleteAddressSpace(id));
+    this.#spaces.set(id, handle);
+  }
+
+  /** Each mapping retains its file; the opening's own hold is given back. */
+  async #openAll(mappings: readonly DurableMapping[]): Promise<GuestMapping[]> {
+    const uid = uidOf(this.#session.caller);
+    const opened = new Map<string, GuestMemoryFile>();
+    const table: GuestMapping[] = [];
+    try {
+      for (const { path, ...mapping } of mappings) {
+        const file = opened.get(path) ?? (await this.#deps.ports.memoryFiles.open(path, { uid }));
+        opened.set(path, file);
+        if (mapping.offset + mapping.bytes > file.bytes) throw shrunk(path, file.bytes);
+        file.retain();
+        this.#undo.push(() => file.release());
+        table.push({ ...mapping, file });
+      }
+    } finally {
+      for (const file of opened.values()) file.release();
+    }
+    return table;
+  }
+
+  async #restoreVirtual(durable: DurableVirtualIommu): Promise<void> {
+    const { backend, registry } = this.#deps;
+    const space = this.#spaces.get(durable.addressSpace);
+    if (space === undefined) throw missing(`address space ${durable.addressSpace}`);
+    const parts = new Map<IommuID, PartHandle>();
+    for (const name of durable.parts) {
+      const iommu = registry.iommu(iommuID(name)).id;
+      const part = await backend.createPart(space, iommu);
+      this.#undo.push(() => backend.destroyPart(part));
+      parts.set(iommu, part);
+    }
+    const { id, session, addressSpace, registers } = durable;
+    const declared = durable.declared.map((name) => iommuID(name));
+    registry.putVirtualIommu({ id, session, addressSpace, registers, declared, parts });
+    this.#undo.push(() => registry.deleteVirtualIommu(id));
+  }
+
+  async #restoreGroup(durable: DurableGroup): Promise<void> {
+    const { backend, faults, registry } = this.#deps;
+    const group = registry.groups().find(({ id }) => id === durable.id);
+    if (group === undefined) throw missing(`IOMMU group ${durable.id}`);
+    const virtualIommu = durable.virtualIommu ?? undefined;
+    const part = this.#partOf(virtualIommu, group.iommu);
+    await backend.attach(group.id, part, "abort");
+    this.#undo.push(async () => {
+      await backend.detach(group.id);
+      for (const id of group.devices) {
+        registry.putDevice({ host: registry.device(id).host, attached: false, virtualStreamID: undefined });
+        faults.release(id);
+      }
+      registry.putGroup(group);
+    });
+    for (const id of group.devices) faults.claim(id);
+    await this.#restoreDevices(group.devices, part);
+    await this.#restoreStage(durable, part);
+    const { state, generation } = durable;
+    const vste = vsteOf(durable.vste);
+    registry.putGroup({ ...group, state, generation, owner: this.#session.id, virtualIommu, vste });
+  }
+
+  async #restoreDevices(devices: readonly string[], part: PartHandle): Promise<void> {
+    const { backend, registry } = this.#deps;
+    for (const name of devices) {
+      const durable = this.#state.devices.get(name);
+      if (durable === undefined) continue;
+      const record = registry.device(deviceID(name));
+      const virtual = durable.virtualStreamID === null ? undefined : virtualStreamID(durable.virtualStreamID);
+      if (virtual !== undefined) await backend.setVirtualStreamID(record.host.id, part, virtual);
+      registry.putDevice(namedDevice(durable.attached ? attachedDevice(record) : record, virtual));
+    }
+  }
+
+  async #restoreStage(durable: DurableGroup, part: PartHandle): Promise<void> {
+    const { backend, registry } = this.#deps;
+    const group = registry.group(registry.groups().find(({ id }) => id === durable.id)!.id);
+    if (durable.state === "nest-parent") await backend.setPlainStage(group.id, part, "bypass");
+    if (durable.state !== "guest-nested") return;
+    const [id] = group.devices;
+    const device = id === undefined ? undefined : registry.device(id);
+    const vste = vsteOf(durable.vste);
+    if (device?.virtualStreamID === undefined || vste === undefined) throw missing(`the bind of group ${group.id}`);
+    await backend.bindGuestStage({ device: device.host.id, part, virtualStreamID: device.virtualStreamID, vste });
+  }
+
+  #partOf(virtualIommu: string | undefined, iommu: IommuID): PartHandle {
+    const { registry } = this.#deps;
+    const virtual = virtualIommu === undefined ? undefined : registry.virtualIommu(virtualIommu, this.#session.id);
+    const part = virtual?.parts.get(iommu);
+    if (part === undefined) throw missing(`the part of virtual IOMMU ${virtualIommu} for ${iommu}`);
+    return part;
+  }
+}
+
+function missing(what: string): BrokerError {
+  return new BrokerError("backend_failed", `${what} is not there any more`);
+}
+
+function shrunk(path: string, bytes: number): BrokerError {
+  return new BrokerError("backend_failed", `memory file ${path} has only ${bytes} bytes now`, { path, bytes });
+}

@@ -1,0 +1,117 @@
+// Durable records as they come back from the disk: checked field by field, since a checksum says only that the bytes are
+// the ones that some version wrote. What is written is what core hands over; what is read must be exactly that.
+
+import { z } from "zod";
+import { BrokerError } from "../../backends/errors.ts";
+import type { DurableRecord } from "../core/durable.ts";
+import { STAGE_STATES } from "../core/stage-state.ts";
+
+const id = z.string().min(1).max(128);
+const count = z.int().min(0);
+const word = z.string().regex(/^0x[0-9a-f]{1,16}$/);
+const register = z.int().min(0).max(0xffff_ffff);
+
+const caller = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("process"), uid: count, gid: count, pid: count, connection: z.string() }),
+  z.strictObject({ kind: z.literal("unknown"), connection: z.string() }),
+]);
+
+const session = z.strictObject({ id, displayName: z.string(), caller, tokenDigest: z.string(), ttlMs: count });
+
+const group = z.strictObject({
+  id: count,
+  state: z.enum(STAGE_STATES),
+  generation: count,
+  owner: id.nullable(),
+  virtualIommu: id.nullable(),
+  vste: z.tuple([word, word]).nullable(),
+});
+
+const device = z.strictObject({ id, attached: z.boolean(), virtualStreamID: count.nullable() });
+
+const addressSpace = z.strictObject({
+  id,
+  session: id,
+  pinning: z.enum(["eager", "on-first-bind"]),
+  populated: z.boolean(),
+});
+
+const mapping = z.strictObject({
+  ipa: count,
+  bytes: count,
+  path: z.string(),
+  offset: count,
+  readable: z.boolean(),
+  writable: z.boolean(),
+});
+
+const registers = z.strictObject({
+  idr0: register,
+  idr1: register,
+  idr2: register,
+  idr3: register,
+  idr4: register,
+  idr5: register,
+  idr6: register,
+  iidr: register,
+  aidr: register,
+});
+
+const virtualIommu = z.strictObject({
+  id,
+  session: id,
+  addressSpace: id,
+  registers,
+  declared: z.array(id),
+  parts: z.array(id),
+});
+
+const hostDevice = z.strictObject({
+  id,
+  iommu: id,
+  group: count,
+  streamIDs: z.array(count),
+  pasidBits: count,
+  ats: z.boolean(),
+});
+
+const RECORD: z.ZodType<DurableRecord> = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("session"), value: session }),
+  z.strictObject({ type: z.literal("sessionGone"), id }),
+  z.strictObject({ type: z.literal("group"), value: group }),
+  z.strictObject({ type: z.literal("device"), value: device }),
+  z.strictObject({ type: z.literal("addressSpace"), value: addressSpace }),
+  z.strictObject({ type: z.literal("addressSpaceGone"), id }),
+  z.strictObject({ type: z.literal("mappings"), id, removed: z.array(count), added: z.array(mapping) }),
+  z.strictObject({ type: z.literal("virtualIommu"), value: virtualIommu }),
+  z.strictObject({ type: z.literal("virtualIommuGone"), id }),
+  z.strictObject({ type: z.literal("deviceAdded"), value: hostDevice }),
+  z.strictObject({ type: z.literal("deviceRemoved"), id }),
+]);
+
+/** A stage change's intent or outcome: history for whoever reads the file; nothing is rebuilt from it. */
+const HISTORY = z.object({ kind: z.enum(["intent", "outcome"]) });
+
+/**
+ * The records of one frame or image.
+ * @throws BrokerError backend_failed when one is not what this version writes
+ */
+export function recordsOf(payload: unknown): DurableRecord[] {
+  const list = z.array(z.unknown()).safeParse(payload);
+  if (!list.success) throw unreadable("a frame is no list of records");
+  const records: DurableRecord[] = [];
+  for (const each of list.data) {
+    if (HISTORY.safeParse(each).success) continue;
+    const parsed = RECORD.safeParse(each);
+    if (!parsed.success) throw unreadable(z.prettifyError(parsed.error));
+    records.push(parsed.data);
+  }
+  return records;
+}
+
+function unreadable(why: string): BrokerError {
+  return new BrokerError(
+    "backend_failed",
+    `the state directory holds a record that this version does not write: ${why}; start the version that wrote it, or move the directory away to begin without sessions`,
+  );
+}
