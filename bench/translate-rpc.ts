@@ -21,7 +21,8 @@ const CALLS = 100;
 const CONCURRENCY = 4;
 const WARM_UP_CALLS = 300;
 const ENGINE_COUNT = 1_000_000;
-const IDLE_MS = 1500;
+/** How long small calls are made beside nothing, and beside the load. */
+const PROBE_MS = 3000;
 const ECHO_SERVER = join(import.meta.dirname, "echo-server.ts");
 const ECHO = "/bench.Echo/";
 
@@ -141,8 +142,11 @@ async function measureDelay(broker: Target, echo: Target, request: Buffer): Prom
     ["GetDevice", broker],
     ["echo", echo],
   ] as const) {
-    row(`${name}, idle`, await probe(target.probe, () => pause(IDLE_MS)));
-    const during = () => target.client.load(target.path, request, 3 * CALLS, CONCURRENCY);
+    row(`${name}, idle`, await probe(target.probe, () => pause(PROBE_MS)));
+    const during = async (): Promise<void> => {
+      const end = performance.now() + PROBE_MS;
+      while (performance.now() < end) await target.client.load(target.path, request, CALLS, CONCURRENCY);
+    };
     row(`${name}, under the load`, await probe(target.probe, during));
   }
 }
