@@ -20,10 +20,8 @@ import { EVENTS_MAX } from "./smmu-driver.ts";
 
 /** A device's accesses do not cross this boundary: the smallest page any stage has. */
 const BEAT_BYTES = 4096;
-/** Work between two turns of the event loop, in translations that hit the TLB: about a tenth of a millisecond. */
-const TURN_UNITS = 1024;
-/** What reads tables or moves data: some system calls where a guest's file is asked. */
-const SLOW_UNITS = 8;
+/** Transactions between two turns of the event loop. */
+const TURN_TRANSACTIONS = 128;
 const ABORTED: Outcome = Object.freeze({ kind: "abort", fault: undefined, recorded: false });
 
 type Request = Parameters<Smmu["translateHalves"]>[0];
@@ -39,7 +37,7 @@ export class DmaMaster {
   readonly #isReset: () => boolean;
   readonly #iova = new BigUint64Array(1);
   readonly #halves = new Int32Array(this.#iova.buffer);
-  #units = 0;
+  #sinceTurn = 0;
   /** Something may have been recorded since the event queue was looked at: by this master, or by others in their turns. */
   #mayBeCrowded = true;
 
@@ -68,7 +66,7 @@ export class DmaMaster {
     const data = new Uint8Array(access.kind === "read" ? total : 0);
     for (let done = 0; done < total; ) {
       this.#mayBeCrowded = true;
-      await this.#turn(SLOW_UNITS);
+      await this.#turn();
       if (this.#isReset()) return { end: "abort", bytesDone: done, data: data.subarray(0, done) };
       const at = access.iova + BigInt(done);
       const bytes = Math.min(total - done, BEAT_BYTES - Number(at % BigInt(BEAT_BYTES)));
@@ -83,24 +81,19 @@ export class DmaMaster {
 
   /** In order. It waits only where a turn ends: a promise for each access would cost more than its translation. */
   async translate(accesses: readonly TranslateAccess[]): Promise<readonly TranslationOutcome[]> {
-    const { counters } = this.#smmu;
     const outcomes: TranslationOutcome[] = [];
     let request: Request | undefined;
     let last = accesses[0];
     let isReset = this.#isReset();
-    let units = 1;
     for (const access of accesses) {
-      const turn = this.#turn(units);
+      const turn = this.#turn();
       if (turn !== undefined) {
         await turn;
         isReset = this.#isReset();
       }
       if (request === undefined || last === undefined || !isAlike(access, last)) request = this.#request(access);
       last = access;
-      const misses = counters.tlbMiss;
-      const outcome = isReset ? described(ABORTED) : this.#translate(request, access.iova);
-      units = outcome.end === "ok" && counters.tlbMiss === misses ? 1 : SLOW_UNITS;
-      outcomes.push(outcome);
+      outcomes.push(isReset ? described(ABORTED) : this.#translate(request, access.iova));
     }
     return outcomes;
   }
@@ -147,13 +140,13 @@ export class DmaMaster {
   }
 
   /** @returns a promise when it is time to let others run: the event loop, or the driver that drains the event queue */
-  #turn(units: number): Promise<void> | undefined {
-    this.#units += units;
+  #turn(): Promise<void> | undefined {
+    this.#sinceTurn += 1;
     return this.#isOver() ? this.#wait() : undefined;
   }
 
   #isOver(): boolean {
-    if (this.#units >= TURN_UNITS) return true;
+    if (this.#sinceTurn >= TURN_TRANSACTIONS) return true;
     if (!this.#mayBeCrowded) return false;
     this.#mayBeCrowded = false;
     return this.#events.waiting() >= EVENTS_MAX / 2;
@@ -161,7 +154,7 @@ export class DmaMaster {
 
   async #wait(): Promise<void> {
     do {
-      this.#units = 0;
+      this.#sinceTurn = 0;
       await new Promise<void>((resolve) => setImmediate(resolve));
       this.#mayBeCrowded = true;
     } while (this.#isOver());

@@ -164,7 +164,7 @@ describe("translations in one call", () => {
     ]);
   });
 
-  test("go on in turns: one in 1,024 that hit the TLB, one in 128 of those that fault", async () => {
+  test("go on in turns: one in 128, whether they hit the TLB or fault", async () => {
     const turnsOf = async (iova: bigint, count: number): Promise<number> => {
       let turns = 0;
       let isRunning = true;
@@ -177,7 +177,7 @@ describe("translations in one call", () => {
       isRunning = false;
       return turns;
     };
-    expect(await turnsOf(BASE, 4096)).toBeGreaterThanOrEqual(3);
+    expect(await turnsOf(BASE, 4096)).toBeGreaterThanOrEqual(31);
     expect(await turnsOf(HOLE, 1280)).toBeGreaterThanOrEqual(9);
   });
 
