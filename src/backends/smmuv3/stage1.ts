@@ -34,6 +34,8 @@ export class Stage1 {
   ipaLo = 0;
   /** log2 of the page or block, the smaller of the two stages'. */
   pageBits = 0;
+  /** Memory attributes as the TLB keeps them. */
+  attributes = 0;
   isHit = false;
   #permissions = 0;
   #leafBits = 0;
@@ -80,6 +82,7 @@ export class Stage1 {
       this.ipaHi = nested === undefined ? -1 : this.#tlb.ipaHi(slot);
       this.ipaLo = this.#tlb.ipaLo(slot) | (lo & 0xfff);
       this.pageBits = this.#tlb.pageBits(slot);
+      this.attributes = this.#tlb.attributes(slot);
       return undefined;
     }
     if (!half.isEnabled) return OUT_OF_RANGE;
@@ -144,6 +147,7 @@ export class Stage1 {
 
   #finish(nested: Stage2Config | undefined, need: number): StageFault | undefined {
     const { outHi, outLo } = this.#walk;
+    this.attributes = 0;
     if (nested === undefined) {
       this.paHi = outHi;
       this.paLo = outLo;
@@ -167,6 +171,7 @@ export class Stage1 {
   #rememberTable(context: ContextConfig, hi: number, lo: number): void {
     const fill = this.#fill;
     fill.invalidateBits = WALK_CACHE_UNIT_BITS;
+    fill.attributes = 0;
     fill.isGlobal = !context.hasTwoHalves; // nG is the leaf's: a table belongs to its ASID
     this.#tables.fill(hi, lo, context.tag, context.key, fill);
   }
@@ -181,6 +186,7 @@ export class Stage1 {
     fill.permissions = this.#permissions;
     fill.invalidateBits = this.#leafBits;
     fill.pageBits = this.pageBits;
+    fill.attributes = this.attributes;
     fill.isGlobal = this.#isGlobal;
     this.#tlb.fill(hi, lo, context.tag, context.key, fill);
   }

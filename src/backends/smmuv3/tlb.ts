@@ -21,7 +21,7 @@ export class TlbFill {
   /** log2 of the size to report. */
   pageBits = 12;
   isGlobal = false;
-  /** Stage 2's memory attributes, six bits, opaque here; 0 in entries that begin in stage 1. */
+  /** Memory attributes, ten bits, opaque here. */
   attributes = 0;
 }
 
@@ -34,7 +34,7 @@ const GLOBAL = 2;
 const KEY_SHIFT = 2;
 const KEY_MAX = 0x3ff;
 const STRIDE_BITS = 3;
-/** Words of an entry; INFO: permissions [5:0], pageBits [11:6], invalidateBits [17:12], attributes [23:18]. */
+/** Words of an entry; INFO: permissions [5:0], pageBits [11:6], invalidateBits [17:12], attributes [27:18]. */
 const [LO, HI, TAG, INFO, PA_HI, PA_LO, IPA_HI, IPA_LO] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /** Entries are found by (address, tag, key). What they hold is read by the slot that find() gave. */
@@ -133,7 +133,7 @@ export class Tlb {
 
   #slotOf(hi: number, lo: number, tag: number): number {
     const bits = this.#unitBits;
-    const mixed = (lo >>> bits) ^ (lo >>> (bits + 10)) ^ Math.imul(hi & 0xff_ffff, 0x9e37) ^ Math.imul(tag, 0x85eb);
+    const mixed = (lo >>> bits) ^ (lo >>> (bits + 10)) ^ Math.imul(hi & 0xff_ffff, 0x9e37) ^ tlbHash(tag);
     return (mixed & this.#mask) << STRIDE_BITS;
   }
 }
@@ -155,6 +155,11 @@ export class TlbEntryView {
     const first = this.page - (this.page % pages);
     return first < to && from < first + pages;
   }
+}
+
+/** A tag's part in the choice of a slot: VMID and ASID both reach the low bits, which alone count. */
+export function tlbHash(tag: number): number {
+  return Math.imul(tag, 0x85eb) ^ Math.imul(tag >>> 16, 0x6a4d);
 }
 
 /** The VMID and ASID of an entry as one 32-bit tag. */

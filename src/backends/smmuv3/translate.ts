@@ -50,6 +50,8 @@ export interface Answer {
   readonly ipaHi: number;
   readonly ipaLo: number;
   readonly pageBits: number;
+  /** Memory attributes as the TLB keeps them. */
+  readonly attributes: number;
 }
 
 /** What became of a transaction before anything was recorded or answered. */
@@ -96,6 +98,7 @@ export class Translator implements Answer {
   ipaHi = -1;
   ipaLo = 0;
   pageBits = 0;
+  attributes = 0;
   /** The address under way, as it came. */
   #hi = 0;
   #lo = 0;
@@ -176,6 +179,7 @@ export class Translator implements Answer {
     this.ipaHi = stage1.ipaHi;
     this.ipaLo = stage1.ipaLo;
     this.pageBits = stage1.pageBits;
+    this.attributes = stage1.attributes;
     return undefined;
   }
 
@@ -196,6 +200,7 @@ export class Translator implements Answer {
     this.ipaHi = hi;
     this.ipaLo = lo;
     this.pageBits = stage2.pageBits;
+    this.attributes = stage2.attributes;
     return undefined;
   }
 
@@ -204,6 +209,7 @@ export class Translator implements Answer {
     this.paLo = this.#lo;
     this.ipaHi = -1;
     this.pageBits = 0;
+    this.attributes = 0;
     return undefined;
   }
 
