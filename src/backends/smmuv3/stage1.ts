@@ -12,7 +12,7 @@ import { NestedPath } from "./nested.ts";
 import { stage1PermissionIndex, WRITE } from "./permissions.ts";
 import type { Stage2, Stage2Config } from "./stage2.ts";
 import type { TableFormat } from "./table-format.ts";
-import { type Tlb, TlbFill, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
+import { type Tlb, TlbFill } from "./tlb.ts";
 import { TableWalk, WALK, type WalkResult } from "./walk.ts";
 
 const AF = 1 << S1_LEAF.AF.lsb;
@@ -170,7 +170,6 @@ export class Stage1 {
 
   #rememberTable(context: ContextConfig, hi: number, lo: number): void {
     const fill = this.#fill;
-    fill.invalidateBits = WALK_CACHE_UNIT_BITS;
     fill.attributes = 0;
     fill.isGlobal = !context.hasTwoHalves; // nG is the leaf's: a table belongs to its ASID
     this.#tables.fill(hi, lo, context.tag, context.key, fill);

@@ -12,7 +12,7 @@ import type { PhysicalMemory } from "./memory.ts";
 import { isStage2Device, PERMISSION, stage2PermissionIndex, stage2PermissionTable, WRITE } from "./permissions.ts";
 import { type DecodedSTE, translatesStage1 } from "./ste.ts";
 import { stage2Format, type TableFormat } from "./table-format.ts";
-import { type Tlb, TlbFill, tlbTag, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
+import { type Tlb, TlbFill, tlbTag } from "./tlb.ts";
 import { TableWalk, WALK, type WalkResult } from "./walk.ts";
 
 /** Stage 2 of one STE, decoded once. */
@@ -164,7 +164,6 @@ export class Stage2 {
 
   #rememberTable(config: Stage2Config, hi: number, lo: number): void {
     const fill = this.#fill;
-    fill.invalidateBits = WALK_CACHE_UNIT_BITS;
     fill.isGlobal = true;
     fill.attributes = 0;
     this.#tables.fill(hi, lo, config.tag, 0, fill);

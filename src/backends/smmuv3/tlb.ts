@@ -1,5 +1,5 @@
 // A direct-mapped cache of translations, or of the tables that hold their leaves, in one typed array.
-// A TLB's entry covers one 4 KiB piece of a page or block, a walk cache's entry the 2 MiB below one leaf table, so that one
+// A TLB's entry covers one 4 KiB piece of a page or block, a walk cache's entry 2 MiB below one leaf table, so that one
 // probe finds any size; the size of what it came from is kept, because invalidation by address kills all of that.
 // Tags: an address[55:12], VMID and ASID, and a small key (StreamWorld, whether stage 2 took part).
 // Source: IHI 0070G.b §3.17 (tagging).
@@ -8,10 +8,10 @@ import { assert } from "../../spec/assert.ts";
 
 /** What to remember. One object, filled anew each time: the hot path allocates nothing. */
 export class TlbFill {
-  /** Translated address of the piece, or physical address of the leaf table. */
+  /** Translated address of the piece, or physical address of 4 KiB of the leaf table. */
   paHi = 0;
   paLo = 0;
-  /** Stage 2 input of the piece, -1 when stage 2 took no part; or the leaf table's address as its parent holds it. */
+  /** Stage 2 input of the piece, -1 when stage 2 took no part; or those 4 KiB of the leaf table as its parent counts. */
   ipaHi = -1;
   ipaLo = 0;
   /** Six PERMISSION bits; in a walk cache TABLE_LIMIT bits. */

@@ -38,8 +38,8 @@ export interface DescriptorPath {
 export const TABLE_LIMIT = { NO_UNPRIVILEGED: 1, NO_WRITE: 2, PXN: 4, UXN: 8 } as const;
 
 const AF_LO = 1 << S1_TABLE.AF.lsb;
-/** Walk caches keep 4 KiB tables only: they lie within one page of any stage 2. */
-const CACHED_PAGE_BITS = 12;
+/** Walk caches keep leaf tables as pieces of 4 KiB: a piece lies within one page of any stage 2. */
+const PIECE_OFFSET = 0xff8;
 const NO_WINDOW: MemoryWindow = { words: new Int32Array(2), hi: 0, lo: 0, bytes: 0 };
 
 /** Walks tables; the results are fields, valid until the next walk. */
@@ -152,31 +152,31 @@ export class TableWalk {
     this.hi = upper;
     this.outHi = outHi;
     this.outLo = (word & -0x1000) | (inLo & 0xfff);
-    this.leafBits = CACHED_PAGE_BITS;
+    this.leafBits = format.pageBits;
     return true;
   }
 
-  /** Reads the leaf from the table in `slot` of a walk cache: what run() comes to below that table. */
+  /** Reads the leaf from the piece of a table in `slot` of a walk cache: what run() comes to below that table. */
   runCached(format: TableFormat, tables: Tlb, slot: number, inHi: number, inLo: number): WalkResult {
-    const offset = (inLo >>> (CACHED_PAGE_BITS - 3)) & 0xff8;
+    const offset = (inLo >>> (format.pageBits - 3)) & PIECE_OFFSET;
     this.tableLimits = tables.permissions(slot);
     this.#bigEndian = format.bigEndian;
     this.#descriptorHi = tables.ipaHi(slot);
     this.#descriptorLo = tables.ipaLo(slot) | offset;
     const found = this.#read(tables.paHi(slot), tables.paLo(slot) | offset);
     if (found !== WALK.OK) return found;
-    return (this.lo & 3) === 3 ? this.#takeLeaf(format, inHi, inLo, CACHED_PAGE_BITS) : WALK.TRANSLATION;
+    return (this.lo & 3) === 3 ? this.#takeLeaf(format, inHi, inLo, format.pageBits) : WALK.TRANSLATION;
   }
 
-  /** Describes the table that held the last leaf. @returns false when a walk cache cannot use it */
+  /** Describes the piece of the table that held the last leaf. @returns false when a walk cache cannot use it */
   leafTable(format: TableFormat, fill: TlbFill): boolean {
-    if (this.leafBits !== CACHED_PAGE_BITS || format.pageBits !== CACHED_PAGE_BITS || format.startLevel === 3)
-      return false;
+    if (this.leafBits !== format.pageBits || format.startLevel === 3) return false;
     fill.paHi = this.#paHi;
     fill.paLo = this.#paLo & -0x1000;
     fill.ipaHi = this.#descriptorHi;
     fill.ipaLo = this.#descriptorLo & -0x1000;
     fill.permissions = this.tableLimits;
+    fill.invalidateBits = 2 * format.pageBits - 3; // what lies below the whole table
     return true;
   }
 
