@@ -45,7 +45,7 @@ export class Stage1 {
   readonly #fill = new TlbFill();
   readonly #stage2: Stage2;
   readonly #path: NestedPath;
-  readonly #walk: TableWalk;
+  readonly walk: TableWalk;
 
   /** @param tables  the walk cache: leaf tables by address[55:21] */
   constructor(parts: { memory: PhysicalMemory; counters: SmmuCounters; tlb: Tlb; tables: Tlb; stage2: Stage2 }) {
@@ -54,7 +54,7 @@ export class Stage1 {
     this.#tables = parts.tables;
     this.#stage2 = stage2;
     this.#path = new NestedPath(stage2);
-    this.#walk = new TableWalk(memory, counters, this.#path);
+    this.walk = new TableWalk(memory, counters, this.#path);
   }
 
   /**
@@ -101,7 +101,7 @@ export class Stage1 {
     }
     const fault = this.#byWalk(context, half.format, inHi, inLo, need) ?? this.#finish(nested, need);
     if (fault !== undefined) return fault;
-    if (this.#tables.entries > 0 && this.#walk.leafTable(half.format, this.#fill))
+    if (this.#tables.entries > 0 && this.walk.leafTable(half.format, this.#fill))
       this.#rememberTable(context, upper, lo);
     this.#remember(context, upper, lo);
     return undefined;
@@ -109,13 +109,13 @@ export class Stage1 {
 
   /** By the leaf table of the walk cache; false: whatever is in the way, a whole walk says it exactly. */
   #byTable(context: ContextConfig, format: TableFormat, slot: number, hi: number, lo: number, need: number): boolean {
-    const found = this.#walk.runCached(format, this.#tables, slot, hi, lo);
+    const found = this.walk.runCached(format, this.#tables, slot, hi, lo);
     return found === WALK.OK && this.#settle(context, need) === undefined;
   }
 
   #byWalk(context: ContextConfig, format: TableFormat, hi: number, lo: number, need: number): StageFault | undefined {
     for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
-      const found = this.#walk.run(format, hi, lo);
+      const found = this.walk.run(format, hi, lo);
       if (found === WALK.CHANGED) continue;
       if (found !== WALK.OK) return this.#walkFault(found);
       const fault = this.#settle(context, need);
@@ -126,7 +126,7 @@ export class Stage1 {
 
   /** Judges the leaf, and updates its Access flag and dirty state where hardware does that. */
   #settle(context: ContextConfig, need: number): StageFault | "changed" | undefined {
-    const walk = this.#walk;
+    const walk = this.walk;
     const needsAF = (walk.lo & AF) === 0 && !(context.affd && !context.ha);
     if (needsAF && !context.ha) return ACCESS_FAULT;
     const isClean = context.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & AP2) !== 0;
@@ -146,7 +146,7 @@ export class Stage1 {
   }
 
   #finish(nested: Stage2Config | undefined, need: number): StageFault | undefined {
-    const { outHi, outLo } = this.#walk;
+    const { outHi, outLo } = this.walk;
     this.attributes = 0;
     if (nested === undefined) {
       this.paHi = outHi;
@@ -194,7 +194,7 @@ export class Stage1 {
     if (result === WALK.TRANSLATION) return OUT_OF_RANGE;
     if (result === WALK.ADDRESS_SIZE) return SIZE_FAULT;
     if (result === WALK.PATH && this.#path.fault !== undefined) return this.#path.fault;
-    return { type: "F_WALK_EABT", stage: 1, class: "TTD", fetchAddress: this.#walk.fetchAddress };
+    return { type: "F_WALK_EABT", stage: 1, class: "TTD", fetchAddress: this.walk.fetchAddress };
   }
 }
 

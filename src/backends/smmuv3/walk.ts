@@ -6,7 +6,7 @@
 import { S1_TABLE } from "../../spec/descriptor.ts";
 import { joinNumber } from "../../spec/u64.ts";
 import type { SmmuCounters } from "./counters.ts";
-import type { MemoryWindow, PhysicalMemory } from "./memory.ts";
+import { NO_WINDOW, type PhysicalMemory } from "./memory.ts";
 import type { TableFormat } from "./table-format.ts";
 import type { Tlb, TlbFill } from "./tlb.ts";
 
@@ -40,7 +40,6 @@ export const TABLE_LIMIT = { NO_UNPRIVILEGED: 1, NO_WRITE: 2, PXN: 4, UXN: 8 } a
 const AF_LO = 1 << S1_TABLE.AF.lsb;
 /** Walk caches keep leaf tables as pieces of 4 KiB: a piece lies within one page of any stage 2. */
 const PIECE_OFFSET = 0xff8;
-const NO_WINDOW: MemoryWindow = { words: new Int32Array(2), hi: 0, lo: 0, bytes: 0 };
 
 /** Walks tables; the results are fields, valid until the next walk. */
 export class TableWalk {
@@ -56,12 +55,13 @@ export class TableWalk {
   tableLimits = 0;
   /** Physical address of the access that was aborted. */
   fetchAddress = 0;
+  /** Where descriptors are read without asking the memory map; the last stretch that held one. */
+  window = NO_WINDOW;
   #descriptorHi = 0;
   #descriptorLo = 0;
   #paHi = 0;
   #paLo = 0;
   #bigEndian = false;
-  #window = NO_WINDOW;
 
   readonly #memory: PhysicalMemory;
   readonly #counters: SmmuCounters;
@@ -123,7 +123,7 @@ export class TableWalk {
    * @returns false when it met anything else, with nothing counted or changed: run() starts over
    */
   #runPlain(format: TableFormat, inHi: number, inLo: number): boolean {
-    const { words, hi: windowHi, lo: windowLo, bytes } = this.#window;
+    const { words, hi: windowHi, lo: windowLo, bytes } = this.window;
     const limit = format.outputBits - 32;
     let hi = format.baseHi;
     let lo = format.baseLo;
@@ -225,7 +225,7 @@ export class TableWalk {
     this.#paHi = paHi;
     this.#paLo = paLo;
     this.#counters.transTableWalkAccess += 1;
-    const window = this.#window;
+    const window = this.window;
     const offset = (paLo - window.lo) >>> 0;
     if (paHi !== window.hi || offset >= window.bytes) return this.#readOutside(paHi, paLo);
     const lo = window.words[offset >>> 2]!;
@@ -245,7 +245,7 @@ export class TableWalk {
     }
     this.lo = this.#bigEndian ? byteSwap(memory.hi) : memory.lo | 0;
     this.hi = this.#bigEndian ? byteSwap(memory.lo) : memory.hi | 0;
-    this.#window = memory.window?.(pa) ?? this.#window;
+    this.window = memory.window?.(pa) ?? this.window;
     return WALK.OK;
   }
 
