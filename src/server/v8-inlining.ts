@@ -6,7 +6,7 @@ import { setFlagsFromString } from "node:v8";
 
 export const INLINING_FLAGS = [
   "--max-inlined-bytecode-size=2000",
-  "--max-inlined-bytecode-size-cumulative=4000",
+  "--max-inlined-bytecode-size-cumulative=8000",
 ] as const;
 
 export function raiseInliningLimits(): void {

@@ -148,8 +148,6 @@ export class NestedWalk {
     const leafLo = window.words[offset >>> 2]!;
     const leafHi = window.words[(offset >>> 2) + 1]!;
     const ipaHi = leafHi & 0xffff;
-    if (this.#hasTlb2 && this.#isInTlb2(ipaHi, leafLo & -0x1000))
-      return this.#finish(hi, lo, need, leafLo, leafHi, limits, 1);
     if ((leafLo & PAGE) !== PAGE || ipaHi >>> this.#outputShift !== 0) return false;
     if ((leafHi & this.#dbm) !== 0 && (leafLo & READ_ONLY) !== 0) return false;
     const granted = this.#granted[((leafLo >>> 6) & 3) | ((leafHi >>> 19) & 0xc) | (limits << 4)]!;
@@ -160,7 +158,10 @@ export class NestedWalk {
       ((words2[slot2 + LO]! & ~GLOBAL) ^ ((leafLo & (-1 << TABLE_SPAN_BITS)) | VALID)) |
       (words2[slot2 + HI]! ^ ipaHi) |
       (words2[slot2 + TAG]! ^ this.#tag2);
-    if (isOther2 !== 0) return this.#finish(hi, lo, need, leafLo, leafHi, limits, 1);
+    // with a TLB for stage 2 there is more to look up and to keep
+    if (isOther2 !== 0 || this.#hasTlb2) {
+      return this.#finish(hi, lo, need, leafLo, leafHi, limits, 1);
+    }
     if ((granted & need) === 0 || ipaHi >>> this.#inputShift2 !== 0) return false;
     const window2 = this.#walk2.window;
     const offset2 = ((words2[slot2 + PA_LO]! | ((leafLo >>> 9) & 0xff8)) - window2.lo) >>> 0;
@@ -180,18 +181,8 @@ export class NestedWalk {
     answer.ipaLo = (leafLo & -0x1000) | (lo & 0xfff);
     answer.pageBits = 12;
     answer.attributes = 0;
-    if (this.#hasTlb2) {
-      this.#paHi = paHi;
-      this.#paLo = leafLo2;
-      this.#permissions = permissions;
-      this.#remember2(ipaHi, leafLo, leafLo2);
-    }
     if (this.#hasTlb) this.#remember(hi, lo, granted & permissions, (leafLo & NG) === 0);
     return true;
-  }
-
-  #isInTlb2(hi: number, lo: number): boolean {
-    return this.#parts.stage2Tlb.find(hi, lo, this.#tag2, 0) >= 0;
   }
 
   /** From the leaf of stage 1 to the answer. */
@@ -293,31 +284,15 @@ export class NestedWalk {
       }
     }
     if (!isKnown) {
-      const start = this.#startLevel2;
-      const { hi: windowHi, lo: windowLo, bytes } = window;
-      if (start === 0) {
-        const offset = (tableLo - windowLo + ((hi >>> 4) & 0xff8)) >>> 0;
-        if (tableHi !== windowHi || offset >= bytes) return false;
+      for (let level = this.#startLevel2; level < 3; level++) {
+        const index = level === 2 ? lo >>> 21 : level === 1 ? (hi << 2) | (lo >>> 30) : hi >>> 7;
+        const offset = (tableLo - window.lo + ((index & 0x1ff) << 3)) >>> 0;
+        if (tableHi !== window.hi || offset >= window.bytes) return false;
         const word = memory[offset >>> 2]!;
         tableHi = memory[(offset >>> 2) + 1]! & 0xffff;
-        if ((word & 3) !== 3) return false;
+        if ((word & 3) !== 3 || tableHi >>> this.#outputShift2 !== 0) return false;
         tableLo = word & -0x1000;
       }
-      if (start <= 1) {
-        const offset = (tableLo - windowLo + (((hi << 5) | (lo >>> 27)) & 0xff8)) >>> 0;
-        if (tableHi !== windowHi || offset >= bytes) return false;
-        const word = memory[offset >>> 2]!;
-        tableHi = memory[(offset >>> 2) + 1]! & 0xffff;
-        if ((word & 3) !== 3) return false;
-        tableLo = word & -0x1000;
-      }
-      const offset = (tableLo - windowLo + ((lo >>> 18) & 0xff8)) >>> 0;
-      if (tableHi !== windowHi || offset >= bytes) return false;
-      const word = memory[offset >>> 2]!;
-      tableHi = memory[(offset >>> 2) + 1]! & 0xffff;
-      if ((word & 3) !== 3) return false;
-      tableLo = word & -0x1000;
-      if (tableHi !== windowHi || windowHi >>> this.#outputShift2 !== 0) return false;
     }
     const offset = (tableLo - window.lo + ((lo >>> 9) & 0xff8)) >>> 0;
     if (tableHi !== window.hi || offset >= window.bytes) return false;
