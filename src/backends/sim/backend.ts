@@ -15,6 +15,7 @@ import type {
   PlainStage,
 } from "../backend.ts";
 import type { BackendCounters, DeviceCounters } from "../counters.ts";
+import type { ExplainRequest, Explanation } from "../explanation.ts";
 import type { FaultNotice, Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
@@ -34,6 +35,7 @@ import { decodeSTE } from "../smmuv3/ste.ts";
 import type { VSTE } from "../vste.ts";
 import { DmaMaster } from "./dma-master.ts";
 import { EventQueueDriver } from "./eventq-driver.ts";
+import { guestView, hostView } from "./explanation.ts";
 import { FileWindows } from "./file-windows.ts";
 import { FrameShare, Frames } from "./frames.ts";
 import { type SimulatedConfig, SimulatedInventory } from "./inventory.ts";
@@ -211,6 +213,16 @@ class SimulatedBackend implements Backend, SimulatorControl {
         await turns.spend(slice.length * UNITS_PER_COMMAND);
       }
     }
+  }
+
+  explain(request: ExplainRequest): Explanation {
+    const { access, iova, privileged, substreamID } = request;
+    const device = this.#device(request.device);
+    const transaction = { streamID: device.streamIDs[request.streamIndex]!, iova, access, privileged };
+    const walk = this.#smmu(device.iommu).driver.smmu.explain(
+      substreamID === undefined ? transaction : { ...transaction, substreamID },
+    );
+    return request.showsHost ? hostView(walk) : guestView(walk);
   }
 
   onFault(listener: (notice: FaultNotice) => void): void {
