@@ -4,6 +4,7 @@
 // A verdict is all the model tells: result, address, page, IPA, fault, and the raw records. It has no memory attributes.
 // Stage 1 tables are one page: T0SZ 43 starts at level 3 (IHI 0070 §5.4, STT). IPA = PA - 0x3000_0000 for guest pages.
 
+import { MemoryMap } from "../../src/backends/smmuv3/memory.ts";
 import type { Access, IdRegisters, Outcome } from "../../src/backends/smmuv3/smmu.ts";
 import { CMDS, IDS, Machine, STREAM_TABLE } from "./smmuv3-machine.ts";
 import { at, contextDescriptor, LEAF, OPEN, S2_OPEN } from "./smmuv3-tables.ts";
@@ -78,8 +79,24 @@ interface Leaf {
   readonly value: bigint;
 }
 
+/** Memory whose reads of one entry are 8 reads of a doubleword each, with something happening before any of them. */
+class TornMemory extends MemoryMap {
+  torn = -1;
+  beforeRead: (index: number) => void = () => {};
+
+  override readBytes(pa: number, into: Uint8Array): boolean {
+    if (pa !== this.torn || into.length !== 64) return super.readBytes(pa, into);
+    for (let index = 0; index < 8; index += 1) {
+      this.beforeRead(index);
+      if (!super.readBytes(pa + 8 * index, into.subarray(8 * index, 8 * index + 8))) return false;
+    }
+    return true;
+  }
+}
+
 export class EntryWorld {
   readonly machine: Machine;
+  readonly #memory = new TornMemory();
   /** A CD at a physical address. */
   readonly hostContext: number;
   /** IPAs of CD tables of four: two linear ones, and the first level of one whose leaf has 64 KiB. */
@@ -92,7 +109,7 @@ export class EntryWorld {
   readonly #leaves: Leaf[] = [];
 
   constructor(ids: Partial<IdRegisters> = {}, options: { mergesEvents?: boolean } = {}) {
-    this.machine = new Machine({ ids: { ...IDS, ...ids }, ...options });
+    this.machine = new Machine({ ids: { ...IDS, ...ids }, memory: this.#memory, ...options });
     const { machine } = this;
     this.stage2Root = machine.allocate();
     this.#mapStage2(0, 0x5200_0000);
@@ -119,28 +136,39 @@ export class EntryWorld {
     for (const { address, value } of this.#leaves) this.machine.poke(address, value ^ move);
   }
 
-  /** One doubleword of the STE. */
-  store(index: number, value: bigint): void {
-    this.machine.poke(STE_ADDRESS + 8 * index, value);
+  /** The entry at `address`. */
+  read(address: number): readonly bigint[] {
+    return Array.from({ length: 8 }, (_, index) => this.machine.peek(address + 8 * index));
   }
 
-  /** The host's CD. */
-  writeHostContext(cd: readonly bigint[]): void {
-    cd.forEach((value, index) => {
-      this.machine.poke(this.hostContext + 8 * index, value);
+  /** An STE or a CD, as it is written at leisure. */
+  write(address: number, entry: readonly bigint[]): void {
+    entry.forEach((value, index) => {
+      this.machine.poke(address + 8 * index, value);
     });
+  }
+
+  /** A verdict while fetches of the entry at `address` are torn: `beforeRead` comes before each of their 8 reads. */
+  tornVerdict(probe: Probe, address: number, beforeRead: (index: number) => void): string {
+    this.#memory.torn = address;
+    this.#memory.beforeRead = beforeRead;
+    const verdict = this.verdict(probe);
+    this.#memory.torn = -1;
+    return verdict;
   }
 
   /** The whole STE, and nothing of an older one cached. */
   install(ste: readonly bigint[]): void {
-    ste.forEach((value, index) => {
-      this.store(index, value);
-    });
-    this.forgetConfiguration();
+    this.write(STE_ADDRESS, ste);
+    this.forgetSTE();
   }
 
-  forgetConfiguration(): void {
+  forgetSTE(): void {
     this.#command(CMDS.cfgiSTE(STREAM), CMDS.sync());
+  }
+
+  forgetCD(): void {
+    this.#command(CMDS.cfgiCD(STREAM, 0), CMDS.sync());
   }
 
   forgetTranslations(): void {
@@ -249,9 +277,4 @@ function told(outcome: Outcome): string {
   const { fault } = outcome;
   if (fault === undefined) return outcome.kind;
   return [outcome.kind, ...Object.entries(fault).map(([name, value]) => `${name}=${value}`)].join(" ");
-}
-
-/** What a walker may see where the plan says V=0: C_BAD_STE (number 4) for every transaction. */
-export function isBadSTE(verdict: string): boolean {
-  return verdict.includes("type=C_BAD_STE");
 }

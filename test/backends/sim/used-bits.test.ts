@@ -129,7 +129,7 @@ describe("the bits of an STE that the model reads", () => {
 describe("the bits of a CD that the model reads", () => {
   const world = new EntryWorld(RICH);
   const HOST = defaultDomainSTE(world.hostContext, featuresOf(RICH));
-  const CONTEXT = Array.from({ length: 8 }, (_, index) => world.machine.peek(world.hostContext + 8 * index));
+  const CONTEXT = world.read(world.hostContext);
   // V 31, EPD0 14, EPD1 30, TG1 [23:22], T1SZ [21:16], S 44, A 46; TTB0 in dword 1, TTB1 in dword 2.
   const withHalf1 = CONTEXT.map((word, index) => (index === 0 ? (word & ~at(1, 30)) | at(43, 16) | at(2, 22) : word));
   const withoutHalf0 = or(CONTEXT, at(1, 14));
@@ -137,12 +137,12 @@ describe("the bits of a CD that the model reads", () => {
   const setting: Setting = {
     world,
     install: (cd) => {
-      world.writeHostContext(cd);
+      world.write(world.hostContext, cd);
       world.install(HOST);
     },
     change: (cd) => {
-      world.writeHostContext(cd);
-      world.forgetConfiguration();
+      world.write(world.hostContext, cd);
+      world.forgetCD();
     },
   };
   test.each([
