@@ -184,7 +184,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
     const attachment = this.#attached.get(group);
     if (!attachment) return;
     const { part } = attachment;
-    this.#installOnGroup(group, () => defaultDomainSTE(part.driver.hostContext, part.driver.features));
+    this.#installOnGroup(group, (streamID) => hostSTE(part.driver, streamID));
     part.driver.issue(this.#devicesOf(group).flatMap((device) => endOfStalls(device, part.driver)));
     // Its records say its old name and are its old owner's: take them all off before both are gone.
     this.#smmu(part.iommu).events.drainAll();
@@ -360,20 +360,18 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   #installDefaultDomain(device: HostDevice): void {
     const { driver } = this.#smmu(device.iommu);
-    for (const streamID of device.streamIDs) {
-      driver.installSTE(streamID, defaultDomainSTE(driver.hostContext, driver.features));
-    }
+    for (const streamID of device.streamIDs) driver.installSTE(streamID, hostSTE(driver, streamID));
   }
 
   /** The same kind of STE on every stream of the group; those already written go back when a later one fails. */
-  #installOnGroup(group: GroupID, make: (device: HostDevice) => SteWords): void {
+  #installOnGroup(group: GroupID, make: (streamID: number) => SteWords): void {
     const done: (() => void)[] = [];
     try {
       for (const device of this.#devicesOf(group)) {
         const { driver } = this.#smmu(device.iommu);
         for (const streamID of device.streamIDs) {
           const before = driver.readSTE(streamID);
-          driver.installSTE(streamID, make(device));
+          driver.installSTE(streamID, make(streamID));
           done.push(() => driver.installSTE(streamID, before));
         }
       }
@@ -495,6 +493,11 @@ class SimulatedBackend implements Backend, SimulatorControl {
     assert(part !== undefined, `part ${handle.id} does not exist`);
     return part;
   }
+}
+
+/** The default domain's STE for one stream. */
+function hostSTE(driver: SmmuDriver, streamID: number): SteWords {
+  return defaultDomainSTE(driver.contextOf(streamID), driver.features);
 }
 
 /** Stalled transactions of a device that goes away end with an abort; where nothing stalls there is no such command. */
