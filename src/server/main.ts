@@ -12,6 +12,7 @@ import { type Config, loadConfig } from "./config.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { createLog, type Log } from "./log.ts";
 import { repairLines } from "./store/repair-lines.ts";
+import { raiseInliningLimits } from "./v8-inlining.ts";
 
 /** EX_SOFTWARE of sysexits(3): a bug. */
 const EXIT_BUG = 70;
@@ -50,6 +51,7 @@ async function main(): Promise<void> {
   const log = createLog(loaded.config.log);
   dieOfBugs(log);
   for (const { source, message } of loaded.warnings) log.warn({ source }, `${source} ${message}`);
+  raiseInliningLimits();
   try {
     const daemon = await startDaemon(loaded.config, log, version, (error) => {
       log.fatal(

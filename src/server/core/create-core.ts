@@ -11,6 +11,7 @@ import type { CapabilityQueries, Core, SessionVerbs } from "./core.ts";
 import { newDevice } from "./device.ts";
 import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
+import { Explainer } from "./explainer.ts";
 import { FaultRouter } from "./fault-router.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
@@ -54,6 +55,7 @@ export function createCore(options: CoreOptions): Core {
     virtualIommus,
     stages: arbiter,
     faults,
+    explanations: new Explainer({ backend, registry, sessions, mayShowHost: simulator !== undefined }),
     devices: {
       list: () => registry.devices().map((device) => arbiter.view(device.host.id)),
       get: (device) => arbiter.view(device),
