@@ -38,7 +38,6 @@ async function start(on: TestHost): Promise<void> {
   await host.core.addressSpaces.map(vmm.session, {
     addressSpace: vmm.addressSpace,
     sources: [vmm.file.path],
-    callerUid: undefined,
     mappings: [mapping],
   });
 }
