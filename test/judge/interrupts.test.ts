@@ -81,8 +81,8 @@ describe("CMD_SYNC, CS=0b01: the MSI (§4.7.3)", () => {
 
   test("bits above the OAS of 44 do not reach the bus", () => {
     const judge = withMsi();
-    judge.command(0xdead_beef_0000_1046n, 0x00f0_1000_0000_0000n | BigInt(TARGET));
-    expect(judge.get(TARGET)).toBe(0x1111_1111_dead_beefn);
+    judge.command(0xdead_beef_0000_1046n, 0x00f0_1000_0000_0000n | BigInt(TARGET + 4));
+    expect(judge.get(TARGET)).toBe(0xdead_beef_2222_2222n);
   });
 
   test("bits [127:120] and [65:64] are no part of the address", () => {

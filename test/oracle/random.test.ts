@@ -77,7 +77,7 @@ describe("the engine and the explanation agree", () => {
     const lines = [...tally].sort(([a], [b]) => a.localeCompare(b)).map(([what, times]) => `${times}\t${what}`);
     process.stdout.write(`what ${CASES} cases reached:\n${lines.join("\n")}\n`);
     for (const what of ENDS) expect(tally.get(what) ?? 0, what).toBeGreaterThanOrEqual(CASES / 2000);
-    for (const what of TRAITS) expect(tally.get(what) ?? 0, what).toBeGreaterThanOrEqual(CASES / 50);
+    for (const what of TRAITS) expect(tally.get(what) ?? 0, what).toBeGreaterThanOrEqual(CASES / 100);
   });
 
   test.each([

@@ -48,10 +48,10 @@ export class MsiWriter {
     if (address !== 0) this.write(address, read(source.data), source.error);
   }
 
-  /** @param address  truncated to the OAS: what a command holds may be wider (§3.4.3) */
+  /** @param address  within the OAS: whoever holds a wider one truncates it (§3.4.3) */
   write(address: number, data: number, error: Field): void {
     if (!this.#features.msi) return;
     const bytes = new Uint8Array(Uint32Array.of(data).buffer);
-    if (!this.#memory.writeBytes(address % pow2(this.#features.oasBits), bytes)) this.#errors.raise(error);
+    if (!this.#memory.writeBytes(address, bytes)) this.#errors.raise(error);
   }
 }

@@ -30,9 +30,14 @@ test("four bytes are written and not one more", () => {
   expect(read(RAM)).toBe(0xcafe_f00d_1111_1111n);
 });
 
-test("an address wider than the OAS is truncated to it", () => {
+test("an ADDR wider than the OAS is truncated to it", () => {
   const { msi, read } = writer(WITH_MSI);
-  msi.write(2 ** 50 + RAM, 0x77, GERROR.MSI_CMDQ_ABT_ERR);
+  const registers = new Map([
+    [0xb0, RAM],
+    [0xb4, 0x4_0000], // address[50], OAS 48
+    [0xb8, 0x77],
+  ]);
+  msi.signal(MSI_SOURCE.eventQueue, (offset) => registers.get(offset) ?? 0);
   expect(read(RAM)).toBe(0x77n);
 });
 
