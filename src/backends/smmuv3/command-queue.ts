@@ -19,6 +19,7 @@ import { CERROR, STALL_MODEL, SYNC_CS } from "../../spec/encodings.ts";
 import { type Field, get, getAddress } from "../../spec/layout.ts";
 import { GERROR } from "../../spec/registers.ts";
 import { alignDown, pow2 } from "../../spec/u64.ts";
+import type { AtsCommands } from "./ats-commands.ts";
 import type { ConfigCache } from "./config-cache.ts";
 import type { SmmuCounters } from "./counters.ts";
 import type { GlobalErrors } from "./gerror.ts";
@@ -32,6 +33,7 @@ import type { TlbInvalidator, TlbiRange } from "./tlb-invalidate.ts";
 export interface CommandEffects {
   readonly cache: ConfigCache;
   readonly tlb: TlbInvalidator;
+  readonly ats: AtsCommands;
   /** CMD_RESUME; an unknown STAG has no effect. */
   resume(streamID: number, stag: number, action: ResumeAction): void;
   /** CMD_STALL_TERM. */
@@ -128,9 +130,9 @@ export class CommandQueue {
       case COMMAND.CMD_CFGI_VMS_PIDM:
         return legalIf(this.#features.mpam); // no PARTID map is cached
       case COMMAND.CMD_ATC_INV:
-        return legalIf(this.#features.ats); // no device caches translations
+        return this.#effects.ats.invalidate(this.#words);
       case COMMAND.CMD_PRI_RESP:
-        return legalIf(this.#features.pri); // no device made a page request
+        return this.#effects.ats.respond(this.#words);
       case COMMAND.CMD_RESUME:
       case COMMAND.CMD_STALL_TERM:
         return this.#answerStall(opcode);
@@ -229,10 +231,12 @@ export class CommandQueue {
     return CERROR.NONE;
   }
 
-  /** Everything before it is already complete: commands run in order, to the end. Source: §4.7.3. */
+  /** Everything before it is already complete, or a device did not answer: commands run in order. Source: §4.7.3. */
   #sync(): number {
     const signal = this.#field(CMD_SYNC.CS);
     if (signal > SYNC_CS.SEV) return CERROR.ILL;
+    const error = this.#effects.ats.sync();
+    if (error !== CERROR.NONE) return error;
     const address = getAddress(this.#words, 0, CMD_SYNC.MSIAddress, 2) % pow2(this.#features.oasBits);
     if (signal === SYNC_CS.IRQ && this.#features.msi && address !== 0) {
       const data = new Uint8Array(Uint32Array.of(this.#field(CMD_SYNC.MSIData)).buffer);

@@ -4,12 +4,18 @@
 // Source: IHI 0070G.b §6.1, §6.3; update and acknowledge pairs §6.2.1.
 
 import { type Field, set } from "../../spec/layout.ts";
-import { CR0, CR2, GBPA, IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
+import { CR0, CR2, GBPA, IRQ_CTRL, PRIQ_IRQ_CFG2, REGISTER } from "../../spec/registers.ts";
 import { and32, lo32 } from "../../spec/u64.ts";
 import type { Features, IdRegisters } from "./id-registers.ts";
 
 /** What holds a register still while it is in use. */
-export type Lock = "smmuEnabled" | "commandQueueEnabled" | "eventQueueEnabled" | "gbpa";
+export type Lock =
+  | "smmuEnabled"
+  | "commandQueueEnabled"
+  | "eventQueueEnabled"
+  | "priQueueEnabled"
+  | "priInterruptEnabled"
+  | "gbpa";
 
 interface Rule {
   readonly mask: number;
@@ -70,6 +76,7 @@ function rules(features: Features): ReadonlyMap<number, Rule> {
   if (features.vmw) cr0.push(CR0.VMW);
   const cr2 = [CR2.RECINVSID, CR2.PTM];
   if (features.hyp) cr2.push(CR2.E2H);
+  if (features.atsRecErr) cr2.push(CR2.REC_CFG_ATS);
   const irqCtrl = [IRQ_CTRL.GERROR_IRQEN, IRQ_CTRL.EVENTQ_IRQEN];
   if (features.pri) irqCtrl.push(IRQ_CTRL.PRIQ_IRQEN);
   const smmuEnabled = { mask: ALL, lock: "smmuEnabled" } as const;
@@ -94,7 +101,26 @@ function rules(features: Features): ReadonlyMap<number, Rule> {
     [REGISTER.EVENTQ_IRQ_CFG0 + 4, { mask: ALL }],
     [REGISTER.EVENTQ_IRQ_CFG1, { mask: ALL }],
     [REGISTER.EVENTQ_IRQ_CFG2, { mask: ALL }],
+    ...(features.pri ? priRules(features) : []),
   ]);
+}
+
+/** PRIQ_BASE is guarded by PRIQEN, the MSI's registers by PRIQ_IRQEN. Source: §6.3.33 to §6.3.36. */
+function priRules(features: Features): readonly (readonly [number, Rule])[] {
+  const queue = { lock: "priQueueEnabled" } as const;
+  const interrupt = { mask: ALL, lock: "priInterruptEnabled" } as const;
+  const base: readonly (readonly [number, Rule])[] = [
+    [REGISTER.PRIQ_BASE, { ...queue, mask: ALL }],
+    [REGISTER.PRIQ_BASE + 4, { ...queue, mask: BASE_HIGH }],
+  ];
+  if (!features.msi) return base;
+  return [
+    ...base,
+    [REGISTER.PRIQ_IRQ_CFG0, { ...interrupt, mask: 0xffff_fffc }],
+    [REGISTER.PRIQ_IRQ_CFG0 + 4, { ...interrupt, mask: 0x00ff_ffff }],
+    [REGISTER.PRIQ_IRQ_CFG1, interrupt],
+    [REGISTER.PRIQ_IRQ_CFG2, { ...interrupt, mask: maskOf(Object.values(PRIQ_IRQ_CFG2)) }],
+  ];
 }
 
 /** The bits of fields, all ones or with the given values. */
