@@ -15,7 +15,8 @@ import { ContextTableReader } from "./context-table.ts";
 import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCounters } from "./counters.ts";
 import { EventQueue } from "./event-queue.ts";
 import { encodeEvent } from "./event-record.ts";
-import { type Explanation, explain } from "./explain.ts";
+import { type ExplainRequest, type Explanation, explain } from "./explain.ts";
+import { explainTranslated, explainTranslationRequest, type ResponseExplanation } from "./explain-ats.ts";
 import type { Fault } from "./fault.ts";
 import { GlobalErrors } from "./gerror.ts";
 import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
@@ -38,6 +39,7 @@ import type { TranslationRequest, TranslationResponse } from "./translation-requ
 export type { AtcInvalidation, AtcPort, PageResponse, PageResponseCode } from "./atc-port.ts";
 export type { SmmuCounters, StreamCounters } from "./counters.ts";
 export type { Explanation } from "./explain.ts";
+export type { ResponseExplanation } from "./explain-ats.ts";
 export type { Fault, FaultClass } from "./fault.ts";
 export type { IdRegisters } from "./id-registers.ts";
 export type { PageRequestOutcome } from "./page-requests.ts";
@@ -179,9 +181,19 @@ export class Smmu {
 
   /** Why `translate` would do what it would do, step by step and from cold caches; changes and records nothing. */
   explain(transaction: Transaction): Explanation {
+    const request = { ...this.#setting(), transaction };
+    return transaction.translated === true ? explainTranslated(request) : explain(request);
+  }
+
+  /** Why `translationRequest` would answer what it would answer. */
+  explainTranslationRequest(request: TranslationRequest): ResponseExplanation {
+    return explainTranslationRequest(this.#setting(), request);
+  }
+
+  #setting(): Omit<ExplainRequest, "transaction"> {
     const registers = this.#registers;
     const memory = this.#memory;
-    return explain({
+    return {
       registers: {
         strtabBase: this.read64(REGISTER.STRTAB_BASE),
         strtabBaseCfg: registers.read(REGISTER.STRTAB_BASE_CFG),
@@ -191,8 +203,7 @@ export class Smmu {
       },
       id: this.#id,
       read64: (pa) => (memory.read64(Number(pa)) ? joinBigint(memory.hi, memory.lo) : undefined),
-      transaction,
-    });
+    };
   }
 
   /** An ATS Translation Request; its event, if any, is in the queue when this returns. */
