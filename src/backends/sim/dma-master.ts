@@ -13,7 +13,9 @@ import type {
   TranslationOutcome,
 } from "../simulator-control.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
-import type { Outcome, Smmu, Transaction } from "../smmuv3/smmu.ts";
+import type { Outcome, PageResponseCode, Smmu, Transaction } from "../smmuv3/smmu.ts";
+import type { Atc, AtcKey } from "./atc.ts";
+import type { Endpoints } from "./endpoints.ts";
 import type { EventQueueDriver } from "./eventq-driver.ts";
 import type { MsiDoorbell } from "./msi-doorbell.ts";
 import { EVENTS_MAX } from "./smmu-driver.ts";
@@ -29,6 +31,8 @@ export class DmaMaster {
   readonly #smmu: Smmu;
   readonly #memory: MemoryMap;
   readonly #events: EventQueueDriver;
+  readonly #endpoints: Endpoints;
+  readonly #makesPageRequests: boolean;
   readonly #streamIDs: readonly number[];
   readonly #isReset: () => boolean;
   #sinceTurn = 0;
@@ -39,6 +43,8 @@ export class DmaMaster {
     smmu: Smmu;
     memory: MemoryMap;
     events: EventQueueDriver;
+    endpoints: Endpoints;
+    makesPageRequests: boolean;
     streamIDs: readonly number[];
     /** The device was reset since: it issues nothing more. */
     isReset: () => boolean;
@@ -48,6 +54,8 @@ export class DmaMaster {
     this.#smmu = options.smmu;
     this.#memory = options.memory;
     this.#events = options.events;
+    this.#endpoints = options.endpoints;
+    this.#makesPageRequests = options.makesPageRequests;
     this.#streamIDs = options.streamIDs;
     this.#isReset = options.isReset;
   }
@@ -61,7 +69,7 @@ export class DmaMaster {
       if (this.#isReset()) return { end: "abort", bytesDone: done, data: data.subarray(0, done) };
       const at = access.iova + BigInt(done);
       const bytes = Math.min(total - done, BEAT_BYTES - Number(at % BigInt(BEAT_BYTES)));
-      const outcome = this.#smmu.translate(this.#transaction({ ...access, iova: at }, access.kind));
+      const outcome = await this.#issue(this.#transaction({ ...access, iova: at }, access.kind), access.kind);
       const end = this.#carryOut(outcome, access, data, done, bytes);
       if (end !== "ok") return { end, bytesDone: done, data: data.subarray(0, done) };
       done += bytes;
@@ -73,6 +81,63 @@ export class DmaMaster {
     await this.#turn();
     if (this.#isReset()) return describe({ kind: "abort", fault: undefined, recorded: false });
     return describe(this.#smmu.translate(this.#transaction(access, access.access)));
+  }
+
+  /** Untranslated, or by the ATC where ATS is enabled at the device. */
+  async #issue(tx: Transaction, kind: "read" | "write"): Promise<Outcome> {
+    const atc = this.#endpoints.find(tx.streamID);
+    if (atc === undefined || !atc.isEnabled) return this.#smmu.translate(tx);
+    const refused = this.#fill(atc, tx, kind);
+    if (refused === undefined) return this.#byAtc(atc, tx, kind);
+    if (refused !== "not-granted" || !this.#makesPageRequests) return refused === "not-granted" ? ABORTED : refused;
+    if ((await this.#requestPage(atc, tx, kind)) !== "success" || this.#isReset() || !atc.isEnabled) return ABORTED;
+    const again = this.#fill(atc, tx, kind);
+    if (again === undefined) return this.#byAtc(atc, tx, kind);
+    return again === "not-granted" ? ABORTED : again;
+  }
+
+  /** @returns undefined when the ATC has what the access needs */
+  #fill(atc: Atc, tx: Transaction, kind: "read" | "write"): Outcome | "not-granted" | undefined {
+    const key = keyOf(tx);
+    if (atc.find(key, kind) !== undefined) return undefined;
+    const pasid = tx.substreamID === undefined ? {} : { substreamID: tx.substreamID };
+    const { streamID, iova } = tx;
+    const noWrite = kind === "read";
+    const answer = this.#smmu.translationRequest({
+      streamID,
+      ...pasid,
+      iova,
+      noWrite,
+      execute: false,
+      privileged: key.privileged,
+    });
+    if (answer.kind !== "success") return { kind: "abort", fault: answer.fault, recorded: answer.recorded };
+    if (!answer[kind]) return "not-granted";
+    atc.remember(key, answer);
+    return undefined;
+  }
+
+  #byAtc(atc: Atc, tx: Transaction, kind: "read" | "write"): Outcome {
+    const translated = atc.find(keyOf(tx), kind);
+    if (translated === undefined) return ABORTED;
+    return this.#smmu.translate({ ...tx, iova: BigInt(translated), translated: true });
+  }
+
+  /** One page, a group of its own; the host answers on a later turn. */
+  async #requestPage(atc: Atc, tx: Transaction, kind: "read" | "write"): Promise<PageResponseCode> {
+    const group = atc.openGroup();
+    if (group === undefined) return "failure";
+    const pasid = tx.substreamID === undefined ? {} : { substreamID: tx.substreamID };
+    const rights = { read: kind === "read", write: kind === "write", execute: false, privileged: tx.privileged };
+    this.#smmu.pageRequest({
+      streamID: tx.streamID,
+      ...pasid,
+      address: tx.iova,
+      ...rights,
+      last: true,
+      prgIndex: group.prgIndex,
+    });
+    return await group.answered;
   }
 
   #transaction(access: SimulatedAccess, kind: "read" | "write" | "execute"): Transaction {
@@ -105,6 +170,14 @@ export class DmaMaster {
       await new Promise<void>((resolve) => setImmediate(resolve));
     }
   }
+}
+
+/** The device gave up: nothing went out, and the SMMU has nothing to say of it. */
+const ABORTED: Outcome = Object.freeze({ kind: "abort", fault: undefined, recorded: false });
+
+/** Without a PASID there is no privilege to ask for (IHI 0070G.b §13.7). */
+function keyOf({ substreamID, iova, privileged }: Transaction): AtcKey {
+  return { substreamID, iova, privileged: substreamID !== undefined && privileged };
 }
 
 function describe(outcome: Outcome): TranslationOutcome {
