@@ -43,8 +43,8 @@ export interface TranslatorParts {
   readonly caches: TranslationCaches;
 }
 
-/** A transaction without its address. */
-export type Request = Omit<Transaction, "iova">;
+/** An untranslated transaction without its address. */
+export type Request = Omit<Transaction, "iova" | "translated">;
 
 /** Where a transaction that succeeded leads, as halves; ipaHi is -1 when stage 2 took no part, pageBits 0 when bypassed. */
 export interface Answer {
