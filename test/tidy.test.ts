@@ -58,7 +58,7 @@ const CASTS = new Map([
 ]);
 
 const THROUGH: TestedThrough = [
-  [/^src\/backends\/smmuv3\/explain-ats\.ts$/, "test/oracle/random-ats.test.ts"],
+  [/^src\/backends\/smmuv3\/explain-(?:ats|translated)\.ts$/, "test/oracle/random-ats.test.ts"],
   [/^src\/backends\/smmuv3\/explain(?:\/|\.ts$)/, "test/oracle/golden.test.ts"],
   [/^src\/backends\/smmuv3\/(?:ats|ats-walk|translation-request)\.ts$/, "test/judge/ats-requests.test.ts"],
   [/^src\/backends\/smmuv3\/(?:ats-commands|atc-port)\.ts$/, "test/judge/atc-invalidation.test.ts"],

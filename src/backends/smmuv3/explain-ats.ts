@@ -1,4 +1,4 @@
-// ATS explained: a translation request as the ordinary accesses that it stands for, and a translated transaction step by step.
+// A translation request explained as the ordinary accesses that it stands for; explain-translated.ts has what follows it.
 // A second reading, apart from ats.ts: what an answer grants is found by trying a read, a write and a fetch, one by one, with
 // the slow walk of explain.ts; a write is tried with hardware's dirty state switched off where the device has no such intent.
 // Not covered: what explain.ts does not cover, and Source-CXL.
@@ -13,8 +13,8 @@ import { type Implementation, implementationOf } from "./explain/implementation.
 import { type Stage1Input, walkStage1 } from "./explain/stage1-walk.ts";
 import { stage2Of } from "./explain/stage2-walk.ts";
 import { illegalSte, lookupStreamEntry, type SteReader, streamWorldOf } from "./explain/stream-entry.ts";
-import { type ExplainedOutcome, fail, type MemoryWrite, type Step, Trace, Verdict } from "./explain/trace.ts";
-import { contextIndex, decide, type ExplainRequest, type Explanation, overridden } from "./explain.ts";
+import { fail, type MemoryWrite, type Step, Trace, Verdict } from "./explain/trace.ts";
+import { contextIndex, decide, type ExplainRequest, overridden } from "./explain.ts";
 import type { Fault, StageFault } from "./fault.ts";
 import type { TranslationRequest } from "./translation-request.ts";
 
@@ -52,7 +52,7 @@ interface Found {
   readonly privileged: boolean;
 }
 
-const TRANSLATION_FAULTS: readonly string[] = ["F_TRANSLATION", "F_ADDR_SIZE", "F_ACCESS", "F_PERMISSION"];
+export const TRANSLATION_FAULTS: readonly string[] = ["F_TRANSLATION", "F_ADDR_SIZE", "F_ACCESS", "F_PERMISSION"];
 
 /** Explains the answer to a translation request, from cold caches. Never throws for what memory holds. */
 export function explainTranslationRequest(setting: Setting, asked: TranslationRequest): ResponseExplanation {
@@ -104,7 +104,7 @@ function respond(
 }
 
 /** EATS as far as it counts. Source: §5.2. */
-function countingEats(setting: Setting, implementation: Implementation, ste: SteReader): bigint {
+export function countingEats(setting: Setting, implementation: Implementation, ste: SteReader): bigint {
   const isChecked = flag(setting.registers.cr0, CR0.ATSCHK) === 1;
   if (ste("Config") === 4n) return 0n;
   switch (ste("EATS")) {
@@ -119,7 +119,7 @@ function countingEats(setting: Setting, implementation: Implementation, ste: Ste
   }
 }
 
-function legalSte(setting: Setting, trace: Trace, implementation: Implementation, streamID: number): SteReader {
+export function legalSte(setting: Setting, trace: Trace, implementation: Implementation, streamID: number): SteReader {
   const ste = lookupStreamEntry(trace, implementation, setting.registers, streamID);
   const illegal = illegalSte(ste, implementation);
   if (illegal === undefined) return ste;
@@ -128,7 +128,7 @@ function legalSte(setting: Setting, trace: Trace, implementation: Implementation
 }
 
 /** Undefined: stage 1 takes no part. */
-function legalContext(
+export function legalContext(
   setting: Setting,
   trace: Trace,
   implementation: Implementation,
@@ -257,103 +257,11 @@ function failed(
   return { kind: "completer-abort", fault: { ...cause, ...whose(request), ...about }, recorded };
 }
 
-/** Explains a translated transaction. Source: §3.9.1.3. */
-export function explainTranslated(request: ExplainRequest): Explanation {
-  const trace = new Trace(request.read64);
-  const { transaction } = request;
-  const implementation = implementationOf(request.id);
-  const config: { ste?: SteReader } = {};
-  const pasid = implementation.idr3("PASIDTT") ? transaction.substreamID : undefined;
-  const plain = { iova: transaction.iova, access: transaction.access, privileged: transaction.privileged };
-  const data = plain.access === "write" ? plain.access : "read";
-  const input = pasid === undefined ? ({ ...plain, access: data, privileged: false } as const) : plain;
-  try {
-    const outcome = passTranslated(request, trace, implementation, { config, input, pasid });
-    return { steps: trace.steps, outcome, writes: trace.writes };
-  } catch (error) {
-    if (!(error instanceof Verdict) || !("fault" in error.end)) throw error;
-    const { fault: cause } = error.end;
-    const told = config.ste === undefined ? input : overridden(input, config.ste, implementation);
-    const isWalk = cause.stage !== undefined;
-    const about = isWalk
-      ? {
-          inputAddr: transaction.iova,
-          privileged: told.privileged,
-          instruction: told.access === "execute",
-          read: told.access !== "write",
-        }
-      : {};
-    const isForbidden = cause.type === "F_TRANSL_FORBIDDEN";
-    const fault: Fault = isForbidden
-      ? { ...cause, streamID: transaction.streamID, inputAddr: transaction.iova, read: transaction.access !== "write" }
-      : {
-          ...cause,
-          ...whose({
-            streamID: transaction.streamID,
-            ...sub(isWalk || implementation.idr3("PASIDTT") ? pasid : transaction.substreamID),
-          }),
-          ...about,
-        };
-    const isBypassed = cause.type === "F_ADDR_SIZE" && cause.stage === 1;
-    const byS2R = TRANSLATION_FAULTS.includes(cause.type) && !isBypassed;
-    const recorded =
-      isForbidden || (isWalk ? !byS2R || config.ste?.("S2R") === 1n : recordsConfiguration(request, implementation));
-    return { steps: trace.steps, outcome: { kind: "abort", fault, recorded }, writes: trace.writes };
-  }
-}
-
-function passTranslated(
-  request: ExplainRequest,
-  trace: Trace,
-  implementation: Implementation,
-  of: { readonly config: { ste?: SteReader }; readonly input: Stage1Input; readonly pasid: number | undefined },
-): ExplainedOutcome {
-  const { registers, transaction } = request;
-  if (implementation.idr0("ATS") === 0) return { kind: "abort", recorded: false };
-  const forbid = (why: string): never => {
-    decide(trace, "STE", `${why}: F_TRANSL_FORBIDDEN`, "§7.3.8");
-    return fail({ type: "F_TRANSL_FORBIDDEN" });
-  };
-  if (flag(registers.cr0, CR0.SMMUEN) === 0) forbid("the SMMU is disabled");
-  if (flag(registers.cr0, CR0.ATSCHK) === 0) return straight(transaction.iova, trace, implementation);
-  const ste = legalSte(request, trace, implementation, transaction.streamID);
-  of.config.ste = ste;
-  if (ste("Config") < 4n) return { kind: "abort", recorded: false };
-  const eats = countingEats(request, implementation, ste);
-  if (eats === 0n) forbid("EATS counts as 0 here");
-  if (ste("Config") >= 6n && ste("S2AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 2" };
-  if (implementation.idr3("PASIDTT")) {
-    if (of.pasid === undefined) contextIndex(undefined, trace, implementation, ste);
-    else legalContext(request, trace, implementation, ste, of.pasid);
-  }
-  if (eats === 3n) forbid("CR0.DPT_WALK_EN is 0");
-  if (eats === 1n) return straight(transaction.iova, trace, implementation);
-  if (transaction.iova >= pow2(implementation.ias)) {
-    decide(trace, "STE", `${hex(transaction.iova)} has more than ${implementation.ias} bits: F_ADDR_SIZE`, "§3.9.1.3");
-    fail({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
-  }
-  const input = overridden(of.input, ste, implementation);
-  const { pa, pageBytes } = stage2Of(trace, implementation, ste)(transaction.iova, { ...input, class: "IN" });
-  return { kind: "ok", pa, pageBytes, ipa: transaction.iova, bypass: false };
-}
-
-/** Past all translation; an address beyond the OAS aborts, a choice of §3.9.1.1. */
-function straight(iova: bigint, trace: Trace, implementation: Implementation): ExplainedOutcome {
-  const isTooFar = iova >= pow2(implementation.oas);
-  decide(
-    trace,
-    "address",
-    isTooFar ? "it is beyond the OAS: aborted without a record" : "it is the output",
-    "§3.9.1.1",
-  );
-  return isTooFar ? { kind: "abort", recorded: false } : { kind: "ok", pa: iova, pageBytes: 0n, bypass: true };
-}
-
-function recordsConfiguration({ registers }: Setting, implementation: Implementation): boolean {
+export function recordsConfiguration({ registers }: Setting, implementation: Implementation): boolean {
   return implementation.idr0("ATSRECERR") === 1 && flag(registers.cr2, CR2.REC_CFG_ATS) === 1;
 }
 
-function whose({
+export function whose({
   streamID,
   substreamID,
 }: {
@@ -363,11 +271,11 @@ function whose({
   return { streamID, ...sub(substreamID) };
 }
 
-function sub(substreamID: number | undefined): { readonly substreamID?: number } {
+export function sub(substreamID: number | undefined): { readonly substreamID?: number } {
   return substreamID === undefined ? {} : { substreamID };
 }
 
-function flag(register: number, field: (typeof CR0)["SMMUEN"]): number {
+export function flag(register: number, field: (typeof CR0)["SMMUEN"]): number {
   return get(Uint32Array.of(register), 0, field);
 }
 

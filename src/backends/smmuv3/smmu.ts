@@ -16,7 +16,8 @@ import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCount
 import { EventQueue } from "./event-queue.ts";
 import { encodeEvent } from "./event-record.ts";
 import { type ExplainRequest, type Explanation, explain } from "./explain.ts";
-import { explainTranslated, explainTranslationRequest, type ResponseExplanation } from "./explain-ats.ts";
+import { explainTranslationRequest, type ResponseExplanation } from "./explain-ats.ts";
+import { explainTranslated } from "./explain-translated.ts";
 import { TLB_USE } from "./fast-path.ts";
 import type { Fault } from "./fault.ts";
 import { GlobalErrors } from "./gerror.ts";
