@@ -51,6 +51,9 @@ export const S2_START_LEVEL: Readonly<Record<number, readonly (number | undefine
 /** CMDQ_CONS.ERR. Source: §7.5.1. */
 export const CERROR = { NONE: 0, ILL: 1, ABT: 2, ATC_INV_SYNC: 3 } as const;
 
+/** CMD_PRI_RESP.Resp; 0b11 is reserved and ILLEGAL. Source: §4.5.2. */
+export const PRI_RESP = { FAILURE: 0b00, INVALID: 0b01, SUCCESS: 0b10 } as const;
+
 /** CMD_SYNC.CS. Source: §4.7.3. */
 export const SYNC_CS = { NONE: 0b00, IRQ: 0b01, SEV: 0b10 } as const;
 

@@ -227,6 +227,16 @@ describe("the simulated inventory", () => {
     expect(simulated.devices).toEqual([{ id: "d", iommu: "b", group: 7, streamIDs: [16, 17], pasidBits: 8 }]);
   });
 
+  test("a device may have an ATC and make page requests", () => {
+    const device = (flags: string): string => `{ id: d, iommu: b, group: 7, stream_ids: [16], ${flags} }`;
+    const of = (flags: string): string => `simulated: { ${iommus}, devices: [${device(flags)}] }`;
+    expect(configOf({ file: yaml(of("ats: true, pri: true")) }).simulated.devices[0]).toMatchObject({
+      ats: true,
+      pri: true,
+    });
+    expect(complaints(of("ats: 1")).join()).toContain("ats: 1 must be true or false");
+  });
+
   test.each([
     ["{ id: d, iommu: c, group: 0, stream_ids: [1] }", '.iommu: "c" must be one of a, b'],
     ["{ id: d, iommu: a, group: 0, stream_ids: [] }", "must name 1 to 8"],

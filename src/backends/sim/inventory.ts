@@ -23,6 +23,10 @@ export interface SimulatedDeviceConfig {
   readonly group: number;
   readonly streamIDs: readonly number[];
   readonly pasidBits?: number | undefined;
+  /** It has an ATC; default: it has none. */
+  readonly ats?: boolean | undefined;
+  /** It makes page requests; default: it makes none. */
+  readonly pri?: boolean | undefined;
 }
 
 export interface SimulatedConfig {
@@ -94,6 +98,11 @@ export class SimulatedInventory implements Inventory {
       throw refused(`device ${device.id} must have 1 to ${STREAMS_PER_DEVICE_MAX} different StreamIDs`, facts);
     }
     if (device.pasidBits > 20) throw refused(`device ${device.id}: PASIDs have at most 20 bits`, facts);
+    const { ats, pri } = featuresOf(iommu.registers);
+    if (device.ats && !ats) throw refused(`device ${device.id}: ats needs IDR0.ATS (bit 10) of ${iommu.id}`, facts);
+    if (device.pri === true && !(device.ats && pri)) {
+      throw refused(`device ${device.id}: pri needs ats, and IDR0.PRI (bit 16) of ${iommu.id}`, facts);
+    }
     this.#checkStreams(device, iommu);
     const sibling = this.devices().find((other) => other.group === device.group);
     if (sibling && sibling.iommu !== device.iommu) {
@@ -126,7 +135,8 @@ function hostDevice(config: SimulatedDeviceConfig): HostDevice {
     group: groupID(config.group),
     streamIDs: config.streamIDs.map(streamID),
     pasidBits: config.pasidBits ?? 0,
-    ats: false,
+    ats: config.ats ?? false,
+    pri: config.pri ?? false,
   };
 }
 

@@ -1,6 +1,7 @@
 // One transaction, translated slowly and in the open: each structure read, what it says, what was decided and why.
 // A second reading of the architecture that shares nothing with the fast engine but src/spec; nothing is cached or written.
-// Not covered: VMSAv8-32, 128-bit descriptors, permission indirection and overlays, attributes, ATS, Secure and Realm.
+// Not covered: VMSAv8-32, 128-bit descriptors, permission indirection and overlays, attributes, Secure and Realm.
+// ATS is explain-ats.ts's.
 // Source: IHI 0070G.b §3.3 (translation), §7.3.22 (order of faults), §5.5 (what a fault does).
 
 import { get } from "../../spec/layout.ts";
@@ -91,7 +92,7 @@ function translate(request: ExplainRequest, trace: Trace, found: Configuration):
   const hasStage2 = ste("Config") >= 0b110n;
   if (hasStage2 && ste("S2AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 2" };
   const stage2 = hasStage2 ? stage2Of(trace, implementation, ste) : undefined;
-  const ssid = contextIndex(request, trace, implementation, ste);
+  const ssid = contextIndex(transaction.substreamID, trace, implementation, ste);
   if (ssid === undefined) return withoutStage1(trace, implementation, found.input, stage2);
   return withStage1({ trace, implementation, registers, ste, stage2, ssid }, found);
 }
@@ -111,7 +112,7 @@ function whileDisabled(
 }
 
 /** PRIVCFG and INSTCFG; a write is data whatever INSTCFG says. Source: §5.2. */
-function overridden(input: Stage1Input, ste: SteReader, implementation: Implementation): Stage1Input {
+export function overridden(input: Stage1Input, ste: SteReader, implementation: Implementation): Stage1Input {
   if (implementation.idr1("ATTR_PERMS_OVR") === 0) return input;
   const privcfg = ste("PRIVCFG");
   const instcfg = ste("INSTCFG");
@@ -121,13 +122,12 @@ function overridden(input: Stage1Input, ste: SteReader, implementation: Implemen
 }
 
 /** Which CD the transaction uses; undefined: stage 1 is bypassed. Source: §5.2 S1DSS, §7.3.7, §7.3.9. */
-function contextIndex(
-  { transaction }: ExplainRequest,
+export function contextIndex(
+  substreamID: number | undefined,
   trace: Trace,
   implementation: Implementation,
   ste: SteReader,
 ): bigint | undefined {
-  const { substreamID } = transaction;
   const hasStage1 = ste("Config") % 2n === 1n;
   const cdBits = hasStage1 ? substreamBits(ste, implementation) : 0;
   if (substreamID !== undefined && (cdBits === 0 || BigInt(substreamID) >= pow2(cdBits))) {
@@ -224,6 +224,6 @@ function answer({ registers, transaction }: ExplainRequest, cause: StageFault, f
   return { kind: cd("A") === 1n ? "abort" : "raz-wi", fault, recorded: cd("R") === 1n };
 }
 
-function decide(trace: Trace, structure: string, why: string, section: string): void {
+export function decide(trace: Trace, structure: string, why: string, section: string): void {
   trace.add({ structure, raw: [], fields: {}, why, section });
 }

@@ -199,13 +199,13 @@ export class Stage1 {
 }
 
 /** VA[55] selects the half; EL2 has one half and takes every address to it. Source: §3.4.1. */
-function selectHalf(context: ContextConfig, hi: number): HalfConfig | undefined {
+export function selectHalf(context: ContextConfig, hi: number): HalfConfig | undefined {
   if (!context.hasTwoHalves) return context.halves[0];
   return context.halves[(hi >>> 23) & 1];
 }
 
 /** VA[AddrTop:N-1 or N] must be one sign, or zero in EL2; TBI leaves VA[63:56] out. Source: §3.4.1. */
-function isInRange(half: HalfConfig, hasTwoHalves: boolean, hi: number, lo: number): boolean {
+export function isInRange(half: HalfConfig, hasTwoHalves: boolean, hi: number, lo: number): boolean {
   if (!half.isEnabled) return true; // nothing of a disabled half is judged, its walk faults anyway (§5.4.1.1)
   const signed = half.tbi ? (hi << 8) >> 8 : hi | 0;
   const expected = hasTwoHalves && ((hi >>> 23) & 1) === 1 ? -1 : 0;

@@ -15,6 +15,8 @@ export interface Transaction {
   readonly access: Access;
   /** The incoming PRIV attribute, before STE.PRIVCFG. */
   readonly privileged: boolean;
+  /** PCIe's Translated: the address came from a translation request, and passes without one more (§3.9.1.3). */
+  readonly translated?: boolean;
 }
 
 /** The result of one transaction. */

@@ -4,7 +4,7 @@
 
 import { INSTCFG, PRIVCFG, S1DSS, STRW } from "../../spec/encodings.ts";
 import type { EventName } from "../../spec/events.ts";
-import { fitsIn, joinBigint, joinNumber, pow2 } from "../../spec/u64.ts";
+import { fitsIn, hiOf, joinBigint, joinNumber, loOf, pow2 } from "../../spec/u64.ts";
 import type { StreamWorld } from "./cd.ts";
 import type { ConfigCache, StreamConfig } from "./config-cache.ts";
 import { type ContextConfig, contextConfig } from "./context.ts";
@@ -43,8 +43,8 @@ export interface TranslatorParts {
   readonly caches: TranslationCaches;
 }
 
-/** A transaction without its address. */
-export type Request = Omit<Transaction, "iova">;
+/** An untranslated transaction without its address. */
+export type Request = Omit<Transaction, "iova" | "translated">;
 
 /** Where a transaction that succeeded leads, as halves; ipaHi is -1 when stage 2 took no part, pageBits 0 when bypassed. */
 export interface Answer {
@@ -309,6 +309,39 @@ export class Translator implements Answer, AnswerFields {
     if (access === undefined || found.stage === undefined) return { ...found, ...whose };
     const { privileged, instruction, read } = access;
     return { ...found, ...whose, inputAddr: joinBigint(this.#hi, this.#lo), privileged, instruction, read };
+  }
+
+  /** For ats.ts: the stream's configuration as a transaction finds it. */
+  findStream(streamID: number): StreamConfig | StageFault {
+    return this.#stream(streamID);
+  }
+
+  /**
+   * For ats.ts: the context as a transaction finds it; "bypass": stage 1 takes no part.
+   *
+   * @param checksOnly  the CD is not wanted, only whether the SubstreamID, or its absence, is legal
+   */
+  findContext(
+    stream: StreamConfig,
+    substreamID: number | undefined,
+    checksOnly = false,
+  ): ContextConfig | StageFault | "bypass" {
+    const choice = chooseSubstream(substreamID, stream);
+    if (choice.kind === "fault") return choice.fault;
+    if (choice.kind === "bypass" || checksOnly) return "bypass";
+    return this.#context(stream, choice.substreamID);
+  }
+
+  /** For ats.ts: the PERMISSION bit that an access needs after the stream's overrides. */
+  needOf(tx: Request, stream: StreamConfig): number {
+    return stream.needs[accessIndex(tx.access, tx.privileged)]!;
+  }
+
+  /** For ats.ts: a fault that ends in an abort, told as an ordinary transaction's is. */
+  refuse(tx: Transaction, found: StageFault, stream: StreamConfig, record: boolean): Refusal {
+    this.#hi = hiOf(tx.iova);
+    this.#lo = loOf(tx.iova);
+    return this.#terminate(tx, found, effectiveAccess(tx, stream.ste, this.#parts.features), record);
   }
 }
 

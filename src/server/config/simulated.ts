@@ -31,12 +31,15 @@ const REGISTERS = z.strictObject({
 const IOMMU = z.strictObject({ id: name, registers: REGISTERS.prefault({}) });
 
 const PASID_ERROR = "must be a whole number from 0 to 20";
+const FLAG_ERROR = "must be true or false";
 const DEVICE = z.strictObject({
   id: name,
   iommu: name,
   group: whole(31),
   stream_ids: z.array(whole(32)).min(1, { error: "must name 1 to 8" }).max(8, { error: "must name 1 to 8" }),
   pasid_bits: z.int({ error: PASID_ERROR }).min(0, { error: PASID_ERROR }).max(20, { error: PASID_ERROR }).default(0),
+  ats: z.boolean({ error: FLAG_ERROR }).optional(),
+  pri: z.boolean({ error: FLAG_ERROR }).optional(),
 });
 
 const SHAPE = z.strictObject({
