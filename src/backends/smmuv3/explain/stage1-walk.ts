@@ -37,7 +37,15 @@ interface Parts {
 
 const ABOUT = { stage: 1, class: "IN" } as const;
 
-export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint; pageBytes: bigint } {
+export interface Stage1Result {
+  readonly address: bigint;
+  readonly pageBytes: bigint;
+  readonly leaf: bigint;
+  /** CD.SHx, when DS takes SH out of the descriptors. */
+  readonly tableSH: bigint | undefined;
+}
+
+export function walkStage1(parts: Parts, input: Stage1Input): Stage1Result {
   const { trace, implementation, cd, world, stage2 } = parts;
   const half = selectHalf(parts, input);
   const format: Format = {
@@ -88,7 +96,8 @@ export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint;
       trace.update(target, isBig ? swapBytes(updated) : updated);
       note(trace, `the hardware updates the descriptor to ${hex(updated)}`, "§3.13");
     }
-    return { address: next + bits(input.iova, low - 1, 0), pageBytes: pow2(low) };
+    const tableSH = format.ds ? half.sh : undefined;
+    return { address: next + bits(input.iova, low - 1, 0), pageBytes: pow2(low), leaf: descriptor, tableSH };
   }
 }
 

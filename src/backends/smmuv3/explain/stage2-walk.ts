@@ -21,6 +21,7 @@ export interface Purpose {
 export interface Stage2Result {
   readonly pa: bigint;
   readonly pageBytes: bigint;
+  readonly leaf: bigint;
 }
 
 export type Stage2 = (ipa: bigint, purpose: Purpose) => Stage2Result;
@@ -76,7 +77,7 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
       }
       const updated = leafDescriptor(trace, implementation, ste, purpose, descriptor, about.ipa);
       if (updated !== descriptor) trace.update(pa, isBig ? swapBytes(updated) : updated);
-      return { pa: next + bits(ipa, low - 1, 0), pageBytes: pow2(low) };
+      return { pa: next + bits(ipa, low - 1, 0), pageBytes: pow2(low), leaf: descriptor };
     }
   };
 }
