@@ -33,6 +33,7 @@ const BITWISE = new Map([
   ["src/backends/sim/write-entry.ts", "doublewords as bigint"],
   ["src/backends/sim/file-windows.ts", "frame numbers below 2^31"],
   ["src/backends/smmuv3/memory.ts", "32-bit words of memory"],
+  ["src/backends/smmuv3/memory-type.ts", "attributes packed into ten bits"],
   ["src/backends/smmuv3/permissions.ts", "permission sets and descriptor words"],
   ["src/backends/smmuv3/stage1.ts", "descriptor words and permission sets"],
   ["src/backends/smmuv3/stage2.ts", "descriptor words and permission sets"],
