@@ -47,12 +47,13 @@ function said({ memoryType, shareability, allocation }: MemoryAttributes): strin
   return `${memoryType} ${shareability} ${allocation}`.trim();
 }
 
-/** What an access to page 0 of stream 1 goes out with. */
+/** What an access to page 0 of stream 1 goes out with: from cold caches, from the TLB, and explained. */
 function outgoing(judge: JudgeMachine, attributes?: number): string {
-  const tx = { streamID: 1, iova: 0x10n, access: "read", privileged: false } as const;
-  const { outcome } = judge.smmu.explain(attributes === undefined ? tx : { ...tx, attributes });
-  if (outcome.kind !== "ok") throw new Error(`not translated but ${outcome.kind}`);
-  return said(outcome.attributes);
+  const plain = { streamID: 1, iova: 0x10n, access: "read", privileged: false } as const;
+  const tx = attributes === undefined ? plain : { ...plain, attributes };
+  const outcomes = [judge.smmu.translate(tx), judge.smmu.translate(tx), judge.smmu.explain(tx).outcome];
+  const answers = outcomes.map((outcome) => (outcome.kind === "ok" ? said(outcome.attributes) : outcome.kind));
+  return [...new Set(answers)].join(" or ");
 }
 
 interface Stages {
@@ -358,5 +359,54 @@ describe("S2FWB: MemAttr[2:0] of stage 2 over Device-nGRE, NC, WT and WB of stag
     judge.stage2(1, S2_R, [leaf2(0b0110n, ISH)]);
     judge.ste(1, STE_S2, ste, S2_R, BigInt(STAGE2));
     expect(outgoing(judge)).toBe("Normal-iWT-oNC ISH iRAWAnTR");
+  });
+});
+
+describe("a cached translation is shared, what a transaction brings is its own (§3.17, §13.4)", () => {
+  /** Stream 2 with the tables and the VMID of stream 1, and an STE[127:64] of its own. */
+  function withSecond(judge: JudgeMachine, config: bigint, ste: bigint): JudgeMachine {
+    judge.ste(2, config, ste, S2_R, BigInt(STAGE2));
+    return judge;
+  }
+
+  function answerOf(judge: JudgeMachine, streamID: number, attributes: number): string {
+    const outcome = judge.smmu.translate({ streamID, iova: 0x10n, access: "read", privileged: false, attributes });
+    return outcome.kind === "ok" ? said(outcome.attributes) : outcome.kind;
+  }
+
+  test("hints of one transaction do not stay for the next", () => {
+    const judge = machine({ s1: leaf1(WB, ISH), s2: leaf2(0b1111n, NSH) });
+    expect(answerOf(judge, 1, 0x3cc)).toBe("Normal-iWB-oWB ISH inRAnWAnTR-onRAnWAnTR");
+    expect(answerOf(judge, 1, 0x3ff)).toBe(`Normal-iWB-oWB ISH ${ALL}`);
+    expect(answerOf(judge, 1, 0x377)).toBe("Normal-iWB-oWB ISH iRAWATR-oRAWATR");
+  });
+
+  test("streams of one address space have each their ALLOCCFG", () => {
+    const judge = machine({ s1: leaf1(WB, ISH), s2: leaf2(0b1111n, NSH) });
+    withSecond(judge, STE_NESTED | BigInt(CD_TABLE + 64), word1({ alloccfg: 0b1000n }));
+    expect(answerOf(judge, 1, 0x3ff)).toBe(`Normal-iWB-oWB ISH ${ALL}`);
+    expect(answerOf(judge, 2, 0x3ff)).toBe("Normal-iWB-oWB ISH inRAnWAnTR-onRAnWAnTR");
+    expect(answerOf(judge, 1, 0x3ff)).toBe(`Normal-iWB-oWB ISH ${ALL}`);
+  });
+
+  test("streams of one stage 2 have each their MTCFG and SHCFG", () => {
+    const judge = withSecond(
+      machine({ s2: leaf2(0b1111n, NSH) }),
+      STE_S2,
+      word1({ mtcfg: 1n, memAttr: 0b1010n, shcfg: OSH }),
+    );
+    expect(answerOf(judge, 1, 0x3ff)).toBe(`Normal-iWB-oWB ISH ${ALL}`);
+    expect(answerOf(judge, 2, 0x3ff)).toBe(`Normal-iWT-oWT OSH ${ALL}`);
+    expect(answerOf(judge, 1, 0x004)).toBe("Device-nGnRE OSH");
+  });
+
+  test("GBPA counts from the moment SMMUEN is 0, and the STE's again afterwards", () => {
+    const judge = machine({ s1: leaf1(WB, ISH) });
+    expect(answerOf(judge, 1, 0x2ff)).toBe(`Normal-iWB-oWB ISH ${ALL}`);
+    judge.smmu.write32(0x44, 0x8000_0c00);
+    judge.smmu.write32(CR0, 0xc);
+    expect(answerOf(judge, 1, 0x2ff)).toBe("Normal-iWB-oWB NSH iRAnWAnTR-oRAnWAnTR");
+    judge.smmu.write32(CR0, 0xd);
+    expect(answerOf(judge, 1, 0x2ff)).toBe(`Normal-iWB-oWB ISH ${ALL}`);
   });
 });

@@ -20,8 +20,9 @@ export interface RandomCase {
 
 export function randomCase(seed: bigint): RandomCase {
   const chance = new Chance(seed);
+  const attributes = new Chance(seed ^ 0x6174_7472n); // apart, so that a seed means the same in all other respects
   const oas = chance.pick(2, 3, 4, 5, 5, 6, 6);
-  const id = randomID(chance, oas);
+  const id = withAttributeFeatures(attributes, randomID(chance, oas));
   const isBig = chance.oneIn(3);
   const memory = new DescriptorMemory(seed, OAS_BITS[oas] ?? 32, { isBigEndian: isBig, isWide: oas === 6 });
   const smmu = new Smmu(id, memory, { eventQueue: () => {}, gerror: () => {} });
@@ -33,18 +34,21 @@ export function randomCase(seed: bigint): RandomCase {
   smmu.write32(REGISTER.STRTAB_BASE_CFG, log2size + split * 64 + (isTwoLevel ? 65536 : 0));
   smmu.write64(REGISTER.EVENTQ_BASE, BigInt(EVENT_QUEUE) + 6n);
   smmu.write32(REGISTER.CR2, chance.below(4));
-  if (chance.oneIn(2)) smmu.write32(REGISTER.GBPA, 2 ** 31 + (chance.oneIn(2) ? 2 ** 20 : 0));
+  const abort = chance.oneIn(2) && chance.oneIn(2) ? 2 ** 20 : 0;
+  smmu.write32(REGISTER.GBPA, 2 ** 31 + abort + Number(attributes.bits(14)));
   smmu.write32(REGISTER.CR0, chance.oneIn(60) ? 4 : 5);
 
-  const ste = randomSte(chance, isBig, oas);
+  const ste = withSteAttributes(attributes, randomSte(chance, isBig, oas));
   memory.put(STREAM_TABLE + streamID * 64, ste);
   if (isTwoLevel && Math.floor(id.idr0 / 2 ** 27) % 4 === 1) {
     const span = chance.oneIn(8) ? chance.below(32) : split + 1;
     memory.put(STREAM_TABLE + Math.floor(streamID / 2 ** split) * 8, [BigInt(SECOND_LEVEL + span)]);
     memory.put(SECOND_LEVEL + (streamID % 2 ** split) * 64, ste);
   }
-  const cd = randomCd(chance, isBig, oas);
-  const transactions = randomTransactions(chance, streamID, cd);
+  const cd = withCdAttributes(attributes, randomCd(chance, isBig, oas));
+  const transactions = randomTransactions(chance, streamID, cd).map((transaction) =>
+    attributes.oneIn(3) ? transaction : { ...transaction, attributes: Number(attributes.bits(10)) },
+  );
   placeContext(chance, memory, smmu, transactions, cd);
   return { memory, smmu, transactions };
 }
@@ -182,6 +186,27 @@ function randomTransactions(chance: Chance, streamID: number, cd: readonly bigin
     access: chance.pick<Access>("read", "write", "execute"),
     privileged: chance.oneIn(2),
   }));
+}
+
+/** ATTR_TYPES_OVR, mostly; MTEPERM, rarely. */
+function withAttributeFeatures(chance: Chance, id: IdRegisters): IdRegisters {
+  const overrides = chance.oneIn(5) ? 0 : 2 ** 27;
+  return { ...id, idr1: id.idr1 + overrides, idr3: id.idr3 + (chance.oneIn(5) ? 2 ** 22 : 0) };
+}
+
+/** MemAttr, MTCFG and ALLOCCFG, then SHCFG; S2SH0. */
+function withSteAttributes(chance: Chance, ste: readonly bigint[]): bigint[] {
+  const overrides = chance.oneIn(3) ? 0n : chance.bits(9) << 32n;
+  const changes = [0n, overrides ^ (chance.bits(2) << 44n), chance.bits(2) << 44n];
+  return ste.map((value, index) => value ^ (changes[index] ?? 0n));
+}
+
+/** SH0 and SH1; MAIR, where one byte of three is Device or reserved. */
+function withCdAttributes(chance: Chance, cd: readonly bigint[]): bigint[] {
+  let mair = 0n;
+  for (let byte = 0; byte < 8; byte++) mair = (mair << 8n) | chance.bits(chance.oneIn(3) ? 4 : 8);
+  const changes = [(chance.bits(2) << 12n) ^ (chance.bits(2) << 28n), 0n, 0n, mair];
+  return cd.map((value, index) => value ^ (changes[index] ?? 0n));
 }
 
 function asList<T>(values: readonly T[]): readonly [T, ...T[]] {

@@ -35,7 +35,14 @@ function firstDisagreement(seed: bigint): string | undefined {
 
 function told(outcome: Outcome): string[] {
   if (outcome.kind !== "ok") return [outcome.kind, outcome.fault?.type ?? "silent"];
-  return ["ok", outcome.pa, outcome.pageBytes, outcome.ipa ?? "no IPA", outcome.bypass].map(String);
+  return success(outcome);
+}
+
+/** The two count in numbers and in bigints, which read the same. */
+function success(outcome: Extract<Outcome | Explanation["outcome"], { kind: "ok" }>): string[] {
+  const { memoryType, shareability, allocation } = outcome.attributes;
+  const attributes = [memoryType, shareability, allocation];
+  return ["ok", outcome.pa, outcome.pageBytes, outcome.ipa ?? "no IPA", outcome.bypass, ...attributes].map(String);
 }
 
 function recordsSince(before: number, { memory, smmu }: RandomCase): string[] {
@@ -54,9 +61,7 @@ function updates(memory: RandomCase["memory"]): string[] {
 
 function explained({ outcome }: Explanation, got: Outcome): string[] {
   if (outcome.kind === "not-covered") return [];
-  if (outcome.kind === "ok") {
-    return ["ok", outcome.pa, outcome.pageBytes, outcome.ipa ?? "no IPA", outcome.bypass].map(String);
-  }
+  if (outcome.kind === "ok") return success(outcome);
   const { kind, fault, recorded } = outcome;
   const stag = got.kind === "stalled" ? got.stag : 0; // the STAG is the engine's to choose
   const record = recorded && fault !== undefined ? [recordOf(fault, kind === "stalled" ? stag : undefined)] : [];
@@ -103,6 +108,19 @@ describe("the engine and the explanation agree", () => {
       }
     }
     expect([...ends].sort()).toEqual(expect.arrayContaining(ENDS));
+  });
+
+  test("and go out with every memory type, and with every shareability", () => {
+    const seen = new Set<string>();
+    for (let seed = 0n; seed < 1500n; seed++) {
+      const { smmu, transactions } = randomCase(seed);
+      const { outcome } = smmu.explain(transactions[0]!);
+      if (outcome.kind === "ok") seen.add(outcome.attributes.memoryType).add(outcome.attributes.shareability);
+    }
+    const devices = ["nGnRnE", "nGnRE", "nGRE", "GRE"].map((name) => `Device-${name}`);
+    const levels = ["NC", "WT", "WB"];
+    const normal = levels.flatMap((inner) => levels.map((outer) => `Normal-i${inner}-o${outer}`));
+    expect([...seen].sort()).toEqual([...devices, ...normal, "NSH", "ISH", "OSH"].sort());
   });
 });
 

@@ -160,7 +160,7 @@ function cacheableLevel(writeBackBit: number, hints: number, isTransient: boolea
   return writeBackBit | hints | (isTransient && hints !== 0 ? 0 : NON_TRANSIENT);
 }
 
-/** What an override of type, hints or shareability leaves of an input; fields as STE and GBPA have them. */
+/** The fields of an STE, or of GBPA, that replace what comes with a transaction. */
 export interface InputOverride {
   readonly MTCFG: number;
   readonly MemAttr: number;
@@ -206,6 +206,12 @@ export function canonicalAttributes(attributes: number): number {
   return memoryAttributes(memoryTypeOf(attributes & TYPE), (attributes >>> SH_SHIFT) & 3);
 }
 
+/** What enters the first stage, or goes out where there is none. @param conveyed undefined: nothing was */
+export function inputAttributes(conveyed: number | undefined, override: InputOverride | undefined): number {
+  const input = conveyed === undefined ? DEFAULT_ATTRIBUTES : canonicalAttributes(conveyed);
+  return override === undefined ? input : overrideInput(input, override);
+}
+
 /**
  * What the SMMU supplies where an interconnect says nothing: Normal iWB-oWB, allocate, Non-shareable. A PCIe Root Complex
  * does say something (§13.6.1): whoever plays one gives its transactions PCIE_ATTRIBUTES. Source: §13.1.3.
@@ -215,8 +221,14 @@ export const DEFAULT_ATTRIBUTES = memoryAttributes(0xff, SH.NON_SHAREABLE);
 /** Cacheable and shared: SBSA leaves Inner and Outer open, and no cache stands outside the simulated inner domain. */
 export const PCIE_ATTRIBUTES = memoryAttributes(0xff, SH.INNER);
 
-/** The ten bits in the architecture's words. */
+const described: (MemoryAttributes | undefined)[] = new Array(1 << 10);
+
+/** The ten bits in the architecture's words; one object for each value there is. */
 export function describeAttributes(attributes: number): MemoryAttributes {
+  return (described[attributes] ??= Object.freeze(describe(attributes)));
+}
+
+function describe(attributes: number): MemoryAttributes {
   const type = attributes & TYPE;
   const sh = attributes >>> SH_SHIFT;
   const shareability = sh === SH.OUTER ? "OSH" : sh === SH.INNER ? "ISH" : "NSH";

@@ -3,7 +3,7 @@
 // guest wrote. Commands run to completion inside the register write that made them visible.
 // Source: IHI 0070G.b §6 (registers), §3.3.3 (translation), §3.5 (queues), §3.12 (faults).
 
-import { get } from "../../spec/layout.ts";
+import { type Field, get } from "../../spec/layout.ts";
 import { CR0, CR2, GBPA, IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
 import { hiOf, joinBigint, loOf, pow2 } from "../../spec/u64.ts";
 import { CommandQueue } from "./command-queue.ts";
@@ -15,6 +15,7 @@ import { type Explanation, explain } from "./explain.ts";
 import { GlobalErrors } from "./gerror.ts";
 import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
+import type { InputOverride } from "./memory-type.ts";
 import { type Lock, RegisterFile } from "./register-file.ts";
 import { Responder } from "./respond.ts";
 import { Stage1 } from "./stage1.ts";
@@ -31,7 +32,7 @@ export type { Explanation } from "./explain.ts";
 export type { Fault, FaultClass } from "./fault.ts";
 export type { IdRegisters } from "./id-registers.ts";
 export type { ResumedTransaction } from "./stall.ts";
-export type { Access, Outcome, Transaction } from "./transaction.ts";
+export type { Access, MemoryAttributes, Outcome, Transaction } from "./transaction.ts";
 
 /** The two interrupts the model raises, edges; IRQ_CTRL gates them. */
 export interface InterruptLines {
@@ -82,6 +83,7 @@ export class Smmu {
     this.#switches = {
       smmuEnabled: false,
       bypassAborts: false,
+      bypassOverride: undefined,
       recordsBadStreamID: false,
       e2h: false,
       streamTable: decodeStreamTable(new Uint32Array(2), 0, features),
@@ -125,7 +127,7 @@ export class Smmu {
   /** Translates one transaction; its event, if any, is in the queue when this returns. */
   translate(tx: Transaction): Outcome {
     this.#split[0] = tx.iova;
-    return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome();
+    return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome(tx);
   }
 
   /**
@@ -267,6 +269,7 @@ export class Smmu {
         return;
       case REGISTER.GBPA:
         this.#switches.bypassAborts = get(word, 0, GBPA.ABORT) === 1;
+        this.#switches.bypassOverride = this.#features.attrTypesOverride ? overrideOf(word) : undefined;
         return;
       case REGISTER.STRTAB_BASE:
       case REGISTER.STRTAB_BASE + 4:
@@ -320,4 +323,15 @@ export class Smmu {
       counters.faults[outcome.fault.type] += 1;
     }
   }
+}
+
+/** Attribute overrides of GBPA. Source: §6.3.14. */
+function overrideOf(gbpa: Uint32Array): InputOverride {
+  const field = (of: Field): number => get(gbpa, 0, of);
+  return {
+    MTCFG: field(GBPA.MTCFG),
+    MemAttr: field(GBPA.MemAttr),
+    ALLOCCFG: field(GBPA.ALLOCCFG),
+    SHCFG: field(GBPA.SHCFG),
+  };
 }

@@ -42,6 +42,7 @@ export type Outcome =
       /** Present when stage 2 translated: the address that stage 2 was given. */
       readonly ipa?: number;
       readonly bypass: boolean;
+      readonly attributes: MemoryAttributes;
     }
   | {
       readonly kind: "abort" | "raz-wi";
