@@ -31,6 +31,10 @@ export interface TranslationOutcome {
   readonly pageBytes: number;
   readonly ipa: number | undefined;
   readonly bypass: boolean;
+  /** "Normal-iWB-oWB", "Device-nGnRE"; empty unless it was translated. */
+  readonly memoryType: string;
+  /** "NSH", "ISH" or "OSH"; empty unless it was translated. */
+  readonly shareability: string;
   readonly fault:
     | {
         readonly type: string;

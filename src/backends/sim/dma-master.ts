@@ -13,6 +13,7 @@ import type {
   TranslationOutcome,
 } from "../simulator-control.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
+import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
 import type { Outcome, Smmu, Transaction } from "../smmuv3/smmu.ts";
 import type { EventQueueDriver } from "./eventq-driver.ts";
 import type { MsiDoorbell } from "./msi-doorbell.ts";
@@ -78,7 +79,7 @@ export class DmaMaster {
   #transaction(access: SimulatedAccess, kind: "read" | "write" | "execute"): Transaction {
     const streamID = this.#streamIDs[access.streamIndex]!;
     const { iova, privileged, substreamID } = access;
-    const base = { streamID, iova, access: kind, privileged };
+    const base = { streamID, iova, access: kind, privileged, attributes: PCIE_ATTRIBUTES };
     return substreamID === undefined ? base : { ...base, substreamID };
   }
 
@@ -108,10 +109,12 @@ export class DmaMaster {
 }
 
 function describe(outcome: Outcome): TranslationOutcome {
-  const none = { pa: 0, pageBytes: 0, ipa: undefined, bypass: false, fault: undefined, recorded: false };
+  const blank = { pa: 0, pageBytes: 0, ipa: undefined, bypass: false, memoryType: "", shareability: "" };
+  const none = { ...blank, fault: undefined, recorded: false };
   if (outcome.kind === "ok") {
-    const { bypass, ipa, pa, pageBytes } = outcome;
-    return { ...none, end: "ok", pa, pageBytes, ipa, bypass };
+    const { attributes, bypass, ipa, pa, pageBytes } = outcome;
+    const { memoryType, shareability } = attributes;
+    return { ...none, end: "ok", pa, pageBytes, ipa, bypass, memoryType, shareability };
   }
   const { fault } = outcome;
   const recorded = outcome.kind === "stalled" || outcome.recorded;

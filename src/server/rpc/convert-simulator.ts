@@ -96,6 +96,8 @@ export function translationMessage(outcome: TranslationOutcome): iommubroker.v1.
     pageBytes: longOfNumber(outcome.pageBytes),
     ipa: optionalLong(outcome.ipa),
     bypass: outcome.bypass,
+    memoryType: outcome.memoryType,
+    shareability: outcome.shareability,
     faultType: fault?.type ?? "",
     faultStage: fault?.stage ?? 0,
     faultClass: fault?.class ?? "",
