@@ -98,10 +98,21 @@ function forcingMemAttr(memAttr: number): number {
  * Source: §13.1.5, §13.1.6; DDI 0487 D8.6.5 to D8.6.7.
  */
 export function combineStages(input: number, stage2: number, fwb: boolean): number {
-  const memAttr = stage2 & 0xf;
-  const type = fwb ? forcedType(input & TYPE, memAttr) : combinedType(input & TYPE, memAttr);
-  return memoryAttributes(type, wider(input >>> SH_SHIFT, stage2 >>> S2_SH_SHIFT));
+  const found = TYPES[(input & TYPE) | ((stage2 & 0xf) << 8) | (fwb ? FWB_TYPES : 0)]!;
+  return found >= FIXED ? found & ~FIXED : found | WIDER[(input >>> SH_SHIFT) | ((stage2 >>> S2_SH_SHIFT) << 2)]!;
 }
+
+const FIXED = 1 << 10;
+const FWB_TYPES = 1 << 12;
+/** What a type becomes under a MemAttr, each with and without FWB; with its shareability and FIXED where it has no choice. */
+const TYPES = Uint16Array.from({ length: 2 * FWB_TYPES }, (_, index) => {
+  const memAttr = (index >>> 8) & 0xf;
+  const type = index < FWB_TYPES ? combinedType(index & TYPE, memAttr) : forcedType(index & TYPE, memAttr);
+  const attributes = memoryAttributes(type, SH.NON_SHAREABLE);
+  return attributes === type ? type : attributes | FIXED;
+});
+/** The wider of two shareabilities, in place. */
+const WIDER = Uint16Array.from({ length: 16 }, (_, index) => wider(index & 3, index >>> 2) << SH_SHIFT);
 
 /** Device before Normal, then the least of each property. Source: DDI 0487 D8.6.5.1, D8.6.5.2. */
 function combinedType(type: number, memAttr: number): number {
