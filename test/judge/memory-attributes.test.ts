@@ -3,7 +3,7 @@
 // Source: IHI 0070G.b §13, §5.2, §5.4 (MAIR0, DS), §6.3.14; DDI 0487 D8.6.
 
 import { describe, expect, test } from "vitest";
-import type { MemoryAttributes } from "../../src/backends/smmuv3/transaction.ts";
+import type { MemoryAttributes, Transaction } from "../../src/backends/smmuv3/smmu.ts";
 import {
   CD_RA,
   CD_TABLE,
@@ -47,13 +47,29 @@ function said({ memoryType, shareability, allocation }: MemoryAttributes): strin
   return `${memoryType} ${shareability} ${allocation}`.trim();
 }
 
-/** What an access to page 0 of stream 1 goes out with: from cold caches, from the TLB, and explained. */
+/** TLBI_NSNH_ALL (§4.4.3). */
+const TLBI_ALL = 0x30n;
+
+/**
+ * What an access to page 0 of stream 1 goes out with: from cold caches, from the TLB, by the tables of page 1, which is
+ * its like where there are tables, by these again once no translation is cached, and explained.
+ */
 function outgoing(judge: JudgeMachine, attributes?: number): string {
-  const plain = { streamID: 1, iova: 0x10n, access: "read", privileged: false } as const;
-  const tx = attributes === undefined ? plain : { ...plain, attributes };
-  const outcomes = [judge.smmu.translate(tx), judge.smmu.translate(tx), judge.smmu.explain(tx).outcome];
+  const at = (iova: bigint): Transaction => {
+    const plain = { streamID: 1, iova, access: "read", privileged: false } as const;
+    return attributes === undefined ? plain : { ...plain, attributes };
+  };
+  const seen = [0x10n, 0x10n, 0x1010n].map((iova) => judge.smmu.translate(at(iova)));
+  judge.command(TLBI_ALL);
+  const again = [0x1010n, 0x10n].map((iova) => judge.smmu.translate(at(iova)));
+  const outcomes = [...seen, ...again, judge.smmu.explain(at(0x10n)).outcome];
   const answers = outcomes.map((outcome) => (outcome.kind === "ok" ? said(outcome.attributes) : outcome.kind));
   return [...new Set(answers)].join(" or ");
+}
+
+/** The page, and the next one like it. */
+function two(leaf: bigint): bigint[] {
+  return [leaf, leaf + 0x1000n];
 }
 
 interface Stages {
@@ -68,9 +84,9 @@ interface Stages {
 function machine({ s1, s2, mair = MAIR, ste = word1({}), idr1 = OVERRIDES }: Stages): JudgeMachine {
   const judge = new JudgeMachine({ idr1, idr3: FWB });
   const at = CD_TABLE + 64;
-  if (s2 !== undefined) judge.stage2(1, S2_R, [s2]);
+  if (s2 !== undefined) judge.stage2(1, S2_R, two(s2));
   if (s1 !== undefined) {
-    judge.cd(at, CD_RA, STAGE1, [s1]);
+    judge.cd(at, CD_RA, STAGE1, two(s1));
     judge.put(at + 24, mair);
   }
   const pointer = s1 === undefined ? 0n : BigInt(at);
@@ -124,7 +140,7 @@ describe("stage 1 alone: the leaf chooses a MAIR byte and a shareability (§13.4
 
   test("with CD.DS the shareability is CD.SH0's, for bits [9:8] are address (§5.4, DS)", () => {
     const judge = new JudgeMachine({ idr5: 0x0004_00f6 });
-    judge.cd(CD_TABLE + 64, CD_RA | (OSH << 12n), STAGE1, [leaf1(0n, 0n)]);
+    judge.cd(CD_TABLE + 64, CD_RA | (OSH << 12n), STAGE1, two(leaf1(0n, 0n)));
     judge.put(CD_TABLE + 64 + 16, 1n << 58n);
     judge.ste(1, STE_S1 | BigInt(CD_TABLE + 64), word1({}), 0n);
     expect(outgoing(judge)).toBe(`Normal-iWB-oWB OSH ${ALL}`);
@@ -255,13 +271,13 @@ describe("stage 2 alone combines with the input (§13.4.3; DDI 0487 D8.6.5, D8.6
 
   test("with IDR3.MTEPERM MemAttr 0b0100 is Write-Back (§3.23.1)", () => {
     const judge = new JudgeMachine({ idr3: 0x0040_0414 });
-    judge.stage2(1, S2_R, [leaf2(0b0100n, ISH)]);
+    judge.stage2(1, S2_R, two(leaf2(0b0100n, ISH)));
     expect(outgoing(judge)).toBe(`Normal-iWB-oWB ISH ${ALL}`);
   });
 
   test("with S2DS the shareability is S2SH0's, for bits [9:8] are address (§5.2, S2DS)", () => {
     const judge = new JudgeMachine({ idr5: 0x0004_00f6 });
-    judge.stage2(1, S2_R, [leaf2(0b1111n, 0n)]);
+    judge.stage2(1, S2_R, two(leaf2(0b1111n, 0n)));
     judge.ste(1, STE_S2, 0n, S2_R | (OSH << 44n), BigInt(STAGE2) | 8n);
     expect(outgoing(judge)).toBe(`Normal-iWB-oWB OSH ${ALL}`);
   });
@@ -356,7 +372,7 @@ describe("S2FWB: MemAttr[2:0] of stage 2 over Device-nGRE, NC, WT and WB of stag
 
   test("without IDR3.FWB the bit is RES0 and MemAttr has its old meaning (§6.3.4)", () => {
     const judge = new JudgeMachine();
-    judge.stage2(1, S2_R, [leaf2(0b0110n, ISH)]);
+    judge.stage2(1, S2_R, two(leaf2(0b0110n, ISH)));
     judge.ste(1, STE_S2, ste, S2_R, BigInt(STAGE2));
     expect(outgoing(judge)).toBe("Normal-iWT-oNC ISH iRAWAnTR");
   });
@@ -398,6 +414,18 @@ describe("a cached translation is shared, what a transaction brings is its own (
     expect(answerOf(judge, 1, 0x3ff)).toBe(`Normal-iWB-oWB ISH ${ALL}`);
     expect(answerOf(judge, 2, 0x3ff)).toBe(`Normal-iWT-oWT OSH ${ALL}`);
     expect(answerOf(judge, 1, 0x004)).toBe("Device-nGnRE OSH");
+  });
+
+  test("callers that take an answer's halves ask for the attributes with their request", () => {
+    const { smmu } = machine({ s1: leaf1(IWB_ONC, ISH), s2: leaf2(0b1111n, NSH) });
+    const request = { streamID: 1, access: "read", privileged: false } as const;
+    for (const attributes of [0x3cc, 0x3ff]) {
+      const hinted = { ...request, attributes };
+      expect(smmu.translateHalves(hinted, 0, 0x10)).toBeUndefined();
+      expect(smmu.answer.attributes).toBe(0x34f); // MAIR byte and SH, as the tables have them
+      const hints = attributes === 0x3cc ? "inRAnWAnTR" : "iRAWAnTR";
+      expect(said(smmu.answer.attributesOf(hinted))).toBe(`Normal-iWB-oNC ISH ${hints}`);
+    }
   });
 
   test("GBPA counts from the moment SMMUEN is 0, and the STE's again afterwards", () => {
