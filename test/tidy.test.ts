@@ -32,6 +32,8 @@ const BITWISE = new Map([
   ["src/backends/vste.ts", "doublewords as bigint"],
   ["src/backends/sim/write-entry.ts", "doublewords as bigint"],
   ["src/backends/sim/file-windows.ts", "frame numbers below 2^31"],
+  ["src/backends/smmuv3/fast-path.ts", "words of the TLB"],
+  ["src/backends/smmuv3/nested-walk.ts", "descriptor words and words of the TLB"],
   ["src/backends/smmuv3/memory.ts", "32-bit words of memory"],
   ["src/backends/smmuv3/memory-type.ts", "attributes packed into ten bits"],
   ["src/backends/smmuv3/permissions.ts", "permission sets and descriptor words"],

@@ -13,7 +13,7 @@ import { NestedPath } from "./nested.ts";
 import { stage1PermissionIndex, WRITE } from "./permissions.ts";
 import type { Stage2, Stage2Config } from "./stage2.ts";
 import type { TableFormat } from "./table-format.ts";
-import { type Tlb, TlbFill, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
+import { type Tlb, TlbFill } from "./tlb.ts";
 import { TableWalk, WALK, type WalkResult } from "./walk.ts";
 
 const AF = 1 << S1_LEAF.AF.lsb;
@@ -46,7 +46,7 @@ export class Stage1 {
   readonly #fill = new TlbFill();
   readonly #stage2: Stage2;
   readonly #path: NestedPath;
-  readonly #walk: TableWalk;
+  readonly walk: TableWalk;
 
   /** @param tables  the walk cache: leaf tables by address[55:21] */
   constructor(parts: { memory: PhysicalMemory; counters: SmmuCounters; tlb: Tlb; tables: Tlb; stage2: Stage2 }) {
@@ -55,7 +55,7 @@ export class Stage1 {
     this.#tables = parts.tables;
     this.#stage2 = stage2;
     this.#path = new NestedPath(stage2);
-    this.#walk = new TableWalk(memory, counters, this.#path);
+    this.walk = new TableWalk(memory, counters, this.#path);
   }
 
   /**
@@ -102,7 +102,7 @@ export class Stage1 {
     }
     const fault = this.#byWalk(context, half.format, inHi, inLo, need) ?? this.#finish(half, nested, need);
     if (fault !== undefined) return fault;
-    if (this.#tables.entries > 0 && this.#walk.leafTable(half.format, this.#fill))
+    if (this.#tables.entries > 0 && this.walk.leafTable(half.format, this.#fill))
       this.#rememberTable(context, upper, lo);
     this.#remember(context, upper, lo);
     return undefined;
@@ -110,13 +110,13 @@ export class Stage1 {
 
   /** By the leaf table of the walk cache; false: whatever is in the way, a whole walk says it exactly. */
   #byTable(context: ContextConfig, format: TableFormat, slot: number, hi: number, lo: number, need: number): boolean {
-    const found = this.#walk.runCached(format, this.#tables, slot, hi, lo);
+    const found = this.walk.runCached(format, this.#tables, slot, hi, lo);
     return found === WALK.OK && this.#settle(context, need) === undefined;
   }
 
   #byWalk(context: ContextConfig, format: TableFormat, hi: number, lo: number, need: number): StageFault | undefined {
     for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
-      const found = this.#walk.run(format, hi, lo);
+      const found = this.walk.run(format, hi, lo);
       if (found === WALK.CHANGED) continue;
       if (found !== WALK.OK) return this.#walkFault(found);
       const fault = this.#settle(context, need);
@@ -127,7 +127,7 @@ export class Stage1 {
 
   /** Judges the leaf, and updates its Access flag and dirty state where hardware does that. */
   #settle(context: ContextConfig, need: number): StageFault | "changed" | undefined {
-    const walk = this.#walk;
+    const walk = this.walk;
     const needsAF = (walk.lo & AF) === 0 && !(context.affd && !context.ha);
     if (needsAF && !context.ha) return ACCESS_FAULT;
     const isClean = context.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & AP2) !== 0;
@@ -147,8 +147,8 @@ export class Stage1 {
   }
 
   #finish(half: HalfConfig, nested: Stage2Config | undefined, need: number): StageFault | undefined {
-    const { outHi, outLo } = this.#walk;
-    const attributes = half.attributes[stage1AttributeIndex(this.#walk.lo)]!;
+    const { outHi, outLo } = this.walk;
+    const attributes = half.attributes[stage1AttributeIndex(this.walk.lo)]!;
     if (nested === undefined) {
       this.attributes = attributes;
       this.paHi = outHi;
@@ -173,7 +173,6 @@ export class Stage1 {
 
   #rememberTable(context: ContextConfig, hi: number, lo: number): void {
     const fill = this.#fill;
-    fill.invalidateBits = WALK_CACHE_UNIT_BITS;
     fill.attributes = 0;
     fill.isGlobal = !context.hasTwoHalves; // nG is the leaf's: a table belongs to its ASID
     this.#tables.fill(hi, lo, context.tag, context.key, fill);
@@ -198,7 +197,7 @@ export class Stage1 {
     if (result === WALK.TRANSLATION) return OUT_OF_RANGE;
     if (result === WALK.ADDRESS_SIZE) return SIZE_FAULT;
     if (result === WALK.PATH && this.#path.fault !== undefined) return this.#path.fault;
-    return { type: "F_WALK_EABT", stage: 1, class: "TTD", fetchAddress: this.#walk.fetchAddress };
+    return { type: "F_WALK_EABT", stage: 1, class: "TTD", fetchAddress: this.walk.fetchAddress };
   }
 }
 
