@@ -37,6 +37,8 @@ const READ_ONLY = 1 << S1_LEAF.AP.msb;
 const S2_WRITABLE = 1 << S2_LEAF.S2AP.msb;
 const DBM_HI = 1 << (S1_LEAF.DBM.lsb - 32);
 const TABLE_SPAN_BITS = 21;
+/** Instead of attributes: ask NestedWalk.attributes(). */
+export const UNCOMBINED = -1;
 
 export class NestedWalk {
   #isUsable = false;
@@ -64,11 +66,13 @@ export class NestedWalk {
   #hash2 = 0;
   #tag2 = 0;
   #protectsTables = false;
-  /** What #locate found; #found2 is what stage 2 says of memory. */
+  /** What #locate found. */
   #paHi = 0;
   #paLo = 0;
   #permissions = 0;
-  #found2 = 0;
+  /** Leaves of both stages, as far as they tell of memory. */
+  #leafLo = 0;
+  #leafLo2 = 0;
   readonly #fill = new TlbFill();
   readonly #parts: NestedWalkParts;
   readonly #hasTlb: boolean;
@@ -189,7 +193,9 @@ export class NestedWalk {
     answer.ipaHi = ipaHi;
     answer.ipaLo = (leafLo & -0x1000) | (lo & 0xfff);
     answer.pageBits = 12;
-    answer.attributes = this.#combined(leafLo, this.#attributes2[stage2AttributeIndex(leafLo2)]!);
+    answer.found = UNCOMBINED;
+    this.#leafLo = leafLo;
+    this.#leafLo2 = leafLo2;
     if (this.#hasTlb) this.#remember(hi, lo, granted & permissions, (leafLo & NG) === 0);
     return true;
   }
@@ -217,13 +223,16 @@ export class NestedWalk {
     answer.ipaHi = ipaHi;
     answer.ipaLo = ipaLo;
     answer.pageBits = 12;
-    answer.attributes = this.#combined(leafLo, this.#found2);
+    answer.found = UNCOMBINED;
+    this.#leafLo = leafLo;
     if (this.#hasTlb) this.#remember(hi, lo, granted & this.#permissions, (leafLo & NG) === 0);
     return true;
   }
 
-  #combined(leafLo: number, stage2: number): number {
-    return combineStages(this.#attributes[stage1AttributeIndex(leafLo)]!, stage2, this.#fwb);
+  /** Memory attributes of what run() found last: they are combined for those who ask, the TLB being one. */
+  attributes(): number {
+    const own = this.#attributes[stage1AttributeIndex(this.#leafLo)]!;
+    return combineStages(own, this.#attributes2[stage2AttributeIndex(this.#leafLo2)]!, this.#fwb);
   }
 
   /** Stage 1 from its first level. */
@@ -271,7 +280,7 @@ export class NestedWalk {
       if (isOther === 0) {
         const info = words[slot + INFO]!;
         const permissions = info & 0x3f;
-        this.#found2 = info >>> 18;
+        this.#leafLo2 = ((info >>> 16) & 0x3c) | ((info >>> 14) & 0x300); // MemAttr and SH where a leaf has them
         this.#paHi = words[slot + PA_HI]!;
         this.#paLo = words[slot + PA_LO]! | (lo & 0xfff);
         this.#permissions = permissions;
@@ -322,7 +331,7 @@ export class NestedWalk {
     this.#paHi = paHi;
     this.#paLo = (leafLo & -0x1000) | (lo & 0xfff);
     this.#permissions = permissions;
-    this.#found2 = this.#attributes2[stage2AttributeIndex(leafLo)]!;
+    this.#leafLo2 = leafLo;
     if (this.#hasTlb2) this.#remember2(hi, lo);
     if (this.#hasTables2 && !isKnown) this.#rememberTable2(hi, lo, tableHi, tableLo);
     return true;
@@ -330,7 +339,7 @@ export class NestedWalk {
 
   #remember(hi: number, lo: number, permissions: number, isGlobal: boolean): void {
     const fill = this.#fill;
-    const { paHi, paLo, ipaHi, ipaLo, attributes } = this.#answer;
+    const { paHi, paLo, ipaHi, ipaLo } = this.#answer;
     fill.paHi = paHi;
     fill.paLo = paLo & -0x1000;
     fill.ipaHi = ipaHi;
@@ -339,7 +348,7 @@ export class NestedWalk {
     fill.invalidateBits = 12;
     fill.pageBits = 12;
     fill.isGlobal = isGlobal || !this.#hasTwoHalves;
-    fill.attributes = attributes;
+    fill.attributes = this.attributes();
     this.#parts.tlb.fill(hi, lo, this.#tag, this.#key, fill);
   }
 
@@ -366,7 +375,7 @@ export class NestedWalk {
     fill.invalidateBits = 12;
     fill.pageBits = 12;
     fill.isGlobal = true;
-    fill.attributes = this.#found2;
+    fill.attributes = this.#attributes2[stage2AttributeIndex(this.#leafLo2)]!;
     this.#parts.stage2Tlb.fill(hi, lo, this.#tag2, 0, fill);
   }
 

@@ -106,7 +106,7 @@ export class Translator implements Answer, AnswerFields {
   ipaHi = -1;
   ipaLo = 0;
   pageBits = 0;
-  attributes = 0;
+  found = 0;
   /** The address under way, as it came. */
   #hi = 0;
   #lo = 0;
@@ -136,6 +136,10 @@ export class Translator implements Answer, AnswerFields {
     const found = { pa: joinNumber(this.paHi, this.paLo), pageBytes, bypass, attributes };
     if (this.ipaHi < 0) return { kind: "ok", ...found };
     return { kind: "ok", ...found, ipa: joinNumber(this.ipaHi, this.ipaLo) };
+  }
+
+  get attributes(): number {
+    return this.found < 0 ? this.#fast.attributes() : this.found;
   }
 
   /**
@@ -210,7 +214,7 @@ export class Translator implements Answer, AnswerFields {
     this.ipaHi = stage1.ipaHi;
     this.ipaLo = stage1.ipaLo;
     this.pageBits = stage1.pageBits;
-    this.attributes = stage1.attributes;
+    this.found = stage1.attributes;
     return undefined;
   }
 
@@ -232,7 +236,7 @@ export class Translator implements Answer, AnswerFields {
     this.ipaHi = hi;
     this.ipaLo = lo;
     this.pageBits = stage2.pageBits;
-    this.attributes = combineStages(input, stage2.attributes, stream.stage2.fwb);
+    this.found = combineStages(input, stage2.attributes, stream.stage2.fwb);
     return undefined;
   }
 
@@ -241,7 +245,7 @@ export class Translator implements Answer, AnswerFields {
     this.paLo = this.#lo;
     this.ipaHi = -1;
     this.pageBits = 0;
-    this.attributes = input;
+    this.found = input;
     return undefined;
   }
 
