@@ -38,6 +38,7 @@ const BITWISE = new Map([
   ["src/backends/smmuv3/fast-path.ts", "words of the TLB"],
   ["src/backends/smmuv3/nested-walk.ts", "descriptor words and words of the TLB"],
   ["src/backends/smmuv3/memory.ts", "32-bit words of memory"],
+  ["src/backends/smmuv3/memory-type.ts", "attributes packed into ten bits"],
   ["src/backends/smmuv3/permissions.ts", "permission sets and descriptor words"],
   ["src/backends/smmuv3/stage1.ts", "descriptor words and permission sets"],
   ["src/backends/smmuv3/stage2.ts", "descriptor words and permission sets"],

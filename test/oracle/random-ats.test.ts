@@ -8,6 +8,7 @@ import type { Outcome, ResponseExplanation, Transaction, TranslationResponse } f
 import { REGISTER } from "../../src/spec/registers.ts";
 import { EVENT_QUEUE, PLAIN, type RandomCase, randomCase } from "./random-case.ts";
 import { recordOf } from "./record.ts";
+import { success } from "./telling.ts";
 
 /** A case here is many: six explained requests to find it, then nine accesses. */
 const CASES = Math.ceil(Number(process.env.IOMMU_BROKER_ORACLE_CASES ?? 2000) / 4);
@@ -92,10 +93,7 @@ function translatedOf(one: RandomCase, transaction: Transaction): Told | undefin
   one.memory.changed.clear();
   const before = one.smmu.read32(REGISTER.EVENTQ_PROD);
   const got = [...ended(one.smmu.translate(transaction)), ...recordsSince(before, one), ...updates(one)];
-  const wanted =
-    outcome.kind === "ok"
-      ? ["ok", `${outcome.pa} ${outcome.pageBytes} ${outcome.ipa ?? "no IPA"} ${outcome.bypass}`]
-      : [outcome.kind, outcome.fault?.type ?? "silent"];
+  const wanted = outcome.kind === "ok" ? success(outcome) : [outcome.kind, outcome.fault?.type ?? "silent"];
   if (outcome.kind !== "ok" && outcome.fault !== undefined && outcome.recorded) wanted.push(recordOf(outcome.fault));
   wanted.push(...planned(one, writes));
   return { got, wanted, why: told(steps) };
@@ -103,7 +101,7 @@ function translatedOf(one: RandomCase, transaction: Transaction): Told | undefin
 
 function ended(outcome: Outcome): string[] {
   if (outcome.kind !== "ok") return [outcome.kind, outcome.fault?.type ?? "silent"];
-  return ["ok", `${outcome.pa} ${outcome.pageBytes} ${outcome.ipa ?? "no IPA"} ${outcome.bypass}`];
+  return success(outcome);
 }
 
 function told(steps: ResponseExplanation["steps"]): string[] {

@@ -61,7 +61,8 @@ export function randomCase(seed: bigint, weights: Weights = weightsOf(seed), for
   const more = new Chance(seed ^ 0x1234_5678n); // so that PLAIN cases stay what they were
   const ats = forATS ? new Chance(seed ^ 0xa75n) : undefined;
   const oas = chance.pick(2, 3, 4, 5, 5, 6, 6);
-  const id = withATS(ats, wider(randomID(chance, oas), more, weights));
+  const attributes = new Chance(seed ^ 0x6174_7472n); // apart, so that a seed means the same in all other respects
+  const id = withAttributeFeatures(attributes, withATS(ats, wider(randomID(chance, oas), more, weights)));
   const isBig = chance.oneIn(3);
   const memory = new DescriptorMemory(seed, OAS_BITS[oas] ?? 32, {
     isBigEndian: isBig,
@@ -77,7 +78,8 @@ export function randomCase(seed: bigint, weights: Weights = weightsOf(seed), for
   smmu.write32(REGISTER.STRTAB_BASE_CFG, log2size + split * 64 + (isTwoLevel ? 65536 : 0));
   smmu.write64(REGISTER.EVENTQ_BASE, BigInt(EVENT_QUEUE) + 6n);
   smmu.write32(REGISTER.CR2, chance.below(4) + (ats?.pick(0, 8, 8) ?? 0));
-  if (chance.oneIn(2)) smmu.write32(REGISTER.GBPA, 2 ** 31 + (chance.oneIn(2) ? 2 ** 20 : 0));
+  const abort = chance.oneIn(2) && chance.oneIn(2) ? 2 ** 20 : 0;
+  smmu.write32(REGISTER.GBPA, 2 ** 31 + abort + Number(attributes.bits(14)));
   smmu.write32(REGISTER.CR0, (chance.oneIn(60) ? 4 : 5) + (ats?.pick(0, 16, 16) ?? 0));
 
   const isAllowed = (words: Uint32Array): boolean => checkSTE(decodeSTE(words), id) === undefined;
@@ -85,10 +87,8 @@ export function randomCase(seed: bigint, weights: Weights = weightsOf(seed), for
   const config = first[0]! & 0xen;
   const redrawn = (): bigint[] =>
     randomSte(more, isBig, oas).map((word, at) => (at > 0 ? word : (word & ~0xen) | config));
-  const ste = withEATS(
-    ats,
-    drawn(weights, isAllowed, (again) => marking(again ? redrawn() : first, more, weights, 2)),
-  );
+  const drawnSte = drawn(weights, isAllowed, (again) => marking(again ? redrawn() : first, more, weights, 2));
+  const ste = withSteAttributes(attributes, withEATS(ats, drawnSte));
   memory.put(STREAM_TABLE + streamID * 64, ste);
   if (isTwoLevel && Math.floor(id.idr0 / 2 ** 27) % 4 === 1) {
     const span = chance.oneIn(8) ? chance.below(32) : split + 1;
@@ -97,11 +97,15 @@ export function randomCase(seed: bigint, weights: Weights = weightsOf(seed), for
   }
   const setting = { ste: decodeSTE(wordsOf(ste)), world: "EL1" } as const;
   const isAllowedCd = (words: Uint32Array): boolean => checkCD(decodeCD(words), setting, id) === undefined;
-  const cd = drawn(weights, isAllowedCd, (again) =>
+  const drawnCd = drawn(weights, isAllowedCd, (again) =>
     marking(randomCd(again ? more : chance, isBig, oas), more, weights, 1),
   );
+  const cd = withCdAttributes(attributes, drawnCd);
   const asked = randomTransactions(chance, streamID, cd);
-  const transactions = weights.isLegal ? asked.map((each) => fitting(each, setting.ste, more, oas)) : asked;
+  const fitted = weights.isLegal ? asked.map((each) => fitting(each, setting.ste, more, oas)) : asked;
+  const transactions = fitted.map((transaction) =>
+    attributes.oneIn(3) ? transaction : { ...transaction, attributes: Number(attributes.bits(10)) },
+  );
   placeContext(chance, memory, smmu, transactions, cd);
   const traits = [
     isBig ? "big-endian" : "little-endian",
@@ -330,6 +334,27 @@ function randomTransactions(chance: Chance, streamID: number, cd: readonly bigin
     access: chance.pick<Access>("read", "write", "execute"),
     privileged: chance.oneIn(2),
   }));
+}
+
+/** ATTR_TYPES_OVR, mostly; MTEPERM, rarely. */
+function withAttributeFeatures(chance: Chance, id: IdRegisters): IdRegisters {
+  const overrides = chance.oneIn(5) ? 0 : 2 ** 27;
+  return { ...id, idr1: id.idr1 + overrides, idr3: id.idr3 + (chance.oneIn(5) ? 2 ** 22 : 0) };
+}
+
+/** MemAttr, MTCFG and ALLOCCFG, then SHCFG; S2SH0. */
+function withSteAttributes(chance: Chance, ste: readonly bigint[]): bigint[] {
+  const overrides = chance.oneIn(3) ? 0n : chance.bits(9) << 32n;
+  const changes = [0n, overrides ^ (chance.bits(2) << 44n), chance.bits(2) << 44n];
+  return ste.map((value, index) => value ^ (changes[index] ?? 0n));
+}
+
+/** SH0 and SH1; MAIR, where one byte of three is Device or reserved. */
+function withCdAttributes(chance: Chance, cd: readonly bigint[]): bigint[] {
+  let mair = 0n;
+  for (let byte = 0; byte < 8; byte++) mair = (mair << 8n) | chance.bits(chance.oneIn(3) ? 4 : 8);
+  const changes = [(chance.bits(2) << 12n) ^ (chance.bits(2) << 28n), 0n, 0n, mair];
+  return cd.map((value, index) => value ^ (changes[index] ?? 0n));
 }
 
 function asList<T>(values: readonly T[]): readonly [T, ...T[]] {

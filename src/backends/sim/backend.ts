@@ -32,6 +32,7 @@ import type {
   TranslationOutcome,
 } from "../simulator-control.ts";
 import { MemoryMap } from "../smmuv3/memory.ts";
+import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
 import type { StreamCounters } from "../smmuv3/smmu.ts";
 import { decodeSTE } from "../smmuv3/ste.ts";
 import type { VSTE } from "../vste.ts";
@@ -224,7 +225,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
   explain(request: ExplainRequest): Explanation {
     const { access, iova, privileged, substreamID } = request;
     const device = this.#device(request.device);
-    const transaction = { streamID: device.streamIDs[request.streamIndex]!, iova, access, privileged };
+    const streamID = device.streamIDs[request.streamIndex]!;
+    const transaction = { streamID, iova, access, privileged, attributes: PCIE_ATTRIBUTES };
     const walk = this.#smmu(device.iommu).driver.smmu.explain(
       substreamID === undefined ? transaction : { ...transaction, substreamID },
     );

@@ -13,6 +13,7 @@ import type {
   TranslationOutcome,
 } from "../simulator-control.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
+import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
 import type { Access, Outcome, PageResponseCode, Smmu, Transaction } from "../smmuv3/smmu.ts";
 import type { Atc, AtcKey } from "./atc.ts";
 import type { Endpoints } from "./endpoints.ts";
@@ -182,13 +183,15 @@ export class DmaMaster {
       this.#mayBeCrowded = true;
       return described(failed);
     }
-    const { ipaHi, ipaLo, paHi, paLo, pageBits } = this.#smmu.answer;
+    const { answer } = this.#smmu;
+    const { ipaHi, ipaLo, paHi, paLo, pageBits } = answer;
     return {
       end: "ok",
       pa: joinNumber(paHi, paLo),
       pageBytes: pageBits === 0 ? 0 : pow2(pageBits),
       ipa: ipaHi < 0 ? undefined : joinNumber(ipaHi, ipaLo),
       bypass: pageBits === 0,
+      attributes: answer.attributesOf(request),
       fault: undefined,
       recorded: false,
     };
@@ -196,7 +199,8 @@ export class DmaMaster {
 
   #request(access: Omit<TranslateAccess, "iova">): Request {
     const { privileged, substreamID } = access;
-    const base = { streamID: this.#streamIDs[access.streamIndex]!, access: access.access, privileged };
+    const streamID = this.#streamIDs[access.streamIndex]!;
+    const base = { streamID, access: access.access, privileged, attributes: PCIE_ATTRIBUTES };
     return substreamID === undefined ? base : { ...base, substreamID };
   }
 
@@ -254,10 +258,11 @@ function isAlike(a: TranslateAccess, b: TranslateAccess): boolean {
 }
 
 function described(outcome: Outcome): TranslationOutcome {
-  const none = { pa: 0, pageBytes: 0, ipa: undefined, bypass: false, fault: undefined, recorded: false };
+  const blank = { pa: 0, pageBytes: 0, ipa: undefined, bypass: false, attributes: undefined };
+  const none = { ...blank, fault: undefined, recorded: false };
   if (outcome.kind === "ok") {
-    const { bypass, ipa, pa, pageBytes } = outcome;
-    return { ...none, end: "ok", pa, pageBytes, ipa, bypass };
+    const { attributes, bypass, ipa, pa, pageBytes } = outcome;
+    return { ...none, end: "ok", pa, pageBytes, ipa, bypass, attributes };
   }
   const { fault } = outcome;
   const recorded = outcome.kind === "stalled" || outcome.recorded;

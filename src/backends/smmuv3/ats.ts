@@ -11,6 +11,7 @@ import type { SmmuCounters } from "./counters.ts";
 import type { Fault, StageFault } from "./fault.ts";
 import type { Features } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
+import { combineHints, combineStages, describeAttributes, inputAttributes } from "./memory-type.ts";
 import type { Stage2 } from "./stage2.ts";
 import { type DecodedSTE, effectiveEATS } from "./ste.ts";
 import type { Transaction } from "./transaction.ts";
@@ -137,7 +138,8 @@ export class Ats {
   #pass(tx: Transaction): Verdict {
     const { oasBits } = this.#parts.features;
     if (tx.iova >= 2n ** BigInt(oasBits)) return SILENT_ABORT;
-    return { kind: "ok", outcome: { kind: "ok", pa: Number(tx.iova), pageBytes: 0, bypass: true } };
+    const attributes = describeAttributes(inputAttributes(tx.attributes, undefined)); // they pass as they came (§13.6.3)
+    return { kind: "ok", outcome: { kind: "ok", pa: Number(tx.iova), pageBytes: 0, bypass: true, attributes } };
   }
 
   #throughStage2(tx: Transaction, stream: StreamConfig): Verdict {
@@ -148,11 +150,15 @@ export class Ats {
     }
     const need = translator.needOf(tx, stream);
     const fault = stream.stage2 && stage2.translate(stream.stage2, hi, lo, need, "IN");
-    if (fault !== undefined)
+    if (fault !== undefined) {
       return translator.refuse(tx, fault, stream, stream.ste.S2R === 1 || !isTranslationRelated(fault));
+    }
+    const input = inputAttributes(tx.attributes, undefined);
+    const combined = combineStages(input, stage2.attributes, stream.stage2?.fwb === true);
+    const attributes = describeAttributes(combineHints(combined, input));
     const pa = Number(joinBigint(stage2.paHi, stage2.paLo));
     const pageBytes = 2 ** stage2.pageBits;
-    return { kind: "ok", outcome: { kind: "ok", pa, pageBytes, ipa: Number(tx.iova), bypass: false } };
+    return { kind: "ok", outcome: { kind: "ok", pa, pageBytes, ipa: Number(tx.iova), bypass: false, attributes } };
   }
 
   /** Without IDR3.PASIDTT, or without a PASID, a translated transaction is unprivileged, and data. Source: §3.9.1.3. */

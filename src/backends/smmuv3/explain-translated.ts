@@ -3,6 +3,8 @@
 
 import { CR0 } from "../../spec/registers.ts";
 import { hex } from "../../spec/u64.ts";
+import { afterStage2 } from "./explain/attribute-steps.ts";
+import { type Attributes, described, incomingAttributes } from "./explain/attributes.ts";
 import { pow2 } from "./explain/bits.ts";
 import { type Implementation, implementationOf } from "./explain/implementation.ts";
 import type { Stage1Input } from "./explain/stage1-walk.ts";
@@ -80,7 +82,8 @@ function passTranslated(
     return fail({ type: "F_TRANSL_FORBIDDEN" });
   };
   if (flag(registers.cr0, CR0.SMMUEN) === 0) forbid("the SMMU is disabled");
-  if (flag(registers.cr0, CR0.ATSCHK) === 0) return straight(transaction.iova, trace, implementation);
+  const incoming = incomingAttributes(transaction.attributes);
+  if (flag(registers.cr0, CR0.ATSCHK) === 0) return straight(transaction.iova, trace, implementation, incoming);
   const ste = legalSte(request, trace, implementation, transaction.streamID);
   of.config.ste = ste;
   if (ste("Config") < 4n) return { kind: "abort", recorded: false };
@@ -92,18 +95,19 @@ function passTranslated(
     else legalContext(request, trace, implementation, ste, of.pasid);
   }
   if (eats === 3n) forbid("CR0.DPT_WALK_EN is 0");
-  if (eats === 1n) return straight(transaction.iova, trace, implementation);
+  if (eats === 1n) return straight(transaction.iova, trace, implementation, incoming);
   if (transaction.iova >= pow2(implementation.ias)) {
     decide(trace, "STE", `${hex(transaction.iova)} has more than ${implementation.ias} bits: F_ADDR_SIZE`, "§3.9.1.3");
     fail({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
   }
   const input = overridden(of.input, ste, implementation);
-  const { pa, pageBytes } = stage2Of(trace, implementation, ste)(transaction.iova, { ...input, class: "IN" });
-  return { kind: "ok", pa, pageBytes, ipa: transaction.iova, bypass: false };
+  const { pa, pageBytes, leaf } = stage2Of(trace, implementation, ste)(transaction.iova, { ...input, class: "IN" });
+  const attributes = described(afterStage2(trace, implementation, ste, incoming, leaf));
+  return { kind: "ok", pa, pageBytes, ipa: transaction.iova, bypass: false, attributes };
 }
 
-/** Past all translation; an address beyond the OAS aborts, a choice of §3.9.1.1. */
-function straight(iova: bigint, trace: Trace, implementation: Implementation): ExplainedOutcome {
+/** Past all translation, attributes as they came (§13.6.3); an address beyond the OAS aborts, a choice of §3.9.1.1. */
+function straight(iova: bigint, trace: Trace, implementation: Implementation, incoming: Attributes): ExplainedOutcome {
   const isTooFar = iova >= pow2(implementation.oas);
   decide(
     trace,
@@ -111,5 +115,6 @@ function straight(iova: bigint, trace: Trace, implementation: Implementation): E
     isTooFar ? "it is beyond the OAS: aborted without a record" : "it is the output",
     "§3.9.1.1",
   );
-  return isTooFar ? { kind: "abort", recorded: false } : { kind: "ok", pa: iova, pageBytes: 0n, bypass: true };
+  if (isTooFar) return { kind: "abort", recorded: false };
+  return { kind: "ok", pa: iova, pageBytes: 0n, bypass: true, attributes: described(incoming) };
 }

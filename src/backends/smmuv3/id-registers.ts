@@ -61,6 +61,7 @@ export interface Features {
   readonly had: boolean;
   readonly xnx: boolean;
   readonly fwb: boolean;
+  readonly mtePerm: boolean;
   readonly stt: boolean;
   readonly ril: boolean;
   readonly e0pd: boolean;
@@ -138,6 +139,7 @@ function decode(id: IdRegisters): Features {
     had: idr3(IDR3.HAD) === 1,
     xnx: idr3(IDR3.XNX) === 1,
     fwb: idr3(IDR3.FWB) === 1,
+    mtePerm: idr3(IDR3.MTEPERM) === 1,
     stt: idr3(IDR3.STT) === 1,
     ril: idr3(IDR3.RIL) === 1,
     e0pd: idr3(IDR3.E0PD) === 1,

@@ -23,6 +23,7 @@ import type { Fault } from "./fault.ts";
 import { errorsOf, GlobalErrors } from "./gerror.ts";
 import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
+import type { InputOverride } from "./memory-type.ts";
 import { MSI_SOURCE, MsiWriter } from "./msi.ts";
 import { PageRequestQueue } from "./page-request-queue.ts";
 import { type PageRequestOutcome, PageRequests } from "./page-requests.ts";
@@ -48,7 +49,7 @@ export type { IdRegisters } from "./id-registers.ts";
 export type { PageRequestOutcome } from "./page-requests.ts";
 export type { PageRequest } from "./pri-record.ts";
 export type { ResumedTransaction } from "./stall.ts";
-export type { Access, Outcome, Transaction } from "./transaction.ts";
+export type { Access, MemoryAttributes, Outcome, Transaction } from "./transaction.ts";
 export type { TranslationRequest, TranslationResponse } from "./translation-request.ts";
 
 /** The interrupts the model raises, edges; IRQ_CTRL gates them. */
@@ -113,6 +114,7 @@ export class Smmu {
     this.#switches = {
       smmuEnabled: false,
       bypassAborts: false,
+      bypassOverride: undefined,
       recordsBadStreamID: false,
       e2h: false,
       streamTable: decodeStreamTable(new Uint32Array(2), 0, features),
@@ -176,7 +178,7 @@ export class Smmu {
   translate(tx: Transaction): Outcome {
     if (tx.translated === true) return this.#settleTranslated(tx);
     this.#split[0] = tx.iova;
-    return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome();
+    return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome(tx);
   }
 
   /**
@@ -363,6 +365,7 @@ export class Smmu {
         return;
       case REGISTER.GBPA:
         this.#switches.bypassAborts = get(word, 0, GBPA.ABORT) === 1;
+        this.#switches.bypassOverride = this.#features.attrTypesOverride ? overrideOf(word) : undefined;
         return;
       case REGISTER.STRTAB_BASE:
       case REGISTER.STRTAB_BASE + 4:
@@ -445,4 +448,15 @@ export class Smmu {
       counters.faults[outcome.fault.type] += 1;
     }
   }
+}
+
+/** Attribute overrides of GBPA. Source: §6.3.14. */
+function overrideOf(gbpa: Uint32Array): InputOverride {
+  const field = (of: Field): number => get(gbpa, 0, of);
+  return {
+    MTCFG: field(GBPA.MTCFG),
+    MemAttr: field(GBPA.MemAttr),
+    ALLOCCFG: field(GBPA.ALLOCCFG),
+    SHCFG: field(GBPA.SHCFG),
+  };
 }

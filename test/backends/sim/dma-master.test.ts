@@ -30,6 +30,16 @@ beforeEach(async () => {
   await attach(host, vmm, NVME, "bypass");
 });
 
+test("a translation says what goes out: memory is Write-Back and shared, the MSI window Device", async () => {
+  const at = (iova: bigint) => ({ ...WHERE, iova, access: "write" as const });
+  const answers = await host.backend.translate(NVME, [at(BASE), at(0x0800_0000n), at(HOLE)]);
+  expect(answers).toMatchObject([
+    { end: "ok", attributes: { memoryType: "Normal-iWB-oWB", shareability: "ISH" } },
+    { end: "ok", attributes: { memoryType: "Device-nGnRE", shareability: "OSH" } },
+    { end: "abort", attributes: undefined },
+  ]);
+});
+
 describe("an access", () => {
   test("crosses pages, each of them its own transaction", async () => {
     vmm.file.data.forEach((_, index, data) => {

@@ -31,6 +31,12 @@ test("a Linux stage 2 STE decodes to what Linux meant", () => {
   expect(ste.S2TTB).toBe(0x4_8765_4000);
 });
 
+test("the overrides of memory attributes are where §5.2 has them", () => {
+  // MemAttr [99:96] 1010, MTCFG 100, ALLOCCFG [104:101] 1101, SHCFG [109:108] 11, S2FWB 89; S2SH0 [173:172] 10
+  const ste = decodeSTE(wordsOf([0x9n, 0x31ba_0200_0000n, 0x2000_0000_0000n, 0n, 0n, 0n, 0n, 0n]));
+  expect(ste).toMatchObject({ MemAttr: 10, MTCFG: 1, ALLOCCFG: 13, SHCFG: 3, S2FWB: 1, S2SH0: 2 });
+});
+
 test("the shapes the driver builds are legal", () => {
   for (const ste of [S1, S2, nestedSTE(S1, S2), bypassSTE()]) expect(verdict(ste)).toBeUndefined();
 });
@@ -57,6 +63,7 @@ describe("an STE is illegal", () => {
     ],
     ["S1ContextPtr beyond the OAS", plus(S1, 0, at(1, 48)), {}, "S1ContextPtr"],
     ["S2AA64=0", plus(S2, 2, at(1, 51)), {}, "S2AA64"],
+    ["S2FWB over VMSAv8-32", plus(plus(S2, 1, at(1, 25)), 2, at(1, 51)), { idr3: IDS.idr3 | (1 << 8) }, "S2AA64"],
     ["VMSAv8-64 not offered", S2, { idr0: (IDS.idr0 & ~0xc) | 4 }, "VMSAv8-64"],
     ["S2S where nothing stalls", plus(S2, 2, at(1, 57)), { idr0: IDS.idr0 | (1 << 24) }, "S2S is 1"],
     ["S2S=0 where all stalls", S2, { idr0: IDS.idr0 | (2 << 24) }, "S2S is 0"],
@@ -116,6 +123,10 @@ describe("fields of a stage that is off, or of a feature that is absent, are not
     ["EATS without ATS", plus(S1, 1, at(2, 28)), {}],
     ["EATS with DPT checks that do not exist", plus(S1, 1, at(3, 28)), ATS],
     ["S1ContextPtr as an IPA", nestedSTE(plus(S1, 0, at(1, 48)), S2), {}],
+    ["S2FWB without IDR3.FWB", plus(S2, 1, at(1, 25)), {}],
+    ["S2FWB with it", plus(S2, 1, at(1, 25)), { idr3: IDS.idr3 | (1 << 8) }],
+    ["S2FWB with Config=101", plus(S1, 1, at(1, 25)), { idr3: IDS.idr3 | (1 << 8) }],
+    ["overrides of attributes", plus(S1, 1, at(0x3f1f, 32)), {}],
     ["a wide S2VMID in bypass", plus(bypassSTE(), 2, 0xffffn), { idr0: IDS.idr0 & ~(1 << 18) }],
   ])("%s", (_, ste, ids) => {
     expect(verdict(ste, ids)).toBeUndefined();

@@ -1296,6 +1296,8 @@ export namespace iommubroker {
             faultIpa?: (Long|null);
             faultFetchAddress?: (Long|null);
             recorded?: (boolean|null);
+            memoryType?: (string|null);
+            shareability?: (string|null);
         }
 
         class Translation implements ITranslation {
@@ -1311,6 +1313,8 @@ export namespace iommubroker {
             public faultIpa?: (Long|null);
             public faultFetchAddress?: (Long|null);
             public recorded: boolean;
+            public memoryType: string;
+            public shareability: string;
             public static encode(message: iommubroker.v1.ITranslation, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Translation;
         }

@@ -6748,6 +6748,8 @@ export const iommubroker = $root.iommubroker = (() => {
             Translation.prototype.faultIpa = null;
             Translation.prototype.faultFetchAddress = null;
             Translation.prototype.recorded = false;
+            Translation.prototype.memoryType = "";
+            Translation.prototype.shareability = "";
 
             let $oneOfFields;
 
@@ -6798,6 +6800,10 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(80).uint64(message.faultFetchAddress);
                 if (message.recorded != null && Object.hasOwnProperty.call(message, "recorded"))
                     writer.uint32(88).bool(message.recorded);
+                if (message.memoryType != null && Object.hasOwnProperty.call(message, "memoryType"))
+                    writer.uint32(98).string(message.memoryType);
+                if (message.shareability != null && Object.hasOwnProperty.call(message, "shareability"))
+                    writer.uint32(106).string(message.shareability);
                 return writer;
             };
 
@@ -6866,6 +6872,14 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 11: {
                             message.recorded = reader.bool();
+                            break;
+                        }
+                    case 12: {
+                            message.memoryType = reader.string();
+                            break;
+                        }
+                    case 13: {
+                            message.shareability = reader.string();
                             break;
                         }
                     default:
