@@ -10,6 +10,7 @@ import { describeProblem } from "./config/problems.ts";
 import { loadConfig } from "./config.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { createLog, type Log } from "./log.ts";
+import { raiseInliningLimits } from "./v8-inlining.ts";
 
 /** EX_SOFTWARE of sysexits(3): a bug. */
 const EXIT_BUG = 70;
@@ -42,6 +43,7 @@ async function main(): Promise<void> {
   const log = createLog(loaded.config.log);
   dieOfBugs(log);
   for (const { source, message } of loaded.warnings) log.warn({ source }, `${source} ${message}`);
+  raiseInliningLimits();
   try {
     const daemon = await startDaemon(loaded.config, log, version);
     stopOnSignal(daemon, log); // first: whoever reads that we listen may send one at once

@@ -22,9 +22,14 @@ export function joinNumber(hi: number, lo: number): number {
   return (hi >>> 0) * TWO_32 + (lo >>> 0);
 }
 
-/** Joins two halves into a bigint, any width up to 64 bits. */
+const JOINED = new BigUint64Array(1);
+const HALVES = new Uint32Array(JOINED.buffer);
+
+/** Joins two halves into a bigint, any width up to 64 bits. Through memory: bigint operators allocate at each step. */
 export function joinBigint(hi: number, lo: number): bigint {
-  return (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+  HALVES[0] = lo;
+  HALVES[1] = hi;
+  return JOINED[0]!;
 }
 
 /** Upper half of a 64-bit bigint. */

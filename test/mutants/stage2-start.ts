@@ -121,6 +121,7 @@ export const STAGE2_START: readonly Mutant[] = [
         "level 1 with 64 KiB needs 44 bits",
         "if (pageBits === 16 && level === 1 && features.oasBits < 44) return false;",
         "",
+        { explained: "with 42 bits S2T0SZ is 22 at least, which leaves level 1 no bit to resolve" },
       ],
       [
         "the first level's index has the concatenated bits",

@@ -283,10 +283,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
     id: DeviceID,
     accesses: readonly (SimulatedAccess & { readonly access: "read" | "write" | "execute" })[],
   ): Promise<readonly TranslationOutcome[]> {
-    const master = this.#master(id);
-    const outcomes: TranslationOutcome[] = [];
-    for (const access of accesses) outcomes.push(await master.translate(access));
-    return outcomes;
+    return await this.#master(id).translate(accesses);
   }
 
   structures(

@@ -2,7 +2,7 @@
 // Long batches yield to the event loop, so nobody waits, and yield early when the event queue is half full, so that
 // the driver can drain it: events of a well-behaved test are not lost to overflow.
 
-import { hex } from "../../spec/u64.ts";
+import { hex, joinNumber, pow2 } from "../../spec/u64.ts";
 import { BrokerError } from "../errors.ts";
 import type { DeviceID } from "../ids.ts";
 import type {
@@ -13,7 +13,7 @@ import type {
   TranslationOutcome,
 } from "../simulator-control.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
-import type { Outcome, Smmu, Transaction } from "../smmuv3/smmu.ts";
+import type { Access, Outcome, Smmu } from "../smmuv3/smmu.ts";
 import type { EventQueueDriver } from "./eventq-driver.ts";
 import type { MsiDoorbell } from "./msi-doorbell.ts";
 import { EVENTS_MAX } from "./smmu-driver.ts";
@@ -22,6 +22,10 @@ import { EVENTS_MAX } from "./smmu-driver.ts";
 const BEAT_BYTES = 4096;
 /** Transactions between two turns of the event loop. */
 const TURN_TRANSACTIONS = 128;
+const ABORTED: Outcome = Object.freeze({ kind: "abort", fault: undefined, recorded: false });
+
+type Request = Parameters<Smmu["translateHalves"]>[0];
+type TranslateAccess = SimulatedAccess & { readonly access: Access };
 
 export class DmaMaster {
   readonly #device: DeviceID;
@@ -31,7 +35,11 @@ export class DmaMaster {
   readonly #events: EventQueueDriver;
   readonly #streamIDs: readonly number[];
   readonly #isReset: () => boolean;
+  readonly #iova = new BigUint64Array(1);
+  readonly #halves = new Int32Array(this.#iova.buffer);
   #sinceTurn = 0;
+  /** Something may have been recorded since the event queue was looked at: by this master, or by others in their turns. */
+  #mayBeCrowded = true;
 
   constructor(options: {
     device: DeviceID;
@@ -57,11 +65,13 @@ export class DmaMaster {
     requireRange(access.iova, total);
     const data = new Uint8Array(access.kind === "read" ? total : 0);
     for (let done = 0; done < total; ) {
+      this.#mayBeCrowded = true;
       await this.#turn();
       if (this.#isReset()) return { end: "abort", bytesDone: done, data: data.subarray(0, done) };
       const at = access.iova + BigInt(done);
       const bytes = Math.min(total - done, BEAT_BYTES - Number(at % BigInt(BEAT_BYTES)));
-      const outcome = this.#smmu.translate(this.#transaction({ ...access, iova: at }, access.kind));
+      const request = this.#request({ ...access, access: access.kind });
+      const outcome = this.#smmu.translate({ ...request, iova: at });
       const end = this.#carryOut(outcome, access, data, done, bytes);
       if (end !== "ok") return { end, bytesDone: done, data: data.subarray(0, done) };
       done += bytes;
@@ -69,16 +79,47 @@ export class DmaMaster {
     return { end: "ok", bytesDone: total, data };
   }
 
-  async translate(access: SimulatedAccess & { access: "read" | "write" | "execute" }): Promise<TranslationOutcome> {
-    await this.#turn();
-    if (this.#isReset()) return describe({ kind: "abort", fault: undefined, recorded: false });
-    return describe(this.#smmu.translate(this.#transaction(access, access.access)));
+  /** In order. It waits only where a turn ends: a promise for each access would cost more than its translation. */
+  async translate(accesses: readonly TranslateAccess[]): Promise<readonly TranslationOutcome[]> {
+    const outcomes: TranslationOutcome[] = [];
+    let request: Request | undefined;
+    let last = accesses[0];
+    let isReset = this.#isReset();
+    for (const access of accesses) {
+      const turn = this.#turn();
+      if (turn !== undefined) {
+        await turn;
+        isReset = this.#isReset();
+      }
+      if (request === undefined || last === undefined || !isAlike(access, last)) request = this.#request(access);
+      last = access;
+      outcomes.push(isReset ? described(ABORTED) : this.#translate(request, access.iova));
+    }
+    return outcomes;
   }
 
-  #transaction(access: SimulatedAccess, kind: "read" | "write" | "execute"): Transaction {
-    const streamID = this.#streamIDs[access.streamIndex]!;
-    const { iova, privileged, substreamID } = access;
-    const base = { streamID, iova, access: kind, privileged };
+  #translate(request: Request, iova: bigint): TranslationOutcome {
+    this.#iova[0] = iova;
+    const failed = this.#smmu.translateHalves(request, this.#halves[1]!, this.#halves[0]!);
+    if (failed !== undefined) {
+      this.#mayBeCrowded = true;
+      return described(failed);
+    }
+    const { ipaHi, ipaLo, paHi, paLo, pageBits } = this.#smmu.answer;
+    return {
+      end: "ok",
+      pa: joinNumber(paHi, paLo),
+      pageBytes: pageBits === 0 ? 0 : pow2(pageBits),
+      ipa: ipaHi < 0 ? undefined : joinNumber(ipaHi, ipaLo),
+      bypass: pageBits === 0,
+      fault: undefined,
+      recorded: false,
+    };
+  }
+
+  #request(access: Omit<TranslateAccess, "iova">): Request {
+    const { privileged, substreamID } = access;
+    const base = { streamID: this.#streamIDs[access.streamIndex]!, access: access.access, privileged };
     return substreamID === undefined ? base : { ...base, substreamID };
   }
 
@@ -98,16 +139,39 @@ export class DmaMaster {
     return this.#doorbell.ring(this.#device, this.#streamIDs[streamIndex]!, pa, data);
   }
 
-  async #turn(): Promise<void> {
+  /** @returns a promise when it is time to let others run: the event loop, or the driver that drains the event queue */
+  #turn(): Promise<void> | undefined {
     this.#sinceTurn += 1;
-    while (this.#sinceTurn >= TURN_TRANSACTIONS || this.#events.waiting() >= EVENTS_MAX / 2) {
+    return this.#isOver() ? this.#wait() : undefined;
+  }
+
+  #isOver(): boolean {
+    if (this.#sinceTurn >= TURN_TRANSACTIONS) return true;
+    if (!this.#mayBeCrowded) return false;
+    this.#mayBeCrowded = false;
+    return this.#events.waiting() >= EVENTS_MAX / 2;
+  }
+
+  async #wait(): Promise<void> {
+    do {
       this.#sinceTurn = 0;
       await new Promise<void>((resolve) => setImmediate(resolve));
-    }
+      this.#mayBeCrowded = true;
+    } while (this.#isOver());
   }
 }
 
-function describe(outcome: Outcome): TranslationOutcome {
+/** The same request but for its address. */
+function isAlike(a: TranslateAccess, b: TranslateAccess): boolean {
+  return (
+    a.access === b.access &&
+    a.privileged === b.privileged &&
+    a.substreamID === b.substreamID &&
+    a.streamIndex === b.streamIndex
+  );
+}
+
+function described(outcome: Outcome): TranslationOutcome {
   const none = { pa: 0, pageBytes: 0, ipa: undefined, bypass: false, fault: undefined, recorded: false };
   if (outcome.kind === "ok") {
     const { bypass, ipa, pa, pageBytes } = outcome;

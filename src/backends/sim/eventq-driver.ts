@@ -33,6 +33,8 @@ export class EventQueueDriver {
   readonly #toGuest: ToGuest;
   readonly #devices: () => readonly DeviceID[];
   readonly #deliver: (notice: FaultNotice) => void;
+  /** PROD and CONS as waiting() last read them: it is asked before every transaction that may record. */
+  readonly #words = new Uint32Array(2);
   #scheduled: NodeJS.Immediate | undefined;
 
   constructor(options: {
@@ -62,8 +64,10 @@ export class EventQueueDriver {
 
   /** Records waiting in the queue. */
   waiting(): number {
-    const { prod, cons } = this.#indexes();
-    return (prod - cons + 2 * EVENTS_MAX) % (2 * EVENTS_MAX);
+    this.#words[0] = this.#driver.smmu.read32(REGISTER.EVENTQ_PROD);
+    this.#words[1] = this.#driver.smmu.read32(REGISTER.EVENTQ_CONS);
+    const ahead = get(this.#words, 0, EVENTQ_PROD.WR) - get(this.#words, 1, EVENTQ_CONS.RD);
+    return (ahead + 2 * EVENTS_MAX) % (2 * EVENTS_MAX);
   }
 
   /**

@@ -79,6 +79,11 @@ export class ConfigCache {
     this.#streams.get(streamID)?.contexts.clear();
   }
 
+  /** Something that a way through the cache depends on has changed: whoever remembers one looks again. */
+  renew(): void {
+    this.version += 1;
+  }
+
   /** CMD_CFGI_ALL. */
   clear(): void {
     this.#streams.clear();

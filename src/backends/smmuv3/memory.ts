@@ -168,6 +168,9 @@ class Chunk implements MemoryWindow {
   }
 }
 
+/** A window on nothing. Of the chunks' class, so that code which reads through windows sees one shape of object. */
+export const NO_WINDOW: MemoryWindow = new Chunk(0, 0);
+
 /** Zero-filled memory of any size; a chunk takes room only once something was written to it. */
 export class RamRegion implements MemoryRegion {
   readonly base: number;

@@ -12,6 +12,7 @@ import { ContextTableReader } from "./context-table.ts";
 import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCounters } from "./counters.ts";
 import { EventQueue } from "./event-queue.ts";
 import { type Explanation, explain } from "./explain.ts";
+import { TLB_USE } from "./fast-path.ts";
 import { GlobalErrors } from "./gerror.ts";
 import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
@@ -69,6 +70,10 @@ export class Smmu {
   readonly #responder: Responder;
   readonly #translator: Translator;
   readonly #tracked = new Map<number, StreamCounters>();
+  #isTracking = false;
+  /** The stream counted last, and its counters if it is tracked. */
+  #countedID = -1;
+  #counted: StreamCounters | undefined;
   readonly #split = new BigUint64Array(1);
   readonly #halves = new Int32Array(this.#split.buffer);
 
@@ -118,6 +123,7 @@ export class Smmu {
       contexts: new ContextTableReader(memory, features, counters, stage2),
       stage1: new Stage1({ memory, counters, tlb: caches.main, tables: caches.tables, stage2 }),
       stage2,
+      caches,
     });
     this.#responder = new Responder(this.#translator, this.#events, features.stallMax);
   }
@@ -137,7 +143,7 @@ export class Smmu {
     this.counters.transaction += 1;
     const refusal = this.#translator.run(request, hi, lo);
     const failed = refusal === undefined ? undefined : this.#settle(request, hi, lo, refusal);
-    if (this.#tracked.size > 0) this.#count(request.streamID, failed);
+    if (this.#isTracking) this.#count(request.streamID, failed);
     return failed;
   }
 
@@ -174,11 +180,15 @@ export class Smmu {
     if (known !== undefined) return known;
     const counters = newStreamCounters();
     this.#tracked.set(streamID, counters);
+    this.#isTracking = true;
+    this.#countedID = -1;
     return counters;
   }
 
   untrackStream(streamID: number): void {
     this.#tracked.delete(streamID);
+    this.#isTracking = this.#tracked.size > 0;
+    this.#countedID = -1;
   }
 
   read32(offset: number): number {
@@ -291,6 +301,7 @@ export class Smmu {
   #applyCR0(word: Uint32Array): void {
     const wasEnabled = this.#switches.smmuEnabled;
     this.#switches.smmuEnabled = get(word, 0, CR0.SMMUEN) === 1;
+    this.#cache.renew();
     this.#events.isEnabled = get(word, 0, CR0.EVENTQEN) === 1;
     this.#commands.isEnabled = get(word, 0, CR0.CMDQEN) === 1;
     this.#invalidator.vmidGroup = pow2(Math.min(get(word, 0, CR0.VMW), 4));
@@ -309,10 +320,14 @@ export class Smmu {
 
   /** @param outcome  undefined: success */
   #count(streamID: number, outcome: Outcome | undefined): void {
-    const counters = this.#tracked.get(streamID);
+    if (streamID !== this.#countedID) {
+      this.#countedID = streamID;
+      this.#counted = this.#tracked.get(streamID);
+    }
+    const counters = this.#counted;
     if (counters === undefined) return;
-    if (this.#translator.tlbUse === "hit") counters.tlbHit += 1;
-    else if (this.#translator.tlbUse === "miss") counters.tlbMiss += 1;
+    if (this.#translator.tlbUse === TLB_USE.HIT) counters.tlbHit += 1;
+    else if (this.#translator.tlbUse === TLB_USE.MISS) counters.tlbMiss += 1;
     if (outcome === undefined || outcome.kind === "ok") counters.translationsOk += 1;
     else if (outcome.fault === undefined) counters.translationsAborted += 1;
     else {

@@ -12,7 +12,7 @@ import { NestedPath } from "./nested.ts";
 import { stage1PermissionIndex, WRITE } from "./permissions.ts";
 import type { Stage2, Stage2Config } from "./stage2.ts";
 import type { TableFormat } from "./table-format.ts";
-import { type Tlb, TlbFill, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
+import { type Tlb, TlbFill } from "./tlb.ts";
 import { TableWalk, WALK, type WalkResult } from "./walk.ts";
 
 const AF = 1 << S1_LEAF.AF.lsb;
@@ -34,6 +34,8 @@ export class Stage1 {
   ipaLo = 0;
   /** log2 of the page or block, the smaller of the two stages'. */
   pageBits = 0;
+  /** Memory attributes as the TLB keeps them. */
+  attributes = 0;
   isHit = false;
   #permissions = 0;
   #leafBits = 0;
@@ -43,7 +45,7 @@ export class Stage1 {
   readonly #fill = new TlbFill();
   readonly #stage2: Stage2;
   readonly #path: NestedPath;
-  readonly #walk: TableWalk;
+  readonly walk: TableWalk;
 
   /** @param tables  the walk cache: leaf tables by address[55:21] */
   constructor(parts: { memory: PhysicalMemory; counters: SmmuCounters; tlb: Tlb; tables: Tlb; stage2: Stage2 }) {
@@ -52,7 +54,7 @@ export class Stage1 {
     this.#tables = parts.tables;
     this.#stage2 = stage2;
     this.#path = new NestedPath(stage2);
-    this.#walk = new TableWalk(memory, counters, this.#path);
+    this.walk = new TableWalk(memory, counters, this.#path);
   }
 
   /**
@@ -80,6 +82,7 @@ export class Stage1 {
       this.ipaHi = nested === undefined ? -1 : this.#tlb.ipaHi(slot);
       this.ipaLo = this.#tlb.ipaLo(slot) | (lo & 0xfff);
       this.pageBits = this.#tlb.pageBits(slot);
+      this.attributes = this.#tlb.attributes(slot);
       return undefined;
     }
     if (!half.isEnabled) return OUT_OF_RANGE;
@@ -98,7 +101,7 @@ export class Stage1 {
     }
     const fault = this.#byWalk(context, half.format, inHi, inLo, need) ?? this.#finish(nested, need);
     if (fault !== undefined) return fault;
-    if (this.#tables.entries > 0 && this.#walk.leafTable(half.format, this.#fill))
+    if (this.#tables.entries > 0 && this.walk.leafTable(half.format, this.#fill))
       this.#rememberTable(context, upper, lo);
     this.#remember(context, upper, lo);
     return undefined;
@@ -106,13 +109,13 @@ export class Stage1 {
 
   /** By the leaf table of the walk cache; false: whatever is in the way, a whole walk says it exactly. */
   #byTable(context: ContextConfig, format: TableFormat, slot: number, hi: number, lo: number, need: number): boolean {
-    const found = this.#walk.runCached(format, this.#tables, slot, hi, lo);
+    const found = this.walk.runCached(format, this.#tables, slot, hi, lo);
     return found === WALK.OK && this.#settle(context, need) === undefined;
   }
 
   #byWalk(context: ContextConfig, format: TableFormat, hi: number, lo: number, need: number): StageFault | undefined {
     for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
-      const found = this.#walk.run(format, hi, lo);
+      const found = this.walk.run(format, hi, lo);
       if (found === WALK.CHANGED) continue;
       if (found !== WALK.OK) return this.#walkFault(found);
       const fault = this.#settle(context, need);
@@ -123,7 +126,7 @@ export class Stage1 {
 
   /** Judges the leaf, and updates its Access flag and dirty state where hardware does that. */
   #settle(context: ContextConfig, need: number): StageFault | "changed" | undefined {
-    const walk = this.#walk;
+    const walk = this.walk;
     const needsAF = (walk.lo & AF) === 0 && !(context.affd && !context.ha);
     if (needsAF && !context.ha) return ACCESS_FAULT;
     const isClean = context.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & AP2) !== 0;
@@ -143,7 +146,8 @@ export class Stage1 {
   }
 
   #finish(nested: Stage2Config | undefined, need: number): StageFault | undefined {
-    const { outHi, outLo } = this.#walk;
+    const { outHi, outLo } = this.walk;
+    this.attributes = 0;
     if (nested === undefined) {
       this.paHi = outHi;
       this.paLo = outLo;
@@ -166,7 +170,7 @@ export class Stage1 {
 
   #rememberTable(context: ContextConfig, hi: number, lo: number): void {
     const fill = this.#fill;
-    fill.invalidateBits = WALK_CACHE_UNIT_BITS;
+    fill.attributes = 0;
     fill.isGlobal = !context.hasTwoHalves; // nG is the leaf's: a table belongs to its ASID
     this.#tables.fill(hi, lo, context.tag, context.key, fill);
   }
@@ -181,6 +185,7 @@ export class Stage1 {
     fill.permissions = this.#permissions;
     fill.invalidateBits = this.#leafBits;
     fill.pageBits = this.pageBits;
+    fill.attributes = this.attributes;
     fill.isGlobal = this.#isGlobal;
     this.#tlb.fill(hi, lo, context.tag, context.key, fill);
   }
@@ -189,7 +194,7 @@ export class Stage1 {
     if (result === WALK.TRANSLATION) return OUT_OF_RANGE;
     if (result === WALK.ADDRESS_SIZE) return SIZE_FAULT;
     if (result === WALK.PATH && this.#path.fault !== undefined) return this.#path.fault;
-    return { type: "F_WALK_EABT", stage: 1, class: "TTD", fetchAddress: this.#walk.fetchAddress };
+    return { type: "F_WALK_EABT", stage: 1, class: "TTD", fetchAddress: this.walk.fetchAddress };
   }
 }
 

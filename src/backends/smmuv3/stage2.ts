@@ -12,7 +12,7 @@ import type { PhysicalMemory } from "./memory.ts";
 import { isStage2Device, PERMISSION, stage2PermissionIndex, stage2PermissionTable, WRITE } from "./permissions.ts";
 import { type DecodedSTE, translatesStage1 } from "./ste.ts";
 import { stage2Format, type TableFormat } from "./table-format.ts";
-import { type Tlb, TlbFill, tlbTag, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
+import { type Tlb, TlbFill, tlbTag } from "./tlb.ts";
 import { TableWalk, WALK, type WalkResult } from "./walk.ts";
 
 /** Stage 2 of one STE, decoded once. */
@@ -70,7 +70,7 @@ export class Stage2 {
   isHit = false;
   readonly #tlb: Tlb;
   readonly #tables: Tlb;
-  readonly #walk: TableWalk;
+  readonly walk: TableWalk;
   readonly #fill = new TlbFill();
   /** Why the last update failed. */
   #updated: WalkResult = WALK.OK;
@@ -79,7 +79,7 @@ export class Stage2 {
   constructor(memory: PhysicalMemory, counters: SmmuCounters, tlb: Tlb, tables: Tlb) {
     this.#tlb = tlb;
     this.#tables = tables;
-    this.#walk = new TableWalk(memory, counters);
+    this.walk = new TableWalk(memory, counters);
   }
 
   /**
@@ -113,7 +113,7 @@ export class Stage2 {
 
   /** By the leaf table of the walk cache; false: whatever is in the way, a whole walk says it exactly. */
   #byTable(config: Stage2Config, slot: number, hi: number, lo: number, need: number, kind: FaultClass): boolean {
-    const found = this.#walk.runCached(config.format, this.#tables, slot, hi, lo);
+    const found = this.walk.runCached(config.format, this.#tables, slot, hi, lo);
     if (found !== WALK.OK || this.#settle(config, need, kind) !== SETTLED.OK) return false;
     this.#remember(config, hi, lo);
     return true;
@@ -122,10 +122,10 @@ export class Stage2 {
   #byWalk(config: Stage2Config, hi: number, lo: number, need: number, kind: FaultClass): StageFault | undefined {
     const ipa = joinNumber(hi, lo);
     for (let attempt = 0; attempt < RETRIES_MAX; attempt++) {
-      const found = this.#walk.runDirect(config.format, hi, lo);
+      const found = this.walk.runDirect(config.format, hi, lo);
       const settled = found === WALK.OK ? this.#settle(config, need, kind) : SETTLED.NOT_WALKED;
       if (settled === SETTLED.OK) {
-        if (this.#tables.entries > 0 && this.#walk.leafTable(config.format, this.#fill))
+        if (this.#tables.entries > 0 && this.walk.leafTable(config.format, this.#fill))
           this.#rememberTable(config, hi, lo);
         this.#remember(config, hi, lo);
         return undefined;
@@ -136,12 +136,12 @@ export class Stage2 {
       if (result !== WALK.CHANGED) return this.#walkFault(result, ipa, kind);
     }
     // memory that never settles counts as an update that failed (§5.2, S2IR0)
-    return { type: "F_WALK_EABT", stage: 2, class: kind, ipa, fetchAddress: this.#walk.fetchAddress };
+    return { type: "F_WALK_EABT", stage: 2, class: kind, ipa, fetchAddress: this.walk.fetchAddress };
   }
 
   /** Judges the leaf, and updates its Access flag and dirty state where hardware does that. */
   #settle(config: Stage2Config, need: number, kind: FaultClass): Settled {
-    const walk = this.#walk;
+    const walk = this.walk;
     const needsAF = (walk.lo & AF) === 0 && !(config.affd && !config.ha);
     if (needsAF && !config.ha) return SETTLED.ACCESS;
     const isClean = config.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & S2AP_WRITE) === 0;
@@ -164,7 +164,6 @@ export class Stage2 {
 
   #rememberTable(config: Stage2Config, hi: number, lo: number): void {
     const fill = this.#fill;
-    fill.invalidateBits = WALK_CACHE_UNIT_BITS;
     fill.isGlobal = true;
     fill.attributes = 0;
     this.#tables.fill(hi, lo, config.tag, 0, fill);
@@ -188,7 +187,7 @@ export class Stage2 {
   #walkFault(result: WalkResult, ipa: number, kind: FaultClass): StageFault {
     if (result === WALK.TRANSLATION) return translationFault(ipa, kind);
     if (result === WALK.ADDRESS_SIZE) return { type: "F_ADDR_SIZE", stage: 2, class: kind, ipa };
-    return { type: "F_WALK_EABT", stage: 2, class: kind, ipa, fetchAddress: this.#walk.fetchAddress };
+    return { type: "F_WALK_EABT", stage: 2, class: kind, ipa, fetchAddress: this.walk.fetchAddress };
   }
 }
 

@@ -1,5 +1,5 @@
 // A direct-mapped cache of translations, or of the tables that hold their leaves, in one typed array.
-// A TLB's entry covers one 4 KiB piece of a page or block, a walk cache's entry the 2 MiB below one leaf table, so that one
+// A TLB's entry covers one 4 KiB piece of a page or block, a walk cache's entry 2 MiB below one leaf table, so that one
 // probe finds any size; the size of what it came from is kept, because invalidation by address kills all of that.
 // Tags: an address[55:12], VMID and ASID, and a small key (StreamWorld, whether stage 2 took part).
 // Source: IHI 0070G.b §3.17 (tagging).
@@ -8,10 +8,10 @@ import { assert } from "../../spec/assert.ts";
 
 /** What to remember. One object, filled anew each time: the hot path allocates nothing. */
 export class TlbFill {
-  /** Translated address of the piece, or physical address of the leaf table. */
+  /** Translated address of the piece, or physical address of 4 KiB of the leaf table. */
   paHi = 0;
   paLo = 0;
-  /** Stage 2 input of the piece, -1 when stage 2 took no part; or the leaf table's address as its parent holds it. */
+  /** Stage 2 input of the piece, -1 when stage 2 took no part; or those 4 KiB of the leaf table as its parent counts. */
   ipaHi = -1;
   ipaLo = 0;
   /** Six PERMISSION bits; in a walk cache TABLE_LIMIT bits. */
@@ -21,7 +21,7 @@ export class TlbFill {
   /** log2 of the size to report. */
   pageBits = 12;
   isGlobal = false;
-  /** Stage 2's memory attributes, six bits, opaque here; 0 in entries that begin in stage 1. */
+  /** Memory attributes, ten bits, opaque here. */
   attributes = 0;
 }
 
@@ -29,21 +29,26 @@ export class TlbFill {
 export const TLB_UNIT_BITS = 12;
 export const WALK_CACHE_UNIT_BITS = 21;
 
-const VALID = 1;
-const GLOBAL = 2;
-const KEY_SHIFT = 2;
+/** Bits of an entry's first word below the address: VALID, GLOBAL, and the key from KEY_SHIFT on. */
+export const TLB_MARK = { VALID: 1, GLOBAL: 2, KEY_SHIFT: 2 } as const;
+/** Words of an entry; INFO: permissions [5:0], pageBits [11:6], invalidateBits [17:12], attributes [27:18]. */
+export const TLB_WORD = { LO: 0, HI: 1, TAG: 2, INFO: 3, PA_HI: 4, PA_LO: 5, IPA_HI: 6, IPA_LO: 7 } as const;
+/** What address[55:32] is multiplied by on its way into the choice of a slot. */
+export const TLB_HI_FACTOR = 0x9e37;
+
+const { VALID, GLOBAL, KEY_SHIFT } = TLB_MARK;
+const { LO, HI, TAG, INFO, PA_HI, PA_LO, IPA_HI, IPA_LO } = TLB_WORD;
 const KEY_MAX = 0x3ff;
 const STRIDE_BITS = 3;
-/** Words of an entry; INFO: permissions [5:0], pageBits [11:6], invalidateBits [17:12], attributes [23:18]. */
-const [LO, HI, TAG, INFO, PA_HI, PA_LO, IPA_HI, IPA_LO] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 /** Entries are found by (address, tag, key). What they hold is read by the slot that find() gave. */
 export class Tlb {
   readonly entries: number;
   readonly #unitBits: number;
   readonly #addressMask: number;
-  readonly #mask: number;
-  readonly #words: Int32Array;
+  /** Slots are numbered by their first word; without entries there is one slot, which stays empty. */
+  readonly slotMask: number;
+  readonly words: Int32Array;
 
   /** @param entries a power of two, or 0 for a cache that keeps nothing */
   constructor(entries: number, unitBits: number = TLB_UNIT_BITS) {
@@ -51,14 +56,13 @@ export class Tlb {
     this.entries = entries;
     this.#unitBits = unitBits;
     this.#addressMask = -1 << unitBits;
-    this.#mask = entries - 1;
-    this.#words = new Int32Array(entries << STRIDE_BITS);
+    this.slotMask = Math.max(entries, 1) - 1;
+    this.words = new Int32Array(Math.max(entries, 1) << STRIDE_BITS);
   }
 
   /** @returns the slot that holds the address, or -1 */
   find(hi: number, lo: number, tag: number, key: number): number {
-    if (this.#mask < 0) return -1;
-    const words = this.#words;
+    const words = this.words;
     const slot = this.#slotOf(hi, lo, tag);
     const wanted = (lo & this.#addressMask) | (key << KEY_SHIFT) | VALID;
     const matches =
@@ -67,9 +71,9 @@ export class Tlb {
   }
 
   fill(hi: number, lo: number, tag: number, key: number, value: TlbFill): void {
-    if (this.#mask < 0) return;
+    if (this.entries === 0) return;
     assert(key <= KEY_MAX, "a TLB key is too wide");
-    const words = this.#words;
+    const words = this.words;
     const slot = this.#slotOf(hi, lo, tag);
     words[slot + LO] = (lo & this.#addressMask) | (key << KEY_SHIFT) | (value.isGlobal ? GLOBAL : 0) | VALID;
     words[slot + HI] = hi & 0xff_ffff;
@@ -83,37 +87,37 @@ export class Tlb {
   }
 
   permissions(slot: number): number {
-    return this.#words[slot + INFO]! & 0x3f;
+    return this.words[slot + INFO]! & 0x3f;
   }
 
   pageBits(slot: number): number {
-    return (this.#words[slot + INFO]! >>> 6) & 0x3f;
+    return (this.words[slot + INFO]! >>> 6) & 0x3f;
   }
 
   attributes(slot: number): number {
-    return this.#words[slot + INFO]! >>> 18;
+    return this.words[slot + INFO]! >>> 18;
   }
 
   paHi(slot: number): number {
-    return this.#words[slot + PA_HI]!;
+    return this.words[slot + PA_HI]!;
   }
 
   paLo(slot: number): number {
-    return this.#words[slot + PA_LO]!;
+    return this.words[slot + PA_LO]!;
   }
 
   ipaHi(slot: number): number {
-    return this.#words[slot + IPA_HI]!;
+    return this.words[slot + IPA_HI]!;
   }
 
   ipaLo(slot: number): number {
-    return this.#words[slot + IPA_LO]!;
+    return this.words[slot + IPA_LO]!;
   }
 
   /** Drops every entry that `dies` names; one call per valid entry. */
   invalidate(dies: (entry: TlbEntryView) => boolean): void {
     const view = new TlbEntryView();
-    const words = this.#words;
+    const words = this.words;
     for (let slot = 0; slot < words.length; slot += 1 << STRIDE_BITS) {
       const lo = words[slot + LO]!;
       if ((lo & VALID) === 0) continue;
@@ -128,13 +132,13 @@ export class Tlb {
   }
 
   clear(): void {
-    this.#words.fill(0);
+    this.words.fill(0);
   }
 
   #slotOf(hi: number, lo: number, tag: number): number {
     const bits = this.#unitBits;
-    const mixed = (lo >>> bits) ^ (lo >>> (bits + 10)) ^ Math.imul(hi & 0xff_ffff, 0x9e37) ^ Math.imul(tag, 0x85eb);
-    return (mixed & this.#mask) << STRIDE_BITS;
+    const mixed = (lo >>> bits) ^ (lo >>> (bits + 10)) ^ Math.imul(hi & 0xff_ffff, TLB_HI_FACTOR) ^ tlbHash(tag);
+    return (mixed & this.slotMask) << STRIDE_BITS;
   }
 }
 
@@ -155,6 +159,11 @@ export class TlbEntryView {
     const first = this.page - (this.page % pages);
     return first < to && from < first + pages;
   }
+}
+
+/** A tag's part in the choice of a slot: VMID and ASID both reach the low bits, which alone count. */
+export function tlbHash(tag: number): number {
+  return Math.imul(tag, 0x85eb) ^ Math.imul(tag >>> 16, 0x6a4d);
 }
 
 /** The VMID and ASID of an entry as one 32-bit tag. */

@@ -10,6 +10,7 @@ import type { ConfigCache, StreamConfig } from "./config-cache.ts";
 import { type ContextConfig, contextConfig } from "./context.ts";
 import type { ContextTableReader } from "./context-table.ts";
 import type { SmmuCounters } from "./counters.ts";
+import { type AnswerFields, accessIndex, FastPath, TLB_USE } from "./fast-path.ts";
 import type { Fault, StageFault } from "./fault.ts";
 import type { Features } from "./id-registers.ts";
 import { PERMISSION } from "./permissions.ts";
@@ -17,6 +18,7 @@ import type { Stage1 } from "./stage1.ts";
 import { type Stage2, stage2Config } from "./stage2.ts";
 import { type DecodedSTE, effectiveS1CDMax, passes, translatesStage1, translatesStage2, usesSTRW } from "./ste.ts";
 import type { StreamTable, StreamTableReader } from "./stream-table.ts";
+import type { TranslationCaches } from "./tlb-invalidate.ts";
 import type { Access, Outcome, Transaction } from "./transaction.ts";
 
 /** The registers a translation looks at, decoded when they are written. */
@@ -38,6 +40,7 @@ export interface TranslatorParts {
   readonly contexts: ContextTableReader;
   readonly stage1: Stage1;
   readonly stage2: Stage2;
+  readonly caches: TranslationCaches;
 }
 
 /** A transaction without its address. */
@@ -50,6 +53,8 @@ export interface Answer {
   readonly ipaHi: number;
   readonly ipaLo: number;
   readonly pageBits: number;
+  /** Memory attributes as the TLB keeps them. */
+  readonly attributes: number;
 }
 
 /** What became of a transaction before anything was recorded or answered. */
@@ -87,24 +92,30 @@ const SILENT_ABORT: Refusal = Object.freeze({ kind: "silent-abort" });
 const WITHOUT_STE: ReadonlySet<EventName> = new Set(["F_UUT", "C_BAD_STREAMID", "F_STE_FETCH", "C_BAD_STE"]);
 const BYPASS_SIZE_FAULT: StageFault = Object.freeze({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
 
-export class Translator implements Answer {
+export class Translator implements Answer, AnswerFields {
   /** What the last translation did with the TLB. */
-  tlbUse: "none" | "hit" | "miss" = "none";
+  tlbUse: number = TLB_USE.NONE;
   readonly #parts: TranslatorParts;
   paHi = 0;
   paLo = 0;
   ipaHi = -1;
   ipaLo = 0;
   pageBits = 0;
+  attributes = 0;
   /** The address under way, as it came. */
   #hi = 0;
   #lo = 0;
   readonly #route = new Route();
+  readonly #fast: FastPath;
   readonly #split = new BigUint64Array(1);
   readonly #halves = new Int32Array(this.#split.buffer);
 
   constructor(parts: TranslatorParts) {
     this.#parts = parts;
+    const { main, tables, stage2, stage2Tables } = parts.caches;
+    const walks = { walk: parts.stage1.walk, stage2Walk: parts.stage2.walk };
+    const { cache, counters } = parts;
+    this.#fast = new FastPath({ cache, counters, tlb: main, tables, stage2Tlb: stage2, stage2Tables, ...walks }, this);
   }
 
   translate(tx: Transaction): Verdict {
@@ -126,6 +137,10 @@ export class Translator implements Answer {
    * @returns undefined on success, with the answer in the fields
    */
   run(tx: Request, hi: number, lo: number): Refusal | undefined {
+    return this.#fast.translate(tx, hi, lo) ? undefined : this.#decide(tx, hi, lo);
+  }
+
+  #decide(tx: Request, hi: number, lo: number): Refusal | undefined {
     this.#hi = hi;
     this.#lo = lo;
     const { switches, cache } = this.#parts;
@@ -140,7 +155,7 @@ export class Translator implements Answer {
 
   /** Configuration first; a route to a CD is kept for the next transaction. */
   #find(tx: Request): Refusal | undefined {
-    this.tlbUse = "none";
+    this.tlbUse = TLB_USE.NONE;
     const { switches, features, cache } = this.#parts;
     if (!switches.smmuEnabled) {
       if (switches.bypassAborts || !fitsIn(this.#hi, this.#lo, features.oasBits)) return SILENT_ABORT;
@@ -157,6 +172,7 @@ export class Translator implements Answer {
     const context = this.#context(stream, choice.substreamID);
     if ("type" in context) return this.#faulted(tx, context, stream, undefined);
     this.#route.set(tx, stream, context, cache.version);
+    this.#fast.follow(tx, stream, context);
     return this.#withStage1(tx, stream, context);
   }
 
@@ -176,6 +192,7 @@ export class Translator implements Answer {
     this.ipaHi = stage1.ipaHi;
     this.ipaLo = stage1.ipaLo;
     this.pageBits = stage1.pageBits;
+    this.attributes = stage1.attributes;
     return undefined;
   }
 
@@ -196,6 +213,7 @@ export class Translator implements Answer {
     this.ipaHi = hi;
     this.ipaLo = lo;
     this.pageBits = stage2.pageBits;
+    this.attributes = stage2.attributes;
     return undefined;
   }
 
@@ -204,6 +222,7 @@ export class Translator implements Answer {
     this.paLo = this.#lo;
     this.ipaHi = -1;
     this.pageBits = 0;
+    this.attributes = 0;
     return undefined;
   }
 
@@ -250,7 +269,7 @@ export class Translator implements Answer {
   }
 
   #countTlb(isHit: boolean): void {
-    this.tlbUse = isHit ? "hit" : "miss";
+    this.tlbUse = isHit ? TLB_USE.HIT : TLB_USE.MISS;
     if (isHit) this.#parts.counters.tlbHit += 1;
     else this.#parts.counters.tlbMiss += 1;
   }
@@ -346,12 +365,6 @@ function effectiveAccess(
       ? PERMISSION.UNPRIVILEGED_READ
       : PERMISSION.UNPRIVILEGED_WRITE;
   return { privileged, instruction, read, need: privileged ? below * 8 : below };
-}
-
-/** The place of an access in StreamConfig.needs. */
-function accessIndex(access: Access, privileged: boolean): number {
-  const kind = access === "read" ? 0 : access === "write" ? 1 : 2;
-  return privileged ? kind + ACCESSES.length : kind;
 }
 
 function needsOf(ste: DecodedSTE, features: Features): readonly number[] {

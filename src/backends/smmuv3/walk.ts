@@ -6,7 +6,7 @@
 import { S1_TABLE } from "../../spec/descriptor.ts";
 import { joinNumber } from "../../spec/u64.ts";
 import type { SmmuCounters } from "./counters.ts";
-import type { MemoryWindow, PhysicalMemory } from "./memory.ts";
+import { NO_WINDOW, type PhysicalMemory } from "./memory.ts";
 import type { TableFormat } from "./table-format.ts";
 import type { Tlb, TlbFill } from "./tlb.ts";
 
@@ -38,9 +38,8 @@ export interface DescriptorPath {
 export const TABLE_LIMIT = { NO_UNPRIVILEGED: 1, NO_WRITE: 2, PXN: 4, UXN: 8 } as const;
 
 const AF_LO = 1 << S1_TABLE.AF.lsb;
-/** Walk caches keep 4 KiB tables only: they lie within one page of any stage 2. */
-const CACHED_PAGE_BITS = 12;
-const NO_WINDOW: MemoryWindow = { words: new Int32Array(2), hi: 0, lo: 0, bytes: 0 };
+/** Walk caches keep leaf tables as pieces of 4 KiB: a piece lies within one page of any stage 2. */
+const PIECE_OFFSET = 0xff8;
 
 /** Walks tables; the results are fields, valid until the next walk. */
 export class TableWalk {
@@ -56,12 +55,13 @@ export class TableWalk {
   tableLimits = 0;
   /** Physical address of the access that was aborted. */
   fetchAddress = 0;
+  /** Where descriptors are read without asking the memory map; the last stretch that held one. */
+  window = NO_WINDOW;
   #descriptorHi = 0;
   #descriptorLo = 0;
   #paHi = 0;
   #paLo = 0;
   #bigEndian = false;
-  #window = NO_WINDOW;
 
   readonly #memory: PhysicalMemory;
   readonly #counters: SmmuCounters;
@@ -123,7 +123,7 @@ export class TableWalk {
    * @returns false when it met anything else, with nothing counted or changed: run() starts over
    */
   #runPlain(format: TableFormat, inHi: number, inLo: number): boolean {
-    const { words, hi: windowHi, lo: windowLo, bytes } = this.#window;
+    const { words, hi: windowHi, lo: windowLo, bytes } = this.window;
     const limit = format.outputBits - 32;
     let hi = format.baseHi;
     let lo = format.baseLo;
@@ -152,31 +152,31 @@ export class TableWalk {
     this.hi = upper;
     this.outHi = outHi;
     this.outLo = (word & -0x1000) | (inLo & 0xfff);
-    this.leafBits = CACHED_PAGE_BITS;
+    this.leafBits = format.pageBits;
     return true;
   }
 
-  /** Reads the leaf from the table in `slot` of a walk cache: what run() comes to below that table. */
+  /** Reads the leaf from the piece of a table in `slot` of a walk cache: what run() comes to below that table. */
   runCached(format: TableFormat, tables: Tlb, slot: number, inHi: number, inLo: number): WalkResult {
-    const offset = (inLo >>> (CACHED_PAGE_BITS - 3)) & 0xff8;
+    const offset = (inLo >>> (format.pageBits - 3)) & PIECE_OFFSET;
     this.tableLimits = tables.permissions(slot);
     this.#bigEndian = format.bigEndian;
     this.#descriptorHi = tables.ipaHi(slot);
     this.#descriptorLo = tables.ipaLo(slot) | offset;
     const found = this.#read(tables.paHi(slot), tables.paLo(slot) | offset);
     if (found !== WALK.OK) return found;
-    return (this.lo & 3) === 3 ? this.#takeLeaf(format, inHi, inLo, CACHED_PAGE_BITS) : WALK.TRANSLATION;
+    return (this.lo & 3) === 3 ? this.#takeLeaf(format, inHi, inLo, format.pageBits) : WALK.TRANSLATION;
   }
 
-  /** Describes the table that held the last leaf. @returns false when a walk cache cannot use it */
+  /** Describes the piece of the table that held the last leaf. @returns false when a walk cache cannot use it */
   leafTable(format: TableFormat, fill: TlbFill): boolean {
-    if (this.leafBits !== CACHED_PAGE_BITS || format.pageBits !== CACHED_PAGE_BITS || format.startLevel === 3)
-      return false;
+    if (this.leafBits !== format.pageBits || format.startLevel === 3) return false;
     fill.paHi = this.#paHi;
     fill.paLo = this.#paLo & -0x1000;
     fill.ipaHi = this.#descriptorHi;
     fill.ipaLo = this.#descriptorLo & -0x1000;
     fill.permissions = this.tableLimits;
+    fill.invalidateBits = 2 * format.pageBits - 3; // what lies below the whole table
     return true;
   }
 
@@ -225,7 +225,7 @@ export class TableWalk {
     this.#paHi = paHi;
     this.#paLo = paLo;
     this.#counters.transTableWalkAccess += 1;
-    const window = this.#window;
+    const window = this.window;
     const offset = (paLo - window.lo) >>> 0;
     if (paHi !== window.hi || offset >= window.bytes) return this.#readOutside(paHi, paLo);
     const lo = window.words[offset >>> 2]!;
@@ -245,7 +245,7 @@ export class TableWalk {
     }
     this.lo = this.#bigEndian ? byteSwap(memory.hi) : memory.lo | 0;
     this.hi = this.#bigEndian ? byteSwap(memory.lo) : memory.hi | 0;
-    this.#window = memory.window?.(pa) ?? this.#window;
+    this.window = memory.window?.(pa) ?? this.window;
     return WALK.OK;
   }
 

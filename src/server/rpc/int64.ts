@@ -3,7 +3,7 @@
 
 import Long from "long";
 import { assert } from "../../spec/assert.ts";
-import { hiOf, joinBigint, loOf } from "../../spec/u64.ts";
+import { hi32, hiOf, joinBigint, lo32, loOf } from "../../spec/u64.ts";
 
 const TWO_64 = 2n ** 64n;
 
@@ -21,7 +21,8 @@ export function longOf(value: bigint): Long {
 /** The same from an exact number: a count, an address, a sequence. */
 export function longOfNumber(value: number): Long {
   assert(Number.isSafeInteger(value), `${value} is not an exact integer`);
-  return longOf(BigInt(value));
+  assert(value >= 0, `${value} does not fit an unsigned 64-bit field`);
+  return Long.fromBits(lo32(value), hi32(value), true);
 }
 
 /** A present optional field as bigint, an absent one as undefined. */

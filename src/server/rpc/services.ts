@@ -3,6 +3,7 @@
 
 import type * as grpc from "@grpc/grpc-js";
 import { type Codec, codec, iommubroker } from "./codec.ts";
+import { TRANSLATIONS } from "./translation-codec.ts";
 
 const v1 = iommubroker.v1;
 
@@ -103,7 +104,7 @@ export const SIMULATOR = {
   addDevice: simulator("AddDevice", "unary", v1.AddDeviceRequest, v1.AddDeviceResponse),
   removeDevice: simulator("RemoveDevice", "unary", v1.RemoveDeviceRequest, v1.RemoveDeviceResponse),
   dma: simulator("Dma", "unary", v1.DmaRequest, v1.DmaResponse),
-  translate: simulator("Translate", "unary", v1.TranslateRequest, v1.TranslateResponse),
+  translate: { ...simulator("Translate", "unary", v1.TranslateRequest, v1.TranslateResponse), response: TRANSLATIONS },
   readMemory: simulator("ReadMemory", "unary", v1.ReadMemoryRequest, v1.ReadMemoryResponse),
   writeMemory: simulator("WriteMemory", "unary", v1.WriteMemoryRequest, v1.WriteMemoryResponse),
   readStructures: simulator("ReadStructures", "unary", v1.ReadStructuresRequest, v1.ReadStructuresResponse),

@@ -11,9 +11,8 @@ import {
   parseDma,
   parseHostDevice,
   parseStream,
-  parseTranslate,
+  parseTranslateAll,
   structuresMessage,
-  translationMessage,
 } from "./convert-simulator.ts";
 import { allOf, eachOf } from "./field.ts";
 import { bigintOf } from "./int64.ts";
@@ -47,9 +46,9 @@ export function simulatorCalls(calls: Calls, simulator: SimulatorVerbs) {
       refuseTooMany(request.accesses.length);
       const { device, accesses } = allOf({
         device: () => parseDevice(request.device, "device"),
-        accesses: () => eachOf(request.accesses, "accesses", parseTranslate),
+        accesses: () => parseTranslateAll(request.accesses),
       });
-      return { translations: (await simulator.translate(session, device, accesses)).map(translationMessage) };
+      return await simulator.translate(session, device, accesses);
     }),
     readMemory: calls.withSession(SIMULATOR.readMemory, (request, session) => {
       refuseTooLong(request.bytes);

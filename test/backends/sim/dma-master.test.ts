@@ -14,7 +14,7 @@ import {
   TWO_SMMUS,
   testHost,
 } from "../../support/host.ts";
-import { contextDescriptor } from "../../support/smmuv3-tables.ts";
+import { contextDescriptor, LEAF, OPEN } from "../../support/smmuv3-tables.ts";
 
 const BASE = 0x4000_0000n; // 2 MiB
 const HOLE = 0x5000_0000n;
@@ -126,6 +126,78 @@ describe("a long batch", () => {
     const faults = new Array(3000).fill(read(HOLE, 8));
     await Promise.all([host.backend.dma(NVME, faults), host.backend.dma(NIC, faults)]);
     expect(host.backend.counters().iommus[0]).toMatchObject({ eventsRecorded: 6000, eventsDropped: 0 });
+  });
+});
+
+describe("translations in one call", () => {
+  const ask = (iova: bigint, access: "read" | "write" | "execute" = "read") => ({ ...WHERE, iova, access });
+
+  test("answer as each alone does, though hits and faults, kinds and substreams alternate", async () => {
+    await attach(host, vmm, NIC, "abort");
+    const tables = new GuestTables(vmm.file);
+    const root = tables.root("4K");
+    tables.map("4K", root, 0x1000, 0x4010_0000);
+    tables.map("4K", root, 0x2000, 0x4011_0000, OPEN | LEAF.READ_ONLY);
+    await bind(host, vmm, NIC, checkVSTE(0xbn | BigInt(tables.cd("4K", root)), 0xd4n), 0x30);
+    const accesses = [
+      ask(0x1008n),
+      ask(0x2008n, "write"),
+      ask(0x2010n),
+      { ...ask(0x1018n), privileged: true },
+      { ...ask(0x1020n), substreamID: 1 },
+      ask(0x3000n),
+      ask(0x1028n, "write"),
+      ask(2n ** 64n - 1n),
+    ];
+    const together = await host.backend.translate(NIC, accesses);
+    const alone = await Promise.all(accesses.map(async (access) => (await host.backend.translate(NIC, [access]))[0]));
+    expect(together).toEqual(alone);
+    expect(together.map(({ end, fault, ipa }) => fault?.type ?? `${end} ${ipa?.toString(16)}`)).toEqual([
+      "ok 40100008",
+      "F_PERMISSION", // AP[2] = 1
+      "ok 40110010",
+      "ok 40100018",
+      "C_BAD_SUBSTREAMID", // S1CDMax = 0
+      "F_TRANSLATION",
+      "ok 40100028",
+      "F_TRANSLATION",
+    ]);
+  });
+
+  test("go on in turns: one in 128, whether they hit the TLB or fault", async () => {
+    const turnsOf = async (iova: bigint, count: number): Promise<number> => {
+      let turns = 0;
+      let isRunning = true;
+      const tick = (): void => {
+        turns += 1;
+        if (isRunning) setImmediate(tick);
+      };
+      setImmediate(tick);
+      await host.backend.translate(NVME, new Array(count).fill(ask(iova)));
+      isRunning = false;
+      return turns;
+    };
+    expect(await turnsOf(BASE, 4096)).toBeGreaterThanOrEqual(31);
+    expect(await turnsOf(HOLE, 1280)).toBeGreaterThanOrEqual(9);
+  });
+
+  test("lose no event, whoever faults beside them", async () => {
+    await attach(host, vmm, NIC, "bypass");
+    const mixed = Array.from({ length: 4096 }, (_, index) => ask(index % 3 === 0 ? BASE : HOLE));
+    await Promise.all([host.backend.translate(NVME, mixed), host.backend.translate(NIC, mixed)]);
+    expect(host.backend.counters().iommus[0]).toMatchObject({ eventsRecorded: 2 * 2730, eventsDropped: 0 });
+  });
+
+  test("end with an abort once the device is reset, and are counted nowhere", async () => {
+    const answers = host.backend.translate(NVME, new Array(4096).fill(ask(BASE)));
+    const { transactions } = host.backend.counters().iommus[0]!;
+    expect(transactions).toBeGreaterThan(0);
+    expect(transactions).toBeLessThan(4096);
+    await host.backend.detach(host.core.devices.get(NVME).group);
+    const ends = (await answers).map(({ end }) => end);
+    expect(ends.filter((end) => end === "ok")).toHaveLength(transactions);
+    expect(ends.slice(transactions).every((end) => end === "abort")).toBe(true);
+    expect(host.backend.counters().iommus[0]!.transactions).toBe(transactions);
   });
 });
 

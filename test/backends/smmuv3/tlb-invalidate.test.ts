@@ -111,6 +111,46 @@ describe("the walk cache's leaf tables", () => {
   });
 });
 
+describe("the walk cache of larger granules", () => {
+  const GRANULES = [
+    { granule: "16 KiB", tg0: 2, pageBits: 14, startLevel: 1, spanBits: 25 },
+    { granule: "64 KiB", tg0: 1, pageBits: 16, startLevel: 2, spanBits: 29 },
+  ];
+
+  /** Pages 1 to 3 lead to OLD; page 1 is read, then another leaf table takes over, in which pages 2 and 3 lead to NEW. */
+  function staleLargeTable({ tg0, pageBits, startLevel }: (typeof GRANULES)[number]) {
+    const machine = new Machine();
+    const [root, next] = [machine.allocate(2 ** pageBits), machine.allocate(2 ** pageBits)];
+    const page = 2 ** pageBits;
+    for (const index of [1, 2, 3]) machine.mapBlock(root, index * page, OLD, OPEN, { startLevel, level: 3, pageBits });
+    machine.writeSTE(SID, stage1STE(machine.writeCD(contextDescriptor(root, { asid: ASID, tg0 })), { vmid: VMID }));
+    expect(machine.outcome(SID, page)).toBe(OLD);
+    for (const index of [2, 3]) machine.poke(next + index * 8, BigInt(NEW) | OPEN | 3n);
+    machine.mapBlock(root, 0, next, 2n, { startLevel, level: 2, pageBits }); // type 0b11: a table
+    return { machine, read: (index: number) => machine.outcome(SID, index * page) };
+  }
+
+  test.each(GRANULES)("$granule: a table is used until a command names an address below it", (shape) => {
+    const { machine, read } = staleLargeTable(shape);
+    machine.command(CMDS.nhVA(VMID, ASID, at(1, shape.spanBits))); // the first address of the next table
+    const before = machine.smmu.counters.transTableWalkAccess;
+    expect(read(2)).toBe(OLD);
+    expect(machine.smmu.counters.transTableWalkAccess - before).toBe(1); // the leaf alone
+    machine.command(CMDS.nhVA(VMID, ASID, at(1, shape.spanBits) - 0x1000n)); // its last
+    expect(read(3)).toBe(NEW);
+  });
+
+  test.each(GRANULES)("$granule: each 4 KiB of a table is found on its own", (shape) => {
+    const machine = new Machine();
+    const { tg0, startLevel, pageBits } = shape;
+    const root = machine.allocate(2 ** pageBits);
+    const pages = [0, 1, 511, 512, 513, 1024, 1025, 2047].map((index) => index * 2 ** pageBits); // 512 in 4 KiB of table
+    for (const va of pages) machine.mapBlock(root, va, OLD + va, OPEN, { startLevel, level: 3, pageBits });
+    machine.writeSTE(SID, stage1STE(machine.writeCD(contextDescriptor(root, { asid: ASID, tg0 })), { vmid: VMID }));
+    for (const va of pages) expect(machine.outcome(SID, va), `0x${va.toString(16)}`).toBe(OLD + va);
+  });
+});
+
 describe("stage 1 entries", () => {
   test("stay stale until a command removes them", () => {
     const { local, global } = staleStage1();

@@ -10,7 +10,7 @@ const VALUE = {
   invalidateBits: 21,
   pageBits: 12,
   isGlobal: false,
-  attributes: 0x3f,
+  attributes: 0x3ff,
 };
 
 describe("a TLB", () => {
@@ -28,11 +28,18 @@ describe("a TLB", () => {
       tlb.permissions(slot),
       tlb.pageBits(slot),
       tlb.attributes(slot),
-    ]).toEqual([0xf_ffff, -0x1000, 0, 0x1000, 0b101010, 12, 0x3f]);
+    ]).toEqual([0xf_ffff, -0x1000, 0, 0x1000, 0b101010, 12, 0x3ff]);
     expect(tlb.find(-1, 0x1234_6000, tag, 5)).toBe(-1);
     expect(tlb.find(0x7fffff, 0x1234_5000, tag, 5)).toBe(-1);
     expect(tlb.find(-1, 0x1234_5000, tlbTag(0xffff, 0xfffe), 5)).toBe(-1);
     expect(tlb.find(-1, 0x1234_5000, tag, 1)).toBe(-1);
+  });
+
+  test("keeps one address of many ASIDs and of many VMIDs apart", () => {
+    const tlb = new Tlb(8192);
+    const tags = Array.from({ length: 64 }, (_, n) => [tlbTag(1, n), tlbTag(n + 2, 1), tlbTag(n + 2, n)]).flat();
+    for (const tag of tags) tlb.fill(0x1234, 0x5000, tag, 4, VALUE);
+    expect(tags.filter((tag) => tlb.find(0x1234, 0x5000, tag, 4) >= 0).length).toBeGreaterThan(tags.length - 8);
   });
 
   test("shows invalidation the tags and the size of the page an entry came from", () => {

@@ -149,6 +149,28 @@ describe("Translate", () => {
     );
   });
 
+  test("refuses what does not fit behind what does, each by path", async () => {
+    const { server, sim } = await simulator();
+    const accesses = [{ iova: 1n }, { substreamId: 2 ** 20 }, {}, { streamIndex: 8 }];
+    expect(await faultsOf(sim.translate("x", accesses))).toEqual(
+      invalid("device", "accesses[1].substream_id", "accesses[3].stream_index"),
+    );
+    expect(server.core.asked.filter(({ verb }) => verb === "simulator.translate")).toEqual([]);
+  });
+
+  test("hands core the largest values there are", async () => {
+    const { server, sim } = await simulator();
+    const largest = { iova: 2n ** 64n - 1n, substreamId: 2 ** 20 - 1, privileged: true, streamIndex: 7 };
+    await sim.translate(DEVICE, [{}, largest]);
+    expect(server.core.argsOf("simulator.translate")).toEqual([
+      NVME,
+      [
+        { iova: 0n, access: "read", substreamID: undefined, privileged: false, streamIndex: 0 },
+        { iova: 2n ** 64n - 1n, access: "read", substreamID: 2 ** 20 - 1, privileged: true, streamIndex: 7 },
+      ],
+    ]);
+  });
+
   test("refuses 4097 accesses", async () => {
     const { sim } = await simulator();
     expect((await refusal(sim.translate(DEVICE, Array(4097).fill({})))).metadata.limit).toBe("accesses_per_call_max");
