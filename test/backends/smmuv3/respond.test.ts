@@ -111,6 +111,7 @@ describe("a stalled transaction", () => {
 test("beyond STALL_MAX a transaction is terminated and recorded", () => {
   const { machine } = stallingMachine({ ids: { idr5: 0x0002_0075 } }); // STALL_MAX 2
   expect([5, 6, 7].map((page) => machine.read(SID, page * 0x1000).kind)).toEqual(["stalled", "stalled", "abort"]);
+  expect(machine.events().map((record) => (record[1]! >> 31n) & 1n)).toEqual([1n, 1n, 0n]); // Stall, bit 95
   machine.command(CMDS.resume(SID, 0, "abort"));
   expect(machine.read(SID, 0x8000)).toMatchObject({ kind: "stalled", stag: 2 });
 });
