@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, "..");
 /** Files below src/ that tsc does not emit. */
 const COPIED = ["server/rpc/generated/*"];
 /** What package.json names under "bin". */
-const PROGRAMS = ["server/main.js"];
+const PROGRAMS = ["server/main.js", "cli/main.js"];
 
 rmSync(join(ROOT, "dist"), { recursive: true, force: true });
 execFileSync(join(ROOT, "node_modules/.bin/tsc"), ["--project", "tsconfig.build.json"], {

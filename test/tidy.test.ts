@@ -64,6 +64,7 @@ const THROUGH: TestedThrough = [
   [/^src\/os\/tcp-listener\.ts$/, "test/server/rpc/listener.test.ts"],
   [/^src\/server\/rpc\/convert-address-space\.ts$/, "test/server/rpc/address-space-calls.test.ts"],
   [/^src\/server\/rpc\/convert-capability\.ts$/, "test/server/rpc/capability-calls.test.ts"],
+  [/^src\/server\/rpc\/convert-explain\.ts$/, "test/server/rpc/explain-calls.test.ts"],
   [/^src\/server\/rpc\/convert-fault\.ts$/, "test/server/rpc/fault-calls.test.ts"],
   [/^src\/server\/rpc\/convert-session\.ts$/, "test/server/rpc/session-calls.test.ts"],
   [/^src\/server\/rpc\/convert-simulator\.ts$/, "test/server/rpc/simulator-service.test.ts"],
@@ -71,12 +72,13 @@ const THROUGH: TestedThrough = [
   [/^src\/server\/rpc\/convert-virtual-iommu\.ts$/, "test/server/rpc/virtual-iommu-calls.test.ts"],
   [/^src\/server\/rpc\/(?:failure|server-stream)\.ts$/, "test/server/rpc/calls.test.ts"],
   [/^src\/client\/(?:session|simulator|messages|present)\.ts$/, "test/client/client.test.ts"],
+  [/^src\/cli\/explain\.ts$/, "test/cli/program.test.ts"],
   [/^src\/server\/core\/(?:admission|device|group)\.ts$/, "test/server/core/arbiter.test.ts"],
   [/^src\/spec\/descriptor\.ts$/, "test/backends/smmuv3/walk.test.ts"],
 ];
 
 /** What only a process shows. */
-const BY_PROCESS = [/^src\/server\/main\.ts$/];
+const BY_PROCESS = [/^src\/(?:server|cli)\/main\.ts$/];
 
 function told(breaches: readonly Breach[]): string[] {
   return breaches.map(({ path, line, rule }) => `${path}:${line}: ${rule}`);
@@ -118,6 +120,8 @@ describe("imports go one way", () => {
     ["src/server/rpc/x.ts", "../../backends/counters.ts", "rpc may not import front"],
     ["src/metrics/x.ts", "../backends/simulator-control.ts", "metrics may not import front"],
     ["src/client/x.ts", "../server/core/core.ts", "client may not import core"],
+    ["src/cli/x.ts", "../server/rpc/services.ts", "cli may not import rpc"],
+    ["src/client/x.ts", "../cli/program.ts", "client may not import cli"],
     ["src/server/core/x.ts", "@grpc/grpc-js", "core may not import @grpc/grpc-js"],
     ["src/server/rpc/x.ts", "koffi", "rpc may not import koffi"],
     ["src/server/log.ts", "left-pad", "left-pad is in no room's list"],

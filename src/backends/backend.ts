@@ -4,6 +4,7 @@
 // never overlap: the arbiter's queues see to that. No method blocks the event loop.
 
 import type { BackendCounters } from "./counters.ts";
+import type { ExplainRequest, Explanation } from "./explanation.ts";
 import type { FaultNotice, Notice } from "./faults.ts";
 import type { GuestMapping, IpaRange } from "./guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "./ids.ts";
@@ -74,6 +75,12 @@ export interface Backend {
 
   /** Executes the batch on every part; commands that name a StreamID only on the part that has it. Complete on return. */
   invalidate(parts: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void>;
+
+  /**
+   * How an access of an attached device would be translated now, from tables and registers and no cache. Makes no access,
+   * writes, records and counts nothing; the work is bounded by the architecture's levels.
+   */
+  explain(request: ExplainRequest): Explanation;
 
   /** One listener for faults of attached devices: the fault router. */
   onFault(listener: (notice: FaultNotice) => void): void;

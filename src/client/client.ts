@@ -57,6 +57,15 @@ export class BrokerClient {
     return present(answer.device, "device");
   }
 
+  /** As BrokerSession.explainTranslation(), for who has a session's token and leaves its lease to others: iommuctl. */
+  async explainTranslation(
+    token: string,
+    request: messages.ExplainTranslation,
+    options?: CallOptions,
+  ): Promise<messages.Explanation> {
+    return await this.#channel.unary(BROKER.explainTranslation, request, token, options);
+  }
+
   /** Opens a session and keeps its lease alive until it is closed or lost. */
   async openSession(options: SessionOptions, call?: CallOptions): Promise<BrokerSession> {
     const { displayName, leaseTtlMs, requestId } = options;

@@ -30,6 +30,7 @@ export type AddressSpace = Decoded<"AddressSpace">;
 export type VirtualIommu = Decoded<"VirtualIommu">;
 export type IdRegisters = Decoded<"IdRegisters">;
 export type FaultEvent = Decoded<"FaultEvent">;
+export type Explanation = Decoded<"ExplainTranslationResponse">;
 export type FaultGap = Decoded<"FaultGap">;
 export type BindOutcome = Decoded<"BindGuestStageResponse">;
 export type DmaResult = Decoded<"DmaResult">;
@@ -48,6 +49,7 @@ export interface DeviceModeResult {
 }
 
 export type CapabilitiesQuery = Sendable<iommubroker.v1.IGetCapabilitiesRequest>;
+export type ExplainTranslation = Sendable<iommubroker.v1.IExplainTranslationRequest>;
 export type CreateAddressSpace = Sendable<iommubroker.v1.ICreateAddressSpaceRequest>;
 export type MapMemory = Sendable<iommubroker.v1.IMapMemoryRequest>;
 export type UnmapMemory = Sendable<iommubroker.v1.IUnmapMemoryRequest>;

@@ -133,6 +133,11 @@ export class BrokerSession {
     return (await this.#channel.unary(BROKER.invalidateCache, request, this.token, options)).executed;
   }
 
+  /** The walk of one access, step by step, from the tables as they are now. */
+  async explainTranslation(request: messages.ExplainTranslation, options?: CallOptions): Promise<messages.Explanation> {
+    return await this.#channel.unary(BROKER.explainTranslation, request, this.token, options);
+  }
+
   watchFaults(options?: FaultWatchOptions): FaultWatch {
     return new FaultWatch(this.#channel, this.token, options);
   }

@@ -307,6 +307,28 @@ export function backendContract(name: string, make: () => Promise<ContractSubjec
       });
     });
 
+    test("explaining an access tells the fault that it would have, and neither makes it nor shows the host", async () => {
+      const heard: unknown[] = [];
+      backend.onFault((notice) => heard.push(notice));
+      await backend.attach(single.group, part, "abort");
+      await bind(single, part);
+      const ask = {
+        device: single.id,
+        streamIndex: 0,
+        substreamID: undefined,
+        access: "read",
+        privileged: false,
+      } as const;
+      const before = structuredClone(backend.counters());
+      const { end, steps, writes } = backend.explain({ ...ask, iova: 0n, showsHost: false });
+      expect(end).toMatchObject({ kind: "abort", fault: { type: "C_BAD_CD" }, recorded: true }); // the memory is zeroes
+      expect(steps.find(({ structure }) => structure === "CD")).toMatchObject({ ipa: BigInt(CONTEXT), pa: undefined });
+      expect([...steps, ...writes].filter(({ pa }) => pa !== undefined)).toEqual([]);
+      expect(backend.counters()).toEqual(before);
+      await subject.settle();
+      expect(heard).toEqual([]);
+    });
+
     test("it answers when it is asked whether it is there, and closing lets go of the files", async () => {
       await expect(backend.ping()).resolves.toBeUndefined();
       await backend.close();

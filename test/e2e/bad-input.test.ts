@@ -21,6 +21,7 @@ import {
 } from "../support/e2e-case.ts";
 import { BAD_BINDS } from "../support/e2e-cases-bind.ts";
 import { COMMAND_CASES } from "../support/e2e-cases-command.ts";
+import { EXPLAIN_CASES } from "../support/e2e-cases-explain.ts";
 import { MEMORY_CASES } from "../support/e2e-cases-memory.ts";
 import { SESSION_CASES } from "../support/e2e-cases-session.ts";
 import { SIMULATOR_CASES } from "../support/e2e-cases-simulator.ts";
@@ -100,6 +101,7 @@ const CASES: readonly BadCase[] = [
   ...BIND_CASES,
   ...BATCH_CASES,
   ...COMMAND_CASES,
+  ...EXPLAIN_CASES,
   ...SIMULATOR_CASES,
 ];
 
@@ -287,6 +289,9 @@ const CANNOT_BE_WRONG: ReadonlyMap<string, string> = new Map([
   ["InvalidateCache commands.tlbi_nh_all", "has no fields"],
   ["Dma accesses.privileged", "a plain bool"],
   ["Translate accesses.privileged", "a plain bool"],
+  ["ExplainTranslation iova", "any 64 bits: a wild address is explained as what it is"],
+  ["ExplainTranslation privileged", "a plain bool"],
+  ["ExplainTranslation include_host_addresses", "a plain bool where the Simulator service is served, as here"],
   ["Translate accesses.iova", "any 64 bits: a wild address is the SMMU's to fault"],
   ["InvalidateCache commands.tlbi_nh_va.leaf", "a plain bool"],
   ["InvalidateCache commands.tlbi_nh_vaa.leaf", "a plain bool"],

@@ -2,6 +2,7 @@
 // Sessions are real enough to authenticate; everything else answers with fixed views unless a test replaces a verb.
 
 import { BrokerError } from "../../src/backends/errors.ts";
+import type { Explanation } from "../../src/backends/explanation.ts";
 import { deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
 import type { IdRegisters } from "../../src/backends/inventory.ts";
 import { checkVSTE } from "../../src/backends/vste.ts";
@@ -100,6 +101,46 @@ export const DEVICE_CAPABILITIES: DeviceCapabilityView = {
   msiWindow: { ipa: 0x800_0000, bytes: 2 ** 20, kind: "msi" },
   translate: true,
   translateReason: "",
+};
+
+export const EXPLANATION: Explanation = {
+  steps: [
+    {
+      structure: "CD",
+      ipa: 2n ** 52n - 64n,
+      pa: undefined,
+      raw: [2n ** 64n - 1n, 0n],
+      fields: { V: 1n, TTB0: 2n ** 63n },
+      decision: "the CD is good",
+      section: "§5.4",
+    },
+    {
+      structure: "stage 1",
+      ipa: undefined,
+      pa: 2n ** 51n,
+      raw: [],
+      fields: {},
+      decision: "it ends",
+      section: "§3.4",
+    },
+  ],
+  end: {
+    kind: "stalled",
+    fault: {
+      type: "F_PERMISSION",
+      typeNumber: 0x13,
+      stage: 2,
+      class: "TTD",
+      inputAddress: 2n ** 64n - 1n,
+      ipa: 2n ** 52n - 8n,
+      fetchAddress: undefined,
+      read: false,
+      instruction: false,
+      privileged: true,
+    },
+    recorded: true,
+  },
+  writes: [{ ipa: 0n, pa: undefined, value: 2n ** 64n - 2n }],
 };
 
 /** A call that reached core: the verb and its arguments. */
@@ -227,6 +268,14 @@ export class FakeCore implements Core {
       this.subscriptions.push(subscription);
       return subscription;
     },
+  };
+
+  explanations: Core["explanations"] = {
+    explain: (session, request) =>
+      this.#answer("explanations.explain", session, [request], {
+        virtualStreamID: virtualStreamID(0xffff_ffff),
+        explanation: EXPLANATION,
+      }),
   };
 
   devices: Core["devices"] = {

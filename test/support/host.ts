@@ -89,6 +89,8 @@ export function testHost(
     config?: SimulatedConfig;
     limits?: Partial<CoreLimits>;
     wrap?: (backend: Backend & SimulatorControl) => Backend;
+    /** False: the Simulator service is not served. */
+    withSimulator?: boolean;
   } = {},
 ): TestHost {
   const backend = createSimulatedBackend(options.config ?? TWO_SMMUS);
@@ -98,7 +100,7 @@ export function testHost(
   let serial = 0;
   const core = createCore({
     backend: options.wrap ? options.wrap(backend) : backend,
-    simulator: backend,
+    simulator: options.withSimulator === false ? undefined : backend,
     limits: { ...TEST_LIMITS, ...options.limits },
     ports: {
       clock,

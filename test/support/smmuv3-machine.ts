@@ -55,10 +55,12 @@ export interface MachineOptions {
   readonly cr2?: number;
   /** The model's option; default off. */
   readonly mergesEvents?: boolean;
+  /** An empty map that watches what goes through it. */
+  readonly memory?: MemoryMap;
 }
 
 export class Machine {
-  readonly memory = new MemoryMap();
+  readonly memory: MemoryMap;
   readonly smmu: Smmu;
   eventInterrupts = 0;
   gerrorInterrupts = 0;
@@ -69,6 +71,7 @@ export class Machine {
   readonly #cr2: number;
 
   constructor(options: MachineOptions = {}) {
+    this.memory = options.memory ?? new MemoryMap();
     this.memory.add(new RamRegion(RAM_BASE, RAM_BYTES));
     this.#ids = { ...IDS, ...options.ids };
     this.#eventqBits = options.eventqBits ?? 5;

@@ -16,6 +16,7 @@ type Room =
   | "os"
   | "metrics"
   | "client"
+  | "cli"
   | "process"
   | "daemon"
   | "main";
@@ -34,6 +35,7 @@ const ROOMS: readonly (readonly [prefix: RegExp, room: Room])[] = [
   [/^src\/os\//, "os"],
   [/^src\/metrics\//, "metrics"],
   [/^src\/client\//, "client"],
+  [/^src\/cli\//, "cli"],
   [/^src\/server\/daemon\.ts$/, "daemon"],
   [/^src\/server\/main\.ts$/, "main"],
   [/^src\/server\//, "process"],
@@ -52,6 +54,7 @@ const MAY_IMPORT: Readonly<Record<Room, readonly Room[]>> = {
   os: ["os", "front", "core", "spec"],
   metrics: ["metrics", "core", "front", "os", "spec"],
   client: ["client", "rpc", "generated", "spec"],
+  cli: ["cli", "client"],
   process: ["process", "core", "front", "os", "spec"],
   daemon: ["process", "rpc", "core", "store", "select", "metrics", "os"],
   main: ["daemon", "process", "front", "os"],
@@ -65,7 +68,7 @@ const FRONT_ROW_ONLY_FOR: Readonly<Record<string, readonly Room[]>> = {
 
 const PACKAGES: Readonly<Record<string, readonly Room[]>> = {
   "@grpc/grpc-js": ["rpc", "client", "daemon"],
-  commander: ["process"],
+  commander: ["process", "cli"],
   koffi: ["os"],
   long: ["rpc", "client"],
   pino: ["process"],
@@ -75,7 +78,7 @@ const PACKAGES: Readonly<Record<string, readonly Room[]>> = {
   zod: ["process"],
 };
 /** Node's own modules are for the rooms at the edge; core, the backends and spec work with what they are given. */
-const NODE_ROOMS: readonly Room[] = ["rpc", "os", "metrics", "client", "process", "daemon", "main"];
+const NODE_ROOMS: readonly Room[] = ["rpc", "os", "metrics", "client", "cli", "process", "daemon", "main"];
 
 export function arrowBreaches(files: readonly SourceFile[]): Breach[] {
   return files.flatMap((file) =>

@@ -3,6 +3,9 @@
 import { basename, dirname } from "node:path";
 import { type Breach, lineAt, matches, type SourceFile } from "./source.ts";
 
+/** Where a process begins and ends. */
+const PROGRAMS = ["src/server/main.ts", "src/cli/main.ts"];
+
 /** Core and the model: pure. Time, chance, output and the process are given to them or are none of their business. */
 const PURE = /^src\/(?:server\/core|backends\/smmuv3|spec)\//;
 const AMBIENT =
@@ -76,9 +79,9 @@ export function castBreaches(files: readonly SourceFile[], allowed: ReadonlyMap<
   );
 }
 
-/** Every process ends in main.ts, after the log is flushed. */
+/** Every process ends in its main.ts: the daemon's after the log is flushed. */
 export function exitBreaches(files: readonly SourceFile[]): Breach[] {
-  const others = files.filter((file) => file.path.startsWith("src/") && file.path !== "src/server/main.ts");
+  const others = files.filter((file) => file.path.startsWith("src/") && !PROGRAMS.includes(file.path));
   return matches(others, /\bprocess\.(?:exit\b|exitCode|abort|kill)/g, (found) => `${found} outside main.ts`);
 }
 
@@ -102,7 +105,7 @@ export function metricBreaches(files: readonly SourceFile[]): Breach[] {
 }
 
 /** Files from which nobody imports, because they are where somebody begins. */
-const ENTRIES = ["src/server/main.ts", "src/client/client.ts"];
+const ENTRIES = [...PROGRAMS, "src/client/client.ts"];
 
 /** Code that nothing reaches is deleted. Tests do not count: they would keep anything alive. */
 export function unreferencedBreaches(files: readonly SourceFile[]): Breach[] {

@@ -15,6 +15,7 @@ import type {
   PlainStage,
 } from "../backend.ts";
 import type { BackendCounters, DeviceCounters } from "../counters.ts";
+import type { ExplainRequest, Explanation } from "../explanation.ts";
 import type { FaultNotice, Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
@@ -34,6 +35,7 @@ import { decodeSTE } from "../smmuv3/ste.ts";
 import type { VSTE } from "../vste.ts";
 import { DmaMaster } from "./dma-master.ts";
 import { EventQueueDriver } from "./eventq-driver.ts";
+import { guestView, hostView } from "./explanation.ts";
 import { FileWindows } from "./file-windows.ts";
 import { FrameShare, Frames } from "./frames.ts";
 import { type SimulatedConfig, SimulatedInventory } from "./inventory.ts";
@@ -182,7 +184,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
     const attachment = this.#attached.get(group);
     if (!attachment) return;
     const { part } = attachment;
-    this.#installOnGroup(group, () => defaultDomainSTE(part.driver.hostContext, part.driver.features));
+    this.#installOnGroup(group, (streamID) => hostSTE(part.driver, streamID));
     part.driver.issue(this.#devicesOf(group).flatMap((device) => endOfStalls(device, part.driver)));
     // Its records say its old name and are its old owner's: take them all off before both are gone.
     this.#smmu(part.iommu).events.drainAll();
@@ -211,6 +213,16 @@ class SimulatedBackend implements Backend, SimulatorControl {
         await turns.spend(slice.length * UNITS_PER_COMMAND);
       }
     }
+  }
+
+  explain(request: ExplainRequest): Explanation {
+    const { access, iova, privileged, substreamID } = request;
+    const device = this.#device(request.device);
+    const transaction = { streamID: device.streamIDs[request.streamIndex]!, iova, access, privileged };
+    const walk = this.#smmu(device.iommu).driver.smmu.explain(
+      substreamID === undefined ? transaction : { ...transaction, substreamID },
+    );
+    return request.showsHost ? hostView(walk) : guestView(walk);
   }
 
   onFault(listener: (notice: FaultNotice) => void): void {
@@ -348,20 +360,18 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   #installDefaultDomain(device: HostDevice): void {
     const { driver } = this.#smmu(device.iommu);
-    for (const streamID of device.streamIDs) {
-      driver.installSTE(streamID, defaultDomainSTE(driver.hostContext, driver.features));
-    }
+    for (const streamID of device.streamIDs) driver.installSTE(streamID, hostSTE(driver, streamID));
   }
 
   /** The same kind of STE on every stream of the group; those already written go back when a later one fails. */
-  #installOnGroup(group: GroupID, make: (device: HostDevice) => SteWords): void {
+  #installOnGroup(group: GroupID, make: (streamID: number) => SteWords): void {
     const done: (() => void)[] = [];
     try {
       for (const device of this.#devicesOf(group)) {
         const { driver } = this.#smmu(device.iommu);
         for (const streamID of device.streamIDs) {
           const before = driver.readSTE(streamID);
-          driver.installSTE(streamID, make(device));
+          driver.installSTE(streamID, make(streamID));
           done.push(() => driver.installSTE(streamID, before));
         }
       }
@@ -483,6 +493,11 @@ class SimulatedBackend implements Backend, SimulatorControl {
     assert(part !== undefined, `part ${handle.id} does not exist`);
     return part;
   }
+}
+
+/** The default domain's STE for one stream. */
+function hostSTE(driver: SmmuDriver, streamID: number): SteWords {
+  return defaultDomainSTE(driver.contextOf(streamID), driver.features);
 }
 
 /** Stalled transactions of a device that goes away end with an abort; where nothing stalls there is no such command. */

@@ -20,9 +20,6 @@ export interface Stage2Setting {
   readonly s2sl0: number;
 }
 
-/** V=0: nothing was ever installed. */
-export const EMPTY_STE: SteWords = Object.freeze(new Array<bigint>(8).fill(0n));
-
 const WRITE_BACK = 0b01;
 const INNER_SHAREABLE = 0b11;
 
@@ -32,7 +29,7 @@ export function abortSTE(): SteWords {
   return doublewordsOf(words);
 }
 
-/** The host's default domain: stage 1 with the host's one context descriptor. */
+/** The host's default domain: stage 1 with the stream's own context descriptor. */
 export function defaultDomainSTE(contextDescriptor: number, features: Features): SteWords {
   const words = new Uint32Array(STE_WORDS);
   set(words, 0, STE.V, 1);

@@ -3,22 +3,24 @@
 // Source: IHI 0070G.b §3.3.1 (stream table), §3.5 (queues), §4.8 (CMD_SYNC), §6.3.
 
 import { assert } from "../../spec/assert.ts";
-import { CD, CD_WORDS } from "../../spec/cd.ts";
+import { CD, CD_BYTES, CD_WORDS } from "../../spec/cd.ts";
 import { CMD, CMD_CFGI, CMD_STALL_TERM, CMD_TLBI, COMMAND, COMMAND_BYTES, COMMAND_WORDS } from "../../spec/commands.ts";
-import { STRTAB_FMT } from "../../spec/encodings.ts";
+import { STE_CONFIG, STRTAB_FMT } from "../../spec/encodings.ts";
 import { L1STD, L1STD_BYTES } from "../../spec/l1std.ts";
 import { doublewordsOf, get, set, setAddress, wordsOf } from "../../spec/layout.ts";
 import { CMDQ_CONS, CR0, IRQ_CTRL, QUEUE_BASE, REGISTER, STRTAB_BASE, STRTAB_BASE_CFG } from "../../spec/registers.ts";
-import { STE_BYTES } from "../../spec/ste.ts";
+import { STE, STE_BYTES } from "../../spec/ste.ts";
 import { hex } from "../../spec/u64.ts";
 import { BrokerError } from "../errors.ts";
+import { PAGE_BYTES } from "../guest-memory.ts";
 import type { HostIommu } from "../inventory.ts";
 import { type Features, featuresOf } from "../smmuv3/id-registers.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
 import { Smmu } from "../smmuv3/smmu.ts";
 import type { Frames } from "./frames.ts";
-import { addressSizeCode, EMPTY_STE, type SteWords } from "./make-ste.ts";
-import { planSteUpdate } from "./write-entry.ts";
+import { addressSizeCode, type SteWords } from "./make-ste.ts";
+import type { EntryWords } from "./used-bits.ts";
+import { EMPTY_ENTRY, type EntryStep, planCdUpdate, planSteUpdate } from "./write-entry.ts";
 
 const SPLIT = 8;
 const COMMANDS_LOG2 = 8;
@@ -36,14 +38,16 @@ export class SmmuDriver {
   readonly host: HostIommu;
   readonly smmu: Smmu;
   readonly features: Features;
-  /** Physical address of the host's one context descriptor: an empty table, so default-domain DMA faults. */
-  readonly hostContext: number;
   readonly eventQueueBase: number;
   readonly #memory: MemoryMap;
   readonly #frames: Frames;
   readonly #streamTable: number;
   readonly #commandQueue: number;
-  readonly #installed = new Map<number, SteWords>();
+  /** What a stream's context descriptor says in the default domain: an empty table, so DMA there faults. */
+  readonly #hostCD: EntryWords;
+  /** Where each stream's own context descriptor is, whether or not it is valid now. */
+  readonly #contexts = new Map<number, number>();
+  #contextFrame = 0;
 
   constructor(
     host: HostIommu,
@@ -61,31 +65,56 @@ export class SmmuDriver {
     this.#streamTable = frames.takeContiguous(Math.max(64, l1Entries * L1STD_BYTES));
     this.#commandQueue = frames.takeContiguous(2 ** COMMANDS_LOG2 * COMMAND_BYTES);
     this.eventQueueBase = frames.takeContiguous(EVENTS_MAX * 32);
-    this.hostContext = this.#makeHostContext();
+    this.#hostCD = this.#makeHostCD(frames.take());
     this.#enable();
   }
 
   /** The STE as it stands in memory. */
   readSTE(streamID: number): SteWords {
-    const at = this.#steAddress(streamID);
-    const bytes = new Uint8Array(STE_BYTES);
-    assert(this.#memory.readBytes(at, bytes), "the stream table aborted");
-    return doublewordsOf(new Uint32Array(bytes.buffer));
+    return this.#readEntry(this.#steAddress(streamID));
   }
 
-  /** Installs an STE store by store, as planned, each step followed by CFGI_STE and CMD_SYNC. */
+  /** Physical address of the stream's own context descriptor, one for the host's stage 1. */
+  contextOf(streamID: number): number {
+    const known = this.#contexts.get(streamID);
+    if (known !== undefined) return known;
+    const within = (this.#contexts.size * CD_BYTES) % PAGE_BYTES;
+    if (within === 0) this.#contextFrame = this.#frames.take();
+    this.#contexts.set(streamID, this.#contextFrame + within);
+    return this.#contextFrame + within;
+  }
+
+  /**
+   * Installs an STE store by store, as planned, each step followed by CFGI_STE and CMD_SYNC. The stream's own context
+   * descriptor is filled before an STE that leads to it and cleared after one that does not.
+   */
   installSTE(streamID: number, target: SteWords): void {
-    const current = this.#installed.get(streamID) ?? EMPTY_STE;
+    const isHosts = get(wordsOf(target), 0, STE.Config) === STE_CONFIG.S1;
+    if (isHosts) this.#writeContext(streamID, this.#hostCD);
     const at = this.#steAddress(streamID);
-    const { steps } = planSteUpdate(current, target);
+    this.#carryOut(at, planSteUpdate(this.#readEntry(at), target), cfgiSte(streamID));
+    if (!isHosts && this.#contexts.has(streamID)) this.#writeContext(streamID, EMPTY_ENTRY);
+  }
+
+  #writeContext(streamID: number, target: EntryWords): void {
+    const at = this.contextOf(streamID);
+    this.#carryOut(at, planCdUpdate(this.#readEntry(at), target), cfgiCd(streamID));
+  }
+
+  #carryOut(at: number, steps: readonly EntryStep[], invalidation: RawCommand): void {
     for (const step of steps) {
       for (const { index, value } of step.stores) {
         const [lo, hi] = wordsOf([value]);
-        assert(this.#memory.write64(at + 8 * index, lo!, hi!), "the stream table aborted");
+        assert(this.#memory.write64(at + 8 * index, lo!, hi!), "host memory aborted");
       }
-      this.issue([cfgiSte(streamID)]);
+      this.issue([invalidation]);
     }
-    this.#installed.set(streamID, target);
+  }
+
+  #readEntry(at: number): EntryWords {
+    const bytes = new Uint8Array(STE_BYTES); // a CD has as many
+    assert(this.#memory.readBytes(at, bytes), "host memory aborted");
+    return doublewordsOf(new Uint32Array(bytes.buffer));
   }
 
   /**
@@ -158,8 +187,7 @@ export class SmmuDriver {
     return get(words, 0, L1STD.L2Ptr) * 64 + (streamID % 2 ** SPLIT) * STE_BYTES;
   }
 
-  #makeHostContext(): number {
-    const context = this.#frames.take();
+  #makeHostCD(table: number): EntryWords {
     const words = new Uint32Array(CD_WORDS);
     set(words, 0, CD.V, 1);
     set(words, 0, CD.T0SZ, 16);
@@ -170,9 +198,8 @@ export class SmmuDriver {
     set(words, 0, CD.A, 1);
     set(words, 0, CD.ASET, 1);
     set(words, 0, CD.ASID, HOST_ASID);
-    setAddress(words, 0, CD.TTB0, 4, this.#frames.take());
-    assert(this.#memory.writeBytes(context, new Uint8Array(words.buffer)), "host memory aborted");
-    return context;
+    setAddress(words, 0, CD.TTB0, 4, table);
+    return doublewordsOf(words);
   }
 
   #enable(): void {
@@ -223,6 +250,15 @@ function cfgiSte(streamID: number): RawCommand {
   const words = new Uint32Array(COMMAND_WORDS);
   set(words, 0, CMD_CFGI.Opcode, COMMAND.CMD_CFGI_STE);
   set(words, 0, CMD_CFGI.StreamID, streamID);
+  return raw(words);
+}
+
+/** CMD_CFGI_CD of SubstreamID 0 with Leaf=1: the table is linear. */
+function cfgiCd(streamID: number): RawCommand {
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD_CFGI.Opcode, COMMAND.CMD_CFGI_CD);
+  set(words, 0, CMD_CFGI.StreamID, streamID);
+  set(words, 0, CMD_CFGI.Leaf, 1);
   return raw(words);
 }
 

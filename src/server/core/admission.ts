@@ -25,6 +25,19 @@ export function requireNotOthers(
   );
 }
 
+/** Refuses a group that is not this session's: another's by its owner's name, nobody's with the remedy. */
+export function requireOwned(
+  group: GroupRecord,
+  device: DeviceRecord,
+  session: string,
+  owner: SessionView | undefined,
+): void {
+  requireNotOthers(group, device, session, owner);
+  if (group.owner !== undefined) return;
+  const { id } = device.host;
+  throw new BrokerError("not_owner", `device ${id} is not this session's: attach it first`, { device: id });
+}
+
 /** Refuses a caller that has not seen the group's latest stage change. */
 export function requireGeneration(group: GroupRecord, expected: bigint | undefined): void {
   if (expected === undefined || expected === BigInt(group.generation)) return;

@@ -3,6 +3,7 @@
 
 import type { BindPreview, PlainStage } from "../../backends/backend.ts";
 import type { BrokerError } from "../../backends/errors.ts";
+import type { ExplainRequest, Explanation } from "../../backends/explanation.ts";
 import type { FaultRecord } from "../../backends/faults.ts";
 import type { DeviceID, IommuID, StreamID, VirtualStreamID } from "../../backends/ids.ts";
 import type { HostDevice, IdRegisters, ReservedRegion } from "../../backends/inventory.ts";
@@ -171,6 +172,14 @@ export interface FaultVerbs {
   ): FaultSubscription;
 }
 
+export interface ExplainVerbs {
+  /** For the owner alone. Throws policy_denied for `showsHost` where nobody may play hardware. */
+  explain(
+    session: string,
+    request: ExplainRequest,
+  ): { readonly virtualStreamID: VirtualStreamID | undefined; readonly explanation: Explanation };
+}
+
 export interface DeviceQueries {
   /** All devices in order of id. */
   list(): readonly DeviceView[];
@@ -274,6 +283,7 @@ export interface Core {
   readonly virtualIommus: VirtualIommuVerbs;
   readonly stages: StageVerbs;
   readonly faults: FaultVerbs;
+  readonly explanations: ExplainVerbs;
   readonly devices: DeviceQueries;
   readonly capabilities: CapabilityQueries;
   readonly simulator: SimulatorVerbs | undefined;

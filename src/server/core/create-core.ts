@@ -9,6 +9,7 @@ import { deviceCapability, iommuCapability } from "./capability.ts";
 import type { CapabilityQueries, Core, SessionVerbs } from "./core.ts";
 import { newDevice } from "./device.ts";
 import { BrokerEvents } from "./events.ts";
+import { Explainer } from "./explainer.ts";
 import { FaultRouter } from "./fault-router.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
@@ -50,6 +51,7 @@ export function createCore(options: CoreOptions): Core {
     virtualIommus,
     stages: arbiter,
     faults,
+    explanations: new Explainer({ backend, registry, sessions, mayShowHost: simulator !== undefined }),
     devices: {
       list: () => registry.devices().map((device) => arbiter.view(device.host.id)),
       get: (device) => arbiter.view(device),

@@ -13,6 +13,7 @@ import type {
   TranslationOutcome,
 } from "../../backends/simulator-control.ts";
 import { guestRange } from "./address-space.ts";
+import { requireNotOthers, requireOwned } from "./admission.ts";
 import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
 import type { CallGate, SimulatorVerbs } from "./core.ts";
 import type { GroupRecord } from "./group.ts";
@@ -51,9 +52,9 @@ export class SimulatorGate implements SimulatorVerbs {
       [{ kind: "group", id: group }],
       async () => {
         sessions.requireLive(session);
-        registry.device(id);
         const record = registry.group(group);
-        if (record.owner !== undefined && record.owner !== session) throw this.#othersDevice(id, record);
+        const owner = record.owner === undefined ? undefined : sessions.view(record.owner);
+        requireNotOthers(record, registry.device(id), session, owner);
         if (record.owner !== undefined) {
           if (hasOtherAttached(record, id, this.#deps)) throw othersAttached(id, record);
           await this.#arbiter.release(record, session);
@@ -129,7 +130,7 @@ export class SimulatorGate implements SimulatorVerbs {
     sessions.requireLive(session);
     const device = registry.device(id);
     const group = registry.group(device.host.group);
-    if (group.owner !== session) throw this.#othersDevice(id, group);
+    requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.view(group.owner));
     const wrong = accesses.findIndex((access) => access.streamIndex >= device.host.streamIDs.length);
     if (wrong >= 0) {
       throw invalidField(
@@ -138,18 +139,6 @@ export class SimulatorGate implements SimulatorVerbs {
       );
     }
     return group;
-  }
-
-  #othersDevice(id: DeviceID, group: GroupRecord): BrokerError {
-    if (group.owner === undefined) {
-      return new BrokerError("not_owner", `device ${id} is not this session's: attach it first`, { device: id });
-    }
-    const owner = this.#deps.sessions.view(group.owner)?.displayName ?? "a session that is being ended";
-    return new BrokerError("device_owned", `device ${id} belongs to ${JSON.stringify(owner)}`, {
-      device: id,
-      owner,
-      state: group.state,
-    });
   }
 }
 

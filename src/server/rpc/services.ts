@@ -97,6 +97,12 @@ export const BROKER = {
   unbindGuestStage: broker("UnbindGuestStage", "unary", v1.UnbindGuestStageRequest, v1.UnbindGuestStageResponse),
   invalidateCache: broker("InvalidateCache", "unary", v1.InvalidateCacheRequest, v1.InvalidateCacheResponse),
   watchFaults: broker("WatchFaults", "server_stream", v1.WatchFaultsRequest, v1.WatchFaultsResponse),
+  explainTranslation: broker(
+    "ExplainTranslation",
+    "unary",
+    v1.ExplainTranslationRequest,
+    v1.ExplainTranslationResponse,
+  ),
 } as const;
 
 /** service Simulator. */

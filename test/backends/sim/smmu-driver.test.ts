@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { BrokerError } from "../../../src/backends/errors.ts";
 import { Frames } from "../../../src/backends/sim/frames.ts";
 import { SimulatedInventory } from "../../../src/backends/sim/inventory.ts";
-import { abortSTE, stage2STE } from "../../../src/backends/sim/make-ste.ts";
+import { abortSTE, defaultDomainSTE, stage2STE } from "../../../src/backends/sim/make-ste.ts";
 import { SmmuDriver, tlbi } from "../../../src/backends/sim/smmu-driver.ts";
 import { MemoryMap } from "../../../src/backends/smmuv3/memory.ts";
 import { refusal, TWO_SMMUS } from "../../support/host.ts";
@@ -40,6 +40,35 @@ describe("bringing the SMMU up", () => {
 
   test("a stream nobody has installed is refused by the SMMU", () => {
     expect(read(0x77)).toMatchObject({ kind: "abort" });
+  });
+});
+
+describe("the default domain's context descriptors", () => {
+  const valid = (streamID: number) => {
+    expect(memory.read64(driver.contextOf(streamID))).toBe(true);
+    return memory.lo >>> 31; // CD.V
+  };
+  const enter = (streamID: number) =>
+    driver.installSTE(streamID, defaultDomainSTE(driver.contextOf(streamID), driver.features));
+
+  test("each stream has its own, 64 to a frame; DMA through it finds an empty table", () => {
+    const streams = Array.from({ length: 65 }, (_, index) => 0x100 + index);
+    for (const streamID of streams) enter(streamID);
+    expect(new Set(streams.map((streamID) => driver.contextOf(streamID))).size).toBe(65);
+    for (const streamID of streams) {
+      expect(read(streamID)).toMatchObject({ kind: "abort", fault: { type: "F_TRANSLATION", stage: 1 } });
+    }
+  });
+
+  test("it is valid while an STE leads to it, and only then", () => {
+    enter(0x100);
+    enter(0x101);
+    expect(valid(0x100)).toBe(1);
+    driver.installSTE(0x100, abortSTE());
+    expect([valid(0x100), valid(0x101)]).toEqual([0, 1]);
+    enter(0x100);
+    expect(valid(0x100)).toBe(1);
+    expect(read(0x100)).toMatchObject({ kind: "abort", fault: { type: "F_TRANSLATION" } });
   });
 });
 

@@ -57,7 +57,7 @@ export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint;
     const pa = stage2 === undefined ? at : stage2(at, { class: "TTD", access: "read", privileged: false }).pa;
     const memory = trace.read64(pa);
     if (memory === undefined) {
-      note(trace, `the level ${level} descriptor at ${hex(pa)} cannot be read: F_WALK_EABT`, "§7.3.12");
+      note(trace, `the level ${level} descriptor at ${hex(at)} cannot be read: F_WALK_EABT`, "§7.3.12");
       return fail({ type: "F_WALK_EABT", stage: 1, class: "TTD", fetchAddress: Number(pa) });
     }
     const descriptor = isBig ? swapBytes(memory) : memory;

@@ -10,7 +10,7 @@ import { addressIn, descriptorOffset, type Format, kindOf, lowBit, startTableBit
 import { addressBits, type Implementation } from "./implementation.ts";
 import { isStage2DS, stage2PageBits, stage2StartLevel } from "./stage2-start.ts";
 import { type SteReader, stage2Table } from "./stream-entry.ts";
-import { fail, fieldsOf, type Trace } from "./trace.ts";
+import { fail, fieldsOf, type Stage2Question, type Trace } from "./trace.ts";
 
 export interface Purpose {
   readonly class: FaultClass;
@@ -35,8 +35,9 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
 
   return (ipa, purpose) => {
     const about = { stage: 2, class: purpose.class, ipa: Number(ipa) } as const;
+    const asked: Stage2Question = { ipa, class: purpose.class, access: purpose.access };
     if (ipa >= pow2(inputBits)) {
-      note(trace, purpose, `IPA ${hex(ipa)} is beyond the ${inputBits} bits of S2T0SZ: F_TRANSLATION`, "§3.4");
+      note(trace, asked, `IPA ${hex(ipa)} is beyond the ${inputBits} bits of S2T0SZ: F_TRANSLATION`, "§3.4");
       fail({ type: "F_TRANSLATION", ...about });
     }
     let table = aligned(stage2Table(ste), startTableBits(format, start, inputBits, outputBits));
@@ -45,7 +46,7 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
       const pa = table + descriptorOffset(format, level, ipa, topBit);
       const memory = trace.read64(pa);
       if (memory === undefined) {
-        note(trace, purpose, `the level ${level} descriptor at ${hex(pa)} cannot be read: F_WALK_EABT`, "§7.3.12");
+        note(trace, asked, `the level ${level} descriptor at ${hex(pa)} cannot be read: F_WALK_EABT`, "§7.3.12");
         return fail({
           type: "F_WALK_EABT",
           stage: 2,
@@ -66,6 +67,7 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
         fields: fieldsOf([descriptor], S2_LEAF),
         why: sayWhat(kind, next, isTooFar),
         section: "§3.4, DDI 0487 D8.3",
+        stage2: asked,
       });
       if (kind === "invalid") fail({ type: "F_TRANSLATION", ...about });
       if (isTooFar) fail({ type: "F_ADDR_SIZE", ...about });
@@ -74,9 +76,13 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
         topBit = low;
         continue;
       }
-      const updated = leafDescriptor(trace, implementation, ste, purpose, descriptor, about.ipa);
+      const updated = leafDescriptor(trace, implementation, ste, purpose, descriptor, asked);
       if (updated !== descriptor) trace.update(pa, isBig ? swapBytes(updated) : updated);
-      return { pa: next + bits(ipa, low - 1, 0), pageBytes: pow2(low) };
+      const result = { pa: next + bits(ipa, low - 1, 0), pageBytes: pow2(low) };
+      const isDirtyManaged = ste("S2HA") === 1n && ste("S2HD") === 1n && bit(descriptor, 51);
+      const answer = { ...result, readable: bit(descriptor, 6), writable: bit(descriptor, 7) || isDirtyManaged };
+      note(trace, { ...asked, answer }, `IPA ${hex(ipa)} is PA ${hex(result.pa)}`, "§3.4");
+      return result;
     }
   };
 }
@@ -88,12 +94,12 @@ function leafDescriptor(
   ste: SteReader,
   purpose: Purpose,
   descriptor: bigint,
-  ipa: number,
+  asked: Stage2Question,
 ): bigint {
-  const about = { stage: 2, class: purpose.class, ipa } as const;
+  const about = { stage: 2, class: purpose.class, ipa: Number(asked.ipa) } as const;
   const updatesAF = ste("S2HA") === 1n;
   if (!bit(descriptor, 10) && !updatesAF && ste("S2AFFD") === 0n) {
-    note(trace, purpose, "AF is 0, and neither S2HA nor S2AFFD is set: F_ACCESS", "§3.13");
+    note(trace, asked, "AF is 0, and neither S2HA nor S2AFFD is set: F_ACCESS", "§3.13");
     fail({ type: "F_ACCESS", ...about });
   }
   const isDirtyManaged = updatesAF && ste("S2HD") === 1n && bit(descriptor, 51);
@@ -104,7 +110,7 @@ function leafDescriptor(
     (purpose.access === "execute" && !isExecutable(implementation, descriptor, purpose.privileged)) ||
     (purpose.class !== "IN" && ste("S2PTW") === 1n && isDevice(implementation, ste, descriptor));
   if (isRefused) {
-    note(trace, purpose, `the leaf refuses this ${purpose.access}: F_PERMISSION`, "§7.3.16");
+    note(trace, asked, `the leaf refuses this ${purpose.access}: F_PERMISSION`, "§7.3.16");
     const tableRead = purpose.class === "TTD" ? { tableRead: purpose.access === "read" } : {};
     fail({ type: "F_PERMISSION", ...about, ...tableRead });
   }
@@ -133,6 +139,6 @@ function sayWhat(kind: "invalid" | "table" | "leaf", next: bigint, isTooFar: boo
   return kind === "table" ? `the next table is at ${hex(next)}` : `a leaf at ${hex(next)}`;
 }
 
-function note(trace: Trace, purpose: Purpose, why: string, section: string): void {
-  trace.add({ structure: `stage 2, for ${purpose.class}`, raw: [], fields: {}, why, section });
+function note(trace: Trace, stage2: Stage2Question, why: string, section: string): void {
+  trace.add({ structure: `stage 2, for ${stage2.class}`, raw: [], fields: {}, why, section, stage2 });
 }

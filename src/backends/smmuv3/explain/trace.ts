@@ -3,10 +3,23 @@
 // Source: IHI 0070G.b §3.3; faults in the words of §7.3.
 
 import { type Field, getU64, wordsOf } from "../../../spec/layout.ts";
-import type { Fault, StageFault } from "../fault.ts";
+import type { Fault, FaultClass, StageFault } from "../fault.ts";
 
 /** Memory as an explanation needs it: the little-endian doubleword at a physical address, undefined for an external abort. */
 export type Read64 = (pa: bigint) => bigint | undefined;
+
+/** What stage 2 was asked, and what a walk that came to its end answered. */
+export interface Stage2Question {
+  readonly ipa: bigint;
+  readonly class: FaultClass;
+  readonly access: "read" | "write" | "execute";
+  readonly answer?: {
+    readonly pa: bigint;
+    readonly pageBytes: bigint;
+    readonly readable: boolean;
+    readonly writable: boolean;
+  };
+}
 
 /** One thing looked at, and what was decided. */
 export interface Step {
@@ -22,6 +35,8 @@ export interface Step {
   /** What was decided and why, one sentence. */
   readonly why: string;
   readonly section: string;
+  /** On every step of stage 2; the answer on the last one of a walk. */
+  readonly stage2?: Stage2Question;
 }
 
 export interface MemoryWrite {

@@ -859,6 +859,153 @@ export namespace iommubroker {
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceResponse;
         }
 
+        interface IExplainTranslationRequest {
+            device?: (string|null);
+            iova?: (Long|null);
+            substreamId?: (number|null);
+            access?: (iommubroker.v1.AccessKind|null);
+            privileged?: (boolean|null);
+            streamIndex?: (number|null);
+            includeHostAddresses?: (boolean|null);
+        }
+
+        class ExplainTranslationRequest implements IExplainTranslationRequest {
+            constructor(properties?: iommubroker.v1.IExplainTranslationRequest);
+            public device: string;
+            public iova: Long;
+            public substreamId?: (number|null);
+            public access: iommubroker.v1.AccessKind;
+            public privileged: boolean;
+            public streamIndex: number;
+            public includeHostAddresses: boolean;
+            public static encode(message: iommubroker.v1.IExplainTranslationRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainTranslationRequest;
+        }
+
+        interface IExplainTranslationResponse {
+            device?: (string|null);
+            virtualStreamId?: (number|null);
+            steps?: (iommubroker.v1.IExplainedStep[]|null);
+            end?: (iommubroker.v1.IExplainedEnd|null);
+            writes?: (iommubroker.v1.IExplainedWrite[]|null);
+        }
+
+        class ExplainTranslationResponse implements IExplainTranslationResponse {
+            constructor(properties?: iommubroker.v1.IExplainTranslationResponse);
+            public device: string;
+            public virtualStreamId?: (number|null);
+            public steps: iommubroker.v1.ExplainedStep[];
+            public end?: (iommubroker.v1.ExplainedEnd|null);
+            public writes: iommubroker.v1.ExplainedWrite[];
+            public static encode(message: iommubroker.v1.IExplainTranslationResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainTranslationResponse;
+        }
+
+        interface IExplainedStep {
+            structure?: (string|null);
+            ipa?: (Long|null);
+            pa?: (Long|null);
+            raw?: (Long[]|null);
+            fields?: (iommubroker.v1.IExplainedField[]|null);
+            decision?: (string|null);
+            section?: (string|null);
+        }
+
+        class ExplainedStep implements IExplainedStep {
+            constructor(properties?: iommubroker.v1.IExplainedStep);
+            public structure: string;
+            public ipa?: (Long|null);
+            public pa?: (Long|null);
+            public raw: Long[];
+            public fields: iommubroker.v1.ExplainedField[];
+            public decision: string;
+            public section: string;
+            public static encode(message: iommubroker.v1.IExplainedStep, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedStep;
+        }
+
+        interface IExplainedField {
+            name?: (string|null);
+            value?: (Long|null);
+        }
+
+        class ExplainedField implements IExplainedField {
+            constructor(properties?: iommubroker.v1.IExplainedField);
+            public name: string;
+            public value: Long;
+            public static encode(message: iommubroker.v1.IExplainedField, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedField;
+        }
+
+        interface IExplainedEnd {
+            outcome?: (iommubroker.v1.TransactionOutcome|null);
+            bypass?: (boolean|null);
+            ipa?: (Long|null);
+            pa?: (Long|null);
+            pageBytes?: (Long|null);
+            fault?: (iommubroker.v1.IExplainedFault|null);
+            recorded?: (boolean|null);
+            notCovered?: (string|null);
+        }
+
+        class ExplainedEnd implements IExplainedEnd {
+            constructor(properties?: iommubroker.v1.IExplainedEnd);
+            public outcome: iommubroker.v1.TransactionOutcome;
+            public bypass: boolean;
+            public ipa?: (Long|null);
+            public pa?: (Long|null);
+            public pageBytes: Long;
+            public fault?: (iommubroker.v1.ExplainedFault|null);
+            public recorded: boolean;
+            public notCovered: string;
+            public static encode(message: iommubroker.v1.IExplainedEnd, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedEnd;
+        }
+
+        interface IExplainedFault {
+            type?: (string|null);
+            typeNumber?: (number|null);
+            stage?: (iommubroker.v1.FaultStage|null);
+            "class"?: (iommubroker.v1.FaultClass|null);
+            inputAddress?: (Long|null);
+            ipa?: (Long|null);
+            fetchAddress?: (Long|null);
+            read?: (boolean|null);
+            instruction?: (boolean|null);
+            privileged?: (boolean|null);
+        }
+
+        class ExplainedFault implements IExplainedFault {
+            constructor(properties?: iommubroker.v1.IExplainedFault);
+            public type: string;
+            public typeNumber: number;
+            public stage: iommubroker.v1.FaultStage;
+            public class: iommubroker.v1.FaultClass;
+            public inputAddress?: (Long|null);
+            public ipa?: (Long|null);
+            public fetchAddress?: (Long|null);
+            public read?: (boolean|null);
+            public instruction?: (boolean|null);
+            public privileged?: (boolean|null);
+            public static encode(message: iommubroker.v1.IExplainedFault, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedFault;
+        }
+
+        interface IExplainedWrite {
+            ipa?: (Long|null);
+            pa?: (Long|null);
+            value?: (Long|null);
+        }
+
+        class ExplainedWrite implements IExplainedWrite {
+            constructor(properties?: iommubroker.v1.IExplainedWrite);
+            public ipa?: (Long|null);
+            public pa?: (Long|null);
+            public value: Long;
+            public static encode(message: iommubroker.v1.IExplainedWrite, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedWrite;
+        }
+
         interface IWatchFaultsRequest {
             devices?: (string[]|null);
             resumeAfter?: ({ [k: string]: Long }|null);
@@ -965,6 +1112,379 @@ export namespace iommubroker {
             FAULT_GAP_REASON_RING_OVERRUN = 1,
             FAULT_GAP_REASON_HARDWARE_OVERFLOW = 2,
             FAULT_GAP_REASON_RELEASED = 3
+        }
+
+        interface IAddDeviceRequest {
+            deviceId?: (string|null);
+            iommu?: (string|null);
+            iommuGroup?: (number|null);
+            streamIds?: (number[]|null);
+            pasidBits?: (number|null);
+        }
+
+        class AddDeviceRequest implements IAddDeviceRequest {
+            constructor(properties?: iommubroker.v1.IAddDeviceRequest);
+            public deviceId: string;
+            public iommu: string;
+            public iommuGroup: number;
+            public streamIds: number[];
+            public pasidBits: number;
+            public static encode(message: iommubroker.v1.IAddDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AddDeviceRequest;
+        }
+
+        interface IAddDeviceResponse {
+            device?: (string|null);
+        }
+
+        class AddDeviceResponse implements IAddDeviceResponse {
+            constructor(properties?: iommubroker.v1.IAddDeviceResponse);
+            public device: string;
+            public static encode(message: iommubroker.v1.IAddDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AddDeviceResponse;
+        }
+
+        interface IRemoveDeviceRequest {
+            device?: (string|null);
+        }
+
+        class RemoveDeviceRequest implements IRemoveDeviceRequest {
+            constructor(properties?: iommubroker.v1.IRemoveDeviceRequest);
+            public device: string;
+            public static encode(message: iommubroker.v1.IRemoveDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RemoveDeviceRequest;
+        }
+
+        interface IRemoveDeviceResponse {
+        }
+
+        class RemoveDeviceResponse implements IRemoveDeviceResponse {
+            constructor(properties?: iommubroker.v1.IRemoveDeviceResponse);
+            public static encode(message: iommubroker.v1.IRemoveDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RemoveDeviceResponse;
+        }
+
+        interface IDmaRequest {
+            device?: (string|null);
+            accesses?: (iommubroker.v1.IDmaAccess[]|null);
+        }
+
+        class DmaRequest implements IDmaRequest {
+            constructor(properties?: iommubroker.v1.IDmaRequest);
+            public device: string;
+            public accesses: iommubroker.v1.DmaAccess[];
+            public static encode(message: iommubroker.v1.IDmaRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DmaRequest;
+        }
+
+        interface IDmaAccess {
+            iova?: (Long|null);
+            substreamId?: (number|null);
+            privileged?: (boolean|null);
+            readBytes?: (number|null);
+            write?: (Uint8Array|null);
+            streamIndex?: (number|null);
+        }
+
+        class DmaAccess implements IDmaAccess {
+            constructor(properties?: iommubroker.v1.IDmaAccess);
+            public iova: Long;
+            public substreamId?: (number|null);
+            public privileged: boolean;
+            public readBytes?: (number|null);
+            public write?: (Uint8Array|null);
+            public streamIndex: number;
+            public data?: ("readBytes"|"write");
+            public static encode(message: iommubroker.v1.IDmaAccess, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DmaAccess;
+        }
+
+        interface IDmaResponse {
+            results?: (iommubroker.v1.IDmaResult[]|null);
+        }
+
+        class DmaResponse implements IDmaResponse {
+            constructor(properties?: iommubroker.v1.IDmaResponse);
+            public results: iommubroker.v1.DmaResult[];
+            public static encode(message: iommubroker.v1.IDmaResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DmaResponse;
+        }
+
+        interface IDmaResult {
+            outcome?: (iommubroker.v1.TransactionOutcome|null);
+            bytesDone?: (number|null);
+            data?: (Uint8Array|null);
+        }
+
+        class DmaResult implements IDmaResult {
+            constructor(properties?: iommubroker.v1.IDmaResult);
+            public outcome: iommubroker.v1.TransactionOutcome;
+            public bytesDone: number;
+            public data: Uint8Array;
+            public static encode(message: iommubroker.v1.IDmaResult, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DmaResult;
+        }
+
+        enum TransactionOutcome {
+            TRANSACTION_OUTCOME_UNSPECIFIED = 0,
+            TRANSACTION_OUTCOME_OK = 1,
+            TRANSACTION_OUTCOME_ABORT = 2,
+            TRANSACTION_OUTCOME_RAZ_WI = 3,
+            TRANSACTION_OUTCOME_BUS_ERROR = 4,
+            TRANSACTION_OUTCOME_STALLED = 5
+        }
+
+        interface ITranslateRequest {
+            device?: (string|null);
+            accesses?: (iommubroker.v1.ITranslateAccess[]|null);
+        }
+
+        class TranslateRequest implements ITranslateRequest {
+            constructor(properties?: iommubroker.v1.ITranslateRequest);
+            public device: string;
+            public accesses: iommubroker.v1.TranslateAccess[];
+            public static encode(message: iommubroker.v1.ITranslateRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TranslateRequest;
+        }
+
+        interface ITranslateAccess {
+            iova?: (Long|null);
+            substreamId?: (number|null);
+            access?: (iommubroker.v1.AccessKind|null);
+            privileged?: (boolean|null);
+            streamIndex?: (number|null);
+        }
+
+        class TranslateAccess implements ITranslateAccess {
+            constructor(properties?: iommubroker.v1.ITranslateAccess);
+            public iova: Long;
+            public substreamId?: (number|null);
+            public access: iommubroker.v1.AccessKind;
+            public privileged: boolean;
+            public streamIndex: number;
+            public static encode(message: iommubroker.v1.ITranslateAccess, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TranslateAccess;
+        }
+
+        enum AccessKind {
+            ACCESS_KIND_UNSPECIFIED = 0,
+            ACCESS_KIND_READ = 1,
+            ACCESS_KIND_WRITE = 2,
+            ACCESS_KIND_EXECUTE = 3
+        }
+
+        interface ITranslateResponse {
+            translations?: (iommubroker.v1.ITranslation[]|null);
+        }
+
+        class TranslateResponse implements ITranslateResponse {
+            constructor(properties?: iommubroker.v1.ITranslateResponse);
+            public translations: iommubroker.v1.Translation[];
+            public static encode(message: iommubroker.v1.ITranslateResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TranslateResponse;
+        }
+
+        interface ITranslation {
+            outcome?: (iommubroker.v1.TransactionOutcome|null);
+            pa?: (Long|null);
+            pageBytes?: (Long|null);
+            ipa?: (Long|null);
+            bypass?: (boolean|null);
+            faultType?: (string|null);
+            faultStage?: (number|null);
+            faultClass?: (string|null);
+            faultIpa?: (Long|null);
+            faultFetchAddress?: (Long|null);
+            recorded?: (boolean|null);
+        }
+
+        class Translation implements ITranslation {
+            constructor(properties?: iommubroker.v1.ITranslation);
+            public outcome: iommubroker.v1.TransactionOutcome;
+            public pa: Long;
+            public pageBytes: Long;
+            public ipa?: (Long|null);
+            public bypass: boolean;
+            public faultType: string;
+            public faultStage: number;
+            public faultClass: string;
+            public faultIpa?: (Long|null);
+            public faultFetchAddress?: (Long|null);
+            public recorded: boolean;
+            public static encode(message: iommubroker.v1.ITranslation, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Translation;
+        }
+
+        interface IReadMemoryRequest {
+            addressSpace?: (string|null);
+            ipa?: (Long|null);
+            bytes?: (number|null);
+        }
+
+        class ReadMemoryRequest implements IReadMemoryRequest {
+            constructor(properties?: iommubroker.v1.IReadMemoryRequest);
+            public addressSpace: string;
+            public ipa: Long;
+            public bytes: number;
+            public static encode(message: iommubroker.v1.IReadMemoryRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ReadMemoryRequest;
+        }
+
+        interface IReadMemoryResponse {
+            data?: (Uint8Array|null);
+        }
+
+        class ReadMemoryResponse implements IReadMemoryResponse {
+            constructor(properties?: iommubroker.v1.IReadMemoryResponse);
+            public data: Uint8Array;
+            public static encode(message: iommubroker.v1.IReadMemoryResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ReadMemoryResponse;
+        }
+
+        interface IWriteMemoryRequest {
+            addressSpace?: (string|null);
+            ipa?: (Long|null);
+            data?: (Uint8Array|null);
+        }
+
+        class WriteMemoryRequest implements IWriteMemoryRequest {
+            constructor(properties?: iommubroker.v1.IWriteMemoryRequest);
+            public addressSpace: string;
+            public ipa: Long;
+            public data: Uint8Array;
+            public static encode(message: iommubroker.v1.IWriteMemoryRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WriteMemoryRequest;
+        }
+
+        interface IWriteMemoryResponse {
+        }
+
+        class WriteMemoryResponse implements IWriteMemoryResponse {
+            constructor(properties?: iommubroker.v1.IWriteMemoryResponse);
+            public static encode(message: iommubroker.v1.IWriteMemoryResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WriteMemoryResponse;
+        }
+
+        interface IReadStructuresRequest {
+            device?: (string|null);
+            streamIndex?: (number|null);
+            substreamId?: (number|null);
+        }
+
+        class ReadStructuresRequest implements IReadStructuresRequest {
+            constructor(properties?: iommubroker.v1.IReadStructuresRequest);
+            public device: string;
+            public streamIndex: number;
+            public substreamId: number;
+            public static encode(message: iommubroker.v1.IReadStructuresRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ReadStructuresRequest;
+        }
+
+        interface IReadStructuresResponse {
+            streamId?: (number|null);
+            ste?: (Long[]|null);
+            cd?: (Long[]|null);
+            registers?: (iommubroker.v1.IRegisterValue[]|null);
+            windows?: (iommubroker.v1.IMemoryWindow[]|null);
+        }
+
+        class ReadStructuresResponse implements IReadStructuresResponse {
+            constructor(properties?: iommubroker.v1.IReadStructuresResponse);
+            public streamId: number;
+            public ste: Long[];
+            public cd: Long[];
+            public registers: iommubroker.v1.RegisterValue[];
+            public windows: iommubroker.v1.MemoryWindow[];
+            public static encode(message: iommubroker.v1.IReadStructuresResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ReadStructuresResponse;
+        }
+
+        interface IRegisterValue {
+            name?: (string|null);
+            offset?: (number|null);
+            value?: (Long|null);
+        }
+
+        class RegisterValue implements IRegisterValue {
+            constructor(properties?: iommubroker.v1.IRegisterValue);
+            public name: string;
+            public offset: number;
+            public value: Long;
+            public static encode(message: iommubroker.v1.IRegisterValue, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RegisterValue;
+        }
+
+        interface IMemoryWindow {
+            path?: (string|null);
+            pa?: (Long|null);
+            bytes?: (Long|null);
+        }
+
+        class MemoryWindow implements IMemoryWindow {
+            constructor(properties?: iommubroker.v1.IMemoryWindow);
+            public path: string;
+            public pa: Long;
+            public bytes: Long;
+            public static encode(message: iommubroker.v1.IMemoryWindow, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MemoryWindow;
+        }
+
+        interface IListMsisRequest {
+            device?: (string|null);
+        }
+
+        class ListMsisRequest implements IListMsisRequest {
+            constructor(properties?: iommubroker.v1.IListMsisRequest);
+            public device: string;
+            public static encode(message: iommubroker.v1.IListMsisRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListMsisRequest;
+        }
+
+        interface IListMsisResponse {
+            msis?: (iommubroker.v1.IMsi[]|null);
+            total?: (Long|null);
+            doorbell?: (iommubroker.v1.IMsiDoorbell|null);
+        }
+
+        class ListMsisResponse implements IListMsisResponse {
+            constructor(properties?: iommubroker.v1.IListMsisResponse);
+            public msis: iommubroker.v1.Msi[];
+            public total: Long;
+            public doorbell?: (iommubroker.v1.MsiDoorbell|null);
+            public static encode(message: iommubroker.v1.IListMsisResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListMsisResponse;
+        }
+
+        interface IMsi {
+            sequence?: (Long|null);
+            streamId?: (number|null);
+            data?: (number|null);
+            ipa?: (Long|null);
+        }
+
+        class Msi implements IMsi {
+            constructor(properties?: iommubroker.v1.IMsi);
+            public sequence: Long;
+            public streamId: number;
+            public data: number;
+            public ipa: Long;
+            public static encode(message: iommubroker.v1.IMsi, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Msi;
+        }
+
+        interface IMsiDoorbell {
+            ipa?: (Long|null);
+            pa?: (Long|null);
+            bytes?: (Long|null);
+        }
+
+        class MsiDoorbell implements IMsiDoorbell {
+            constructor(properties?: iommubroker.v1.IMsiDoorbell);
+            public ipa: Long;
+            public pa: Long;
+            public bytes: Long;
+            public static encode(message: iommubroker.v1.IMsiDoorbell, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MsiDoorbell;
         }
 
         interface ISession {
@@ -1547,379 +2067,6 @@ export namespace iommubroker {
             public generation: Long;
             public static encode(message: iommubroker.v1.IDeviceModeResult, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceModeResult;
-        }
-
-        interface IAddDeviceRequest {
-            deviceId?: (string|null);
-            iommu?: (string|null);
-            iommuGroup?: (number|null);
-            streamIds?: (number[]|null);
-            pasidBits?: (number|null);
-        }
-
-        class AddDeviceRequest implements IAddDeviceRequest {
-            constructor(properties?: iommubroker.v1.IAddDeviceRequest);
-            public deviceId: string;
-            public iommu: string;
-            public iommuGroup: number;
-            public streamIds: number[];
-            public pasidBits: number;
-            public static encode(message: iommubroker.v1.IAddDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AddDeviceRequest;
-        }
-
-        interface IAddDeviceResponse {
-            device?: (string|null);
-        }
-
-        class AddDeviceResponse implements IAddDeviceResponse {
-            constructor(properties?: iommubroker.v1.IAddDeviceResponse);
-            public device: string;
-            public static encode(message: iommubroker.v1.IAddDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AddDeviceResponse;
-        }
-
-        interface IRemoveDeviceRequest {
-            device?: (string|null);
-        }
-
-        class RemoveDeviceRequest implements IRemoveDeviceRequest {
-            constructor(properties?: iommubroker.v1.IRemoveDeviceRequest);
-            public device: string;
-            public static encode(message: iommubroker.v1.IRemoveDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RemoveDeviceRequest;
-        }
-
-        interface IRemoveDeviceResponse {
-        }
-
-        class RemoveDeviceResponse implements IRemoveDeviceResponse {
-            constructor(properties?: iommubroker.v1.IRemoveDeviceResponse);
-            public static encode(message: iommubroker.v1.IRemoveDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RemoveDeviceResponse;
-        }
-
-        interface IDmaRequest {
-            device?: (string|null);
-            accesses?: (iommubroker.v1.IDmaAccess[]|null);
-        }
-
-        class DmaRequest implements IDmaRequest {
-            constructor(properties?: iommubroker.v1.IDmaRequest);
-            public device: string;
-            public accesses: iommubroker.v1.DmaAccess[];
-            public static encode(message: iommubroker.v1.IDmaRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DmaRequest;
-        }
-
-        interface IDmaAccess {
-            iova?: (Long|null);
-            substreamId?: (number|null);
-            privileged?: (boolean|null);
-            readBytes?: (number|null);
-            write?: (Uint8Array|null);
-            streamIndex?: (number|null);
-        }
-
-        class DmaAccess implements IDmaAccess {
-            constructor(properties?: iommubroker.v1.IDmaAccess);
-            public iova: Long;
-            public substreamId?: (number|null);
-            public privileged: boolean;
-            public readBytes?: (number|null);
-            public write?: (Uint8Array|null);
-            public streamIndex: number;
-            public data?: ("readBytes"|"write");
-            public static encode(message: iommubroker.v1.IDmaAccess, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DmaAccess;
-        }
-
-        interface IDmaResponse {
-            results?: (iommubroker.v1.IDmaResult[]|null);
-        }
-
-        class DmaResponse implements IDmaResponse {
-            constructor(properties?: iommubroker.v1.IDmaResponse);
-            public results: iommubroker.v1.DmaResult[];
-            public static encode(message: iommubroker.v1.IDmaResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DmaResponse;
-        }
-
-        interface IDmaResult {
-            outcome?: (iommubroker.v1.TransactionOutcome|null);
-            bytesDone?: (number|null);
-            data?: (Uint8Array|null);
-        }
-
-        class DmaResult implements IDmaResult {
-            constructor(properties?: iommubroker.v1.IDmaResult);
-            public outcome: iommubroker.v1.TransactionOutcome;
-            public bytesDone: number;
-            public data: Uint8Array;
-            public static encode(message: iommubroker.v1.IDmaResult, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DmaResult;
-        }
-
-        enum TransactionOutcome {
-            TRANSACTION_OUTCOME_UNSPECIFIED = 0,
-            TRANSACTION_OUTCOME_OK = 1,
-            TRANSACTION_OUTCOME_ABORT = 2,
-            TRANSACTION_OUTCOME_RAZ_WI = 3,
-            TRANSACTION_OUTCOME_BUS_ERROR = 4,
-            TRANSACTION_OUTCOME_STALLED = 5
-        }
-
-        interface ITranslateRequest {
-            device?: (string|null);
-            accesses?: (iommubroker.v1.ITranslateAccess[]|null);
-        }
-
-        class TranslateRequest implements ITranslateRequest {
-            constructor(properties?: iommubroker.v1.ITranslateRequest);
-            public device: string;
-            public accesses: iommubroker.v1.TranslateAccess[];
-            public static encode(message: iommubroker.v1.ITranslateRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TranslateRequest;
-        }
-
-        interface ITranslateAccess {
-            iova?: (Long|null);
-            substreamId?: (number|null);
-            access?: (iommubroker.v1.AccessKind|null);
-            privileged?: (boolean|null);
-            streamIndex?: (number|null);
-        }
-
-        class TranslateAccess implements ITranslateAccess {
-            constructor(properties?: iommubroker.v1.ITranslateAccess);
-            public iova: Long;
-            public substreamId?: (number|null);
-            public access: iommubroker.v1.AccessKind;
-            public privileged: boolean;
-            public streamIndex: number;
-            public static encode(message: iommubroker.v1.ITranslateAccess, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TranslateAccess;
-        }
-
-        enum AccessKind {
-            ACCESS_KIND_UNSPECIFIED = 0,
-            ACCESS_KIND_READ = 1,
-            ACCESS_KIND_WRITE = 2,
-            ACCESS_KIND_EXECUTE = 3
-        }
-
-        interface ITranslateResponse {
-            translations?: (iommubroker.v1.ITranslation[]|null);
-        }
-
-        class TranslateResponse implements ITranslateResponse {
-            constructor(properties?: iommubroker.v1.ITranslateResponse);
-            public translations: iommubroker.v1.Translation[];
-            public static encode(message: iommubroker.v1.ITranslateResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TranslateResponse;
-        }
-
-        interface ITranslation {
-            outcome?: (iommubroker.v1.TransactionOutcome|null);
-            pa?: (Long|null);
-            pageBytes?: (Long|null);
-            ipa?: (Long|null);
-            bypass?: (boolean|null);
-            faultType?: (string|null);
-            faultStage?: (number|null);
-            faultClass?: (string|null);
-            faultIpa?: (Long|null);
-            faultFetchAddress?: (Long|null);
-            recorded?: (boolean|null);
-        }
-
-        class Translation implements ITranslation {
-            constructor(properties?: iommubroker.v1.ITranslation);
-            public outcome: iommubroker.v1.TransactionOutcome;
-            public pa: Long;
-            public pageBytes: Long;
-            public ipa?: (Long|null);
-            public bypass: boolean;
-            public faultType: string;
-            public faultStage: number;
-            public faultClass: string;
-            public faultIpa?: (Long|null);
-            public faultFetchAddress?: (Long|null);
-            public recorded: boolean;
-            public static encode(message: iommubroker.v1.ITranslation, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Translation;
-        }
-
-        interface IReadMemoryRequest {
-            addressSpace?: (string|null);
-            ipa?: (Long|null);
-            bytes?: (number|null);
-        }
-
-        class ReadMemoryRequest implements IReadMemoryRequest {
-            constructor(properties?: iommubroker.v1.IReadMemoryRequest);
-            public addressSpace: string;
-            public ipa: Long;
-            public bytes: number;
-            public static encode(message: iommubroker.v1.IReadMemoryRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ReadMemoryRequest;
-        }
-
-        interface IReadMemoryResponse {
-            data?: (Uint8Array|null);
-        }
-
-        class ReadMemoryResponse implements IReadMemoryResponse {
-            constructor(properties?: iommubroker.v1.IReadMemoryResponse);
-            public data: Uint8Array;
-            public static encode(message: iommubroker.v1.IReadMemoryResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ReadMemoryResponse;
-        }
-
-        interface IWriteMemoryRequest {
-            addressSpace?: (string|null);
-            ipa?: (Long|null);
-            data?: (Uint8Array|null);
-        }
-
-        class WriteMemoryRequest implements IWriteMemoryRequest {
-            constructor(properties?: iommubroker.v1.IWriteMemoryRequest);
-            public addressSpace: string;
-            public ipa: Long;
-            public data: Uint8Array;
-            public static encode(message: iommubroker.v1.IWriteMemoryRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WriteMemoryRequest;
-        }
-
-        interface IWriteMemoryResponse {
-        }
-
-        class WriteMemoryResponse implements IWriteMemoryResponse {
-            constructor(properties?: iommubroker.v1.IWriteMemoryResponse);
-            public static encode(message: iommubroker.v1.IWriteMemoryResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WriteMemoryResponse;
-        }
-
-        interface IReadStructuresRequest {
-            device?: (string|null);
-            streamIndex?: (number|null);
-            substreamId?: (number|null);
-        }
-
-        class ReadStructuresRequest implements IReadStructuresRequest {
-            constructor(properties?: iommubroker.v1.IReadStructuresRequest);
-            public device: string;
-            public streamIndex: number;
-            public substreamId: number;
-            public static encode(message: iommubroker.v1.IReadStructuresRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ReadStructuresRequest;
-        }
-
-        interface IReadStructuresResponse {
-            streamId?: (number|null);
-            ste?: (Long[]|null);
-            cd?: (Long[]|null);
-            registers?: (iommubroker.v1.IRegisterValue[]|null);
-            windows?: (iommubroker.v1.IMemoryWindow[]|null);
-        }
-
-        class ReadStructuresResponse implements IReadStructuresResponse {
-            constructor(properties?: iommubroker.v1.IReadStructuresResponse);
-            public streamId: number;
-            public ste: Long[];
-            public cd: Long[];
-            public registers: iommubroker.v1.RegisterValue[];
-            public windows: iommubroker.v1.MemoryWindow[];
-            public static encode(message: iommubroker.v1.IReadStructuresResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ReadStructuresResponse;
-        }
-
-        interface IRegisterValue {
-            name?: (string|null);
-            offset?: (number|null);
-            value?: (Long|null);
-        }
-
-        class RegisterValue implements IRegisterValue {
-            constructor(properties?: iommubroker.v1.IRegisterValue);
-            public name: string;
-            public offset: number;
-            public value: Long;
-            public static encode(message: iommubroker.v1.IRegisterValue, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RegisterValue;
-        }
-
-        interface IMemoryWindow {
-            path?: (string|null);
-            pa?: (Long|null);
-            bytes?: (Long|null);
-        }
-
-        class MemoryWindow implements IMemoryWindow {
-            constructor(properties?: iommubroker.v1.IMemoryWindow);
-            public path: string;
-            public pa: Long;
-            public bytes: Long;
-            public static encode(message: iommubroker.v1.IMemoryWindow, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MemoryWindow;
-        }
-
-        interface IListMsisRequest {
-            device?: (string|null);
-        }
-
-        class ListMsisRequest implements IListMsisRequest {
-            constructor(properties?: iommubroker.v1.IListMsisRequest);
-            public device: string;
-            public static encode(message: iommubroker.v1.IListMsisRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListMsisRequest;
-        }
-
-        interface IListMsisResponse {
-            msis?: (iommubroker.v1.IMsi[]|null);
-            total?: (Long|null);
-            doorbell?: (iommubroker.v1.IMsiDoorbell|null);
-        }
-
-        class ListMsisResponse implements IListMsisResponse {
-            constructor(properties?: iommubroker.v1.IListMsisResponse);
-            public msis: iommubroker.v1.Msi[];
-            public total: Long;
-            public doorbell?: (iommubroker.v1.MsiDoorbell|null);
-            public static encode(message: iommubroker.v1.IListMsisResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListMsisResponse;
-        }
-
-        interface IMsi {
-            sequence?: (Long|null);
-            streamId?: (number|null);
-            data?: (number|null);
-            ipa?: (Long|null);
-        }
-
-        class Msi implements IMsi {
-            constructor(properties?: iommubroker.v1.IMsi);
-            public sequence: Long;
-            public streamId: number;
-            public data: number;
-            public ipa: Long;
-            public static encode(message: iommubroker.v1.IMsi, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Msi;
-        }
-
-        interface IMsiDoorbell {
-            ipa?: (Long|null);
-            pa?: (Long|null);
-            bytes?: (Long|null);
-        }
-
-        class MsiDoorbell implements IMsiDoorbell {
-            constructor(properties?: iommubroker.v1.IMsiDoorbell);
-            public ipa: Long;
-            public pa: Long;
-            public bytes: Long;
-            public static encode(message: iommubroker.v1.IMsiDoorbell, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MsiDoorbell;
         }
     }
 }

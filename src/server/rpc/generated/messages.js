@@ -4448,6 +4448,839 @@ export const iommubroker = $root.iommubroker = (() => {
             return GetDeviceResponse;
         })();
 
+        v1.ExplainTranslationRequest = (function() {
+
+            function ExplainTranslationRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ExplainTranslationRequest.prototype.device = "";
+            ExplainTranslationRequest.prototype.iova = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ExplainTranslationRequest.prototype.substreamId = null;
+            ExplainTranslationRequest.prototype.access = 0;
+            ExplainTranslationRequest.prototype.privileged = false;
+            ExplainTranslationRequest.prototype.streamIndex = 0;
+            ExplainTranslationRequest.prototype.includeHostAddresses = false;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainTranslationRequest.prototype, "_substreamId", {
+                get: $util.oneOfGetter($oneOfFields = ["substreamId"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            ExplainTranslationRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.iova != null && Object.hasOwnProperty.call(message, "iova"))
+                    writer.uint32(16).uint64(message.iova);
+                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
+                    writer.uint32(24).uint32(message.substreamId);
+                if (message.access != null && Object.hasOwnProperty.call(message, "access"))
+                    writer.uint32(32).int32(message.access);
+                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
+                    writer.uint32(40).bool(message.privileged);
+                if (message.streamIndex != null && Object.hasOwnProperty.call(message, "streamIndex"))
+                    writer.uint32(48).uint32(message.streamIndex);
+                if (message.includeHostAddresses != null && Object.hasOwnProperty.call(message, "includeHostAddresses"))
+                    writer.uint32(56).bool(message.includeHostAddresses);
+                return writer;
+            };
+
+            ExplainTranslationRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ExplainTranslationRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.iova = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.substreamId = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.access = reader.int32();
+                            break;
+                        }
+                    case 5: {
+                            message.privileged = reader.bool();
+                            break;
+                        }
+                    case 6: {
+                            message.streamIndex = reader.uint32();
+                            break;
+                        }
+                    case 7: {
+                            message.includeHostAddresses = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ExplainTranslationRequest;
+        })();
+
+        v1.ExplainTranslationResponse = (function() {
+
+            function ExplainTranslationResponse(properties) {
+                this.steps = [];
+                this.writes = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ExplainTranslationResponse.prototype.device = "";
+            ExplainTranslationResponse.prototype.virtualStreamId = null;
+            ExplainTranslationResponse.prototype.steps = $util.emptyArray;
+            ExplainTranslationResponse.prototype.end = null;
+            ExplainTranslationResponse.prototype.writes = $util.emptyArray;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainTranslationResponse.prototype, "_virtualStreamId", {
+                get: $util.oneOfGetter($oneOfFields = ["virtualStreamId"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            ExplainTranslationResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.virtualStreamId != null && Object.hasOwnProperty.call(message, "virtualStreamId"))
+                    writer.uint32(16).uint32(message.virtualStreamId);
+                if (message.steps != null && message.steps.length)
+                    for (let i = 0; i < message.steps.length; ++i)
+                        $root.iommubroker.v1.ExplainedStep.encode(message.steps[i], writer.uint32(26).fork(), q + 1).ldelim();
+                if (message.end != null && Object.hasOwnProperty.call(message, "end"))
+                    $root.iommubroker.v1.ExplainedEnd.encode(message.end, writer.uint32(34).fork(), q + 1).ldelim();
+                if (message.writes != null && message.writes.length)
+                    for (let i = 0; i < message.writes.length; ++i)
+                        $root.iommubroker.v1.ExplainedWrite.encode(message.writes[i], writer.uint32(42).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ExplainTranslationResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ExplainTranslationResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.virtualStreamId = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.steps && message.steps.length))
+                                message.steps = [];
+                            message.steps.push($root.iommubroker.v1.ExplainedStep.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 4: {
+                            message.end = $root.iommubroker.v1.ExplainedEnd.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.writes && message.writes.length))
+                                message.writes = [];
+                            message.writes.push($root.iommubroker.v1.ExplainedWrite.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ExplainTranslationResponse;
+        })();
+
+        v1.ExplainedStep = (function() {
+
+            function ExplainedStep(properties) {
+                this.raw = [];
+                this.fields = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ExplainedStep.prototype.structure = "";
+            ExplainedStep.prototype.ipa = null;
+            ExplainedStep.prototype.pa = null;
+            ExplainedStep.prototype.raw = $util.emptyArray;
+            ExplainedStep.prototype.fields = $util.emptyArray;
+            ExplainedStep.prototype.decision = "";
+            ExplainedStep.prototype.section = "";
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedStep.prototype, "_ipa", {
+                get: $util.oneOfGetter($oneOfFields = ["ipa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedStep.prototype, "_pa", {
+                get: $util.oneOfGetter($oneOfFields = ["pa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            ExplainedStep.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.structure != null && Object.hasOwnProperty.call(message, "structure"))
+                    writer.uint32(10).string(message.structure);
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(16).uint64(message.ipa);
+                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
+                    writer.uint32(24).uint64(message.pa);
+                if (message.raw != null && message.raw.length) {
+                    writer.uint32(34).fork();
+                    for (let i = 0; i < message.raw.length; ++i)
+                        writer.fixed64(message.raw[i]);
+                    writer.ldelim();
+                }
+                if (message.fields != null && message.fields.length)
+                    for (let i = 0; i < message.fields.length; ++i)
+                        $root.iommubroker.v1.ExplainedField.encode(message.fields[i], writer.uint32(42).fork(), q + 1).ldelim();
+                if (message.decision != null && Object.hasOwnProperty.call(message, "decision"))
+                    writer.uint32(50).string(message.decision);
+                if (message.section != null && Object.hasOwnProperty.call(message, "section"))
+                    writer.uint32(58).string(message.section);
+                return writer;
+            };
+
+            ExplainedStep.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ExplainedStep();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.structure = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.pa = reader.uint64();
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.raw && message.raw.length))
+                                message.raw = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.raw.push(reader.fixed64());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.raw.push(reader.fixed64());
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.fields && message.fields.length))
+                                message.fields = [];
+                            message.fields.push($root.iommubroker.v1.ExplainedField.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 6: {
+                            message.decision = reader.string();
+                            break;
+                        }
+                    case 7: {
+                            message.section = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ExplainedStep;
+        })();
+
+        v1.ExplainedField = (function() {
+
+            function ExplainedField(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ExplainedField.prototype.name = "";
+            ExplainedField.prototype.value = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            ExplainedField.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.value != null && Object.hasOwnProperty.call(message, "value"))
+                    writer.uint32(16).uint64(message.value);
+                return writer;
+            };
+
+            ExplainedField.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ExplainedField();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.value = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ExplainedField;
+        })();
+
+        v1.ExplainedEnd = (function() {
+
+            function ExplainedEnd(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ExplainedEnd.prototype.outcome = 0;
+            ExplainedEnd.prototype.bypass = false;
+            ExplainedEnd.prototype.ipa = null;
+            ExplainedEnd.prototype.pa = null;
+            ExplainedEnd.prototype.pageBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ExplainedEnd.prototype.fault = null;
+            ExplainedEnd.prototype.recorded = false;
+            ExplainedEnd.prototype.notCovered = "";
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedEnd.prototype, "_ipa", {
+                get: $util.oneOfGetter($oneOfFields = ["ipa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedEnd.prototype, "_pa", {
+                get: $util.oneOfGetter($oneOfFields = ["pa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            ExplainedEnd.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.outcome != null && Object.hasOwnProperty.call(message, "outcome"))
+                    writer.uint32(8).int32(message.outcome);
+                if (message.bypass != null && Object.hasOwnProperty.call(message, "bypass"))
+                    writer.uint32(16).bool(message.bypass);
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(24).uint64(message.ipa);
+                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
+                    writer.uint32(32).uint64(message.pa);
+                if (message.pageBytes != null && Object.hasOwnProperty.call(message, "pageBytes"))
+                    writer.uint32(40).uint64(message.pageBytes);
+                if (message.fault != null && Object.hasOwnProperty.call(message, "fault"))
+                    $root.iommubroker.v1.ExplainedFault.encode(message.fault, writer.uint32(50).fork(), q + 1).ldelim();
+                if (message.recorded != null && Object.hasOwnProperty.call(message, "recorded"))
+                    writer.uint32(56).bool(message.recorded);
+                if (message.notCovered != null && Object.hasOwnProperty.call(message, "notCovered"))
+                    writer.uint32(66).string(message.notCovered);
+                return writer;
+            };
+
+            ExplainedEnd.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ExplainedEnd();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.outcome = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.bypass = reader.bool();
+                            break;
+                        }
+                    case 3: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 4: {
+                            message.pa = reader.uint64();
+                            break;
+                        }
+                    case 5: {
+                            message.pageBytes = reader.uint64();
+                            break;
+                        }
+                    case 6: {
+                            message.fault = $root.iommubroker.v1.ExplainedFault.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 7: {
+                            message.recorded = reader.bool();
+                            break;
+                        }
+                    case 8: {
+                            message.notCovered = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ExplainedEnd;
+        })();
+
+        v1.ExplainedFault = (function() {
+
+            function ExplainedFault(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ExplainedFault.prototype.type = "";
+            ExplainedFault.prototype.typeNumber = 0;
+            ExplainedFault.prototype.stage = 0;
+            ExplainedFault.prototype["class"] = 0;
+            ExplainedFault.prototype.inputAddress = null;
+            ExplainedFault.prototype.ipa = null;
+            ExplainedFault.prototype.fetchAddress = null;
+            ExplainedFault.prototype.read = null;
+            ExplainedFault.prototype.instruction = null;
+            ExplainedFault.prototype.privileged = null;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedFault.prototype, "_inputAddress", {
+                get: $util.oneOfGetter($oneOfFields = ["inputAddress"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedFault.prototype, "_ipa", {
+                get: $util.oneOfGetter($oneOfFields = ["ipa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedFault.prototype, "_fetchAddress", {
+                get: $util.oneOfGetter($oneOfFields = ["fetchAddress"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedFault.prototype, "_read", {
+                get: $util.oneOfGetter($oneOfFields = ["read"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedFault.prototype, "_instruction", {
+                get: $util.oneOfGetter($oneOfFields = ["instruction"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedFault.prototype, "_privileged", {
+                get: $util.oneOfGetter($oneOfFields = ["privileged"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            ExplainedFault.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.type != null && Object.hasOwnProperty.call(message, "type"))
+                    writer.uint32(10).string(message.type);
+                if (message.typeNumber != null && Object.hasOwnProperty.call(message, "typeNumber"))
+                    writer.uint32(16).uint32(message.typeNumber);
+                if (message.stage != null && Object.hasOwnProperty.call(message, "stage"))
+                    writer.uint32(24).int32(message.stage);
+                if (message["class"] != null && Object.hasOwnProperty.call(message, "class"))
+                    writer.uint32(32).int32(message["class"]);
+                if (message.inputAddress != null && Object.hasOwnProperty.call(message, "inputAddress"))
+                    writer.uint32(40).uint64(message.inputAddress);
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(48).uint64(message.ipa);
+                if (message.fetchAddress != null && Object.hasOwnProperty.call(message, "fetchAddress"))
+                    writer.uint32(56).uint64(message.fetchAddress);
+                if (message.read != null && Object.hasOwnProperty.call(message, "read"))
+                    writer.uint32(64).bool(message.read);
+                if (message.instruction != null && Object.hasOwnProperty.call(message, "instruction"))
+                    writer.uint32(72).bool(message.instruction);
+                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
+                    writer.uint32(80).bool(message.privileged);
+                return writer;
+            };
+
+            ExplainedFault.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ExplainedFault();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.type = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.typeNumber = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.stage = reader.int32();
+                            break;
+                        }
+                    case 4: {
+                            message["class"] = reader.int32();
+                            break;
+                        }
+                    case 5: {
+                            message.inputAddress = reader.uint64();
+                            break;
+                        }
+                    case 6: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 7: {
+                            message.fetchAddress = reader.uint64();
+                            break;
+                        }
+                    case 8: {
+                            message.read = reader.bool();
+                            break;
+                        }
+                    case 9: {
+                            message.instruction = reader.bool();
+                            break;
+                        }
+                    case 10: {
+                            message.privileged = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ExplainedFault;
+        })();
+
+        v1.ExplainedWrite = (function() {
+
+            function ExplainedWrite(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ExplainedWrite.prototype.ipa = null;
+            ExplainedWrite.prototype.pa = null;
+            ExplainedWrite.prototype.value = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedWrite.prototype, "_ipa", {
+                get: $util.oneOfGetter($oneOfFields = ["ipa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ExplainedWrite.prototype, "_pa", {
+                get: $util.oneOfGetter($oneOfFields = ["pa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            ExplainedWrite.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(8).uint64(message.ipa);
+                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
+                    writer.uint32(16).uint64(message.pa);
+                if (message.value != null && Object.hasOwnProperty.call(message, "value"))
+                    writer.uint32(25).fixed64(message.value);
+                return writer;
+            };
+
+            ExplainedWrite.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ExplainedWrite();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.pa = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.value = reader.fixed64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ExplainedWrite;
+        })();
+
         v1.WatchFaultsRequest = (function() {
 
             function WatchFaultsRequest(properties) {
@@ -4981,6 +5814,2053 @@ export const iommubroker = $root.iommubroker = (() => {
             values[valuesById[2] = "FAULT_GAP_REASON_HARDWARE_OVERFLOW"] = 2;
             values[valuesById[3] = "FAULT_GAP_REASON_RELEASED"] = 3;
             return values;
+        })();
+
+        v1.AddDeviceRequest = (function() {
+
+            function AddDeviceRequest(properties) {
+                this.streamIds = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AddDeviceRequest.prototype.deviceId = "";
+            AddDeviceRequest.prototype.iommu = "";
+            AddDeviceRequest.prototype.iommuGroup = 0;
+            AddDeviceRequest.prototype.streamIds = $util.emptyArray;
+            AddDeviceRequest.prototype.pasidBits = 0;
+
+            AddDeviceRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.deviceId != null && Object.hasOwnProperty.call(message, "deviceId"))
+                    writer.uint32(10).string(message.deviceId);
+                if (message.iommu != null && Object.hasOwnProperty.call(message, "iommu"))
+                    writer.uint32(18).string(message.iommu);
+                if (message.iommuGroup != null && Object.hasOwnProperty.call(message, "iommuGroup"))
+                    writer.uint32(24).uint32(message.iommuGroup);
+                if (message.streamIds != null && message.streamIds.length) {
+                    writer.uint32(34).fork();
+                    for (let i = 0; i < message.streamIds.length; ++i)
+                        writer.uint32(message.streamIds[i]);
+                    writer.ldelim();
+                }
+                if (message.pasidBits != null && Object.hasOwnProperty.call(message, "pasidBits"))
+                    writer.uint32(40).uint32(message.pasidBits);
+                return writer;
+            };
+
+            AddDeviceRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.AddDeviceRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.deviceId = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.iommu = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.iommuGroup = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.streamIds && message.streamIds.length))
+                                message.streamIds = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.streamIds.push(reader.uint32());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.streamIds.push(reader.uint32());
+                            break;
+                        }
+                    case 5: {
+                            message.pasidBits = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return AddDeviceRequest;
+        })();
+
+        v1.AddDeviceResponse = (function() {
+
+            function AddDeviceResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AddDeviceResponse.prototype.device = "";
+
+            AddDeviceResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                return writer;
+            };
+
+            AddDeviceResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.AddDeviceResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return AddDeviceResponse;
+        })();
+
+        v1.RemoveDeviceRequest = (function() {
+
+            function RemoveDeviceRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RemoveDeviceRequest.prototype.device = "";
+
+            RemoveDeviceRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                return writer;
+            };
+
+            RemoveDeviceRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RemoveDeviceRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RemoveDeviceRequest;
+        })();
+
+        v1.RemoveDeviceResponse = (function() {
+
+            function RemoveDeviceResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RemoveDeviceResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            RemoveDeviceResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RemoveDeviceResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RemoveDeviceResponse;
+        })();
+
+        v1.DmaRequest = (function() {
+
+            function DmaRequest(properties) {
+                this.accesses = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DmaRequest.prototype.device = "";
+            DmaRequest.prototype.accesses = $util.emptyArray;
+
+            DmaRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.accesses != null && message.accesses.length)
+                    for (let i = 0; i < message.accesses.length; ++i)
+                        $root.iommubroker.v1.DmaAccess.encode(message.accesses[i], writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            DmaRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DmaRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.accesses && message.accesses.length))
+                                message.accesses = [];
+                            message.accesses.push($root.iommubroker.v1.DmaAccess.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DmaRequest;
+        })();
+
+        v1.DmaAccess = (function() {
+
+            function DmaAccess(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DmaAccess.prototype.iova = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            DmaAccess.prototype.substreamId = null;
+            DmaAccess.prototype.privileged = false;
+            DmaAccess.prototype.readBytes = null;
+            DmaAccess.prototype.write = null;
+            DmaAccess.prototype.streamIndex = 0;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(DmaAccess.prototype, "_substreamId", {
+                get: $util.oneOfGetter($oneOfFields = ["substreamId"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            Object.defineProperty(DmaAccess.prototype, "data", {
+                get: $util.oneOfGetter($oneOfFields = ["readBytes", "write"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            DmaAccess.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.iova != null && Object.hasOwnProperty.call(message, "iova"))
+                    writer.uint32(8).uint64(message.iova);
+                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
+                    writer.uint32(16).uint32(message.substreamId);
+                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
+                    writer.uint32(24).bool(message.privileged);
+                if (message.readBytes != null && Object.hasOwnProperty.call(message, "readBytes"))
+                    writer.uint32(32).uint32(message.readBytes);
+                if (message.write != null && Object.hasOwnProperty.call(message, "write"))
+                    writer.uint32(42).bytes(message.write);
+                if (message.streamIndex != null && Object.hasOwnProperty.call(message, "streamIndex"))
+                    writer.uint32(48).uint32(message.streamIndex);
+                return writer;
+            };
+
+            DmaAccess.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DmaAccess();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.iova = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.substreamId = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.privileged = reader.bool();
+                            break;
+                        }
+                    case 4: {
+                            message.readBytes = reader.uint32();
+                            break;
+                        }
+                    case 5: {
+                            message.write = reader.bytes();
+                            break;
+                        }
+                    case 6: {
+                            message.streamIndex = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DmaAccess;
+        })();
+
+        v1.DmaResponse = (function() {
+
+            function DmaResponse(properties) {
+                this.results = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DmaResponse.prototype.results = $util.emptyArray;
+
+            DmaResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.results != null && message.results.length)
+                    for (let i = 0; i < message.results.length; ++i)
+                        $root.iommubroker.v1.DmaResult.encode(message.results[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            DmaResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DmaResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.results && message.results.length))
+                                message.results = [];
+                            message.results.push($root.iommubroker.v1.DmaResult.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DmaResponse;
+        })();
+
+        v1.DmaResult = (function() {
+
+            function DmaResult(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DmaResult.prototype.outcome = 0;
+            DmaResult.prototype.bytesDone = 0;
+            DmaResult.prototype.data = $util.newBuffer([]);
+
+            DmaResult.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.outcome != null && Object.hasOwnProperty.call(message, "outcome"))
+                    writer.uint32(8).int32(message.outcome);
+                if (message.bytesDone != null && Object.hasOwnProperty.call(message, "bytesDone"))
+                    writer.uint32(16).uint32(message.bytesDone);
+                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
+                    writer.uint32(26).bytes(message.data);
+                return writer;
+            };
+
+            DmaResult.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DmaResult();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.outcome = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.bytesDone = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.data = reader.bytes();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DmaResult;
+        })();
+
+        v1.TransactionOutcome = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "TRANSACTION_OUTCOME_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "TRANSACTION_OUTCOME_OK"] = 1;
+            values[valuesById[2] = "TRANSACTION_OUTCOME_ABORT"] = 2;
+            values[valuesById[3] = "TRANSACTION_OUTCOME_RAZ_WI"] = 3;
+            values[valuesById[4] = "TRANSACTION_OUTCOME_BUS_ERROR"] = 4;
+            values[valuesById[5] = "TRANSACTION_OUTCOME_STALLED"] = 5;
+            return values;
+        })();
+
+        v1.TranslateRequest = (function() {
+
+            function TranslateRequest(properties) {
+                this.accesses = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            TranslateRequest.prototype.device = "";
+            TranslateRequest.prototype.accesses = $util.emptyArray;
+
+            TranslateRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.accesses != null && message.accesses.length)
+                    for (let i = 0; i < message.accesses.length; ++i)
+                        $root.iommubroker.v1.TranslateAccess.encode(message.accesses[i], writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            TranslateRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.TranslateRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.accesses && message.accesses.length))
+                                message.accesses = [];
+                            message.accesses.push($root.iommubroker.v1.TranslateAccess.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return TranslateRequest;
+        })();
+
+        v1.TranslateAccess = (function() {
+
+            function TranslateAccess(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            TranslateAccess.prototype.iova = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            TranslateAccess.prototype.substreamId = null;
+            TranslateAccess.prototype.access = 0;
+            TranslateAccess.prototype.privileged = false;
+            TranslateAccess.prototype.streamIndex = 0;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(TranslateAccess.prototype, "_substreamId", {
+                get: $util.oneOfGetter($oneOfFields = ["substreamId"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            TranslateAccess.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.iova != null && Object.hasOwnProperty.call(message, "iova"))
+                    writer.uint32(8).uint64(message.iova);
+                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
+                    writer.uint32(16).uint32(message.substreamId);
+                if (message.access != null && Object.hasOwnProperty.call(message, "access"))
+                    writer.uint32(24).int32(message.access);
+                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
+                    writer.uint32(32).bool(message.privileged);
+                if (message.streamIndex != null && Object.hasOwnProperty.call(message, "streamIndex"))
+                    writer.uint32(40).uint32(message.streamIndex);
+                return writer;
+            };
+
+            TranslateAccess.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.TranslateAccess();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.iova = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.substreamId = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.access = reader.int32();
+                            break;
+                        }
+                    case 4: {
+                            message.privileged = reader.bool();
+                            break;
+                        }
+                    case 5: {
+                            message.streamIndex = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return TranslateAccess;
+        })();
+
+        v1.AccessKind = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "ACCESS_KIND_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "ACCESS_KIND_READ"] = 1;
+            values[valuesById[2] = "ACCESS_KIND_WRITE"] = 2;
+            values[valuesById[3] = "ACCESS_KIND_EXECUTE"] = 3;
+            return values;
+        })();
+
+        v1.TranslateResponse = (function() {
+
+            function TranslateResponse(properties) {
+                this.translations = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            TranslateResponse.prototype.translations = $util.emptyArray;
+
+            TranslateResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.translations != null && message.translations.length)
+                    for (let i = 0; i < message.translations.length; ++i)
+                        $root.iommubroker.v1.Translation.encode(message.translations[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            TranslateResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.TranslateResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.translations && message.translations.length))
+                                message.translations = [];
+                            message.translations.push($root.iommubroker.v1.Translation.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return TranslateResponse;
+        })();
+
+        v1.Translation = (function() {
+
+            function Translation(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Translation.prototype.outcome = 0;
+            Translation.prototype.pa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Translation.prototype.pageBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Translation.prototype.ipa = null;
+            Translation.prototype.bypass = false;
+            Translation.prototype.faultType = "";
+            Translation.prototype.faultStage = 0;
+            Translation.prototype.faultClass = "";
+            Translation.prototype.faultIpa = null;
+            Translation.prototype.faultFetchAddress = null;
+            Translation.prototype.recorded = false;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(Translation.prototype, "_ipa", {
+                get: $util.oneOfGetter($oneOfFields = ["ipa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(Translation.prototype, "_faultIpa", {
+                get: $util.oneOfGetter($oneOfFields = ["faultIpa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(Translation.prototype, "_faultFetchAddress", {
+                get: $util.oneOfGetter($oneOfFields = ["faultFetchAddress"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            Translation.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.outcome != null && Object.hasOwnProperty.call(message, "outcome"))
+                    writer.uint32(8).int32(message.outcome);
+                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
+                    writer.uint32(16).uint64(message.pa);
+                if (message.pageBytes != null && Object.hasOwnProperty.call(message, "pageBytes"))
+                    writer.uint32(24).uint64(message.pageBytes);
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(32).uint64(message.ipa);
+                if (message.bypass != null && Object.hasOwnProperty.call(message, "bypass"))
+                    writer.uint32(40).bool(message.bypass);
+                if (message.faultType != null && Object.hasOwnProperty.call(message, "faultType"))
+                    writer.uint32(50).string(message.faultType);
+                if (message.faultStage != null && Object.hasOwnProperty.call(message, "faultStage"))
+                    writer.uint32(56).uint32(message.faultStage);
+                if (message.faultClass != null && Object.hasOwnProperty.call(message, "faultClass"))
+                    writer.uint32(66).string(message.faultClass);
+                if (message.faultIpa != null && Object.hasOwnProperty.call(message, "faultIpa"))
+                    writer.uint32(72).uint64(message.faultIpa);
+                if (message.faultFetchAddress != null && Object.hasOwnProperty.call(message, "faultFetchAddress"))
+                    writer.uint32(80).uint64(message.faultFetchAddress);
+                if (message.recorded != null && Object.hasOwnProperty.call(message, "recorded"))
+                    writer.uint32(88).bool(message.recorded);
+                return writer;
+            };
+
+            Translation.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.Translation();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.outcome = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.pa = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.pageBytes = reader.uint64();
+                            break;
+                        }
+                    case 4: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 5: {
+                            message.bypass = reader.bool();
+                            break;
+                        }
+                    case 6: {
+                            message.faultType = reader.string();
+                            break;
+                        }
+                    case 7: {
+                            message.faultStage = reader.uint32();
+                            break;
+                        }
+                    case 8: {
+                            message.faultClass = reader.string();
+                            break;
+                        }
+                    case 9: {
+                            message.faultIpa = reader.uint64();
+                            break;
+                        }
+                    case 10: {
+                            message.faultFetchAddress = reader.uint64();
+                            break;
+                        }
+                    case 11: {
+                            message.recorded = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return Translation;
+        })();
+
+        v1.ReadMemoryRequest = (function() {
+
+            function ReadMemoryRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ReadMemoryRequest.prototype.addressSpace = "";
+            ReadMemoryRequest.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ReadMemoryRequest.prototype.bytes = 0;
+
+            ReadMemoryRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.addressSpace != null && Object.hasOwnProperty.call(message, "addressSpace"))
+                    writer.uint32(10).string(message.addressSpace);
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(16).uint64(message.ipa);
+                if (message.bytes != null && Object.hasOwnProperty.call(message, "bytes"))
+                    writer.uint32(24).uint32(message.bytes);
+                return writer;
+            };
+
+            ReadMemoryRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ReadMemoryRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.addressSpace = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.bytes = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ReadMemoryRequest;
+        })();
+
+        v1.ReadMemoryResponse = (function() {
+
+            function ReadMemoryResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ReadMemoryResponse.prototype.data = $util.newBuffer([]);
+
+            ReadMemoryResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
+                    writer.uint32(10).bytes(message.data);
+                return writer;
+            };
+
+            ReadMemoryResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ReadMemoryResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.data = reader.bytes();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ReadMemoryResponse;
+        })();
+
+        v1.WriteMemoryRequest = (function() {
+
+            function WriteMemoryRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            WriteMemoryRequest.prototype.addressSpace = "";
+            WriteMemoryRequest.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            WriteMemoryRequest.prototype.data = $util.newBuffer([]);
+
+            WriteMemoryRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.addressSpace != null && Object.hasOwnProperty.call(message, "addressSpace"))
+                    writer.uint32(10).string(message.addressSpace);
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(16).uint64(message.ipa);
+                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
+                    writer.uint32(26).bytes(message.data);
+                return writer;
+            };
+
+            WriteMemoryRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.WriteMemoryRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.addressSpace = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.data = reader.bytes();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return WriteMemoryRequest;
+        })();
+
+        v1.WriteMemoryResponse = (function() {
+
+            function WriteMemoryResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            WriteMemoryResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            WriteMemoryResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.WriteMemoryResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return WriteMemoryResponse;
+        })();
+
+        v1.ReadStructuresRequest = (function() {
+
+            function ReadStructuresRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ReadStructuresRequest.prototype.device = "";
+            ReadStructuresRequest.prototype.streamIndex = 0;
+            ReadStructuresRequest.prototype.substreamId = 0;
+
+            ReadStructuresRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.streamIndex != null && Object.hasOwnProperty.call(message, "streamIndex"))
+                    writer.uint32(16).uint32(message.streamIndex);
+                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
+                    writer.uint32(24).uint32(message.substreamId);
+                return writer;
+            };
+
+            ReadStructuresRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ReadStructuresRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.streamIndex = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.substreamId = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ReadStructuresRequest;
+        })();
+
+        v1.ReadStructuresResponse = (function() {
+
+            function ReadStructuresResponse(properties) {
+                this.ste = [];
+                this.cd = [];
+                this.registers = [];
+                this.windows = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ReadStructuresResponse.prototype.streamId = 0;
+            ReadStructuresResponse.prototype.ste = $util.emptyArray;
+            ReadStructuresResponse.prototype.cd = $util.emptyArray;
+            ReadStructuresResponse.prototype.registers = $util.emptyArray;
+            ReadStructuresResponse.prototype.windows = $util.emptyArray;
+
+            ReadStructuresResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.streamId != null && Object.hasOwnProperty.call(message, "streamId"))
+                    writer.uint32(8).uint32(message.streamId);
+                if (message.ste != null && message.ste.length) {
+                    writer.uint32(18).fork();
+                    for (let i = 0; i < message.ste.length; ++i)
+                        writer.fixed64(message.ste[i]);
+                    writer.ldelim();
+                }
+                if (message.cd != null && message.cd.length) {
+                    writer.uint32(26).fork();
+                    for (let i = 0; i < message.cd.length; ++i)
+                        writer.fixed64(message.cd[i]);
+                    writer.ldelim();
+                }
+                if (message.registers != null && message.registers.length)
+                    for (let i = 0; i < message.registers.length; ++i)
+                        $root.iommubroker.v1.RegisterValue.encode(message.registers[i], writer.uint32(34).fork(), q + 1).ldelim();
+                if (message.windows != null && message.windows.length)
+                    for (let i = 0; i < message.windows.length; ++i)
+                        $root.iommubroker.v1.MemoryWindow.encode(message.windows[i], writer.uint32(42).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ReadStructuresResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ReadStructuresResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.streamId = reader.uint32();
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.ste && message.ste.length))
+                                message.ste = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.ste.push(reader.fixed64());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.ste.push(reader.fixed64());
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.cd && message.cd.length))
+                                message.cd = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.cd.push(reader.fixed64());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.cd.push(reader.fixed64());
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.registers && message.registers.length))
+                                message.registers = [];
+                            message.registers.push($root.iommubroker.v1.RegisterValue.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.windows && message.windows.length))
+                                message.windows = [];
+                            message.windows.push($root.iommubroker.v1.MemoryWindow.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ReadStructuresResponse;
+        })();
+
+        v1.RegisterValue = (function() {
+
+            function RegisterValue(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RegisterValue.prototype.name = "";
+            RegisterValue.prototype.offset = 0;
+            RegisterValue.prototype.value = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            RegisterValue.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.offset != null && Object.hasOwnProperty.call(message, "offset"))
+                    writer.uint32(16).uint32(message.offset);
+                if (message.value != null && Object.hasOwnProperty.call(message, "value"))
+                    writer.uint32(24).uint64(message.value);
+                return writer;
+            };
+
+            RegisterValue.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RegisterValue();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.offset = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.value = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RegisterValue;
+        })();
+
+        v1.MemoryWindow = (function() {
+
+            function MemoryWindow(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            MemoryWindow.prototype.path = "";
+            MemoryWindow.prototype.pa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            MemoryWindow.prototype.bytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            MemoryWindow.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.path != null && Object.hasOwnProperty.call(message, "path"))
+                    writer.uint32(10).string(message.path);
+                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
+                    writer.uint32(16).uint64(message.pa);
+                if (message.bytes != null && Object.hasOwnProperty.call(message, "bytes"))
+                    writer.uint32(24).uint64(message.bytes);
+                return writer;
+            };
+
+            MemoryWindow.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.MemoryWindow();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.path = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.pa = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.bytes = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return MemoryWindow;
+        })();
+
+        v1.ListMsisRequest = (function() {
+
+            function ListMsisRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListMsisRequest.prototype.device = "";
+
+            ListMsisRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                return writer;
+            };
+
+            ListMsisRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListMsisRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListMsisRequest;
+        })();
+
+        v1.ListMsisResponse = (function() {
+
+            function ListMsisResponse(properties) {
+                this.msis = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListMsisResponse.prototype.msis = $util.emptyArray;
+            ListMsisResponse.prototype.total = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ListMsisResponse.prototype.doorbell = null;
+
+            ListMsisResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.msis != null && message.msis.length)
+                    for (let i = 0; i < message.msis.length; ++i)
+                        $root.iommubroker.v1.Msi.encode(message.msis[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.total != null && Object.hasOwnProperty.call(message, "total"))
+                    writer.uint32(16).uint64(message.total);
+                if (message.doorbell != null && Object.hasOwnProperty.call(message, "doorbell"))
+                    $root.iommubroker.v1.MsiDoorbell.encode(message.doorbell, writer.uint32(26).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ListMsisResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListMsisResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.msis && message.msis.length))
+                                message.msis = [];
+                            message.msis.push($root.iommubroker.v1.Msi.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            message.total = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.doorbell = $root.iommubroker.v1.MsiDoorbell.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListMsisResponse;
+        })();
+
+        v1.Msi = (function() {
+
+            function Msi(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Msi.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Msi.prototype.streamId = 0;
+            Msi.prototype.data = 0;
+            Msi.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            Msi.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
+                    writer.uint32(8).uint64(message.sequence);
+                if (message.streamId != null && Object.hasOwnProperty.call(message, "streamId"))
+                    writer.uint32(16).uint32(message.streamId);
+                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
+                    writer.uint32(24).uint32(message.data);
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(32).uint64(message.ipa);
+                return writer;
+            };
+
+            Msi.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.Msi();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.sequence = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.streamId = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.data = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return Msi;
+        })();
+
+        v1.MsiDoorbell = (function() {
+
+            function MsiDoorbell(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            MsiDoorbell.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            MsiDoorbell.prototype.pa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            MsiDoorbell.prototype.bytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            MsiDoorbell.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(8).uint64(message.ipa);
+                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
+                    writer.uint32(16).uint64(message.pa);
+                if (message.bytes != null && Object.hasOwnProperty.call(message, "bytes"))
+                    writer.uint32(24).uint64(message.bytes);
+                return writer;
+            };
+
+            MsiDoorbell.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.MsiDoorbell();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.pa = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.bytes = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return MsiDoorbell;
         })();
 
         v1.Session = (function() {
@@ -8187,2053 +11067,6 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return DeviceModeResult;
-        })();
-
-        v1.AddDeviceRequest = (function() {
-
-            function AddDeviceRequest(properties) {
-                this.streamIds = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            AddDeviceRequest.prototype.deviceId = "";
-            AddDeviceRequest.prototype.iommu = "";
-            AddDeviceRequest.prototype.iommuGroup = 0;
-            AddDeviceRequest.prototype.streamIds = $util.emptyArray;
-            AddDeviceRequest.prototype.pasidBits = 0;
-
-            AddDeviceRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.deviceId != null && Object.hasOwnProperty.call(message, "deviceId"))
-                    writer.uint32(10).string(message.deviceId);
-                if (message.iommu != null && Object.hasOwnProperty.call(message, "iommu"))
-                    writer.uint32(18).string(message.iommu);
-                if (message.iommuGroup != null && Object.hasOwnProperty.call(message, "iommuGroup"))
-                    writer.uint32(24).uint32(message.iommuGroup);
-                if (message.streamIds != null && message.streamIds.length) {
-                    writer.uint32(34).fork();
-                    for (let i = 0; i < message.streamIds.length; ++i)
-                        writer.uint32(message.streamIds[i]);
-                    writer.ldelim();
-                }
-                if (message.pasidBits != null && Object.hasOwnProperty.call(message, "pasidBits"))
-                    writer.uint32(40).uint32(message.pasidBits);
-                return writer;
-            };
-
-            AddDeviceRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.AddDeviceRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.deviceId = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.iommu = reader.string();
-                            break;
-                        }
-                    case 3: {
-                            message.iommuGroup = reader.uint32();
-                            break;
-                        }
-                    case 4: {
-                            if (!(message.streamIds && message.streamIds.length))
-                                message.streamIds = [];
-                            if ((tag & 7) === 2) {
-                                let end2 = reader.uint32() + reader.pos;
-                                if (end2 > reader.len)
-                                    throw RangeError("index out of range");
-                                reader.len = end2;
-                                while (reader.pos < end2)
-                                    message.streamIds.push(reader.uint32());
-                                if (reader.pos !== end2)
-                                    throw RangeError("index out of range");
-                                reader.len = end;
-                            } else
-                                message.streamIds.push(reader.uint32());
-                            break;
-                        }
-                    case 5: {
-                            message.pasidBits = reader.uint32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return AddDeviceRequest;
-        })();
-
-        v1.AddDeviceResponse = (function() {
-
-            function AddDeviceResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            AddDeviceResponse.prototype.device = "";
-
-            AddDeviceResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                return writer;
-            };
-
-            AddDeviceResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.AddDeviceResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return AddDeviceResponse;
-        })();
-
-        v1.RemoveDeviceRequest = (function() {
-
-            function RemoveDeviceRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            RemoveDeviceRequest.prototype.device = "";
-
-            RemoveDeviceRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                return writer;
-            };
-
-            RemoveDeviceRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.RemoveDeviceRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return RemoveDeviceRequest;
-        })();
-
-        v1.RemoveDeviceResponse = (function() {
-
-            function RemoveDeviceResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            RemoveDeviceResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                return writer;
-            };
-
-            RemoveDeviceResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.RemoveDeviceResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return RemoveDeviceResponse;
-        })();
-
-        v1.DmaRequest = (function() {
-
-            function DmaRequest(properties) {
-                this.accesses = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            DmaRequest.prototype.device = "";
-            DmaRequest.prototype.accesses = $util.emptyArray;
-
-            DmaRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                if (message.accesses != null && message.accesses.length)
-                    for (let i = 0; i < message.accesses.length; ++i)
-                        $root.iommubroker.v1.DmaAccess.encode(message.accesses[i], writer.uint32(18).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            DmaRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.DmaRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            if (!(message.accesses && message.accesses.length))
-                                message.accesses = [];
-                            message.accesses.push($root.iommubroker.v1.DmaAccess.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return DmaRequest;
-        })();
-
-        v1.DmaAccess = (function() {
-
-            function DmaAccess(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            DmaAccess.prototype.iova = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            DmaAccess.prototype.substreamId = null;
-            DmaAccess.prototype.privileged = false;
-            DmaAccess.prototype.readBytes = null;
-            DmaAccess.prototype.write = null;
-            DmaAccess.prototype.streamIndex = 0;
-
-            let $oneOfFields;
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(DmaAccess.prototype, "_substreamId", {
-                get: $util.oneOfGetter($oneOfFields = ["substreamId"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            Object.defineProperty(DmaAccess.prototype, "data", {
-                get: $util.oneOfGetter($oneOfFields = ["readBytes", "write"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            DmaAccess.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.iova != null && Object.hasOwnProperty.call(message, "iova"))
-                    writer.uint32(8).uint64(message.iova);
-                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
-                    writer.uint32(16).uint32(message.substreamId);
-                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
-                    writer.uint32(24).bool(message.privileged);
-                if (message.readBytes != null && Object.hasOwnProperty.call(message, "readBytes"))
-                    writer.uint32(32).uint32(message.readBytes);
-                if (message.write != null && Object.hasOwnProperty.call(message, "write"))
-                    writer.uint32(42).bytes(message.write);
-                if (message.streamIndex != null && Object.hasOwnProperty.call(message, "streamIndex"))
-                    writer.uint32(48).uint32(message.streamIndex);
-                return writer;
-            };
-
-            DmaAccess.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.DmaAccess();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.iova = reader.uint64();
-                            break;
-                        }
-                    case 2: {
-                            message.substreamId = reader.uint32();
-                            break;
-                        }
-                    case 3: {
-                            message.privileged = reader.bool();
-                            break;
-                        }
-                    case 4: {
-                            message.readBytes = reader.uint32();
-                            break;
-                        }
-                    case 5: {
-                            message.write = reader.bytes();
-                            break;
-                        }
-                    case 6: {
-                            message.streamIndex = reader.uint32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return DmaAccess;
-        })();
-
-        v1.DmaResponse = (function() {
-
-            function DmaResponse(properties) {
-                this.results = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            DmaResponse.prototype.results = $util.emptyArray;
-
-            DmaResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.results != null && message.results.length)
-                    for (let i = 0; i < message.results.length; ++i)
-                        $root.iommubroker.v1.DmaResult.encode(message.results[i], writer.uint32(10).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            DmaResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.DmaResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            if (!(message.results && message.results.length))
-                                message.results = [];
-                            message.results.push($root.iommubroker.v1.DmaResult.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return DmaResponse;
-        })();
-
-        v1.DmaResult = (function() {
-
-            function DmaResult(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            DmaResult.prototype.outcome = 0;
-            DmaResult.prototype.bytesDone = 0;
-            DmaResult.prototype.data = $util.newBuffer([]);
-
-            DmaResult.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.outcome != null && Object.hasOwnProperty.call(message, "outcome"))
-                    writer.uint32(8).int32(message.outcome);
-                if (message.bytesDone != null && Object.hasOwnProperty.call(message, "bytesDone"))
-                    writer.uint32(16).uint32(message.bytesDone);
-                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
-                    writer.uint32(26).bytes(message.data);
-                return writer;
-            };
-
-            DmaResult.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.DmaResult();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.outcome = reader.int32();
-                            break;
-                        }
-                    case 2: {
-                            message.bytesDone = reader.uint32();
-                            break;
-                        }
-                    case 3: {
-                            message.data = reader.bytes();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return DmaResult;
-        })();
-
-        v1.TransactionOutcome = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "TRANSACTION_OUTCOME_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "TRANSACTION_OUTCOME_OK"] = 1;
-            values[valuesById[2] = "TRANSACTION_OUTCOME_ABORT"] = 2;
-            values[valuesById[3] = "TRANSACTION_OUTCOME_RAZ_WI"] = 3;
-            values[valuesById[4] = "TRANSACTION_OUTCOME_BUS_ERROR"] = 4;
-            values[valuesById[5] = "TRANSACTION_OUTCOME_STALLED"] = 5;
-            return values;
-        })();
-
-        v1.TranslateRequest = (function() {
-
-            function TranslateRequest(properties) {
-                this.accesses = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            TranslateRequest.prototype.device = "";
-            TranslateRequest.prototype.accesses = $util.emptyArray;
-
-            TranslateRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                if (message.accesses != null && message.accesses.length)
-                    for (let i = 0; i < message.accesses.length; ++i)
-                        $root.iommubroker.v1.TranslateAccess.encode(message.accesses[i], writer.uint32(18).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            TranslateRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.TranslateRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            if (!(message.accesses && message.accesses.length))
-                                message.accesses = [];
-                            message.accesses.push($root.iommubroker.v1.TranslateAccess.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return TranslateRequest;
-        })();
-
-        v1.TranslateAccess = (function() {
-
-            function TranslateAccess(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            TranslateAccess.prototype.iova = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            TranslateAccess.prototype.substreamId = null;
-            TranslateAccess.prototype.access = 0;
-            TranslateAccess.prototype.privileged = false;
-            TranslateAccess.prototype.streamIndex = 0;
-
-            let $oneOfFields;
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(TranslateAccess.prototype, "_substreamId", {
-                get: $util.oneOfGetter($oneOfFields = ["substreamId"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            TranslateAccess.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.iova != null && Object.hasOwnProperty.call(message, "iova"))
-                    writer.uint32(8).uint64(message.iova);
-                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
-                    writer.uint32(16).uint32(message.substreamId);
-                if (message.access != null && Object.hasOwnProperty.call(message, "access"))
-                    writer.uint32(24).int32(message.access);
-                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
-                    writer.uint32(32).bool(message.privileged);
-                if (message.streamIndex != null && Object.hasOwnProperty.call(message, "streamIndex"))
-                    writer.uint32(40).uint32(message.streamIndex);
-                return writer;
-            };
-
-            TranslateAccess.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.TranslateAccess();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.iova = reader.uint64();
-                            break;
-                        }
-                    case 2: {
-                            message.substreamId = reader.uint32();
-                            break;
-                        }
-                    case 3: {
-                            message.access = reader.int32();
-                            break;
-                        }
-                    case 4: {
-                            message.privileged = reader.bool();
-                            break;
-                        }
-                    case 5: {
-                            message.streamIndex = reader.uint32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return TranslateAccess;
-        })();
-
-        v1.AccessKind = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "ACCESS_KIND_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "ACCESS_KIND_READ"] = 1;
-            values[valuesById[2] = "ACCESS_KIND_WRITE"] = 2;
-            values[valuesById[3] = "ACCESS_KIND_EXECUTE"] = 3;
-            return values;
-        })();
-
-        v1.TranslateResponse = (function() {
-
-            function TranslateResponse(properties) {
-                this.translations = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            TranslateResponse.prototype.translations = $util.emptyArray;
-
-            TranslateResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.translations != null && message.translations.length)
-                    for (let i = 0; i < message.translations.length; ++i)
-                        $root.iommubroker.v1.Translation.encode(message.translations[i], writer.uint32(10).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            TranslateResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.TranslateResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            if (!(message.translations && message.translations.length))
-                                message.translations = [];
-                            message.translations.push($root.iommubroker.v1.Translation.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return TranslateResponse;
-        })();
-
-        v1.Translation = (function() {
-
-            function Translation(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            Translation.prototype.outcome = 0;
-            Translation.prototype.pa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            Translation.prototype.pageBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            Translation.prototype.ipa = null;
-            Translation.prototype.bypass = false;
-            Translation.prototype.faultType = "";
-            Translation.prototype.faultStage = 0;
-            Translation.prototype.faultClass = "";
-            Translation.prototype.faultIpa = null;
-            Translation.prototype.faultFetchAddress = null;
-            Translation.prototype.recorded = false;
-
-            let $oneOfFields;
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(Translation.prototype, "_ipa", {
-                get: $util.oneOfGetter($oneOfFields = ["ipa"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(Translation.prototype, "_faultIpa", {
-                get: $util.oneOfGetter($oneOfFields = ["faultIpa"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(Translation.prototype, "_faultFetchAddress", {
-                get: $util.oneOfGetter($oneOfFields = ["faultFetchAddress"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            Translation.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.outcome != null && Object.hasOwnProperty.call(message, "outcome"))
-                    writer.uint32(8).int32(message.outcome);
-                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
-                    writer.uint32(16).uint64(message.pa);
-                if (message.pageBytes != null && Object.hasOwnProperty.call(message, "pageBytes"))
-                    writer.uint32(24).uint64(message.pageBytes);
-                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
-                    writer.uint32(32).uint64(message.ipa);
-                if (message.bypass != null && Object.hasOwnProperty.call(message, "bypass"))
-                    writer.uint32(40).bool(message.bypass);
-                if (message.faultType != null && Object.hasOwnProperty.call(message, "faultType"))
-                    writer.uint32(50).string(message.faultType);
-                if (message.faultStage != null && Object.hasOwnProperty.call(message, "faultStage"))
-                    writer.uint32(56).uint32(message.faultStage);
-                if (message.faultClass != null && Object.hasOwnProperty.call(message, "faultClass"))
-                    writer.uint32(66).string(message.faultClass);
-                if (message.faultIpa != null && Object.hasOwnProperty.call(message, "faultIpa"))
-                    writer.uint32(72).uint64(message.faultIpa);
-                if (message.faultFetchAddress != null && Object.hasOwnProperty.call(message, "faultFetchAddress"))
-                    writer.uint32(80).uint64(message.faultFetchAddress);
-                if (message.recorded != null && Object.hasOwnProperty.call(message, "recorded"))
-                    writer.uint32(88).bool(message.recorded);
-                return writer;
-            };
-
-            Translation.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.Translation();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.outcome = reader.int32();
-                            break;
-                        }
-                    case 2: {
-                            message.pa = reader.uint64();
-                            break;
-                        }
-                    case 3: {
-                            message.pageBytes = reader.uint64();
-                            break;
-                        }
-                    case 4: {
-                            message.ipa = reader.uint64();
-                            break;
-                        }
-                    case 5: {
-                            message.bypass = reader.bool();
-                            break;
-                        }
-                    case 6: {
-                            message.faultType = reader.string();
-                            break;
-                        }
-                    case 7: {
-                            message.faultStage = reader.uint32();
-                            break;
-                        }
-                    case 8: {
-                            message.faultClass = reader.string();
-                            break;
-                        }
-                    case 9: {
-                            message.faultIpa = reader.uint64();
-                            break;
-                        }
-                    case 10: {
-                            message.faultFetchAddress = reader.uint64();
-                            break;
-                        }
-                    case 11: {
-                            message.recorded = reader.bool();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return Translation;
-        })();
-
-        v1.ReadMemoryRequest = (function() {
-
-            function ReadMemoryRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ReadMemoryRequest.prototype.addressSpace = "";
-            ReadMemoryRequest.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            ReadMemoryRequest.prototype.bytes = 0;
-
-            ReadMemoryRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.addressSpace != null && Object.hasOwnProperty.call(message, "addressSpace"))
-                    writer.uint32(10).string(message.addressSpace);
-                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
-                    writer.uint32(16).uint64(message.ipa);
-                if (message.bytes != null && Object.hasOwnProperty.call(message, "bytes"))
-                    writer.uint32(24).uint32(message.bytes);
-                return writer;
-            };
-
-            ReadMemoryRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ReadMemoryRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.addressSpace = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.ipa = reader.uint64();
-                            break;
-                        }
-                    case 3: {
-                            message.bytes = reader.uint32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ReadMemoryRequest;
-        })();
-
-        v1.ReadMemoryResponse = (function() {
-
-            function ReadMemoryResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ReadMemoryResponse.prototype.data = $util.newBuffer([]);
-
-            ReadMemoryResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
-                    writer.uint32(10).bytes(message.data);
-                return writer;
-            };
-
-            ReadMemoryResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ReadMemoryResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.data = reader.bytes();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ReadMemoryResponse;
-        })();
-
-        v1.WriteMemoryRequest = (function() {
-
-            function WriteMemoryRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            WriteMemoryRequest.prototype.addressSpace = "";
-            WriteMemoryRequest.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            WriteMemoryRequest.prototype.data = $util.newBuffer([]);
-
-            WriteMemoryRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.addressSpace != null && Object.hasOwnProperty.call(message, "addressSpace"))
-                    writer.uint32(10).string(message.addressSpace);
-                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
-                    writer.uint32(16).uint64(message.ipa);
-                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
-                    writer.uint32(26).bytes(message.data);
-                return writer;
-            };
-
-            WriteMemoryRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.WriteMemoryRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.addressSpace = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.ipa = reader.uint64();
-                            break;
-                        }
-                    case 3: {
-                            message.data = reader.bytes();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return WriteMemoryRequest;
-        })();
-
-        v1.WriteMemoryResponse = (function() {
-
-            function WriteMemoryResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            WriteMemoryResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                return writer;
-            };
-
-            WriteMemoryResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.WriteMemoryResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return WriteMemoryResponse;
-        })();
-
-        v1.ReadStructuresRequest = (function() {
-
-            function ReadStructuresRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ReadStructuresRequest.prototype.device = "";
-            ReadStructuresRequest.prototype.streamIndex = 0;
-            ReadStructuresRequest.prototype.substreamId = 0;
-
-            ReadStructuresRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                if (message.streamIndex != null && Object.hasOwnProperty.call(message, "streamIndex"))
-                    writer.uint32(16).uint32(message.streamIndex);
-                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
-                    writer.uint32(24).uint32(message.substreamId);
-                return writer;
-            };
-
-            ReadStructuresRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ReadStructuresRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.streamIndex = reader.uint32();
-                            break;
-                        }
-                    case 3: {
-                            message.substreamId = reader.uint32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ReadStructuresRequest;
-        })();
-
-        v1.ReadStructuresResponse = (function() {
-
-            function ReadStructuresResponse(properties) {
-                this.ste = [];
-                this.cd = [];
-                this.registers = [];
-                this.windows = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ReadStructuresResponse.prototype.streamId = 0;
-            ReadStructuresResponse.prototype.ste = $util.emptyArray;
-            ReadStructuresResponse.prototype.cd = $util.emptyArray;
-            ReadStructuresResponse.prototype.registers = $util.emptyArray;
-            ReadStructuresResponse.prototype.windows = $util.emptyArray;
-
-            ReadStructuresResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.streamId != null && Object.hasOwnProperty.call(message, "streamId"))
-                    writer.uint32(8).uint32(message.streamId);
-                if (message.ste != null && message.ste.length) {
-                    writer.uint32(18).fork();
-                    for (let i = 0; i < message.ste.length; ++i)
-                        writer.fixed64(message.ste[i]);
-                    writer.ldelim();
-                }
-                if (message.cd != null && message.cd.length) {
-                    writer.uint32(26).fork();
-                    for (let i = 0; i < message.cd.length; ++i)
-                        writer.fixed64(message.cd[i]);
-                    writer.ldelim();
-                }
-                if (message.registers != null && message.registers.length)
-                    for (let i = 0; i < message.registers.length; ++i)
-                        $root.iommubroker.v1.RegisterValue.encode(message.registers[i], writer.uint32(34).fork(), q + 1).ldelim();
-                if (message.windows != null && message.windows.length)
-                    for (let i = 0; i < message.windows.length; ++i)
-                        $root.iommubroker.v1.MemoryWindow.encode(message.windows[i], writer.uint32(42).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            ReadStructuresResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ReadStructuresResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.streamId = reader.uint32();
-                            break;
-                        }
-                    case 2: {
-                            if (!(message.ste && message.ste.length))
-                                message.ste = [];
-                            if ((tag & 7) === 2) {
-                                let end2 = reader.uint32() + reader.pos;
-                                if (end2 > reader.len)
-                                    throw RangeError("index out of range");
-                                reader.len = end2;
-                                while (reader.pos < end2)
-                                    message.ste.push(reader.fixed64());
-                                if (reader.pos !== end2)
-                                    throw RangeError("index out of range");
-                                reader.len = end;
-                            } else
-                                message.ste.push(reader.fixed64());
-                            break;
-                        }
-                    case 3: {
-                            if (!(message.cd && message.cd.length))
-                                message.cd = [];
-                            if ((tag & 7) === 2) {
-                                let end2 = reader.uint32() + reader.pos;
-                                if (end2 > reader.len)
-                                    throw RangeError("index out of range");
-                                reader.len = end2;
-                                while (reader.pos < end2)
-                                    message.cd.push(reader.fixed64());
-                                if (reader.pos !== end2)
-                                    throw RangeError("index out of range");
-                                reader.len = end;
-                            } else
-                                message.cd.push(reader.fixed64());
-                            break;
-                        }
-                    case 4: {
-                            if (!(message.registers && message.registers.length))
-                                message.registers = [];
-                            message.registers.push($root.iommubroker.v1.RegisterValue.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    case 5: {
-                            if (!(message.windows && message.windows.length))
-                                message.windows = [];
-                            message.windows.push($root.iommubroker.v1.MemoryWindow.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ReadStructuresResponse;
-        })();
-
-        v1.RegisterValue = (function() {
-
-            function RegisterValue(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            RegisterValue.prototype.name = "";
-            RegisterValue.prototype.offset = 0;
-            RegisterValue.prototype.value = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-
-            RegisterValue.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-                    writer.uint32(10).string(message.name);
-                if (message.offset != null && Object.hasOwnProperty.call(message, "offset"))
-                    writer.uint32(16).uint32(message.offset);
-                if (message.value != null && Object.hasOwnProperty.call(message, "value"))
-                    writer.uint32(24).uint64(message.value);
-                return writer;
-            };
-
-            RegisterValue.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.RegisterValue();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.name = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.offset = reader.uint32();
-                            break;
-                        }
-                    case 3: {
-                            message.value = reader.uint64();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return RegisterValue;
-        })();
-
-        v1.MemoryWindow = (function() {
-
-            function MemoryWindow(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            MemoryWindow.prototype.path = "";
-            MemoryWindow.prototype.pa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            MemoryWindow.prototype.bytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-
-            MemoryWindow.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.path != null && Object.hasOwnProperty.call(message, "path"))
-                    writer.uint32(10).string(message.path);
-                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
-                    writer.uint32(16).uint64(message.pa);
-                if (message.bytes != null && Object.hasOwnProperty.call(message, "bytes"))
-                    writer.uint32(24).uint64(message.bytes);
-                return writer;
-            };
-
-            MemoryWindow.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.MemoryWindow();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.path = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.pa = reader.uint64();
-                            break;
-                        }
-                    case 3: {
-                            message.bytes = reader.uint64();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return MemoryWindow;
-        })();
-
-        v1.ListMsisRequest = (function() {
-
-            function ListMsisRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ListMsisRequest.prototype.device = "";
-
-            ListMsisRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                return writer;
-            };
-
-            ListMsisRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ListMsisRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ListMsisRequest;
-        })();
-
-        v1.ListMsisResponse = (function() {
-
-            function ListMsisResponse(properties) {
-                this.msis = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ListMsisResponse.prototype.msis = $util.emptyArray;
-            ListMsisResponse.prototype.total = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            ListMsisResponse.prototype.doorbell = null;
-
-            ListMsisResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.msis != null && message.msis.length)
-                    for (let i = 0; i < message.msis.length; ++i)
-                        $root.iommubroker.v1.Msi.encode(message.msis[i], writer.uint32(10).fork(), q + 1).ldelim();
-                if (message.total != null && Object.hasOwnProperty.call(message, "total"))
-                    writer.uint32(16).uint64(message.total);
-                if (message.doorbell != null && Object.hasOwnProperty.call(message, "doorbell"))
-                    $root.iommubroker.v1.MsiDoorbell.encode(message.doorbell, writer.uint32(26).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            ListMsisResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ListMsisResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            if (!(message.msis && message.msis.length))
-                                message.msis = [];
-                            message.msis.push($root.iommubroker.v1.Msi.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    case 2: {
-                            message.total = reader.uint64();
-                            break;
-                        }
-                    case 3: {
-                            message.doorbell = $root.iommubroker.v1.MsiDoorbell.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ListMsisResponse;
-        })();
-
-        v1.Msi = (function() {
-
-            function Msi(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            Msi.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            Msi.prototype.streamId = 0;
-            Msi.prototype.data = 0;
-            Msi.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-
-            Msi.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
-                    writer.uint32(8).uint64(message.sequence);
-                if (message.streamId != null && Object.hasOwnProperty.call(message, "streamId"))
-                    writer.uint32(16).uint32(message.streamId);
-                if (message.data != null && Object.hasOwnProperty.call(message, "data"))
-                    writer.uint32(24).uint32(message.data);
-                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
-                    writer.uint32(32).uint64(message.ipa);
-                return writer;
-            };
-
-            Msi.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.Msi();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.sequence = reader.uint64();
-                            break;
-                        }
-                    case 2: {
-                            message.streamId = reader.uint32();
-                            break;
-                        }
-                    case 3: {
-                            message.data = reader.uint32();
-                            break;
-                        }
-                    case 4: {
-                            message.ipa = reader.uint64();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return Msi;
-        })();
-
-        v1.MsiDoorbell = (function() {
-
-            function MsiDoorbell(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            MsiDoorbell.prototype.ipa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            MsiDoorbell.prototype.pa = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            MsiDoorbell.prototype.bytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-
-            MsiDoorbell.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
-                    writer.uint32(8).uint64(message.ipa);
-                if (message.pa != null && Object.hasOwnProperty.call(message, "pa"))
-                    writer.uint32(16).uint64(message.pa);
-                if (message.bytes != null && Object.hasOwnProperty.call(message, "bytes"))
-                    writer.uint32(24).uint64(message.bytes);
-                return writer;
-            };
-
-            MsiDoorbell.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.MsiDoorbell();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.ipa = reader.uint64();
-                            break;
-                        }
-                    case 2: {
-                            message.pa = reader.uint64();
-                            break;
-                        }
-                    case 3: {
-                            message.bytes = reader.uint64();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return MsiDoorbell;
         })();
 
         return v1;

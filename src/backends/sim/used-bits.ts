@@ -1,0 +1,98 @@
+// Which bits of an STE or a CD hardware looks at, given the rest of the same entry; write-entry.ts plans with it.
+// Where Linux's list (arm_smmu_get_ste_used, arm_smmu_get_cd_used) leaves out what its templates never set, ours has it:
+// Non-secure fields of §5.2 that the model or another SMMU may honour. Too many bits cost a V=0, too few a third entry.
+// Source: IHI 0070G.b §5.2, §5.4, §13.1 (overrides); Linux drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c.
+
+import { CD } from "../../spec/cd.ts";
+import { EATS, S1DSS, STE_CONFIG } from "../../spec/encodings.ts";
+import { type Field, get, wordsOf } from "../../spec/layout.ts";
+import { STE } from "../../spec/ste.ts";
+
+/** An STE or a CD, or a mask over one: 8 doublewords. */
+export type EntryWords = readonly bigint[];
+
+const NONE = masksOf();
+const VALID_STE = masksOf(STE.V);
+const ANY = masksOf(STE.V, STE.Config);
+/** Config 0b1xx, whichever stages translate. */
+const PASSING = masksOf(
+  ...[STE.MEV, STE.PRIVCFG, STE.INSTCFG, STE.DRE, STE.CONT, STE.DCP, STE.PPAR],
+  ...[STE.PARTID, STE.PMG, STE.MPAM_NS],
+);
+/** Attributes of traffic that no stage 1 translates. */
+const OVERRIDES = masksOf(STE.SHCFG, STE.MTCFG, STE.MemAttr, STE.ALLOCCFG);
+const STAGE1 = masksOf(
+  ...[STE.S1Fmt, STE.S1ContextPtr, STE.S1CDMax, STE.S1DSS, STE.S1CIR, STE.S1COR, STE.S1CSH],
+  ...[STE.S1PIE, STE.S1STALLD, STE.EATS, STE.STRW, STE.S2VMID, STE.DPT_VMATCH],
+);
+const STAGE2 = masksOf(
+  ...[STE.S2HWU59, STE.S2HWU60, STE.S2HWU61, STE.S2HWU62, STE.S2FWB, STE.EATS, STE.S2VMID],
+  ...[STE.S2T0SZ, STE.S2SL0, STE.S2IR0, STE.S2OR0, STE.S2SH0, STE.S2TG, STE.S2PS],
+  ...[STE.S2AA64, STE.S2ENDI, STE.S2AFFD, STE.S2PTW, STE.S2HD, STE.S2HA, STE.S2S, STE.S2R],
+  ...[STE.S2HAFT, STE.S2PIE, STE.S2POE, STE.DPT_VMATCH, STE.S2SL0_2, STE.S2DS, STE.S2TTB, STE.S2SKL],
+  ...[STE.AssuredOnly, STE.TL0, STE.TL1, STE.S2POI],
+);
+const BOTH_STAGES = masksOf(STE.S1MPAM, STE.VMSPtr);
+
+const VALID_CD = masksOf(CD.V);
+const HALF0 = masksOf(CD.T0SZ, CD.TG0, CD.IR0, CD.OR0, CD.SH0, CD.TTB0);
+const WHOLE: EntryWords = NONE.map(() => 0xffff_ffff_ffff_ffffn);
+
+/** Bits of an STE that its configuration makes hardware look at. */
+export function usedSteBits(ste: EntryWords): EntryWords {
+  const words = wordsOf(ste);
+  if (get(words, 0, STE.V) === 0) return VALID_STE;
+  const config = get(words, 0, STE.Config);
+  if (config < STE_CONFIG.BYPASS) return ANY;
+  const stage1 = config === STE_CONFIG.S1 || config === STE_CONFIG.NESTED;
+  const stage2 = config === STE_CONFIG.S2 || config === STE_CONFIG.NESTED;
+  const isOverridden = config !== STE_CONFIG.S1 || get(words, 0, STE.S1DSS) === S1DSS.BYPASS;
+  return union(
+    ANY,
+    PASSING,
+    isOverridden ? OVERRIDES : NONE,
+    stage1 ? STAGE1 : NONE,
+    stage2 ? STAGE2 : NONE,
+    stage1 && stage2 ? BOTH_STAGES : NONE,
+  );
+}
+
+/**
+ * Bits that both STEs use and whose change need not come together with the rest: MEV, and full ATS on or off. Not EATS
+ * where either has another kind of ATS, or stage 2 stalls, which with EATS are illegal (§5.2.2).
+ */
+export function safeSteBits(a: EntryWords, b: EntryWords): EntryWords {
+  const both = [wordsOf(a), wordsOf(b)];
+  const isBound = both.some((words) => get(words, 0, STE.EATS) > EATS.FULL || get(words, 0, STE.S2S) === 1);
+  const safe = isBound ? masksOf(STE.MEV) : masksOf(STE.MEV, STE.EATS);
+  const [usedByA, usedByB] = [usedSteBits(a), usedSteBits(b)];
+  return safe.map((mask, index) => mask & usedByA[index]! & usedByB[index]!);
+}
+
+/**
+ * Bits of a CD that hardware looks at: all, but for TTB0's half where EPD0 switches it off. Not for the StreamWorld EL2,
+ * which ignores EPD0 (§5.4): nobody here sets STRW.
+ */
+export function usedCdBits(cd: EntryWords): EntryWords {
+  const words = wordsOf(cd);
+  if (get(words, 0, CD.V) === 0) return VALID_CD;
+  if (get(words, 0, CD.EPD0) === 0) return WHOLE;
+  return WHOLE.map((mask, index) => mask & ~HALF0[index]!);
+}
+
+/** No bit of a CD may change apart from the rest. */
+export function safeCdBits(): EntryWords {
+  return NONE;
+}
+
+function masksOf(...fields: readonly Field[]): EntryWords {
+  const masks = new Array<bigint>(8).fill(0n);
+  for (const field of fields) {
+    masks[Math.floor(field.lsb / 64)]! |= ((1n << BigInt(field.width)) - 1n) << BigInt(field.lsb % 64);
+  }
+  return Object.freeze(masks);
+}
+
+function union(...masks: readonly EntryWords[]): EntryWords {
+  return NONE.map((_, index) => masks.reduce((sum, mask) => sum | mask[index]!, 0n));
+}

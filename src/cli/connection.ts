@@ -1,0 +1,96 @@
+// Where the broker is, and whose session asks: the options that commands share.
+// The token goes to whoever listens at the target. So nothing is looked for in /tmp, where anybody could listen: a socket
+// is named, or lies in the user's own runtime directory.
+
+import { closeSync, openSync, readSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Command, Option } from "commander";
+import { type BrokerClient, connect } from "../client/client.ts";
+import { UsageError } from "./failure.ts";
+
+/** Environment variables, as process.env has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ConnectionOptions {
+  readonly socket?: string;
+  readonly address?: string;
+  readonly tokenFile?: string;
+}
+
+const TOKEN_VARIABLE = "IOMMUBROKER_SESSION_TOKEN";
+const TOKEN_BYTES_MAX = 256;
+const DEADLINE_MS = 10_000;
+
+export function addConnectionOptions(command: Command): Command {
+  return command
+    .option("--socket <path>", "the broker's Unix socket (default: $XDG_RUNTIME_DIR/iommu-broker/broker.sock)")
+    .addOption(new Option("--address <host:port>", "the broker's TCP address instead, plain text").conflicts("socket"))
+    .option("--token-file <file>", `file with the session token (or ${TOKEN_VARIABLE})`);
+}
+
+/** Runs `use` on a connection that is closed after it. */
+export async function withBroker<T>(
+  options: ConnectionOptions,
+  environment: Environment,
+  use: (client: BrokerClient) => Promise<T>,
+): Promise<T> {
+  const client = connect(targetOf(options, environment), { deadlineMs: DEADLINE_MS });
+  try {
+    return await use(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** @throws UsageError when no broker is named, or no address is one */
+export function targetOf({ address, socket }: ConnectionOptions, environment: Environment): string {
+  if (address !== undefined) return tcpTarget(address);
+  if (socket !== undefined) return `unix:${resolve(socket)}`;
+  const directory = environment.XDG_RUNTIME_DIR ?? "";
+  if (!directory.startsWith("/")) throw new UsageError("no broker is named: give --socket PATH or --address HOST:PORT");
+  return `unix:${join(directory, "iommu-broker", "broker.sock")}`;
+}
+
+function tcpTarget(address: string): string {
+  const [, port] = /^(?:\[[\da-fA-F:.]+\]|[\w.-]+):(\d{1,5})$/.exec(address) ?? [];
+  if (port !== undefined && Number(port) > 0 && Number(port) < 2 ** 16) return address;
+  throw new UsageError(`--address ${JSON.stringify(address)} is not HOST:PORT, as 127.0.0.1:9400 or [::1]:9400`);
+}
+
+/** @throws UsageError when there is none, or what is there cannot be one; it never says what is there */
+export function sessionTokenOf({ tokenFile }: ConnectionOptions, environment: Environment): string {
+  const given = tokenFile === undefined ? environment[TOKEN_VARIABLE] : readToken(tokenFile);
+  const token = given?.trim() ?? "";
+  const where = tokenFile === undefined ? TOKEN_VARIABLE : `--token-file ${JSON.stringify(tokenFile)}`;
+  if (given === undefined) throw new UsageError(`no session token: give --token-file FILE or set ${TOKEN_VARIABLE}`);
+  if (token === "") throw new UsageError(`${where} is empty: it must have the token that OpenSession answered with`);
+  if (token.length > TOKEN_BYTES_MAX || !/^[\x21-\x7e]+$/.test(token)) {
+    throw new UsageError(
+      `${where} has no session token: one is a single word of at most ${TOKEN_BYTES_MAX} characters`,
+    );
+  }
+  return token;
+}
+
+/** At most one byte more than a token and its line break may have: enough to see that it is too long. */
+function readToken(path: string): string {
+  const bytes = Buffer.alloc(TOKEN_BYTES_MAX + 3);
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  try {
+    return bytes.toString("latin1", 0, readSync(file, bytes));
+  } catch (error) {
+    throw unreadable(path, error);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function unreadable(path: string, error: unknown): UsageError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new UsageError(`--token-file ${JSON.stringify(path)} cannot be read: ${why}`);
+}

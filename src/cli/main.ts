@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+// The process iommuctl: its arguments, its output, its exit code. What a command does is in the command's file.
+
+import { readFileSync } from "node:fs";
+import { run } from "./program.ts";
+import { terminalOf } from "./terminal.ts";
+
+/** The package's own, two folders up from src/cli as from dist/cli. */
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const version: unknown =
+    typeof manifest === "object" && manifest !== null ? Reflect.get(manifest, "version") : undefined;
+  return typeof version === "string" ? version : "unknown";
+}
+
+// A reader that has seen enough (head, less) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2), {
+  environment: process.env,
+  terminal: terminalOf(process.stdout, process.env),
+  version: packageVersion(),
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+});

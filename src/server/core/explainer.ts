@@ -1,0 +1,46 @@
+// ExplainTranslation: who may see a walk, and how much of it. The walk itself is the backend's; nothing here changes.
+// It runs beside the group's queue: it reads what the hardware holds at this moment, whatever is waiting to change it.
+
+import type { Backend } from "../../backends/backend.ts";
+import { BrokerError, invalidField } from "../../backends/errors.ts";
+import type { ExplainRequest } from "../../backends/explanation.ts";
+import { requireOwned } from "./admission.ts";
+import type { ExplainVerbs } from "./core.ts";
+import type { Registry } from "./registry.ts";
+import type { Sessions } from "./sessions.ts";
+
+interface ExplainerDeps {
+  readonly backend: Backend;
+  readonly registry: Registry;
+  readonly sessions: Sessions;
+  /** The Simulator service is served, which shows the host's structures anyway. */
+  readonly mayShowHost: boolean;
+}
+
+export class Explainer implements ExplainVerbs {
+  readonly #deps: ExplainerDeps;
+
+  constructor(deps: ExplainerDeps) {
+    this.#deps = deps;
+  }
+
+  explain(session: string, request: ExplainRequest): ReturnType<ExplainVerbs["explain"]> {
+    const { backend, mayShowHost, registry, sessions } = this.#deps;
+    sessions.requireLive(session);
+    const device = registry.device(request.device);
+    const group = registry.group(device.host.group);
+    requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.view(group.owner));
+    const count = device.host.streamIDs.length;
+    if (request.streamIndex >= count) {
+      throw invalidField("stream_index", `${request.streamIndex} is not an index into ${count} StreamIDs`);
+    }
+    if (request.showsHost && !mayShowHost) {
+      throw new BrokerError(
+        "policy_denied",
+        "host addresses are shown only where the Simulator service is served (simulator_api): ask without them",
+        { device: request.device },
+      );
+    }
+    return { virtualStreamID: device.virtualStreamID, explanation: backend.explain(request) };
+  }
+}
