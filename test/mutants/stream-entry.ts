@@ -25,8 +25,16 @@ export const STREAM_ENTRY = mutantsOf(
     ],
     ["3 Config=0b1x1 needs S1P", "if (translatesStage1(ste) && !features.stage1)", "if (false)"],
     ["3 Config=0b11x needs S2P", "if (translatesStage2(ste) && !features.stage2)", "if (false)"],
-    ["4 EATS is judged with IDR0.ATS only", "if (!features.ats || ste.Config === 4)", "if (ste.Config === 4)"],
-    ["4 EATS is not judged in bypass", "if (!features.ats || ste.Config === 4)", "if (!features.ats)"],
+    [
+      "4 EATS is judged with IDR0.ATS only",
+      "if (!features.ats || ste.Config === 4) return undefined;",
+      "if (ste.Config === 4) return undefined;",
+    ],
+    [
+      "4 EATS is not judged in bypass",
+      "if (!features.ats || ste.Config === 4) return undefined;",
+      "if (!features.ats) return undefined;",
+    ],
     ["4 EATS=2 needs Config=0b111", "if (ste.Config !== 7) return `EATS is split", "if (false) return `EATS is split"],
     ["4 EATS=2 excludes S2S", 'if (ste.S2S === 1) return "EATS is split-stage, but S2S is 1";', ""],
     ["4 EATS=2 excludes NS1ATS", "return features.ns1ats ?", "return false ?"],
