@@ -103,6 +103,8 @@ const ARCHITECTURE: readonly Rule[] = [
   mandatory(IDR3.BBML, 2, "", () => true),
   atMost(IDR3.BBML, 2),
   mandatory(IDR3.E0PD, 3, "", () => true),
+  needs(IDR3.PASIDTT, "IDR0.ATS is 1 and IDR1.SSIDSIZE is not 0", (v) => v(IDR0.ATS) === 1 && v(IDR1.SSIDSIZE) !== 0),
+  needs(IDR3.DPT, "IDR0.ATS is 1", (v) => v(IDR0.ATS) === 1),
   needs(IDR3.PTWNNC, "IDR0.S2P is 1", (v) => v(IDR0.S2P) === 1),
   mandatory(IDR3.PTWNNC, 3, " where stage 2 is", (v) => v(IDR0.S2P) === 1),
   mandatory(IDR3.EPAN, 4, "", () => true),

@@ -80,6 +80,8 @@ describe("what breaks a rule of the architecture is refused with the field and i
     ["idr3 has IDR3.BBML 0: it is not 0 in SMMUv3.2", { ...LEGAL, idr0: idr0 | (1 << 9), idr3: 0x514, aidr: 2 }],
     ["idr3 has IDR3.BBML 3: it is at most 2", { ...LEGAL, idr3: 0x1814 }],
     ["idr3 has IDR3.E0PD 0: it is not 0 in SMMUv3.3", { ...LEGAL, idr0: idr0 | (1 << 9), idr3: 0x4d14, aidr: 3 }],
+    ["idr3 has IDR3.PASIDTT 1: it is RES0", { ...LEGAL, idr0: idr0 | (1 << 10), idr3: idr3 | (1 << 16) }],
+    ["idr3 has IDR3.DPT 1: it is RES0", { ...LEGAL, idr3: idr3 | (1 << 15) }],
     ["idr3 has IDR3.PTWNNC 1: it is RES0", { ...LEGAL, idr0: idr0 & ~1, idr3: 0x4014 }],
     ["idr3 has IDR3.PTWNNC 0: it is not 0 in SMMUv3.3", { ...LEGAL, idr0: idr0 | (1 << 9), idr3: 0x2d14, aidr: 3 }],
     ["idr3 has IDR3.EPAN 0: it is not 0 in SMMUv3.4", { ...LEGAL, aidr: 4 }],
