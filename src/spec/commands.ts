@@ -93,7 +93,7 @@ export const CMD_RESUME = layout(128, {
 /** CMD_STALL_TERM. Source: §4.6.2. */
 export const CMD_STALL_TERM = layout(128, { Opcode: [7, 0], SSec: 10, StreamID: [63, 32] });
 
-/** CMD_SYNC: MSIAddress is address[51:2]. Source: §4.7.3. */
+/** CMD_SYNC: MSIAddress is address[55:2]. Source: §4.7.3. */
 export const CMD_SYNC = layout(128, {
   Opcode: [7, 0],
   SSec: 10,
@@ -101,5 +101,5 @@ export const CMD_SYNC = layout(128, {
   MSH: [23, 22],
   MSIAttr: [27, 24],
   MSIData: [63, 32],
-  MSIAddress: [115, 66],
+  MSIAddress: [119, 66],
 });

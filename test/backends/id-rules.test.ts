@@ -163,6 +163,9 @@ const STREAM_TABLE = 0x0400_0000;
 const EVENT_QUEUE = 0x0600_0000;
 const CONTEXT = 0x0700_0000n;
 
+/** Most descriptors lead on. */
+const OFTEN_WALKED = { abortsOneIn: 150, invalidOneIn: 20, unaccessedOneIn: 4, blockOneIn: 5, farOneIn: 12 };
+
 /** V, any Config, one CD; stage 2 of 4 KiB tables from level 1; some bits turned over. */
 function randomSTE(chance: Chance): bigint[] {
   const ste = [CONTEXT | (BigInt(chance.below(8)) << 1n) | 1n, chance.bits(64), 0x0408_0059_0000_0000n, 0x0800_0000n];
@@ -203,7 +206,8 @@ test("registers that are not refused make an SMMU in which no access and no expl
     const id = randomRegisters(chance);
     if (registerProblems(id).length > 0) return;
     simulated += 1;
-    const memory = new DescriptorMemory(seed, 48, { isBigEndian: chance.oneIn(2), isWide: chance.oneIn(2) });
+    const style = { ...OFTEN_WALKED, isBigEndian: chance.oneIn(2), isWide: chance.oneIn(2) };
+    const memory = new DescriptorMemory(seed, 48, style);
     const smmu = new Smmu(id, memory, { eventQueue: () => {}, gerror: () => {} });
     for (let streamID = 0; streamID < 64; streamID++) memory.put(STREAM_TABLE + streamID * 64, randomSTE(chance));
     memory.put(Number(CONTEXT), randomCD(chance));

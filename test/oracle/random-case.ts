@@ -1,29 +1,71 @@
 // One random SMMU with its registers, a stream, an STE and a CD: mostly legal, often with one thing wrong, sometimes noise.
 
+import { checkCD, decodeCD } from "../../src/backends/smmuv3/cd.ts";
 import { type Access, type IdRegisters, Smmu, type Transaction } from "../../src/backends/smmuv3/smmu.ts";
+import { checkSTE, type DecodedSTE, decodeSTE } from "../../src/backends/smmuv3/ste.ts";
 import { CD } from "../../src/spec/cd.ts";
 import { doublewordsOf, setU64, wordsOf } from "../../src/spec/layout.ts";
 import { REGISTER } from "../../src/spec/registers.ts";
 import { STE } from "../../src/spec/ste.ts";
-import { Chance, DescriptorMemory } from "./chance.ts";
+import { Chance, DescriptorMemory, type DescriptorStyle } from "./chance.ts";
 
 const STREAM_TABLE = 0x0400_0000;
 const SECOND_LEVEL = 0x0500_0000;
 export const EVENT_QUEUE = 0x0600_0000;
 const OAS_BITS = [32, 36, 40, 42, 44, 48, 52];
 
+/** What a case is drawn from. */
+export interface Weights extends Omit<DescriptorStyle, "isBigEndian" | "isWide"> {
+  /** IDR0.TTF=3 makes the IAS at least 40, HTTU=3 marks tables: now and then. */
+  readonly isWider: boolean;
+  /** Structures are drawn again until they are legal, and transactions ask for what they offer. */
+  readonly isLegal: boolean;
+}
+
+/** What the named seeds of random.test.ts were found with. */
+export const PLAIN: Weights = {
+  abortsOneIn: 150,
+  invalidOneIn: 20,
+  unaccessedOneIn: 4,
+  blockOneIn: 5,
+  farOneIn: 12,
+  isWider: false,
+  isLegal: false,
+};
+const LEGAL: Weights = { ...PLAIN, isWider: true, isLegal: true };
+
+/** Most are legal, so that walks are reached; some of those abort, some have Access flags clear, some go all the way. */
+export function weightsOf(seed: bigint): Weights {
+  const chance = new Chance(seed ^ 0x5bd1_e995n);
+  return chance.pick(
+    { ...PLAIN, isWider: true },
+    LEGAL,
+    { ...LEGAL, abortsOneIn: 12, invalidOneIn: 60, blockOneIn: 10 },
+    { ...LEGAL, unaccessedOneIn: 2, invalidOneIn: 100, blockOneIn: 20, farOneIn: 60 },
+    { ...LEGAL, abortsOneIn: 2000, invalidOneIn: 400, unaccessedOneIn: 30, blockOneIn: 30, farOneIn: 30 },
+    { ...LEGAL, abortsOneIn: 2000, invalidOneIn: 400, unaccessedOneIn: 12, blockOneIn: 30, farOneIn: 400 },
+  );
+}
+
 export interface RandomCase {
   readonly memory: DescriptorMemory;
   readonly smmu: Smmu;
   readonly transactions: readonly Transaction[];
+  /** What the case is of, for a tally. */
+  readonly traits: readonly string[];
 }
 
-export function randomCase(seed: bigint): RandomCase {
+export function randomCase(seed: bigint, weights: Weights = weightsOf(seed)): RandomCase {
   const chance = new Chance(seed);
+  const more = new Chance(seed ^ 0x1234_5678n); // so that PLAIN cases stay what they were
   const oas = chance.pick(2, 3, 4, 5, 5, 6, 6);
-  const id = randomID(chance, oas);
+  const id = wider(randomID(chance, oas), more, weights);
   const isBig = chance.oneIn(3);
-  const memory = new DescriptorMemory(seed, OAS_BITS[oas] ?? 32, { isBigEndian: isBig, isWide: oas === 6 });
+  const memory = new DescriptorMemory(seed, OAS_BITS[oas] ?? 32, {
+    isBigEndian: isBig,
+    isWide: oas === 6,
+    ...weights,
+  });
   const smmu = new Smmu(id, memory, { eventQueue: () => {}, gerror: () => {} });
   const streamID = chance.oneIn(25) ? chance.below(400) : chance.below(256);
   const isTwoLevel = chance.oneIn(3);
@@ -36,17 +78,73 @@ export function randomCase(seed: bigint): RandomCase {
   if (chance.oneIn(2)) smmu.write32(REGISTER.GBPA, 2 ** 31 + (chance.oneIn(2) ? 2 ** 20 : 0));
   smmu.write32(REGISTER.CR0, chance.oneIn(60) ? 4 : 5);
 
-  const ste = randomSte(chance, isBig, oas);
+  const isAllowed = (words: Uint32Array): boolean => checkSTE(decodeSTE(words), id) === undefined;
+  const first = randomSte(chance, isBig, oas);
+  const config = first[0]! & 0xen;
+  const redrawn = (): bigint[] =>
+    randomSte(more, isBig, oas).map((word, at) => (at > 0 ? word : (word & ~0xen) | config));
+  const ste = drawn(weights, isAllowed, (again) => marking(again ? redrawn() : first, more, weights, 2));
   memory.put(STREAM_TABLE + streamID * 64, ste);
   if (isTwoLevel && Math.floor(id.idr0 / 2 ** 27) % 4 === 1) {
     const span = chance.oneIn(8) ? chance.below(32) : split + 1;
     memory.put(STREAM_TABLE + Math.floor(streamID / 2 ** split) * 8, [BigInt(SECOND_LEVEL + span)]);
     memory.put(SECOND_LEVEL + (streamID % 2 ** split) * 64, ste);
   }
-  const cd = randomCd(chance, isBig, oas);
-  const transactions = randomTransactions(chance, streamID, cd);
+  const setting = { ste: decodeSTE(wordsOf(ste)), world: "EL1" } as const;
+  const isAllowedCd = (words: Uint32Array): boolean => checkCD(decodeCD(words), setting, id) === undefined;
+  const cd = drawn(weights, isAllowedCd, (again) =>
+    marking(randomCd(again ? more : chance, isBig, oas), more, weights, 1),
+  );
+  const asked = randomTransactions(chance, streamID, cd);
+  const transactions = weights.isLegal ? asked.map((each) => fitting(each, setting.ste, more, oas)) : asked;
   placeContext(chance, memory, smmu, transactions, cd);
-  return { memory, smmu, transactions };
+  const traits = [
+    isBig ? "big-endian" : "little-endian",
+    `OAS ${OAS_BITS[oas]}`,
+    `TTF ${Math.floor(id.idr0 / 4) % 4}`,
+    `HTTU ${Math.floor(id.idr0 / 64) % 4}`,
+    `Config ${Math.floor(Number((ste[0] ?? 0n) & 0xfn) / 2)}`,
+  ];
+  return { memory, smmu, transactions, traits };
+}
+
+/** TTF 3, whose IAS differs from an OAS below 40 bits; HTTU 3. */
+function wider(id: IdRegisters, more: Chance, { isWider }: Weights): IdRegisters {
+  if (!isWider) return id;
+  const ttf = more.oneIn(3) ? 4 : 0;
+  const httu = more.oneIn(3) && Math.floor(id.idr0 / 64) % 4 === 2 ? 64 : 0;
+  return { ...id, idr0: id.idr0 + ttf + httu };
+}
+
+/** The first draw, or with legal weights one that the rules allow; what they are is judged elsewhere. */
+function drawn(
+  { isLegal }: Weights,
+  isAllowed: (words: Uint32Array) => boolean,
+  draw: (again: boolean) => bigint[],
+): bigint[] {
+  let found = draw(false);
+  for (let tries = 0; isLegal && tries < 60 && !isAllowed(wordsOf(found)); tries++) found = draw(true);
+  return found;
+}
+
+/** Hardware sets the Access flag of tables: STE bit 187, in doubleword 2; CD bit 67, in doubleword 1. */
+function marking(words: bigint[], more: Chance, { isWider }: Weights, index: 1 | 2): bigint[] {
+  if (!isWider || !more.oneIn(3)) return words;
+  const bit = index === 2 ? 1n << 59n : 1n << 3n;
+  return words.map((word, at) => (at === index ? word | bit : word));
+}
+
+/** A SubstreamID that the STE knows, and without stage 1 an address that stage 2 or the bus can have; mostly. */
+function fitting(asked: Transaction, ste: DecodedSTE, more: Chance, oas: number): Transaction {
+  const { substreamID, ...rest } = asked;
+  if (more.oneIn(10)) return asked;
+  const hasStage1 = ste.Config % 2 === 1;
+  const bits = ste.Config === 6 ? 64 - ste.S2T0SZ : (OAS_BITS[oas] ?? 32);
+  const iova = hasStage1 ? rest.iova : BigInt.asUintN(bits, rest.iova);
+  if (!hasStage1 || ste.S1CDMax === 0) return { ...rest, iova };
+  const first = ste.S1DSS === 2 ? 1 : 0;
+  if (ste.S1DSS % 3 !== 0 && substreamID === undefined) return { ...rest, iova };
+  return { ...rest, iova, substreamID: Math.max(first, (substreamID ?? 0) % Math.min(2 ** ste.S1CDMax, 10)) };
 }
 
 /** The CD lies wherever the tables happen to lead; the explanation says where that is. */

@@ -11,17 +11,17 @@ const STAGE2_WALK = 5 + 1;
 /**
  * Doublewords one transaction may cost: level 1 descriptor and STE; level 1 descriptor and CD, each behind a stage 2
  * walk; five stage 1 descriptors, each behind one; the update of the last, which is a write of its own to stage 2;
- * stage 2 of the output; the record (§3.3.3, §3.13, §7.3).
+ * stage 2 of the output; the record; the MSI that tells of it, or of its abort (§3.3.3, §3.13, §7.3, §3.18).
  */
 export const TRANSACTION_MAX =
-  1 + 8 + (STAGE2_WALK + 1) + (STAGE2_WALK + 8) + 5 * (STAGE2_WALK + 1) + (STAGE2_WALK + 1) + STAGE2_WALK + 4;
+  1 + 8 + (STAGE2_WALK + 1) + (STAGE2_WALK + 8) + 5 * (STAGE2_WALK + 1) + (STAGE2_WALK + 1) + STAGE2_WALK + 4 + 1;
 const QUEUE_LOG2_MAX = 5;
 const STALL_MAX = 8;
 /**
- * A register write may run the command queue once around and its wrap bit (§3.5.1): two doublewords each and, for
- * CMD_RESUME, a transaction; then the stalls that waited for room are retried.
+ * A register write may run the command queue once around and its wrap bit (§3.5.1): two doublewords each, an MSI for
+ * CMD_SYNC's completion, one for its abort and, for CMD_RESUME, a transaction; then the stalls that waited are retried.
  */
-export const REGISTER_WRITE_MAX = 2 ** (QUEUE_LOG2_MAX + 1) * (2 + TRANSACTION_MAX) + STALL_MAX * TRANSACTION_MAX;
+export const REGISTER_WRITE_MAX = 2 ** (QUEUE_LOG2_MAX + 1) * (4 + TRANSACTION_MAX) + STALL_MAX * TRANSACTION_MAX;
 
 const STEPS = 2000;
 const OPCODES = [
@@ -30,7 +30,7 @@ const OPCODES = [
 ];
 const REGISTERS = [
   0x20, 0x28, 0x2c, 0x44, 0x50, 0x60, 0x64, 0x80, 0x84, 0x88, 0x90, 0x94, 0x98, 0x9c, 0xa0, 0xa4, 0x1_00a8, 0x1_00ac,
-  0xc0, 0x1_00c8, 0x1_00cc,
+  0xc0, 0x1_00c8, 0x1_00cc, 0x68, 0x6c, 0x70, 0x74, 0xb0, 0xb4, 0xb8, 0xbc,
 ];
 
 export interface FuzzFigures {
@@ -88,6 +88,20 @@ class FuzzMachine {
   readonly #memory = new CountedMemory();
   readonly #smmu: Smmu;
   readonly #stags: bigint[] = [0n];
+  /** What a step may be, each with its share. */
+  readonly #ops: readonly { readonly share: number; readonly run: () => void }[] = [
+    { share: 60, run: () => this.#transact() },
+    { share: 15, run: () => this.#command() },
+    { share: 5, run: () => this.#write(this.#chance.of(REGISTERS), this.#chance.bits()) },
+    { share: 2, run: () => this.#write(4 * this.#chance.below(0x8000), this.#chance.bits()) },
+    { share: 2, run: () => this.#read() },
+    { share: 9, run: () => this.#mutate() },
+    { share: 3, run: () => this.#write(0x1_00ac, this.#smmu.read32(0x1_00a8)) },
+    { share: 3, run: () => this.#write(0x64, this.#smmu.read32(0x60)) },
+    { share: 1, run: () => this.#aimInterrupts() },
+    { share: 1, run: () => this.#configure() },
+  ];
+  readonly #shares = this.#ops.reduce((sum, op) => sum + op.share, 0);
 
   constructor(chance: Chance, figures: FuzzFigures) {
     this.#chance = chance;
@@ -101,16 +115,14 @@ class FuzzMachine {
   }
 
   step(): void {
-    const kind = this.#chance.below(100);
-    if (kind < 60) this.#transact();
-    else if (kind < 75) this.#command();
-    else if (kind < 80) this.#write(this.#chance.of(REGISTERS), this.#chance.bits());
-    else if (kind < 82) this.#write(4 * this.#chance.below(0x8000), this.#chance.bits());
-    else if (kind < 84) this.#read();
-    else if (kind < 93) this.#mutate();
-    else if (kind < 96) this.#write(0x1_00ac, this.#smmu.read32(0x1_00a8));
-    else if (kind < 99) this.#write(0x64, this.#smmu.read32(0x60));
-    else this.#configure();
+    let left = this.#chance.below(this.#shares);
+    for (const op of this.#ops) {
+      if (left < op.share) {
+        op.run();
+        break;
+      }
+      left -= op.share;
+    }
     this.#figures.steps += 1;
     this.#figures.resumed += this.#smmu.takeResumed().length;
   }
@@ -187,6 +199,16 @@ class FuzzMachine {
     this.#memory.write64(pa, Number(word & 0xffff_ffffn), Number(word >> 32n));
   }
 
+  /** MSI addresses and data of global errors and the Event queue, into RAM or nowhere; CMD_SYNC brings its own. */
+  #aimInterrupts(): void {
+    this.#write(0x50, 0);
+    for (const offset of [0x68, 0xb0]) {
+      this.#smmu.write64(offset, this.#chance.once(4) ? this.#chance.word() : BigInt(RAM_BASES[1] + 0x2000));
+      this.#write(offset + 8, this.#chance.bits());
+    }
+    this.#write(0x50, 0x5);
+  }
+
   /** Puts the SMMU back to work: a random driver would leave it disabled for most of the round. */
   #configure(): void {
     const chance = this.#chance;
@@ -212,7 +234,7 @@ function bounded(count: number, most: number, bound: number): number {
 /** Any features this model may be built with (§6.3). */
 function idRegisters(chance: Chance): IdRegisters {
   const stages = chance.of([1, 2, 3, 3, 3]);
-  const features0 = chance.bits() & 0x040d_1e00;
+  const features0 = chance.bits() & 0x040f_7e20;
   const table = (chance.below(2) << 27) | (chance.of([0, 0, 0, 1, 2]) << 24) | (chance.of([0, 2, 2, 3]) << 21);
   const sizes = (chance.once(2) ? 16 : 6 + chance.below(27)) | (chance.below(21) << 6);
   const queues = (QUEUE_LOG2_MAX << 11) | (QUEUE_LOG2_MAX << 16) | (QUEUE_LOG2_MAX << 21);

@@ -28,14 +28,16 @@ export interface ContextConfig {
   readonly hd: boolean;
   /** VMID and ASID, as far as the StreamWorld has them. */
   readonly tag: number;
-  /** StreamWorld and whether stage 2 takes part. */
+  /** StreamWorld, whether stage 2 takes part, and ASET. */
   readonly key: number;
 }
 
-/** TLB keys: StreamWorld in bits [1:0], NESTED_KEY when stage 2 takes part. */
+/** TLB keys: StreamWorld in bits [1:0], NESTED_KEY when stage 2 takes part, ASET_KEY of the other set of ASIDs. */
 export const WORLD_KEY: Readonly<Record<StreamWorld, number>> = { EL1: 0, EL2: 1, "EL2-E2H": 2 };
 export const WORLD_KEY_MASK = 3;
 export const NESTED_KEY = 4;
+/** A global entry is not for lookups of the other ASET; that the others are not either costs a walk (§3.17.1). */
+export const ASET_KEY = 8;
 
 export interface ContextSetting {
   readonly world: StreamWorld;
@@ -66,7 +68,8 @@ export function contextConfig(cd: DecodedCD, setting: ContextSetting, features: 
     ha,
     hd: features.httu >= 2 && ha && cd.HD === 1, // HD without HA behaves as neither
     tag: tlbTag(setting.vmid, hasTwoHalves ? cd.ASID : 0),
-    key: WORLD_KEY[setting.world] + (setting.isNested ? NESTED_KEY : 0),
+    key:
+      WORLD_KEY[setting.world] + (setting.isNested ? NESTED_KEY : 0) + (hasTwoHalves && cd.ASET === 1 ? ASET_KEY : 0),
   });
 }
 

@@ -1,6 +1,6 @@
 // One transaction, translated slowly and in the open: each structure read, what it says, what was decided and why.
 // A second reading of the architecture that shares nothing with the fast engine but src/spec; nothing is cached or written.
-// Not covered: VMSAv8-32, 128-bit descriptors, permission indirection and overlays, HAFT, attributes, ATS, Secure and Realm.
+// Not covered: VMSAv8-32, 128-bit descriptors, permission indirection and overlays, attributes, ATS, Secure and Realm.
 // Source: IHI 0070G.b §3.3 (translation), §7.3.22 (order of faults), §5.5 (what a fault does).
 
 import { get } from "../../spec/layout.ts";

@@ -28,6 +28,7 @@ export interface Features {
   readonly aarch64: boolean;
   /** 0 none, 1 Access flag, 2 and dirty state, 3 and Access flag in Table descriptors. */
   readonly httu: number;
+  readonly btm: boolean;
   readonly hyp: boolean;
   readonly ats: boolean;
   /** Split-stage ATS is *not* supported. */
@@ -101,6 +102,7 @@ function decode(id: IdRegisters): Features {
     aarch32,
     aarch64,
     httu: idr0(IDR0.HTTU),
+    btm: idr0(IDR0.BTM) === 1,
     hyp: idr0(IDR0.Hyp) === 1,
     ats: idr0(IDR0.ATS) === 1,
     ns1ats: idr0(IDR0.NS1ATS) === 1,

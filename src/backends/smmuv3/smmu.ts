@@ -3,7 +3,7 @@
 // guest wrote. Commands run to completion inside the register write that made them visible.
 // Source: IHI 0070G.b §6 (registers), §3.3.3 (translation), §3.5 (queues), §3.12 (faults).
 
-import { get } from "../../spec/layout.ts";
+import { type Field, get } from "../../spec/layout.ts";
 import { CR0, CR2, GBPA, IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
 import { hiOf, joinBigint, loOf, pow2 } from "../../spec/u64.ts";
 import { CommandQueue } from "./command-queue.ts";
@@ -13,9 +13,10 @@ import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCount
 import { EventQueue } from "./event-queue.ts";
 import { type Explanation, explain } from "./explain.ts";
 import { TLB_USE } from "./fast-path.ts";
-import { GlobalErrors } from "./gerror.ts";
+import { errorsOf, GlobalErrors } from "./gerror.ts";
 import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
+import { MSI_SOURCE, MsiWriter } from "./msi.ts";
 import { type Lock, RegisterFile } from "./register-file.ts";
 import { Responder } from "./respond.ts";
 import { Stage1 } from "./stage1.ts";
@@ -54,6 +55,8 @@ export interface SmmuOptions {
 
 const TLB_ENTRIES = 8192;
 const WALK_CACHE_ENTRIES = 1024;
+/** Larger values of CR0.VMW are reserved and behave as 0 (§6.3.9). */
+const VMW_MAX = 4;
 
 export class Smmu {
   readonly counters: SmmuCounters = newSmmuCounters();
@@ -91,12 +94,18 @@ export class Smmu {
       e2h: false,
       streamTable: decodeStreamTable(new Uint32Array(2), 0, features),
     };
-    this.#errors = new GlobalErrors(() => {
-      if (this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN)) irq.gerror();
+    const readRegister = (offset: number): number => this.#registers.read(offset);
+    this.#errors = new GlobalErrors(errorsOf(features), () => {
+      if (!this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN)) return;
+      irq.gerror();
+      msi.signal(MSI_SOURCE.gerror, readRegister);
     });
     const parts = { memory, features, errors: this.#errors, counters };
+    const msi = new MsiWriter(parts);
     const raise = (): void => {
-      if (this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN)) irq.eventQueue();
+      if (!this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN)) return;
+      irq.eventQueue();
+      msi.signal(MSI_SOURCE.eventQueue, readRegister);
     };
     this.#events = new EventQueue(parts, raise, options.mergesEvents ?? false);
     const { tlbEntries = TLB_ENTRIES, walkCacheEntries = WALK_CACHE_ENTRIES } = options;
@@ -111,6 +120,7 @@ export class Smmu {
     this.#commands = new CommandQueue(parts, {
       cache: this.#cache,
       tlb: this.#invalidator,
+      msi,
       resume: (streamID, stag, action) => this.#responder.resume(streamID, stag, action),
       terminateStalls: (streamID) => this.#responder.terminateStalls(streamID),
     });
@@ -258,6 +268,12 @@ export class Smmu {
         return this.#commands.isEnabled;
       case "eventQueueEnabled":
         return this.#events.isEnabled;
+      case "anyQueueEnabled":
+        return this.#isAnyOf(REGISTER.CR0, [CR0.CMDQEN, CR0.EVENTQEN, CR0.PRIQEN]);
+      case "gerrorInterruptEnabled":
+        return this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN);
+      case "eventInterruptEnabled":
+        return this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN);
       case "gbpa":
         return false; // an update is complete when the write returns
     }
@@ -272,6 +288,7 @@ export class Smmu {
         return;
       case REGISTER.CR2:
         this.#switches.e2h = get(word, 0, CR2.E2H) === 1;
+        this.#invalidator.e2h = this.#switches.e2h;
         this.#switches.recordsBadStreamID = get(word, 0, CR2.RECINVSID) === 1;
         this.#cache.clear(); // StreamWorld is part of what was decoded
         return;
@@ -304,14 +321,21 @@ export class Smmu {
     this.#cache.renew();
     this.#events.isEnabled = get(word, 0, CR0.EVENTQEN) === 1;
     this.#commands.isEnabled = get(word, 0, CR0.CMDQEN) === 1;
-    this.#invalidator.vmidGroup = pow2(Math.min(get(word, 0, CR0.VMW), 4));
+    const wildcard = get(word, 0, CR0.VMW);
+    this.#invalidator.vmidGroup = wildcard > VMW_MAX ? 1 : pow2(wildcard);
     if (wasEnabled && !this.#switches.smmuEnabled) this.#responder.terminateStalls();
     this.#responder.flush();
     this.#commands.run();
   }
 
   #isInterruptEnabled(enable: (typeof IRQ_CTRL)[keyof typeof IRQ_CTRL]): boolean {
-    return get(Uint32Array.of(this.#registers.read(REGISTER.IRQ_CTRL)), 0, enable) === 1;
+    return this.#isAnyOf(REGISTER.IRQ_CTRL, [enable]);
+  }
+
+  /** One of the flags of a register is set. */
+  #isAnyOf(offset: number, flags: readonly Field[]): boolean {
+    const word = Uint32Array.of(this.#registers.read(offset));
+    return flags.some((flag) => get(word, 0, flag) === 1);
   }
 
   #settle(request: Request, hi: number, lo: number, refusal: Refusal): Outcome {
