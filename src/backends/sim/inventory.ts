@@ -3,6 +3,7 @@
 import { get } from "../../spec/layout.ts";
 import { IDR0, IDR1, IDR5 } from "../../spec/registers.ts";
 import { BrokerError } from "../errors.ts";
+import { registerProblems } from "../id-rules.ts";
 import { deviceID, groupID, type IommuID, iommuID, streamID } from "../ids.ts";
 import type { HostDevice, HostIommu, IdRegisters, Inventory, InventoryChange } from "../inventory.ts";
 import { featuresOf } from "../smmuv3/id-registers.ts";
@@ -149,6 +150,8 @@ function hostIommu(config: SimulatedIommuConfig): HostIommu {
   const require = (holds: boolean, what: string): void => {
     if (!holds) throw refused(`simulated IOMMU ${id}: ${what}`, { iommu: id });
   };
+  const problems = registerProblems(registers).map(({ register, message }) => `${register} ${message}`);
+  require(problems.length === 0, problems.join("; "));
   const idr0 = Uint32Array.of(registers.idr0);
   require(features.stage1 && features.stage2, "IDR0.S1P and IDR0.S2P must be 1: both stages are what it is for");
   require(features.aarch64, "IDR0.TTF must include AArch64 tables");

@@ -99,7 +99,7 @@ describe("an access", () => {
 
 describe("where terminated transactions read as zero (CD.A=0, TERM_MODEL 0)", () => {
   test("the end says so and nothing is delivered", async () => {
-    const registers = { idr0: 0x094c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75 }; // TERM_MODEL (bit 26) 0
+    const registers = { idr0: 0x094c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75, aidr: 1 }; // TERM_MODEL (bit 26) 0
     const config = {
       iommus: [{ id: "smmu0", registers }],
       devices: [{ id: NVME, iommu: "smmu0", group: 0, streamIDs: [8] }],

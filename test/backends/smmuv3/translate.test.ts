@@ -58,6 +58,7 @@ describe("configuration", () => {
     const machine = new Machine();
     machine.writeSTE(SID, abortSTE());
     expect(machine.read(SID, 0)).toEqual({ kind: "abort", fault: undefined, recorded: false });
+    expect(machine.read(SID, 0, { ssid: 5 })).toEqual({ kind: "abort", fault: undefined, recorded: false }); // §7.3.9: first
     expect(machine.events()).toEqual([]);
   });
 
@@ -170,6 +171,15 @@ describe("A, R and S", () => {
     expect(quiet.events()).toEqual([]);
     const heard = stage1Machine({ abort: false }).machine;
     expect(heard.read(SID, 0)).toMatchObject({ kind: "raz-wi", recorded: true });
+    expect(heard.eventNumbers()).toEqual([0x10]);
+  });
+
+  test("A=1 aborts a faulting access, R=0 keeps it out of the Event queue", () => {
+    const quiet = stage1Machine({ record: false }).machine;
+    expect(quiet.read(SID, 0)).toMatchObject({ kind: "abort", recorded: false });
+    expect(quiet.events()).toEqual([]);
+    const heard = stage1Machine().machine;
+    expect(heard.read(SID, 0)).toMatchObject({ kind: "abort", recorded: true });
     expect(heard.eventNumbers()).toEqual([0x10]);
   });
 
