@@ -54,6 +54,8 @@ export interface SimulatedInventory {
     readonly group: number;
     readonly streamIDs: readonly number[];
     readonly pasidBits: number;
+    readonly ats?: boolean | undefined;
+    readonly pri?: boolean | undefined;
   }[];
   readonly mergeEvents: boolean;
 }

@@ -80,6 +80,17 @@ export const CMD_ATC_INV = layout(128, {
   Address: [127, 76],
 });
 
+/** CMD_PRI_RESP. Source: §4.5.2. */
+export const CMD_PRI_RESP = layout(128, {
+  Opcode: [7, 0],
+  SSec: 10,
+  SSV: 11,
+  SubstreamID: [31, 12],
+  StreamID: [63, 32],
+  PRGIndex: [72, 64],
+  Resp: [77, 76],
+});
+
 /** CMD_RESUME. Source: §4.6.1. */
 export const CMD_RESUME = layout(128, {
   Opcode: [7, 0],

@@ -187,6 +187,17 @@ describe("the command line", () => {
     });
   });
 
+  test.each([[], ["--check-config"]])("ID registers that cannot be together stop the start: %j", async (...flags) => {
+    const file = join(directory, "registers.yaml");
+    const registers = "{ idr0: 0x0500101b, idr1: 0x02730010, idr3: 0x14, idr5: 0x54, aidr: 0x1 }"; // ST_LEVEL 0
+    writeFileSync(file, `simulated:\n  iommus:\n    - id: odd\n      registers: ${registers}\n`);
+    expect(await outcome("--config", file, ...flags)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `${file}:4: simulated.iommus[0].registers.idr1: 41091088 has IDR1.SIDSIZE 16: 7 and more need IDR0.ST_LEVEL (IHI 0070 §6.3.2); set IDR0.ST_LEVEL to 1, or 0 to 6\n`,
+    });
+  });
+
   test("--print-config prints a file that can be used", async () => {
     const { code, stdout } = await outcome("--print-config", "--set", "limits.sessions_max=5");
     expect(code).toBe(0);

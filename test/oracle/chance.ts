@@ -71,6 +71,7 @@ function descriptorAt(seed: bigint, pa: number, style: DescriptorStyle): bigint 
   value |= (chance.oneIn(style.farOneIn) ? chance.bits(36) : chance.bits(19) << 4n) << 12n; // mostly 35 bits, 64 KiB aligned
   value |= chance.flag() << 51n;
   for (const at of [50, 52, 53, 54, 59, 60, 61, 62, 63]) value |= chance.flag(6) << BigInt(at);
+  if (!style.isWide) value |= chance.bits(2) << 8n; // SH; elsewhere it may be address
   return style.isBigEndian ? swapped(value) : value;
 }
 

@@ -98,6 +98,19 @@ describe("the engine and the explanation agree", () => {
     }
     expect([...ends].sort()).toEqual(expect.arrayContaining(ENDS.slice(0, COMMON)));
   });
+
+  test("and go out with every memory type, and with every shareability", () => {
+    const seen = new Set<string>();
+    for (let seed = 0n; seed < 1500n; seed++) {
+      const { smmu, transactions } = randomCase(seed);
+      const { outcome } = smmu.explain(transactions[0]!);
+      if (outcome.kind === "ok") seen.add(outcome.attributes.memoryType).add(outcome.attributes.shareability);
+    }
+    const devices = ["nGnRnE", "nGnRE", "nGRE", "GRE"].map((name) => `Device-${name}`);
+    const levels = ["NC", "WT", "WB"];
+    const normal = levels.flatMap((inner) => levels.map((outer) => `Normal-i${inner}-o${outer}`));
+    expect([...seen].sort()).toEqual([...devices, ...normal, "NSH", "ISH", "OSH"].sort());
+  });
 });
 
 const ENDS = [

@@ -9,7 +9,7 @@ import { REGISTER } from "../../src/spec/registers.ts";
 import { Chance } from "./chance.ts";
 import { EVENT_QUEUE, type RandomCase, randomCase, weightsOf } from "./random-case.ts";
 import { recordOf } from "./record.ts";
-import { explained, planned, told, updates } from "./telling.ts";
+import { explained, planned, success, told, updates } from "./telling.ts";
 
 const SEQUENCES = Number(process.env.IOMMU_BROKER_ORACLE_CASES ?? 2000) / 10;
 const SEED = Number(process.env.IOMMU_BROKER_ORACLE_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -183,10 +183,7 @@ class Sequence {
       }
       this.#held.splice(this.#held.indexOf(held), 1);
       this.#count("early retry");
-      const words =
-        outcome.kind === "ok"
-          ? ["ok", outcome.pa, outcome.pageBytes, outcome.ipa ?? "no IPA", outcome.bypass].map(String)
-          : [outcome.kind, outcome.fault?.type ?? "silent"];
+      const words = outcome.kind === "ok" ? success(outcome) : [outcome.kind, outcome.fault?.type ?? "silent"];
       answers.push([held.stag, ...words].join(" "));
       if (outcome.kind !== "ok" && outcome.recorded && outcome.fault !== undefined) {
         queue.offer(recordOf(outcome.fault));

@@ -207,24 +207,36 @@ describe("complaints name the place, the setting, the value and what would be ri
 });
 
 describe("the simulated inventory", () => {
+  // both stages, VMSAv8-64, no stalls; 4 KiB granule (IHI 0070G.b §6.3.1, §6.3.6)
+  const registers = "{ idr0: 0x0100000b, idr5: 0x10 }";
+  const iommus = `iommus: [{ id: a, registers: ${registers} }, { id: b, registers: ${registers} }]`;
+
   test("SMMUs merge event records only when told to", () => {
-    const text = "simulated: { iommus: [{ id: a }], merge_events: ";
+    const text = `simulated: { ${iommus}, merge_events: `;
     expect(configOf({}).simulated.mergeEvents).toBe(false);
-    expect(configOf({ file: yaml("simulated: { iommus: [{ id: a }] }") }).simulated.mergeEvents).toBe(false);
+    expect(configOf({ file: yaml(`simulated: { ${iommus} }`) }).simulated.mergeEvents).toBe(false);
     expect(configOf({ file: yaml(`${text}true }`) }).simulated.mergeEvents).toBe(true);
     expect(complaints(`${text}1 }`).join()).toContain("simulated.merge_events: 1 must be true or false");
   });
-
-  const iommus = "iommus: [{ id: a, registers: { idr0: 0x1 } }, { id: b }]";
 
   test("registers in hexadecimal, and StreamIDs and PASID bits, arrive as numbers", () => {
     const device = "{ id: d, iommu: b, group: 7, stream_ids: [0x10, 17], pasid_bits: 8 }";
     const { simulated } = configOf({ file: yaml(`simulated: { ${iommus}, devices: [${device}] }`) });
     expect(simulated.iommus).toEqual([
-      { id: "a", registers: { idr0: 1 } },
-      { id: "b", registers: {} },
+      { id: "a", registers: { idr0: 0x0100_000b, idr5: 0x10 } },
+      { id: "b", registers: { idr0: 0x0100_000b, idr5: 0x10 } },
     ]);
     expect(simulated.devices).toEqual([{ id: "d", iommu: "b", group: 7, streamIDs: [16, 17], pasidBits: 8 }]);
+  });
+
+  test("a device may have an ATC and make page requests", () => {
+    const device = (flags: string): string => `{ id: d, iommu: b, group: 7, stream_ids: [16], ${flags} }`;
+    const of = (flags: string): string => `simulated: { ${iommus}, devices: [${device(flags)}] }`;
+    expect(configOf({ file: yaml(of("ats: true, pri: true")) }).simulated.devices[0]).toMatchObject({
+      ats: true,
+      pri: true,
+    });
+    expect(complaints(of("ats: 1")).join()).toContain("ats: 1 must be true or false");
   });
 
   test.each([
@@ -256,6 +268,20 @@ describe("the simulated inventory", () => {
     expect(complaints(text)).toEqual([
       "broker.yaml:4: simulated.iommus[0].registers.idr0: 8589934591 must be a whole number below 2^32, like 0x10",
       "broker.yaml:4: simulated.iommus[0].registers.idr9: is no setting: did you mean idr0?",
+    ]);
+  });
+
+  test("ID registers that contradict each other are refused with the field, the rule and the remedy", () => {
+    const given = "registers: { idr0: 0x0100000b, idr1: 0x7, idr5: 0x10 }"; // SIDSIZE 7, ST_LEVEL 0
+    expect(complaints(`simulated:\n  iommus:\n    - id: a\n      ${given}`)).toEqual([
+      "broker.yaml:4: simulated.iommus[0].registers.idr1: 7 has IDR1.SIDSIZE 7: 7 and more need IDR0.ST_LEVEL (IHI 0070 §6.3.2); set IDR0.ST_LEVEL to 1, or 0 to 6",
+    ]);
+  });
+
+  test("a register that is left out reads as zero, and the SMMU is named", () => {
+    const text = "simulated:\n  iommus:\n    - id: a\n      registers: { idr0: 0x0100000b }"; // no granule
+    expect(complaints(text)).toEqual([
+      'broker.yaml:3: simulated.iommus[0].id: "a" has IDR5.GRAN4K 0: at least one granule is there (IHI 0070 §6.3.6); set GRAN4K, GRAN16K or GRAN64K',
     ]);
   });
 

@@ -2,7 +2,14 @@
 // A round is one SMMU with its memory; a failure names seed and round, and the round alone shows it again.
 // The bounds on work are the architecture's, added up below; breaking one counts as a hang.
 
-import { type IdRegisters, type Outcome, Smmu } from "../../src/backends/smmuv3/smmu.ts";
+import {
+  type IdRegisters,
+  type Outcome,
+  type PageRequestOutcome,
+  Smmu,
+  type Transaction,
+  type TranslationResponse,
+} from "../../src/backends/smmuv3/smmu.ts";
 import { CDS, Chance, TABLES } from "./fuzz-chance.ts";
 import { CountedMemory, RAM_BASES, RAM_BYTES } from "./fuzz-memory.ts";
 
@@ -15,6 +22,8 @@ const STAGE2_WALK = 5 + 1;
  */
 export const TRANSACTION_MAX =
   1 + 8 + (STAGE2_WALK + 1) + (STAGE2_WALK + 8) + 5 * (STAGE2_WALK + 1) + (STAGE2_WALK + 1) + STAGE2_WALK + 4 + 1;
+/** A translation request is walked a second time where its own update of a stage 1 descriptor changed the stage 2 leaf it needs. */
+export const REQUEST_MAX = 2 * TRANSACTION_MAX;
 const QUEUE_LOG2_MAX = 5;
 const STALL_MAX = 8;
 /**
@@ -37,6 +46,9 @@ export interface FuzzFigures {
   rounds: number;
   steps: number;
   outcomes: Record<Outcome["kind"], number>;
+  /** Answers to translation requests, and what became of page requests. */
+  answers: Record<TranslationResponse["kind"], number>;
+  pages: Record<PageRequestOutcome, number>;
   resumed: number;
   commands: number;
   events: number;
@@ -51,6 +63,8 @@ export function newFuzzFigures(): FuzzFigures {
     rounds: 0,
     steps: 0,
     outcomes: { ok: 0, abort: 0, "raz-wi": 0, stalled: 0 },
+    answers: { success: 0, "completer-abort": 0, "unsupported-request": 0 },
+    pages: { queued: 0, "auto-response": 0, discarded: 0 },
     resumed: 0,
     commands: 0,
     events: 0,
@@ -143,11 +157,37 @@ class FuzzMachine {
       privileged: chance.once(2),
     };
     const ssid = chance.once(20) ? chance.below(2 ** 20) : chance.below(16);
+    const pasid = chance.once(3) ? { substreamID: ssid } : {};
+    const what = chance.below(20);
+    if (what < 4) this.#requestTranslation({ ...tx, ...pasid });
+    else if (what === 4) this.#requestPage({ ...tx, ...pasid });
+    else this.#translate({ ...tx, ...pasid, translated: chance.once(8) });
+  }
+
+  #translate(tx: Transaction): void {
     this.#memory.accesses = 0;
-    const outcome = this.#smmu.translate(chance.once(3) ? { ...tx, substreamID: ssid } : tx);
+    const outcome = this.#smmu.translate(tx);
     this.#figures.transactionMax = bounded(this.#memory.accesses, this.#figures.transactionMax, TRANSACTION_MAX);
     this.#figures.outcomes[outcome.kind] += 1;
     if (outcome.kind === "stalled") this.#stags.push(BigInt(outcome.stag));
+  }
+
+  #requestTranslation({ streamID, substreamID, iova, privileged }: Transaction): void {
+    const chance = this.#chance;
+    const pasid = substreamID === undefined ? {} : { substreamID };
+    const wishes = { noWrite: chance.once(2), execute: chance.once(3), privileged };
+    this.#memory.accesses = 0;
+    const answer = this.#smmu.translationRequest({ streamID, ...pasid, iova, ...wishes });
+    bounded(this.#memory.accesses, 0, REQUEST_MAX);
+    this.#figures.answers[answer.kind] += 1;
+  }
+
+  #requestPage({ streamID, substreamID, iova, access, privileged }: Transaction): void {
+    const chance = this.#chance;
+    const pasid = substreamID === undefined ? {} : { substreamID };
+    const rights = { read: access === "read", write: access === "write", execute: access === "execute", privileged };
+    const group = { last: chance.once(2), prgIndex: chance.below(512) };
+    this.#figures.pages[this.#smmu.pageRequest({ streamID, ...pasid, address: iova, ...rights, ...group })] += 1;
   }
 
   /** One command into the ring where the registers say it is; half the RESUMEs name a STAG that was given out. */
@@ -219,10 +259,11 @@ class FuzzMachine {
     const log2 = BigInt(chance.below(QUEUE_LOG2_MAX + 1));
     this.#smmu.write64(0x90, (chance.once(20) ? chance.word() & ~31n : BigInt(RAM_BASES[1])) | log2);
     this.#smmu.write64(0xa0, (chance.once(20) ? chance.word() & ~31n : BigInt(RAM_BASES[1] + 0x1000)) | log2);
-    for (const offset of [0x98, 0x9c, 0x1_00a8, 0x1_00ac]) this.#write(offset, 0);
+    this.#smmu.write64(0xc0, (chance.once(20) ? chance.word() & ~31n : BigInt(RAM_BASES[1] + 0x2000)) | log2);
+    for (const offset of [0x98, 0x9c, 0x1_00a8, 0x1_00ac, 0x1_00c8, 0x1_00cc]) this.#write(offset, 0);
     this.#write(0x2c, chance.bits());
     this.#write(0x64, this.#smmu.read32(0x60));
-    this.#write(0x20, 0xd);
+    this.#write(0x20, chance.of([0xd, 0xf, 0x1f]));
   }
 }
 
@@ -234,7 +275,7 @@ function bounded(count: number, most: number, bound: number): number {
 /** Any features this model may be built with (§6.3). */
 function idRegisters(chance: Chance): IdRegisters {
   const stages = chance.of([1, 2, 3, 3, 3]);
-  const features0 = chance.bits() & 0x040f_7e20;
+  const features0 = chance.bits() & 0x048f_7e20;
   const table = (chance.below(2) << 27) | (chance.of([0, 0, 0, 1, 2]) << 24) | (chance.of([0, 2, 2, 3]) << 21);
   const sizes = (chance.once(2) ? 16 : 6 + chance.below(27)) | (chance.below(21) << 6);
   const queues = (QUEUE_LOG2_MAX << 11) | (QUEUE_LOG2_MAX << 16) | (QUEUE_LOG2_MAX << 21);
@@ -245,7 +286,7 @@ function idRegisters(chance: Chance): IdRegisters {
     idr0: (stages | 0x8 | 0x10 | (chance.below(3) << 6) | features0 | table) >>> 0,
     idr1: (sizes | queues | (chance.bits() & 0x0c00_0000)) >>> 0,
     idr2: 0,
-    idr3: chance.bits() & 0x0002_7f94,
+    idr3: chance.bits() & 0x0003_7fb4,
     idr4: 0,
     idr5: (addresses | granules | (STALL_MAX << 16)) >>> 0,
     idr6: 0,

@@ -19,6 +19,7 @@ import { CERROR, STALL_MODEL, SYNC_CS } from "../../spec/encodings.ts";
 import { type Field, get, getU64 } from "../../spec/layout.ts";
 import { GERROR } from "../../spec/registers.ts";
 import { alignDown, pow2 } from "../../spec/u64.ts";
+import type { AtsCommands } from "./ats-commands.ts";
 import type { ConfigCache } from "./config-cache.ts";
 import type { SmmuCounters } from "./counters.ts";
 import type { GlobalErrors } from "./gerror.ts";
@@ -34,6 +35,7 @@ export interface CommandEffects {
   readonly cache: ConfigCache;
   readonly tlb: TlbInvalidator;
   readonly msi: MsiWriter;
+  readonly ats: AtsCommands;
   /** CMD_RESUME; an unknown STAG has no effect. */
   resume(streamID: number, stag: number, action: ResumeAction): void;
   /** CMD_STALL_TERM. */
@@ -131,14 +133,15 @@ export class CommandQueue {
       case COMMAND.CMD_CFGI_VMS_PIDM:
         return legalIf(this.#features.mpam); // no PARTID map is cached
       case COMMAND.CMD_ATC_INV:
-        return legalIf(this.#features.ats); // no device caches translations
+        return this.#effects.ats.invalidate(this.#words);
       case COMMAND.CMD_PRI_RESP:
-        return legalIf(this.#features.pri); // no device made a page request
+        return this.#effects.ats.respond(this.#words);
       case COMMAND.CMD_RESUME:
       case COMMAND.CMD_STALL_TERM:
         return this.#answerStall(opcode);
       case COMMAND.CMD_SYNC:
-        return legalIf(this.#field(CMD_SYNC.CS) <= SYNC_CS.SEV);
+        // a device that did not answer fails it (§3.9.1.4)
+        return this.#field(CMD_SYNC.CS) > SYNC_CS.SEV ? CERROR.ILL : this.#effects.ats.sync();
       default:
         return CERROR.ILL;
     }

@@ -1,8 +1,9 @@
 // A context: one decoded CD under the STE that leads to it, boiled down to what stage 1 needs per transaction.
-// Source: IHI 0070G.b §5.4, §3.3.4 (StreamWorld), §3.17 (tags).
+// Source: IHI 0070G.b §5.4, §3.3.4 (StreamWorld), §3.17 (tags), §13.4.2 (attributes).
 
-import { type DecodedCD, isHalfEnabled, type StreamWorld } from "./cd.ts";
+import { type DecodedCD, effectiveDS, isHalfEnabled, type StreamWorld } from "./cd.ts";
 import type { Features } from "./id-registers.ts";
+import { stage1AttributeTable } from "./memory-type.ts";
 import { type Stage1Controls, stage1PermissionTable } from "./permissions.ts";
 import { stage1Format, type TableFormat } from "./table-format.ts";
 import { tlbTag } from "./tlb.ts";
@@ -14,6 +15,8 @@ export interface HalfConfig {
   readonly inputBits: number;
   readonly tbi: boolean;
   readonly e0pd: boolean;
+  /** Memory attributes by stage1AttributeIndex(). */
+  readonly attributes: Uint16Array;
 }
 
 export interface ContextConfig {
@@ -76,14 +79,18 @@ export function contextConfig(cd: DecodedCD, setting: ContextSetting, features: 
 function halfConfig(cd: DecodedCD, index: 0 | 1, world: StreamWorld, features: Features): HalfConfig {
   const half = cd.halves[index];
   const isEnabled = isHalfEnabled(cd, index, world);
+  const fixedSH = effectiveDS(cd, half, features) ? half.SHx : undefined;
   return Object.freeze({
     isEnabled,
     format: isEnabled ? stage1Format(cd, index, features) : NO_TABLES,
     inputBits: isEnabled ? 64 - half.TxSZ : 0,
     tbi: half.TBIx === 1,
     e0pd: isEnabled && features.e0pd && world !== "EL2" && half.E0PDx === 1,
+    attributes: isEnabled ? stage1AttributeTable(cd.MAIR0, cd.MAIR1, fixedSH) : NO_ATTRIBUTES,
   });
 }
+
+const NO_ATTRIBUTES = new Uint16Array();
 
 const NO_TABLES: TableFormat = Object.freeze({
   pageBits: 12,

@@ -4,7 +4,7 @@
 // Source: IHI 0070G.b §6.1, §6.3; update and acknowledge pairs §6.2.1.
 
 import { type Field, set } from "../../spec/layout.ts";
-import { CR0, CR2, GBPA, IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
+import { CR0, CR2, GBPA, IRQ_CTRL, PRIQ_IRQ_CFG2, REGISTER } from "../../spec/registers.ts";
 import { and32, lo32 } from "../../spec/u64.ts";
 import type { Features, IdRegisters } from "./id-registers.ts";
 
@@ -16,6 +16,8 @@ export type Lock =
   | "anyQueueEnabled"
   | "gerrorInterruptEnabled"
   | "eventInterruptEnabled"
+  | "priQueueEnabled"
+  | "priInterruptEnabled"
   | "gbpa";
 
 interface Rule {
@@ -81,6 +83,7 @@ function rules(features: Features): ReadonlyMap<number, Rule> {
   const cr2 = [CR2.RECINVSID];
   if (features.hyp) cr2.push(CR2.E2H);
   if (features.btm) cr2.push(CR2.PTM);
+  if (features.atsRecErr) cr2.push(CR2.REC_CFG_ATS);
   const irqCtrl = [IRQ_CTRL.GERROR_IRQEN, IRQ_CTRL.EVENTQ_IRQEN];
   if (features.pri) irqCtrl.push(IRQ_CTRL.PRIQ_IRQEN);
   const smmuEnabled = { mask: ALL, lock: "smmuEnabled" } as const;
@@ -99,6 +102,7 @@ function rules(features: Features): ReadonlyMap<number, Rule> {
     [REGISTER.EVENTQ_BASE + 4, { mask: BASE_HIGH, lock: "eventQueueEnabled" }],
     ...(features.msi ? interruptRules(REGISTER.GERROR_IRQ_CFG0, "gerrorInterruptEnabled") : []),
     ...(features.msi ? interruptRules(REGISTER.EVENTQ_IRQ_CFG0, "eventInterruptEnabled") : []),
+    ...(features.pri ? priRules(features) : []),
   ]);
 }
 
@@ -118,6 +122,22 @@ function interruptRules(offset: number, lock: Lock): readonly (readonly [number,
     [offset + 4, { mask: 0x00ff_ffff, lock }],
     [offset + 8, { mask: ALL, lock }],
     [offset + 12, { mask: 0x3f, lock }],
+  ];
+}
+
+/** PRIQ_BASE is guarded by PRIQEN, the MSI's registers by PRIQ_IRQEN; CFG2 has LO besides. Source: §6.3.33 to §6.3.36. */
+function priRules(features: Features): readonly (readonly [number, Rule])[] {
+  const queue = { lock: "priQueueEnabled" } as const;
+  const interrupt = { lock: "priInterruptEnabled" } as const;
+  const base: readonly (readonly [number, Rule])[] = [
+    [REGISTER.PRIQ_BASE, { ...queue, mask: ALL }],
+    [REGISTER.PRIQ_BASE + 4, { ...queue, mask: BASE_HIGH }],
+  ];
+  if (!features.msi) return base;
+  return [
+    ...base,
+    ...interruptRules(REGISTER.PRIQ_IRQ_CFG0, "priInterruptEnabled"),
+    [REGISTER.PRIQ_IRQ_CFG2, { ...interrupt, mask: maskOf(Object.values(PRIQ_IRQ_CFG2)) }],
   ];
 }
 

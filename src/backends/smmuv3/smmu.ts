@@ -1,22 +1,33 @@
 // The SMMU: registers in front, translation and queues behind. Start here.
-// It asks for memory and two interrupt lines, nothing else: no clock, no log, no promise; it never throws for what a
-// guest wrote. Commands run to completion inside the register write that made them visible.
+// It asks for memory, interrupt lines and a port to ATCs, nothing else: no clock, no log, no promise; it never throws for
+// what a guest wrote. Commands run to completion inside the register write that made them visible.
 // Source: IHI 0070G.b §6 (registers), §3.3.3 (translation), §3.5 (queues), §3.12 (faults).
 
 import { type Field, get } from "../../spec/layout.ts";
-import { CR0, CR2, GBPA, IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
+import { CR0, CR2, GBPA, IRQ_CTRL, PRIQ_IRQ_CFG2, REGISTER } from "../../spec/registers.ts";
 import { hiOf, joinBigint, loOf, pow2 } from "../../spec/u64.ts";
+import { type AtcPort, NO_ATC } from "./atc-port.ts";
+import { Ats } from "./ats.ts";
+import { AtsCommands } from "./ats-commands.ts";
 import { CommandQueue } from "./command-queue.ts";
 import { ConfigCache } from "./config-cache.ts";
 import { ContextTableReader } from "./context-table.ts";
 import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCounters } from "./counters.ts";
 import { EventQueue } from "./event-queue.ts";
-import { type Explanation, explain } from "./explain.ts";
+import { encodeEvent } from "./event-record.ts";
+import { type ExplainRequest, type Explanation, explain } from "./explain.ts";
+import { explainTranslationRequest, type ResponseExplanation } from "./explain-ats.ts";
+import { explainTranslated } from "./explain-translated.ts";
 import { TLB_USE } from "./fast-path.ts";
+import type { Fault } from "./fault.ts";
 import { errorsOf, GlobalErrors } from "./gerror.ts";
 import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
+import type { InputOverride } from "./memory-type.ts";
 import { MSI_SOURCE, MsiWriter } from "./msi.ts";
+import { PageRequestQueue } from "./page-request-queue.ts";
+import { type PageRequestOutcome, PageRequests } from "./page-requests.ts";
+import type { PageRequest } from "./pri-record.ts";
 import { type Lock, RegisterFile } from "./register-file.ts";
 import { Responder } from "./respond.ts";
 import { Stage1 } from "./stage1.ts";
@@ -27,20 +38,28 @@ import { Tlb, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
 import { TlbInvalidator } from "./tlb-invalidate.ts";
 import type { Outcome, Transaction } from "./transaction.ts";
 import { type Answer, type Refusal, type Request, type Switches, Translator } from "./translate.ts";
+import type { TranslationRequest, TranslationResponse } from "./translation-request.ts";
 
+export type { AtcInvalidation, AtcPort, PageResponse, PageResponseCode } from "./atc-port.ts";
 export type { SmmuCounters, StreamCounters } from "./counters.ts";
 export type { Explanation } from "./explain.ts";
+export type { ResponseExplanation } from "./explain-ats.ts";
 export type { Fault, FaultClass } from "./fault.ts";
 export type { IdRegisters } from "./id-registers.ts";
+export type { PageRequestOutcome } from "./page-requests.ts";
+export type { PageRequest } from "./pri-record.ts";
 export type { ResumedTransaction } from "./stall.ts";
-export type { Access, Outcome, Transaction } from "./transaction.ts";
+export type { Access, MemoryAttributes, Outcome, Transaction } from "./transaction.ts";
+export type { TranslationRequest, TranslationResponse } from "./translation-request.ts";
 
-/** The two interrupts the model raises, edges; IRQ_CTRL gates them. */
+/** The interrupts the model raises, edges; IRQ_CTRL gates them. */
 export interface InterruptLines {
   /** The Event queue went from empty to non-empty. */
   eventQueue(): void;
   /** A global error became active. */
   gerror(): void;
+  /** The PRI queue went from empty to non-empty, or took a last request (PRIQ_IRQ_CFG2.LO). Absent: not connected. */
+  priQueue?(): void;
 }
 
 /** What an implementation may choose. */
@@ -51,6 +70,8 @@ export interface SmmuOptions {
   readonly tlbEntries?: number;
   /** Leaf tables, of each stage; a power of two, 0 leaves the cache out. */
   readonly walkCacheEntries?: number;
+  /** Where CMD_ATC_INV and page responses go; absent: no device has an ATC. */
+  readonly atc?: AtcPort;
 }
 
 const TLB_ENTRIES = 8192;
@@ -72,6 +93,9 @@ export class Smmu {
   readonly #invalidator: TlbInvalidator;
   readonly #responder: Responder;
   readonly #translator: Translator;
+  readonly #ats: Ats;
+  readonly #pageQueue: PageRequestQueue;
+  readonly #pageRequests: PageRequests;
   readonly #tracked = new Map<number, StreamCounters>();
   #isTracking = false;
   /** The stream counted last, and its counters if it is tracked. */
@@ -90,6 +114,7 @@ export class Smmu {
     this.#switches = {
       smmuEnabled: false,
       bypassAborts: false,
+      bypassOverride: undefined,
       recordsBadStreamID: false,
       e2h: false,
       streamTable: decodeStreamTable(new Uint32Array(2), 0, features),
@@ -117,10 +142,13 @@ export class Smmu {
     };
     const stage2 = new Stage2(memory, counters, caches.stage2, caches.stage2Tables);
     this.#invalidator = new TlbInvalidator(caches);
+    const port = options.atc ?? NO_ATC;
+    const isSmmuEnabled = (): boolean => this.#switches.smmuEnabled;
     this.#commands = new CommandQueue(parts, {
       cache: this.#cache,
       tlb: this.#invalidator,
       msi,
+      ats: new AtsCommands(features, port, isSmmuEnabled),
       resume: (streamID, stag, action) => this.#responder.resume(streamID, stag, action),
       terminateStalls: (streamID) => this.#responder.terminateStalls(streamID),
     });
@@ -136,12 +164,21 @@ export class Smmu {
       caches,
     });
     this.#responder = new Responder(this.#translator, this.#events, features.stallMax);
+    const translator = this.#translator;
+    const record = (fault: Fault): boolean => this.#events.record(encodeEvent(fault), translator.mayMerge(fault));
+    this.#ats = new Ats({ features, memory, counters, switches: this.#switches, stage2, translator, record });
+    this.#pageQueue = new PageRequestQueue(parts, () => {
+      if (this.#isInterruptEnabled(IRQ_CTRL.PRIQ_IRQEN)) irq.priQueue?.();
+    });
+    const ppar = (request: PageRequest): boolean | undefined => this.#ats.ppar(request);
+    this.#pageRequests = new PageRequests({ features, queue: this.#pageQueue, port, isSmmuEnabled, ppar });
   }
 
   /** Translates one transaction; its event, if any, is in the queue when this returns. */
   translate(tx: Transaction): Outcome {
+    if (tx.translated === true) return this.#settleTranslated(tx);
     this.#split[0] = tx.iova;
-    return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome();
+    return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome(tx);
   }
 
   /**
@@ -163,9 +200,19 @@ export class Smmu {
 
   /** Why `translate` would do what it would do, step by step and from cold caches; changes and records nothing. */
   explain(transaction: Transaction): Explanation {
+    const request = { ...this.#setting(), transaction };
+    return transaction.translated === true ? explainTranslated(request) : explain(request);
+  }
+
+  /** Why `translationRequest` would answer what it would answer. */
+  explainTranslationRequest(request: TranslationRequest): ResponseExplanation {
+    return explainTranslationRequest(this.#setting(), request);
+  }
+
+  #setting(): Omit<ExplainRequest, "transaction"> {
     const registers = this.#registers;
     const memory = this.#memory;
-    return explain({
+    return {
       registers: {
         strtabBase: this.read64(REGISTER.STRTAB_BASE),
         strtabBaseCfg: registers.read(REGISTER.STRTAB_BASE_CFG),
@@ -175,8 +222,17 @@ export class Smmu {
       },
       id: this.#id,
       read64: (pa) => (memory.read64(Number(pa)) ? joinBigint(memory.hi, memory.lo) : undefined),
-      transaction,
-    });
+    };
+  }
+
+  /** An ATS Translation Request; its event, if any, is in the queue when this returns. */
+  translationRequest(request: TranslationRequest): TranslationResponse {
+    return this.#ats.request(request);
+  }
+
+  /** A page request message (PRI); an automatic answer has gone out by the port when this returns. */
+  pageRequest(request: PageRequest): PageRequestOutcome {
+    return this.#pageRequests.receive(request);
   }
 
   /** Stalled transactions that CMD_RESUME or CMD_STALL_TERM answered since the last call. */
@@ -219,6 +275,10 @@ export class Smmu {
         return this.#events.prod;
       case REGISTER.EVENTQ_CONS:
         return this.#events.cons;
+      case REGISTER.PRIQ_PROD:
+        return this.#pageQueue.prod;
+      case REGISTER.PRIQ_CONS:
+        return this.#pageQueue.cons;
       default:
         return this.#registers.read(offset);
     }
@@ -244,6 +304,12 @@ export class Smmu {
       case REGISTER.EVENTQ_CONS:
         this.#events.cons = value;
         this.#responder.flush();
+        return;
+      case REGISTER.PRIQ_PROD:
+        if (this.#features.pri && !this.#pageQueue.isEnabled) this.#pageQueue.prod = value;
+        return;
+      case REGISTER.PRIQ_CONS:
+        if (this.#features.pri) this.#pageQueue.cons = value;
         return;
       case REGISTER.GBPA:
         if (get(Uint32Array.of(value), 0, GBPA.Update) === 0) return; // only a write with Update=1 counts (§6.3.14)
@@ -274,6 +340,10 @@ export class Smmu {
         return this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN);
       case "eventInterruptEnabled":
         return this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN);
+      case "priQueueEnabled":
+        return this.#pageQueue.isEnabled;
+      case "priInterruptEnabled":
+        return this.#isInterruptEnabled(IRQ_CTRL.PRIQ_IRQEN);
       case "gbpa":
         return false; // an update is complete when the write returns
     }
@@ -290,10 +360,12 @@ export class Smmu {
         this.#switches.e2h = get(word, 0, CR2.E2H) === 1;
         this.#invalidator.e2h = this.#switches.e2h;
         this.#switches.recordsBadStreamID = get(word, 0, CR2.RECINVSID) === 1;
+        this.#ats.switches.recordsConfigurationErrors = get(word, 0, CR2.REC_CFG_ATS) === 1;
         this.#cache.clear(); // StreamWorld is part of what was decoded
         return;
       case REGISTER.GBPA:
         this.#switches.bypassAborts = get(word, 0, GBPA.ABORT) === 1;
+        this.#switches.bypassOverride = this.#features.attrTypesOverride ? overrideOf(word) : undefined;
         return;
       case REGISTER.STRTAB_BASE:
       case REGISTER.STRTAB_BASE + 4:
@@ -312,6 +384,13 @@ export class Smmu {
       case REGISTER.EVENTQ_BASE + 4:
         this.#events.setBase(registers.pair(REGISTER.EVENTQ_BASE));
         return;
+      case REGISTER.PRIQ_BASE:
+      case REGISTER.PRIQ_BASE + 4:
+        this.#pageQueue.setBase(registers.pair(REGISTER.PRIQ_BASE));
+        return;
+      case REGISTER.PRIQ_IRQ_CFG2:
+        this.#pageQueue.isLastOnly = get(word, 0, PRIQ_IRQ_CFG2.LO) === 1;
+        return;
     }
   }
 
@@ -323,6 +402,8 @@ export class Smmu {
     this.#commands.isEnabled = get(word, 0, CR0.CMDQEN) === 1;
     const wildcard = get(word, 0, CR0.VMW);
     this.#invalidator.vmidGroup = wildcard > VMW_MAX ? 1 : pow2(wildcard);
+    this.#pageQueue.isEnabled = get(word, 0, CR0.PRIQEN) === 1;
+    this.#ats.switches.atsCheck = get(word, 0, CR0.ATSCHK) === 1;
     if (wasEnabled && !this.#switches.smmuEnabled) this.#responder.terminateStalls();
     this.#responder.flush();
     this.#commands.run();
@@ -342,6 +423,14 @@ export class Smmu {
     return this.#responder.settle({ ...request, iova: joinBigint(hi, lo) }, refusal);
   }
 
+  #settleTranslated(tx: Transaction): Outcome {
+    this.counters.transaction += 1;
+    this.#translator.tlbUse = TLB_USE.NONE;
+    const outcome = this.#responder.settle(tx, this.#ats.translated(tx));
+    if (this.#isTracking) this.#count(tx.streamID, outcome);
+    return outcome;
+  }
+
   /** @param outcome  undefined: success */
   #count(streamID: number, outcome: Outcome | undefined): void {
     if (streamID !== this.#countedID) {
@@ -359,4 +448,15 @@ export class Smmu {
       counters.faults[outcome.fault.type] += 1;
     }
   }
+}
+
+/** Attribute overrides of GBPA. Source: §6.3.14. */
+function overrideOf(gbpa: Uint32Array): InputOverride {
+  const field = (of: Field): number => get(gbpa, 0, of);
+  return {
+    MTCFG: field(GBPA.MTCFG),
+    MemAttr: field(GBPA.MemAttr),
+    ALLOCCFG: field(GBPA.ALLOCCFG),
+    SHCFG: field(GBPA.SHCFG),
+  };
 }

@@ -37,7 +37,15 @@ interface Parts {
 
 const ABOUT = { stage: 1, class: "IN" } as const;
 
-export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint; pageBytes: bigint } {
+export interface Stage1Result {
+  readonly address: bigint;
+  readonly pageBytes: bigint;
+  readonly leaf: bigint;
+  /** CD.SHx, when DS takes SH out of the descriptors. */
+  readonly tableSH: bigint | undefined;
+}
+
+export function walkStage1(parts: Parts, input: Stage1Input): Stage1Result {
   const { trace, implementation, cd, world, stage2 } = parts;
   const half = selectHalf(parts, input);
   const format: Format = {
@@ -91,7 +99,8 @@ export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint;
     }
     const updated = leafDescriptor(parts, input, descriptor, limits, world);
     if (updated !== descriptor) update(updated);
-    return { address: next + bits(input.iova, low - 1, 0), pageBytes: pow2(low) };
+    const tableSH = format.ds ? half.sh : undefined;
+    return { address: next + bits(input.iova, low - 1, 0), pageBytes: pow2(low), leaf: descriptor, tableSH };
   }
 }
 

@@ -21,6 +21,7 @@ export interface Purpose {
 export interface Stage2Result {
   readonly pa: bigint;
   readonly pageBytes: bigint;
+  readonly leaf: bigint;
 }
 
 export type Stage2 = (ipa: bigint, purpose: Purpose) => Stage2Result;
@@ -85,7 +86,7 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
       const isDirtyManaged = ste("S2HA") === 1n && ste("S2HD") === 1n && bit(descriptor, 51);
       const answer = { ...result, readable: bit(descriptor, 6), writable: bit(descriptor, 7) || isDirtyManaged };
       note(trace, { ...asked, answer }, `IPA ${hex(ipa)} is PA ${hex(result.pa)}`, "§3.4");
-      return result;
+      return { ...result, leaf: descriptor };
     }
   };
 }
