@@ -5,9 +5,11 @@
 // Clients must send an :authority that HTTP/2 allows: "localhost", or a percent-encoded path. A raw path as authority,
 // as some old clients send it for unix: targets, is refused by Node's HTTP/2 (PROTOCOL_ERROR) before we see the call.
 
+import { closeSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import * as grpc from "@grpc/grpc-js";
-import { descriptorOf, peerCredentials } from "../../os/libc.ts";
+import { descriptorOf, peerCredentials, peerPidfd } from "../../os/libc.ts";
+import { processIdentity } from "../../os/process-identity.ts";
 import { listenTcp, type TcpAddress } from "../../os/tcp-listener.ts";
 import { listenUnix } from "../../os/unix-listener.ts";
 import type { Peer } from "./peer.ts";
@@ -146,7 +148,13 @@ function peerOf(socket: Socket): Peer | undefined {
   }
   const fd = descriptorOf(socket);
   const credentials = fd === undefined ? undefined : peerCredentials(fd);
-  return credentials && { kind: "unix", credentials };
+  if (fd === undefined || credentials === undefined) return undefined;
+  const pidfd = peerPidfd(fd);
+  try {
+    return { kind: "unix", credentials, identity: processIdentity(credentials.pid, pidfd) };
+  } finally {
+    if (pidfd !== undefined) closeSync(pidfd);
+  }
 }
 
 /** Does not wait for the other side's end: a peer that never reads never sends one. */

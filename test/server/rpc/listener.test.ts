@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import http2 from "node:http2";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -77,7 +77,7 @@ async function peerSeenBy(target: string, use?: (peer: string) => void): Promise
   }
 }
 
-test("a call over the Unix socket finds the process, uid and gid of its caller through getPeer()", async () => {
+test("a call over the Unix socket finds its caller through getPeer(): uid, gid, process and what that runs", async () => {
   const socket = join(directory, "broker.sock");
   const { peerOf, addresses } = await open({ socket });
   expect(addresses).toEqual([`unix:${socket}`]);
@@ -89,6 +89,11 @@ test("a call over the Unix socket finds the process, uid and gid of its caller t
   expect(peer).toEqual({
     kind: "unix",
     credentials: { pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() },
+    identity: {
+      executable: realpathSync(process.execPath),
+      cgroup: /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1],
+      startTime: expect.any(Number),
+    },
   });
 });
 
