@@ -141,7 +141,7 @@ describe("starting", () => {
   });
 
   test("TCP on loopback works beside the socket, and says which port it found", async () => {
-    const daemon = await start("--listen-tcp", "127.0.0.1:0");
+    const daemon = await start("--listen-tcp", "127.0.0.1:0", "--listen-tcp-insecure");
     const addresses = daemon
       .log()
       .filter((line) => line.msg === "listening for clients")
