@@ -168,7 +168,9 @@ export class Smmu {
     const record = (fault: Fault): boolean => this.#events.record(encodeEvent(fault), translator.mayMerge(fault));
     this.#ats = new Ats({ features, memory, counters, switches: this.#switches, stage2, translator, record });
     this.#pageQueue = new PageRequestQueue(parts, () => {
-      if (this.#isInterruptEnabled(IRQ_CTRL.PRIQ_IRQEN)) irq.priQueue?.();
+      if (!this.#isInterruptEnabled(IRQ_CTRL.PRIQ_IRQEN)) return;
+      irq.priQueue?.();
+      msi.signal(MSI_SOURCE.priQueue, readRegister);
     });
     const ppar = (request: PageRequest): boolean | undefined => this.#ats.ppar(request);
     this.#pageRequests = new PageRequests({ features, queue: this.#pageQueue, port, isSmmuEnabled, ppar });
