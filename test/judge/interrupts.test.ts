@@ -145,6 +145,13 @@ describe("the Event queue's MSI (§3.18.2, §6.3.30 to §6.3.32)", () => {
     expect(judge.get(TARGET)).toBe(0x77n);
   });
 
+  test("bits of ADDR above the OAS of 44 do not reach the bus, and those below are all kept (§3.4.3)", () => {
+    const judge = withMsi();
+    program(judge, 0xb0, 0x00f0_0000_0000_0000n | BigInt(TARGET + 4), 0x77);
+    judge.access(9, 0x1000n);
+    expect(judge.get(TARGET)).toBe(0x0000_0077_2222_2222n);
+  });
+
   test("EVENTQ_IRQEN=0 sends none, and enabling it later sends none for what was before (§6.3.16)", () => {
     const judge = withMsi();
     program(judge, 0xb0, BigInt(TARGET), 0x77);

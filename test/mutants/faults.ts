@@ -180,9 +180,12 @@ export const FAULT_RESPONSES = mutantsOf(
     ],
     [
       "clearing SMMUEN terminates stalls",
-      "if (wasEnabled && !this.#switches.smmuEnabled) this.#responder.terminateStalls();",
+      "if (wasEnabled && !switches.smmuEnabled) responder.terminateStalls();",
       "",
-      { file: "src/backends/smmuv3/smmu.ts", tests: RESPOND.tests.concat("test/judge/disabled-and-registers.test.ts") },
+      {
+        file: "src/backends/smmuv3/register-interface.ts",
+        tests: RESPOND.tests.concat("test/judge/disabled-and-registers.test.ts"),
+      },
     ],
     [
       "stall records wait while the queue is full",

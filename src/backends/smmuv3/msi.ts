@@ -1,6 +1,6 @@
 // The SMMU's own message signalled interrupts: a 32-bit write of data to an address, and the global error when it aborts.
 // Where the address and the data come from is the source's business: registers, or the CMD_SYNC itself.
-// Source: IHI 0070G.b §3.18, §3.4.3, §6.3.21 to §6.3.23, §7.5.
+// Source: IHI 0070G.b §3.18, §3.4.3, §6.3.21 to §6.3.23, §6.3.34 to §6.3.36, §7.5.
 
 import type { Field } from "../../spec/layout.ts";
 import { GERROR, REGISTER } from "../../spec/registers.ts";
@@ -29,6 +29,11 @@ export const MSI_SOURCE = {
     data: REGISTER.EVENTQ_IRQ_CFG1,
     error: GERROR.MSI_EVENTQ_ABT_ERR,
   },
+  priQueue: {
+    address: REGISTER.PRIQ_IRQ_CFG0,
+    data: REGISTER.PRIQ_IRQ_CFG1,
+    error: GERROR.MSI_PRIQ_ABT_ERR,
+  },
 } as const satisfies Readonly<Record<string, MsiSource>>;
 
 export class MsiWriter {
@@ -44,7 +49,8 @@ export class MsiWriter {
 
   /** An interrupt whose MSI is configured in registers; ADDR=0 sends none. Bits of ADDR above the OAS are RES0. */
   signal(source: MsiSource, read: (offset: number) => number): void {
-    const address = joinNumber(read(source.address + 4), read(source.address)) % pow2(this.#features.oasBits);
+    const hi = read(source.address + 4) % pow2(this.#features.oasBits - 32); // ADDR has 56 bits, a number holds 53
+    const address = joinNumber(hi, read(source.address));
     if (address !== 0) this.write(address, read(source.data), source.error);
   }
 

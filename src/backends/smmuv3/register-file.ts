@@ -3,7 +3,7 @@
 // Reserved bits are RES0: they read as zero and writes to them are dropped.
 // Source: IHI 0070G.b §6.1, §6.3; update and acknowledge pairs §6.2.1.
 
-import { type Field, set } from "../../spec/layout.ts";
+import { type Field, get, set } from "../../spec/layout.ts";
 import { CR0, CR2, GBPA, IRQ_CTRL, PRIQ_IRQ_CFG2, REGISTER } from "../../spec/registers.ts";
 import { and32, lo32 } from "../../spec/u64.ts";
 import type { Features, IdRegisters } from "./id-registers.ts";
@@ -54,6 +54,10 @@ export class RegisterFile {
 
   read(offset: number): number {
     return lo32(this.#readOnly.get(offset) ?? this.#values.get(offset) ?? 0);
+  }
+
+  isSet(offset: number, flag: Field): boolean {
+    return get(Uint32Array.of(this.read(offset)), 0, flag) === 1;
   }
 
   /**

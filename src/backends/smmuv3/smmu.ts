@@ -3,9 +3,9 @@
 // what a guest wrote. Commands run to completion inside the register write that made them visible.
 // Source: IHI 0070G.b §6 (registers), §3.3.3 (translation), §3.5 (queues), §3.12 (faults).
 
-import { type Field, get } from "../../spec/layout.ts";
-import { CR0, CR2, GBPA, IRQ_CTRL, PRIQ_IRQ_CFG2, REGISTER } from "../../spec/registers.ts";
-import { hiOf, joinBigint, loOf, pow2 } from "../../spec/u64.ts";
+import type { Field } from "../../spec/layout.ts";
+import { IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
+import { hiOf, joinBigint, loOf } from "../../spec/u64.ts";
 import { type AtcPort, NO_ATC } from "./atc-port.ts";
 import { Ats } from "./ats.ts";
 import { AtsCommands } from "./ats-commands.ts";
@@ -21,14 +21,14 @@ import { explainTranslated } from "./explain-translated.ts";
 import { TLB_USE } from "./fast-path.ts";
 import type { Fault } from "./fault.ts";
 import { errorsOf, GlobalErrors } from "./gerror.ts";
-import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
+import { featuresOf, type IdRegisters } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
-import type { InputOverride } from "./memory-type.ts";
 import { MSI_SOURCE, MsiWriter } from "./msi.ts";
 import { PageRequestQueue } from "./page-request-queue.ts";
 import { type PageRequestOutcome, PageRequests } from "./page-requests.ts";
 import type { PageRequest } from "./pri-record.ts";
-import { type Lock, RegisterFile } from "./register-file.ts";
+import { RegisterFile } from "./register-file.ts";
+import { RegisterInterface } from "./register-interface.ts";
 import { Responder } from "./respond.ts";
 import { Stage1 } from "./stage1.ts";
 import { Stage2 } from "./stage2.ts";
@@ -76,26 +76,19 @@ export interface SmmuOptions {
 
 const TLB_ENTRIES = 8192;
 const WALK_CACHE_ENTRIES = 1024;
-/** Larger values of CR0.VMW are reserved and behave as 0 (§6.3.9). */
-const VMW_MAX = 4;
 
 export class Smmu {
   readonly counters: SmmuCounters = newSmmuCounters();
   readonly #id: IdRegisters;
   readonly #memory: PhysicalMemory;
-  readonly #features: Features;
   readonly #registers: RegisterFile;
   readonly #switches: Switches;
-  readonly #cache = new ConfigCache();
-  readonly #errors: GlobalErrors;
   readonly #events: EventQueue;
-  readonly #commands: CommandQueue;
-  readonly #invalidator: TlbInvalidator;
   readonly #responder: Responder;
   readonly #translator: Translator;
   readonly #ats: Ats;
-  readonly #pageQueue: PageRequestQueue;
   readonly #pageRequests: PageRequests;
+  readonly #interface: RegisterInterface;
   readonly #tracked = new Map<number, StreamCounters>();
   #isTracking = false;
   /** The stream counted last, and its counters if it is tracked. */
@@ -107,9 +100,9 @@ export class Smmu {
   constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines, options: SmmuOptions = {}) {
     const features = featuresOf(id);
     const counters = this.counters;
+    const cache = new ConfigCache();
     this.#id = id;
     this.#memory = memory;
-    this.#features = features;
     this.#registers = new RegisterFile(id, features);
     this.#switches = {
       smmuEnabled: false,
@@ -119,16 +112,17 @@ export class Smmu {
       e2h: false,
       streamTable: decodeStreamTable(new Uint32Array(2), 0, features),
     };
+    const isEnabled = (interrupt: Field): boolean => this.#registers.isSet(REGISTER.IRQ_CTRL, interrupt);
     const readRegister = (offset: number): number => this.#registers.read(offset);
-    this.#errors = new GlobalErrors(errorsOf(features), () => {
-      if (!this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN)) return;
+    const errors = new GlobalErrors(errorsOf(features), () => {
+      if (!isEnabled(IRQ_CTRL.GERROR_IRQEN)) return;
       irq.gerror();
       msi.signal(MSI_SOURCE.gerror, readRegister);
     });
-    const parts = { memory, features, errors: this.#errors, counters };
+    const parts = { memory, features, errors, counters };
     const msi = new MsiWriter(parts);
     const raise = (): void => {
-      if (!this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN)) return;
+      if (!isEnabled(IRQ_CTRL.EVENTQ_IRQEN)) return;
       irq.eventQueue();
       msi.signal(MSI_SOURCE.eventQueue, readRegister);
     };
@@ -141,12 +135,12 @@ export class Smmu {
       stage2Tables: new Tlb(walkCacheEntries, WALK_CACHE_UNIT_BITS),
     };
     const stage2 = new Stage2(memory, counters, caches.stage2, caches.stage2Tables);
-    this.#invalidator = new TlbInvalidator(caches);
+    const invalidator = new TlbInvalidator(caches);
     const port = options.atc ?? NO_ATC;
     const isSmmuEnabled = (): boolean => this.#switches.smmuEnabled;
-    this.#commands = new CommandQueue(parts, {
-      cache: this.#cache,
-      tlb: this.#invalidator,
+    const commands = new CommandQueue(parts, {
+      cache,
+      tlb: invalidator,
       msi,
       ats: new AtsCommands(features, port, isSmmuEnabled),
       resume: (streamID, stag, action) => this.#responder.resume(streamID, stag, action),
@@ -156,7 +150,7 @@ export class Smmu {
       features,
       counters,
       switches: this.#switches,
-      cache: this.#cache,
+      cache,
       streams: new StreamTableReader(memory, features, counters),
       contexts: new ContextTableReader(memory, features, counters, stage2),
       stage1: new Stage1({ memory, counters, tlb: caches.main, tables: caches.tables, stage2 }),
@@ -167,11 +161,26 @@ export class Smmu {
     const translator = this.#translator;
     const record = (fault: Fault): boolean => this.#events.record(encodeEvent(fault), translator.mayMerge(fault));
     this.#ats = new Ats({ features, memory, counters, switches: this.#switches, stage2, translator, record });
-    this.#pageQueue = new PageRequestQueue(parts, () => {
-      if (this.#isInterruptEnabled(IRQ_CTRL.PRIQ_IRQEN)) irq.priQueue?.();
+    const pageQueue = new PageRequestQueue(parts, () => {
+      if (!isEnabled(IRQ_CTRL.PRIQ_IRQEN)) return;
+      irq.priQueue?.();
+      msi.signal(MSI_SOURCE.priQueue, readRegister);
     });
     const ppar = (request: PageRequest): boolean | undefined => this.#ats.ppar(request);
-    this.#pageRequests = new PageRequests({ features, queue: this.#pageQueue, port, isSmmuEnabled, ppar });
+    this.#pageRequests = new PageRequests({ features, queue: pageQueue, port, isSmmuEnabled, ppar });
+    this.#interface = new RegisterInterface({
+      features,
+      registers: this.#registers,
+      switches: this.#switches,
+      cache,
+      errors,
+      commands,
+      events: this.#events,
+      pageQueue,
+      responder: this.#responder,
+      invalidator,
+      ats: this.#ats,
+    });
   }
 
   /** Translates one transaction; its event, if any, is in the queue when this returns. */
@@ -258,63 +267,11 @@ export class Smmu {
   }
 
   read32(offset: number): number {
-    switch (offset) {
-      case REGISTER.CR0ACK:
-        return this.#registers.read(REGISTER.CR0);
-      case REGISTER.IRQ_CTRLACK:
-        return this.#registers.read(REGISTER.IRQ_CTRL);
-      case REGISTER.GERROR:
-        return this.#errors.gerror;
-      case REGISTER.GERRORN:
-        return this.#errors.gerrorn;
-      case REGISTER.CMDQ_PROD:
-        return this.#commands.prod;
-      case REGISTER.CMDQ_CONS:
-        return this.#commands.cons;
-      case REGISTER.EVENTQ_PROD:
-        return this.#events.prod;
-      case REGISTER.EVENTQ_CONS:
-        return this.#events.cons;
-      case REGISTER.PRIQ_PROD:
-        return this.#pageQueue.prod;
-      case REGISTER.PRIQ_CONS:
-        return this.#pageQueue.cons;
-      default:
-        return this.#registers.read(offset);
-    }
+    return this.#interface.read32(offset);
   }
 
   write32(offset: number, value: number): void {
-    switch (offset) {
-      case REGISTER.GERRORN:
-        this.#errors.acknowledge(value);
-        this.#responder.flush();
-        this.#commands.run();
-        return;
-      case REGISTER.CMDQ_PROD:
-        this.#commands.prod = value;
-        this.#commands.run();
-        return;
-      case REGISTER.CMDQ_CONS:
-        if (!this.#commands.isEnabled) this.#commands.cons = value;
-        return;
-      case REGISTER.EVENTQ_PROD:
-        if (!this.#events.isEnabled) this.#events.prod = value;
-        return;
-      case REGISTER.EVENTQ_CONS:
-        this.#events.cons = value;
-        this.#responder.flush();
-        return;
-      case REGISTER.PRIQ_PROD:
-        if (this.#features.pri && !this.#pageQueue.isEnabled) this.#pageQueue.prod = value;
-        return;
-      case REGISTER.PRIQ_CONS:
-        if (this.#features.pri) this.#pageQueue.cons = value;
-        return;
-      case REGISTER.GBPA:
-        if (get(Uint32Array.of(value), 0, GBPA.Update) === 0) return; // only a write with Update=1 counts (§6.3.14)
-    }
-    if (this.#registers.write(offset, value, (lock) => this.#isLocked(lock))) this.#apply(offset);
+    this.#interface.write32(offset, value);
   }
 
   read64(offset: number): bigint {
@@ -324,99 +281,6 @@ export class Smmu {
   write64(offset: number, value: bigint): void {
     this.write32(offset, loOf(value));
     this.write32(offset + 4, hiOf(value));
-  }
-
-  #isLocked(lock: Lock): boolean {
-    switch (lock) {
-      case "smmuEnabled":
-        return this.#switches.smmuEnabled;
-      case "commandQueueEnabled":
-        return this.#commands.isEnabled;
-      case "eventQueueEnabled":
-        return this.#events.isEnabled;
-      case "anyQueueEnabled":
-        return this.#isAnyOf(REGISTER.CR0, [CR0.CMDQEN, CR0.EVENTQEN, CR0.PRIQEN]);
-      case "gerrorInterruptEnabled":
-        return this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN);
-      case "eventInterruptEnabled":
-        return this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN);
-      case "priQueueEnabled":
-        return this.#pageQueue.isEnabled;
-      case "priInterruptEnabled":
-        return this.#isInterruptEnabled(IRQ_CTRL.PRIQ_IRQEN);
-      case "gbpa":
-        return false; // an update is complete when the write returns
-    }
-  }
-
-  #apply(offset: number): void {
-    const registers = this.#registers;
-    const word = Uint32Array.of(registers.read(offset));
-    switch (offset) {
-      case REGISTER.CR0:
-        this.#applyCR0(word);
-        return;
-      case REGISTER.CR2:
-        this.#switches.e2h = get(word, 0, CR2.E2H) === 1;
-        this.#invalidator.e2h = this.#switches.e2h;
-        this.#switches.recordsBadStreamID = get(word, 0, CR2.RECINVSID) === 1;
-        this.#ats.switches.recordsConfigurationErrors = get(word, 0, CR2.REC_CFG_ATS) === 1;
-        this.#cache.clear(); // StreamWorld is part of what was decoded
-        return;
-      case REGISTER.GBPA:
-        this.#switches.bypassAborts = get(word, 0, GBPA.ABORT) === 1;
-        this.#switches.bypassOverride = this.#features.attrTypesOverride ? overrideOf(word) : undefined;
-        return;
-      case REGISTER.STRTAB_BASE:
-      case REGISTER.STRTAB_BASE + 4:
-      case REGISTER.STRTAB_BASE_CFG:
-        this.#switches.streamTable = decodeStreamTable(
-          registers.pair(REGISTER.STRTAB_BASE),
-          registers.read(REGISTER.STRTAB_BASE_CFG),
-          this.#features,
-        );
-        return;
-      case REGISTER.CMDQ_BASE:
-      case REGISTER.CMDQ_BASE + 4:
-        this.#commands.setBase(registers.pair(REGISTER.CMDQ_BASE));
-        return;
-      case REGISTER.EVENTQ_BASE:
-      case REGISTER.EVENTQ_BASE + 4:
-        this.#events.setBase(registers.pair(REGISTER.EVENTQ_BASE));
-        return;
-      case REGISTER.PRIQ_BASE:
-      case REGISTER.PRIQ_BASE + 4:
-        this.#pageQueue.setBase(registers.pair(REGISTER.PRIQ_BASE));
-        return;
-      case REGISTER.PRIQ_IRQ_CFG2:
-        this.#pageQueue.isLastOnly = get(word, 0, PRIQ_IRQ_CFG2.LO) === 1;
-        return;
-    }
-  }
-
-  #applyCR0(word: Uint32Array): void {
-    const wasEnabled = this.#switches.smmuEnabled;
-    this.#switches.smmuEnabled = get(word, 0, CR0.SMMUEN) === 1;
-    this.#cache.renew();
-    this.#events.isEnabled = get(word, 0, CR0.EVENTQEN) === 1;
-    this.#commands.isEnabled = get(word, 0, CR0.CMDQEN) === 1;
-    const wildcard = get(word, 0, CR0.VMW);
-    this.#invalidator.vmidGroup = wildcard > VMW_MAX ? 1 : pow2(wildcard);
-    this.#pageQueue.isEnabled = get(word, 0, CR0.PRIQEN) === 1;
-    this.#ats.switches.atsCheck = get(word, 0, CR0.ATSCHK) === 1;
-    if (wasEnabled && !this.#switches.smmuEnabled) this.#responder.terminateStalls();
-    this.#responder.flush();
-    this.#commands.run();
-  }
-
-  #isInterruptEnabled(enable: (typeof IRQ_CTRL)[keyof typeof IRQ_CTRL]): boolean {
-    return this.#isAnyOf(REGISTER.IRQ_CTRL, [enable]);
-  }
-
-  /** One of the flags of a register is set. */
-  #isAnyOf(offset: number, flags: readonly Field[]): boolean {
-    const word = Uint32Array.of(this.#registers.read(offset));
-    return flags.some((flag) => get(word, 0, flag) === 1);
   }
 
   #settle(request: Request, hi: number, lo: number, refusal: Refusal): Outcome {
@@ -448,15 +312,4 @@ export class Smmu {
       counters.faults[outcome.fault.type] += 1;
     }
   }
-}
-
-/** Attribute overrides of GBPA. Source: §6.3.14. */
-function overrideOf(gbpa: Uint32Array): InputOverride {
-  const field = (of: Field): number => get(gbpa, 0, of);
-  return {
-    MTCFG: field(GBPA.MTCFG),
-    MemAttr: field(GBPA.MemAttr),
-    ALLOCCFG: field(GBPA.ALLOCCFG),
-    SHCFG: field(GBPA.SHCFG),
-  };
 }

@@ -51,6 +51,7 @@ test("without IDR0.MSI nothing is written and nothing fails", () => {
 test.each([
   ["the Event queue", MSI_SOURCE.eventQueue, 0xb0, 1 << 5],
   ["global errors", MSI_SOURCE.gerror, 0x68, 1 << 7],
+  ["the PRI queue", MSI_SOURCE.priQueue, 0xd0, 1 << 6],
 ] as const)("%s: address and data come from the registers, an abort from the address", (_, source, offset, error) => {
   const { msi, read, errors } = writer(WITH_MSI);
   const registers = new Map([
