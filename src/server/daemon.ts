@@ -9,7 +9,7 @@ import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import { createMemoryFiles } from "../os/memory-files.ts";
 import { openMemoryRoots } from "../os/memory-roots.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
-import { systemClock } from "./clock.ts";
+import { systemAlarms, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
@@ -65,7 +65,13 @@ export async function startDaemon(
   const core = createCore({
     backend,
     simulator: config.simulatorApi ? simulator : undefined,
-    ports: { clock: systemClock, identifiers: cryptoIdentifiers, memoryFiles, journal: state.journal },
+    ports: {
+      clock: systemClock,
+      alarms: systemAlarms,
+      identifiers: cryptoIdentifiers,
+      memoryFiles,
+      journal: state.journal,
+    },
     limits: config.limits,
   });
   const throttle = new Throttle(systemClock);

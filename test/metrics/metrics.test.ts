@@ -31,6 +31,8 @@ beforeEach(() => {
     mappedBytes: 0,
     devices: [device(NIC, "default-domain", 0), device(DISK, "default-domain", 0)],
     faults: { unrouted: 0, overrun: 0, subscribers: 0 },
+    waiters: 0,
+    watches: { subscribers: 0, resyncs: 0 },
   };
   events = new BrokerEvents();
 });

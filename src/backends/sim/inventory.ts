@@ -17,12 +17,19 @@ export interface SimulatedIommuConfig {
   readonly registers: Partial<IdRegisters>;
 }
 
+/** Whether a device can be reset, and comes out of it. */
+export type ResetBehaviour = "works" | "fails" | "absent";
+
 export interface SimulatedDeviceConfig {
   readonly id: string;
   readonly iommu: string;
   readonly group: number;
   readonly streamIDs: readonly number[];
   readonly pasidBits?: number | undefined;
+  /** What becomes of a reset; default: it works. */
+  readonly reset?: ResetBehaviour | undefined;
+  /** How long it takes; default: no time. */
+  readonly resetMs?: number | undefined;
 }
 
 export interface SimulatedConfig {

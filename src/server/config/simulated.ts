@@ -31,12 +31,20 @@ const REGISTERS = z.strictObject({
 const IOMMU = z.strictObject({ id: name, registers: REGISTERS.prefault({}) });
 
 const PASID_ERROR = "must be a whole number from 0 to 20";
+const RESET_ERROR = 'must be "works", "fails" or "absent"';
+const RESET_MS_ERROR = "must be a whole number from 0 to 60000";
 const DEVICE = z.strictObject({
   id: name,
   iommu: name,
   group: whole(31),
   stream_ids: z.array(whole(32)).min(1, { error: "must name 1 to 8" }).max(8, { error: "must name 1 to 8" }),
   pasid_bits: z.int({ error: PASID_ERROR }).min(0, { error: PASID_ERROR }).max(20, { error: PASID_ERROR }).default(0),
+  reset: z.enum(["works", "fails", "absent"], { error: RESET_ERROR }).optional(),
+  reset_ms: z
+    .int({ error: RESET_MS_ERROR })
+    .min(0, { error: RESET_MS_ERROR })
+    .max(60_000, { error: RESET_MS_ERROR })
+    .optional(),
 });
 
 const SHAPE = z.strictObject({
