@@ -18,7 +18,7 @@ export const METRICS = {
   msis: {
     type: "counter",
     name: "iommu_msis_total",
-    help: "DMA writes of an attached device that arrived at the host's MSI doorbell since it was attached.",
+    help: "DMA writes of an attached device that arrived at the host's MSI doorbell since it was attached or reset.",
     labels: ["device"],
   },
   transactions: {
