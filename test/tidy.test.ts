@@ -80,10 +80,11 @@ const THROUGH: TestedThrough = [
   [/^src\/server\/rpc\/convert-simulator\.ts$/, "test/server/rpc/simulator-service.test.ts"],
   [/^src\/server\/rpc\/convert-(?:stage|vste)\.ts$/, "test/server/rpc/stage-calls.test.ts"],
   [/^src\/server\/rpc\/convert-virtual-iommu\.ts$/, "test/server/rpc/virtual-iommu-calls.test.ts"],
+  [/^src\/server\/rpc\/heartbeat\.ts$/, "test/server/rpc/device-watch-calls.test.ts"],
   [/^src\/server\/rpc\/(?:failure|server-stream)\.ts$/, "test/server/rpc/calls.test.ts"],
   [/^src\/client\/(?:session|simulator|messages|present)\.ts$/, "test/client/client.test.ts"],
   [/^src\/cli\/explain\.ts$/, "test/cli/program.test.ts"],
-  [/^src\/server\/core\/(?:admission|device|group)\.ts$/, "test/server/core/arbiter.test.ts"],
+  [/^src\/server\/core\/(?:admission|attach|bind|device|group|stage-change)\.ts$/, "test/server/core/arbiter.test.ts"],
   [/^src\/spec\/page-requests\.ts$/, "test/judge/page-requests.test.ts"],
   [/^src\/spec\/descriptor\.ts$/, "test/backends/smmuv3/walk.test.ts"],
 ];

@@ -46,6 +46,14 @@ export interface BindPreview {
   readonly wouldFault: readonly { readonly eventType: string; readonly reason: string }[];
 }
 
+/** How a function-level reset went. */
+export type ResetOutcome =
+  | { readonly kind: "done" }
+  /** The device knows none. */
+  | { readonly kind: "absent"; readonly reason: string }
+  /** It did not come out of it. */
+  | { readonly kind: "failed"; readonly reason: string };
+
 export interface Backend {
   readonly kind: "simulated" | "iommufd";
   readonly inventory: Inventory;
@@ -68,8 +76,12 @@ export interface Backend {
   bindGuestStage(request: BindRequest): Promise<void>;
   /** Tells what setPlainStage or bindGuestStage would install. */
   previewStage(device: DeviceID, part: PartHandle, vste: VSTE): BindPreview;
-  /** Any attached state → the host's default domain, for every device of the group. Forgets virtual StreamIDs. */
+  /** Any state → the host's default domain, for every device of the group. Forgets virtual StreamIDs. */
   detach(group: GroupID): Promise<void>;
+  /** Any state → every DMA of the group's devices aborted, and nobody's: no part serves it. Forgets virtual StreamIDs. */
+  block(group: GroupID): Promise<void>;
+  /** Function-level reset: what the device was doing is dropped. Its stage and its name stay. */
+  reset(device: DeviceID): Promise<ResetOutcome>;
   /** Names the device in its part, so that invalidations and faults find it; undefined takes its name away. */
   setVirtualStreamID(device: DeviceID, part: PartHandle, virtual: VirtualStreamID | undefined): Promise<void>;
 

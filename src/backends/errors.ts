@@ -12,6 +12,8 @@ export type BrokerErrorCode =
   | "virtual_iommu_unknown"
   | "mapping_unknown"
   | "device_owned"
+  | "device_resetting"
+  | "device_quarantined"
   | "not_owner"
   | "transition_illegal"
   | "group_not_singleton"
@@ -42,7 +44,7 @@ export interface FieldViolation {
 export interface BrokerErrorOptions {
   readonly cause?: unknown;
   readonly fields?: readonly FieldViolation[];
-  /** After how long a retry may succeed; only with limit_reached, draining and backend_unavailable. */
+  /** After how long a retry may succeed; only with limit_reached, draining, device_resetting and backend_unavailable. */
   readonly retryAfterMs?: number;
 }
 

@@ -56,7 +56,7 @@ export interface RawStructures {
 
 /** An interrupt message: a device's write to the host's MSI window. */
 export interface Msi {
-  /** From 1 since the device was attached. */
+  /** From 1 since the device was attached or reset. */
   readonly sequence: number;
   readonly streamID: number;
   /** 32 bits. */
@@ -66,7 +66,7 @@ export interface Msi {
 }
 
 export interface MsiLog {
-  /** Since the device was attached, those pushed out included. */
+  /** Since the device was attached or reset, those pushed out included. */
   readonly total: number;
   /** The latest, oldest first. */
   readonly msis: readonly Msi[];

@@ -11,6 +11,8 @@ export interface CallOptions {
   /** Milliseconds until the call is given up. */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
+  /** What the broker is asked to wait by itself: on top of the default deadline. */
+  readonly waitMs?: number;
 }
 
 export interface ConnectOptions {
@@ -55,7 +57,7 @@ export class Channel {
     token: string | undefined,
     options: CallOptions = {},
   ): Promise<Plain<Res>> {
-    const deadline = Date.now() + (options.deadlineMs ?? this.#deadlineMs);
+    const deadline = Date.now() + (options.deadlineMs ?? this.#deadlineMs + (options.waitMs ?? 0));
     return await new Promise<Plain<Res>>((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         method.path,
@@ -79,7 +81,7 @@ export class Channel {
   serverStream<Req, ReqInput, Res, ResInput>(
     method: Method<Req, ReqInput, Res, ResInput, "server_stream">,
     request: Sendable<ReqInput>,
-    token: string,
+    token: string | undefined,
   ): grpc.ClientReadableStream<Res> {
     return this.#client.makeServerStreamRequest(
       method.path,

@@ -3,11 +3,13 @@
 
 import { BROKER } from "../server/rpc/services.ts";
 import { type CallOptions, Channel, type ConnectOptions } from "./channel.ts";
+import { DeviceWatch, type DeviceWatchOptions } from "./device-watch.ts";
 import type * as messages from "./messages.ts";
 import { present } from "./present.ts";
 import { BrokerSession, type SessionOptions } from "./session.ts";
 
 export type { CallOptions, ConnectOptions } from "./channel.ts";
+export type { DeviceNews, DeviceWatch, DeviceWatchOptions } from "./device-watch.ts";
 export { BrokerCallError } from "./error.ts";
 export type { FaultBatch, FaultWatch, FaultWatchOptions } from "./fault-watch.ts";
 export type { Notice } from "./keep-alive.ts";
@@ -49,6 +51,11 @@ export class BrokerClient {
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
     return devices;
+  }
+
+  /** The inventory as anybody sees it: the list, then each change. */
+  watchDevices(options?: DeviceWatchOptions): DeviceWatch {
+    return new DeviceWatch(this.#channel, undefined, options);
   }
 
   /** As anybody sees it; BrokerSession.getDevice() shows the owner more. @param name "devices/{id}" */

@@ -101,3 +101,14 @@ function unpacked(status: Plain<google.rpc.Status>): Partial<CallErrorDetails> {
   }
   return result;
 }
+
+/** What a stream ended with. Anything that is no error of a call is thrown on. */
+export function asCallError(error: unknown): BrokerCallError {
+  if (error instanceof BrokerCallError) return error;
+  if (isServiceError(error)) return fromServiceError(error);
+  throw error;
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && "details" in error && "metadata" in error;
+}

@@ -2,11 +2,11 @@
 // sequence numbers seen, so what the broker still holds arrives, and what it no longer holds arrives as a gap.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import type { ClientReadableStream } from "@grpc/grpc-js";
 import type { iommubroker } from "../server/rpc/codec.ts";
 import { BROKER } from "../server/rpc/services.ts";
 import type { Channel } from "./channel.ts";
-import { BrokerCallError, fromServiceError } from "./error.ts";
+import { asCallError } from "./error.ts";
 import type { FaultEvent, FaultGap } from "./messages.ts";
 import { plain } from "./plain.ts";
 
@@ -122,14 +122,4 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
 
 function messagesOf(stream: ClientReadableStream<Message>): AsyncIterator<Message> {
   return stream[Symbol.asyncIterator]();
-}
-
-function asCallError(error: unknown): BrokerCallError {
-  if (error instanceof BrokerCallError) return error;
-  if (isServiceError(error)) return fromServiceError(error);
-  throw error;
-}
-
-function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && "code" in error && "details" in error && "metadata" in error;
 }

@@ -12,6 +12,14 @@ import { type BrokerCallError, fromServiceError } from "./error.ts";
 export type Notice =
   | { readonly kind: "deviceRemoved"; readonly device: string }
   | { readonly kind: "draining"; readonly graceMs: number }
+  /** A session of higher priority asked for the device: detach it, or it is taken when the deadline is over. */
+  | {
+      readonly kind: "preempted";
+      readonly device: string;
+      readonly deadlineMs: number;
+      readonly by: string;
+      readonly reason: string;
+    }
   /** No answer for a whole lease: the broker is gone or stands still. Told once until it answers again. */
   | { readonly kind: "unanswered"; readonly leaseMs: number };
 
@@ -98,6 +106,10 @@ export class KeepAlive {
   #tell(notice: iommubroker.v1.SessionNotice): void {
     if (notice.deviceRemoved) {
       this.#listeners.onNotice?.({ kind: "deviceRemoved", device: notice.deviceRemoved.device });
+    }
+    if (notice.preempted) {
+      const { device, deadlineMs, byDisplayName: by, reason } = notice.preempted;
+      this.#listeners.onNotice?.({ kind: "preempted", device, deadlineMs, by, reason });
     }
     if (notice.draining) this.#listeners.onNotice?.({ kind: "draining", graceMs: notice.draining.graceMs });
   }

@@ -11,6 +11,8 @@ type Decoded<K extends keyof v1> = v1[K] extends new (...args: never[]) => infer
 export const {
   AccessKind,
   BackendKind,
+  DeviceChangeKind,
+  DeviceWatchMark,
   FaultClass,
   FaultGapReason,
   FaultStage,
@@ -25,6 +27,7 @@ export const {
 
 export type Capabilities = Decoded<"GetCapabilitiesResponse">;
 export type Device = Decoded<"Device">;
+export type DeviceChange = Decoded<"DeviceChange">;
 export type Session = Decoded<"Session">;
 export type AddressSpace = Decoded<"AddressSpace">;
 export type VirtualIommu = Decoded<"VirtualIommu">;
@@ -56,6 +59,7 @@ export type UnmapMemory = Sendable<iommubroker.v1.IUnmapMemoryRequest>;
 export type CreateVirtualIommu = Sendable<iommubroker.v1.ICreateVirtualIommuRequest>;
 export type AttachDevice = Sendable<iommubroker.v1.IAttachDeviceRequest>;
 export type DetachDevice = Sendable<iommubroker.v1.IDetachDeviceRequest>;
+export type ResetDevice = Sendable<iommubroker.v1.IResetDeviceRequest>;
 export type BindGuestStage = Sendable<iommubroker.v1.IBindGuestStageRequest>;
 export type UnbindGuestStage = Sendable<iommubroker.v1.IUnbindGuestStageRequest>;
 export type InvalidationCommand = Sendable<iommubroker.v1.IInvalidationCommand>;

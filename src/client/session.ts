@@ -3,6 +3,7 @@
 
 import { BROKER } from "../server/rpc/services.ts";
 import type { CallOptions, Channel } from "./channel.ts";
+import { DeviceWatch, type DeviceWatchOptions } from "./device-watch.ts";
 import { fromStatus } from "./error.ts";
 import { FaultWatch, type FaultWatchOptions } from "./fault-watch.ts";
 import { KeepAlive, type KeepAliveListeners } from "./keep-alive.ts";
@@ -94,7 +95,8 @@ export class BrokerSession {
   }
 
   async attachDevice(request: messages.AttachDevice, options?: CallOptions) {
-    const answer = await this.#channel.unary(BROKER.attachDevice, request, this.token, options);
+    const { waitMs = 0 } = request;
+    const answer = await this.#channel.unary(BROKER.attachDevice, request, this.token, { waitMs, ...options });
     return present(answer.device, "device");
   }
 
@@ -123,6 +125,12 @@ export class BrokerSession {
     return present(answer.device, "device");
   }
 
+  /** Function-level reset: what the device was doing is dropped, its stage stays. */
+  async resetDevice(request: messages.ResetDevice, options?: CallOptions) {
+    const answer = await this.#channel.unary(BROKER.resetDevice, request, this.token, options);
+    return present(answer.device, "device");
+  }
+
   /** Complete on return. Gives how many commands were executed: all of them. */
   async invalidateCache(
     virtualIommu: string,
@@ -136,6 +144,11 @@ export class BrokerSession {
   /** The walk of one access, step by step, from the tables as they are now. */
   async explainTranslation(request: messages.ExplainTranslation, options?: CallOptions): Promise<messages.Explanation> {
     return await this.#channel.unary(BROKER.explainTranslation, request, this.token, options);
+  }
+
+  /** As its owner sees it; with `ownedByMe` only what this session owns. */
+  watchDevices(options?: DeviceWatchOptions): DeviceWatch {
+    return new DeviceWatch(this.#channel, this.token, options);
   }
 
   watchFaults(options?: FaultWatchOptions): FaultWatch {

@@ -18,7 +18,7 @@ export const METRICS = {
   msis: {
     type: "counter",
     name: "iommu_msis_total",
-    help: "DMA writes of an attached device that arrived at the host's MSI doorbell since it was attached.",
+    help: "DMA writes of an attached device that arrived at the host's MSI doorbell since it was attached or reset.",
     labels: ["device"],
   },
   transactions: {
@@ -185,6 +185,48 @@ export const METRICS = {
     type: "counter",
     name: "iommu_broker_reap_failures_total",
     help: "Things of an ended session that could not be taken back and are tried again.",
+    labels: [],
+  },
+  waiters: {
+    type: "gauge",
+    name: "iommu_broker_attach_waiters",
+    help: "Calls that stand in line for a device.",
+    labels: [],
+  },
+  preemptions: {
+    type: "counter",
+    name: "iommu_broker_preemptions_total",
+    help: "Devices asked of their owner for a session of higher priority, by outcome: taken, handed_over, called_off, failed.",
+    labels: ["outcome"],
+  },
+  resets: {
+    type: "counter",
+    name: "iommu_broker_device_resets_total",
+    help: "Function-level resets asked for, by result: done, absent (the device knows none), failed.",
+    labels: ["result"],
+  },
+  quarantines: {
+    type: "counter",
+    name: "iommu_broker_quarantines_total",
+    help: "IOMMU groups withheld because a device could not be reset after its owner.",
+    labels: [],
+  },
+  quarantinedDevices: {
+    type: "gauge",
+    name: "iommu_broker_quarantined_devices",
+    help: "Devices that nobody gets until an administrator says so.",
+    labels: [],
+  },
+  deviceWatches: {
+    type: "gauge",
+    name: "iommu_broker_device_watches",
+    help: "Open WatchDevices streams.",
+    labels: [],
+  },
+  deviceWatchResyncs: {
+    type: "counter",
+    name: "iommu_broker_device_watch_resyncs_total",
+    help: "Times a WatchDevices stream was given the whole list again.",
     labels: [],
   },
   leaseConflicts: {

@@ -57,6 +57,8 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "binds_per_call_max",
   "fault_streams_per_session_max",
   "queue_depth_max",
+  "waiters_per_group_max",
+  "device_watches_max",
   "open_memory_files_max",
   "request_ids_in_flight",
   "keep_alive_streams_per_session",
@@ -108,7 +110,12 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
   const leaseConflicts = counter(registry, METRICS.leaseConflicts);
   const deviceChanges = counter(registry, METRICS.deviceChanges);
   const stalls = counter(registry, METRICS.stalls);
+  const preemptions = counter(registry, METRICS.preemptions);
+  const resets = counter(registry, METRICS.resets);
+  const quarantines = counter(registry, METRICS.quarantines);
   const sessionsRecovered = counter(registry, METRICS.sessionsRecovered);
+  for (const outcome of ["taken", "handed_over", "called_off", "failed"]) preemptions.inc({ outcome }, 0);
+  for (const result of ["done", "absent", "failed"]) resets.inc({ result }, 0);
   for (const outcome of ["restored", "given_up"]) sessionsRecovered.inc({ outcome }, 0);
   for (const reason of ["closed", "lease_expired"]) sessionsEnded.inc({ reason }, 0);
   for (const change of ["added", "removed"]) deviceChanges.inc({ change }, 0);
@@ -130,6 +137,14 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
         return reapFailures.inc();
       case "leaseConflict":
         return leaseConflicts.inc();
+      case "preempted":
+        return;
+      case "preemptionEnded":
+        return preemptions.inc({ outcome: event.outcome });
+      case "deviceReset":
+        return resets.inc({ result: event.result });
+      case "quarantined":
+        return quarantines.inc();
       case "deviceAdded":
         return deviceChanges.inc({ change: "added" });
       case "deviceRemoved":

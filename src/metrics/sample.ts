@@ -114,6 +114,10 @@ function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<
     [gauge(registry, METRICS.addressSpaces), (from) => from.addressSpaces],
     [gauge(registry, METRICS.virtualIommus), (from) => from.virtualIommus],
     [gauge(registry, METRICS.mappedBytes), (from) => from.mappedBytes],
+    [gauge(registry, METRICS.waiters), (from) => from.waiters],
+    [gauge(registry, METRICS.quarantinedDevices), (from) => quarantined(from)],
+    [gauge(registry, METRICS.deviceWatches), (from) => from.watches.subscribers],
+    [counter(registry, METRICS.deviceWatchResyncs), (from) => from.watches.resyncs],
     [gauge(registry, METRICS.faultSubscribers), (from) => from.faults.subscribers],
     [counter(registry, METRICS.faultsUnrouted), (from) => from.faults.unrouted],
     [counter(registry, METRICS.faultsOverrun), (from) => from.faults.overrun],
@@ -131,4 +135,8 @@ function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<
       generation.set({ device: id }, count);
     }
   };
+}
+
+function quarantined({ devices }: Census): number {
+  return devices.filter(({ state }) => state === "quarantined").length;
 }

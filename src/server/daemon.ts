@@ -10,7 +10,7 @@ import { createMemoryFiles } from "../os/memory-files.ts";
 import { openMemoryRoots } from "../os/memory-roots.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
 import type { TlsEvent } from "../os/tls-files.ts";
-import { systemClock } from "./clock.ts";
+import { systemAlarms, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { logRefusedConnection, logTlsEvent } from "./connection-log.ts";
 import type { Core } from "./core/core.ts";
@@ -69,7 +69,13 @@ export async function startDaemon(
   const core = createCore({
     backend,
     simulator: config.simulatorApi ? simulator : undefined,
-    ports: { clock: systemClock, identifiers: cryptoIdentifiers, memoryFiles, journal: state.journal },
+    ports: {
+      clock: systemClock,
+      alarms: systemAlarms,
+      identifiers: cryptoIdentifiers,
+      memoryFiles,
+      journal: state.journal,
+    },
     limits: config.limits,
   });
   const throttle = new Throttle(systemClock);

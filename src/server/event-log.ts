@@ -101,6 +101,31 @@ function lineOf(event: BrokerEvent): Line {
       const facts = { session, owner: event.displayName, error };
       return { level: "warn", facts, message: "session could not be restored: its devices are the host's again" };
     }
+    case "preempted": {
+      const { device, session, by, graceMs } = event;
+      const message = "a session of higher priority asked for the device";
+      return { level: "info", facts: { device, session, facts: { by, graceMs } }, message, key: `preempt ${device}` };
+    }
+    case "preemptionEnded": {
+      const { group, session, outcome } = event;
+      const level = outcome === "failed" ? "error" : "info";
+      return { level, facts: { group, session, facts: { outcome } }, message: "preemption ended", key: `end ${group}` };
+    }
+    case "deviceReset": {
+      const { device, result } = event;
+      if (result === "done") return { level: "debug", facts: { device }, message: "device reset" };
+      return {
+        level: "warn",
+        facts: { device, facts: { result } },
+        message: "device not reset",
+        key: `reset ${device}`,
+      };
+    }
+    case "quarantined": {
+      const { device, group, reason } = event;
+      const message = "quarantined: the device could not be reset after its owner";
+      return { level: "error", facts: { device, group, facts: { reason } }, message };
+    }
     case "deviceAdded":
       return { level: "info", facts: { device: event.device }, message: "device appeared" };
     case "deviceRemoved":

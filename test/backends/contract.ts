@@ -79,6 +79,31 @@ export function backendContract(name: string, make: () => Promise<ContractSubjec
         expect(config()).toBe(0b000);
       });
 
+      test("blocked 0b000 from every stage, nobody's, and back to the host's 0b101", async () => {
+        await backend.block(single.group);
+        expect(config()).toBe(0b000);
+        await backend.detach(single.group);
+        expect(config()).toBe(0b101);
+        await backend.attach(single.group, part, "bypass");
+        await bind(single, part);
+        await backend.block(single.group);
+        expect(config()).toBe(0b000);
+        expect(await subject.read(single.id, BASE)).not.toBe("ok");
+        await backend.destroyPart(part); // nothing of the owner is needed any more
+        await backend.detach(single.group);
+        expect(config()).toBe(0b101);
+        part = await backend.createPart(space, single.iommu);
+        await backend.attach(single.group, part, "abort");
+      });
+
+      test("a reset leaves stage and name as they were", async () => {
+        await backend.attach(single.group, part, "bypass");
+        await bind(single, part);
+        const before = subject.ste(single.id);
+        expect(await backend.reset(single.id)).toEqual({ kind: "done" });
+        expect(subject.ste(single.id)).toEqual(before);
+      });
+
       test("from every attached stage to every other", async () => {
         await backend.attach(single.group, part, "abort");
         const verbs = {

@@ -20,6 +20,7 @@ test("a message without a byte on the wire has every default, and nothing for wh
     virtualIommu: "",
     installedVste: [],
     stageAuthoritative: false,
+    waiters: 0,
   });
 });
 

@@ -31,6 +31,8 @@ beforeEach(() => {
     mappedBytes: 0,
     devices: [device(NIC, "default-domain", 0), device(DISK, "default-domain", 0)],
     faults: { unrouted: 0, overrun: 0, subscribers: 0 },
+    waiters: 0,
+    watches: { subscribers: 0, resyncs: 0 },
   };
   events = new BrokerEvents();
 });
@@ -274,6 +276,10 @@ test("every broker event moves the counter that names it", async () => {
   events.emit({ type: "reaped", session: "s", devices: 3 });
   events.emit({ type: "reapFailed", session: "s", subject: "x", error: undefined });
   events.emit({ type: "leaseConflict", device: NIC, session: "s", owner: "o" });
+  events.emit({ type: "preempted", device: NIC, session: "s", by: "o", graceMs: 1 });
+  events.emit({ type: "preemptionEnded", group: groupID(1), session: "s", outcome: "handed_over" });
+  events.emit({ type: "deviceReset", device: NIC, result: "failed" });
+  events.emit({ type: "quarantined", device: NIC, group: groupID(1), reason: "x" });
   events.emit({ type: "deviceAdded", device: NIC });
   events.emit({ type: "deviceRemoved", device: NIC, session: undefined });
   subject.rpc.bug();
@@ -287,6 +293,10 @@ test("every broker event moves the counter that names it", async () => {
   expect(found.get("iommu_broker_devices_reaped_total")).toBe(3);
   expect(found.get("iommu_broker_reap_failures_total")).toBe(1);
   expect(found.get("iommu_broker_lease_conflicts_total")).toBe(1);
+  expect(found.get('iommu_broker_preemptions_total{outcome="handed_over"}')).toBe(1);
+  expect(found.get('iommu_broker_preemptions_total{outcome="taken"}')).toBe(0);
+  expect(found.get('iommu_broker_device_resets_total{result="failed"}')).toBe(1);
+  expect(found.get("iommu_broker_quarantines_total")).toBe(1);
   expect(found.get('iommu_broker_device_changes_total{change="added"}')).toBe(1);
   expect(found.get('iommu_broker_device_changes_total{change="removed"}')).toBe(1);
   expect(found.get("iommu_broker_bugs_total")).toBe(1);
@@ -307,6 +317,17 @@ test("what the listeners tell is counted by its name, from 0, and a certificate'
   expect(found.get('iommu_broker_tls_reloads_total{outcome="loaded"}')).toBe(1);
   expect(found.get('iommu_broker_tls_reloads_total{outcome="failed"}')).toBe(2);
   expect(found.get("iommu_broker_tls_certificate_end_timestamp_seconds")).toBe(1_000_000_000);
+});
+
+test("who waits, watches and is withheld is counted at the scrape", async () => {
+  census.waiters = 3;
+  census.watches = { subscribers: 2, resyncs: 5 };
+  census.devices = [device(NIC, "quarantined", 4), device(DISK, "default-domain", 0)];
+  const found = await scraped(metrics());
+  expect(found.get("iommu_broker_attach_waiters")).toBe(3);
+  expect(found.get("iommu_broker_device_watches")).toBe(2);
+  expect(found.get("iommu_broker_device_watch_resyncs_total")).toBe(5);
+  expect(found.get("iommu_broker_quarantined_devices")).toBe(1);
 });
 
 test("build information and the process's own metrics are there", async () => {

@@ -22,6 +22,7 @@ const CONFIG: Readonly<Record<StageState, number>> = {
   "nest-parent": 0b110,
   "guest-abort": 0b000,
   "guest-nested": 0b111,
+  quarantined: 0b000,
 };
 
 /** One client, from OpenSession to its end. */
@@ -142,7 +143,7 @@ export class World {
         device.state,
         CONFIG[device.state],
       ]);
-      expect(device.owner === undefined).toBe(device.state === "default-domain");
+      expect(device.owner === undefined).toBe(device.state === "default-domain" || device.state === "quarantined");
       if (device.attached) expect(device.owner).toBeDefined();
       const siblings = device.groupDevices.map((id) => core.devices.get(id));
       expect(new Set(siblings.map(({ owner, state, generation }) => `${owner?.id} ${state} ${generation}`)).size).toBe(

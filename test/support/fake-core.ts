@@ -8,7 +8,9 @@ import type { IdRegisters } from "../../src/backends/inventory.ts";
 import { checkVSTE } from "../../src/backends/vste.ts";
 import type {
   Core,
+  DeviceBatch,
   DeviceCapabilityView,
+  DeviceSubscription,
   FaultBatch,
   FaultSubscription,
   IommuCapabilityView,
@@ -48,6 +50,7 @@ export const DEVICE: DeviceView = {
   virtualIommu: VIRTUAL_IOMMU_ID,
   virtualStreamID: virtualStreamID(0x8),
   vste: checkVSTE(0x1000_000bn, 0x2n),
+  waiters: 2,
 };
 
 export const ADDRESS_SPACE: AddressSpaceView = {
@@ -153,6 +156,7 @@ export class FakeCore implements Core {
   /** Every verb that was called, in order. */
   readonly asked: Asked[] = [];
   readonly subscriptions: FakeSubscription[] = [];
+  readonly watches: FakeDeviceWatch[] = [];
   readonly events = new BrokerEvents();
   readonly #sessions = new Map<string, SessionView>();
   readonly #ended = new Set<string>();
@@ -259,6 +263,7 @@ export class FakeCore implements Core {
           : undefined,
       }),
     unbind: async (session, request) => this.#answer("stages.unbind", session, [request], DEVICE),
+    reset: async (session, request) => this.#answer("stages.reset", session, [request], DEVICE),
   };
 
   faults: Core["faults"] = {
@@ -284,6 +289,13 @@ export class FakeCore implements Core {
       if (device !== NVME) throw new BrokerError("device_unknown", `no device ${device}`, { device });
       return DEVICE;
     },
+    watch: (viewer, request) => {
+      this.#note("devices.watch", viewer, request);
+      const watch = new FakeDeviceWatch();
+      this.watches.push(watch);
+      return watch;
+    },
+    unquarantine: async () => DEVICE,
   };
 
   capabilities: Core["capabilities"] = {
@@ -381,6 +393,8 @@ export class FakeCore implements Core {
       mappedBytes: 0,
       devices: [],
       faults: { unrouted: 0, overrun: 0, subscribers: 0 },
+      waiters: 0,
+      watches: { subscribers: 0, resyncs: 0 },
     };
   }
 
@@ -395,19 +409,19 @@ export class FakeCore implements Core {
 }
 
 /** A subscription that a test feeds. */
-export class FakeSubscription implements FaultSubscription {
-  readonly #batches: FaultBatch[] = [];
-  #waiting: ((batch: FaultBatch | undefined) => void) | undefined;
+class Fed<Batch> {
+  readonly #batches: Batch[] = [];
+  #waiting: ((batch: Batch | undefined) => void) | undefined;
   isClosed = false;
   /** How many batches were taken. */
   taken = 0;
 
-  push(batch: FaultBatch): void {
+  push(batch: Batch): void {
     this.#batches.push(batch);
     this.#serve();
   }
 
-  async next(): Promise<FaultBatch | undefined> {
+  async next(): Promise<Batch | undefined> {
     return await new Promise((resolve) => {
       this.#waiting = resolve;
       this.#serve();
@@ -427,5 +441,15 @@ export class FakeSubscription implements FaultSubscription {
     this.#waiting = undefined;
     if (batch !== undefined) this.taken += 1;
     resolve(batch);
+  }
+}
+
+export class FakeSubscription extends Fed<FaultBatch> implements FaultSubscription {}
+
+export class FakeDeviceWatch extends Fed<DeviceBatch> implements DeviceSubscription {
+  readonly seen = "7-41";
+
+  version(): string {
+    return this.seen;
   }
 }

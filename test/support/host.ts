@@ -7,13 +7,14 @@ import { createSimulatedBackend } from "../../src/backends/sim/backend.ts";
 import type { SimulatedConfig } from "../../src/backends/sim/inventory.ts";
 import type { SimulatorControl } from "../../src/backends/simulator-control.ts";
 import type { VSTE } from "../../src/backends/vste.ts";
-import type { ProcessCaller } from "../../src/server/core/caller.ts";
+import type { Caller, ProcessCaller } from "../../src/server/core/caller.ts";
 import type { Core } from "../../src/server/core/core.ts";
 import { createCore } from "../../src/server/core/create-core.ts";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
 import type { JournalEntry } from "../../src/server/core/ports.ts";
+import type { Priority } from "../../src/server/core/preemption.ts";
 import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
 import { BufferFile } from "./memory-file.ts";
 
@@ -57,6 +58,11 @@ export const TEST_LIMITS: CoreLimits = {
   faultRingEventsMax: 8,
   faultBatchEventsMax: 4,
   queueDepthMax: 16,
+  waitersPerGroupMax: 3,
+  attachWaitMaxMs: 60_000,
+  preemptGraceMs: 500,
+  deviceWatchesMax: 3,
+  deviceChangesMax: 16,
   leaseTtlMinMs: 100,
   leaseTtlMaxMs: 60_000,
   leaseTtlDefaultMs: 10_000,
@@ -66,14 +72,33 @@ export const TEST_LIMITS: CoreLimits = {
 
 export class ManualClock {
   nowMs = 1000;
+  readonly #alarms = new Set<{ readonly atMs: number; readonly ring: () => void }>();
   monotonicMs(): number {
     return this.nowMs;
   }
   wallMs(): number {
     return 1_700_000_000_000 + this.nowMs;
   }
+  /** Time passes; alarms that are due ring in order. */
   advance(ms: number): void {
-    this.nowMs += ms;
+    const untilMs = this.nowMs + ms;
+    for (;;) {
+      const [next] = [...this.#alarms].sort((a, b) => a.atMs - b.atMs);
+      if (next === undefined || next.atMs > untilMs) break;
+      this.#alarms.delete(next);
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      next.ring();
+    }
+    this.nowMs = untilMs;
+  }
+  after(ms: number, ring: () => void): () => void {
+    const alarm = { atMs: this.nowMs + ms, ring };
+    this.#alarms.add(alarm);
+    return () => this.#alarms.delete(alarm);
+  }
+  /** Alarms that are set. */
+  get alarms(): number {
+    return this.#alarms.size;
   }
 }
 
@@ -86,6 +111,8 @@ export interface TestHost {
   readonly journal: JournalEntry[];
   /** What was noted to outlive the daemon; only after core.recover(). */
   readonly durable: DurableRecord[];
+  /** Awaited before what was noted is durable. */
+  beforeDurable: () => Promise<void>;
 }
 
 /** @param wrap  puts something between core and the backend, to make it fail */
@@ -96,6 +123,7 @@ export function testHost(
     wrap?: (backend: Backend & SimulatorControl) => Backend;
     /** False: the Simulator service is not served. */
     withSimulator?: boolean;
+    priorityOf?: (caller: Caller) => Priority;
   } = {},
 ): TestHost {
   const backend = createSimulatedBackend(options.config ?? TWO_SMMUS);
@@ -108,8 +136,10 @@ export function testHost(
     backend: options.wrap ? options.wrap(backend) : backend,
     simulator: options.withSimulator === false ? undefined : backend,
     limits: { ...TEST_LIMITS, ...options.limits },
+    ...(options.priorityOf === undefined ? {} : { priorityOf: options.priorityOf }),
     ports: {
       clock,
+      alarms: clock,
       identifiers: {
         uuid: () => `00000000-0000-4000-8000-${String(++serial).padStart(12, "0")}`,
         token: () => `token-${++serial}`,
@@ -130,13 +160,14 @@ export function testHost(
         note: (record) => {
           durable.push(record);
         },
-        durable: async () => {},
+        durable: () => host.beforeDurable(),
       },
     },
   });
   const events: BrokerEvent[] = [];
   core.events.subscribe((event) => events.push(event));
-  return { backend, core, clock, files, events, journal, durable };
+  const host: TestHost = { backend, core, clock, files, events, journal, durable, beforeDurable: async () => {} };
+  return host;
 }
 
 export function addFile(host: TestHost, path: string, bytes: number): BufferFile {
@@ -160,10 +191,17 @@ export interface Guest {
 /** A session with an address space of `bytes` at IPA 0x4000_0000 and a virtual IOMMU over the named host IOMMUs. */
 export async function guest(
   host: TestHost,
-  options: { name?: string; bytes?: number; iommus?: readonly IommuID[]; pinning?: Pinning } = {},
+  options: {
+    name?: string;
+    bytes?: number;
+    iommus?: readonly IommuID[];
+    pinning?: Pinning;
+    connection?: string;
+  } = {},
 ): Promise<Guest> {
   const { name = "vmm", bytes = 2 ** 21, iommus = [SMMU0], pinning = "eager" } = options;
-  const { session, token } = host.core.sessions.open({ displayName: name, ttlMs: undefined, caller: CALLER });
+  const caller = { ...CALLER, connection: options.connection ?? CALLER.connection };
+  const { session, token } = host.core.sessions.open({ displayName: name, ttlMs: undefined, caller });
   const space = await host.core.addressSpaces.create(session.id, pinning);
   const file = addFile(host, `/memory/${name}`, bytes);
   await host.core.addressSpaces.map(session.id, {
@@ -281,6 +319,8 @@ const ASYNC_VERBS: ReadonlySet<string> = new Set([
   "setPlainStage",
   "bindGuestStage",
   "detach",
+  "block",
+  "reset",
   "setVirtualStreamID",
   "invalidate",
 ]);

@@ -65,6 +65,7 @@ export function entriesOf(host: Host, world: EntryWorld, stage2: Host["stage2"][
     "default-domain": [{ name: "default domain", words: defaultDomainSTE(world.hostContext, features) }],
     "nest-parent": [{ name: "stage 2", words: vary(stage2STE(setting, features)) }],
     "guest-abort": [{ name: "abort", words: abortSTE() }],
+    quarantined: [{ name: "quarantined", words: abortSTE() }],
     "guest-nested": guests.map((guest) => {
       const name = `nested ${Object.values(guest).join(" ")}`;
       const dword0 = 0xbn | BigInt(world[guest.table]) | at(guest.fmt, 4) | at(guest.cdMax, 59);

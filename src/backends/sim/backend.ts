@@ -15,6 +15,7 @@ import type {
   InvalidationCommand,
   PartHandle,
   PlainStage,
+  ResetOutcome,
 } from "../backend.ts";
 import type { BackendCounters, DeviceCounters } from "../counters.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
@@ -48,6 +49,7 @@ import { MsiDoorbell } from "./msi-doorbell.ts";
 import { Ioas, Part, TABLES_MAX, Vmids } from "./objects.ts";
 import { previewFaults } from "./preview.ts";
 import { PriQueueDriver } from "./priq-driver.ts";
+import { SimulatedResets } from "./resets.ts";
 import { type RawCommand, SmmuDriver, stallTerm } from "./smmu-driver.ts";
 import { Stage2Tables } from "./stage2-tables.ts";
 import { readCD, readStructures } from "./structures.ts";
@@ -80,6 +82,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   readonly inventory: SimulatedInventory;
   readonly #memory = new MemoryMap();
   readonly #frames = new Frames(this.#memory);
+  readonly #resetter: SimulatedResets;
   readonly #doorbell = new MsiDoorbell(this.#memory);
   readonly #windows: FileWindows;
   readonly #smmus = new Map<IommuID, HostSmmu>();
@@ -88,7 +91,9 @@ class SimulatedBackend implements Backend, SimulatorControl {
   readonly #attached = new Map<GroupID, Attachment>();
   readonly #names = new Map<DeviceID, VirtualStreamID>();
   readonly #tracked = new Map<DeviceID, readonly StreamCounters[]>();
-  /** How often a device went back to the host, which resets it: a DMA that was under way does not go on. */
+  /** Groups that nobody may use: neither attached nor in the default domain. */
+  readonly #blocked = new Set<GroupID>();
+  /** How often a device was reset, or went back to the host: a DMA that was under way does not go on. */
   readonly #resets = new Map<DeviceID, number>();
   #onFault: (notice: FaultNotice) => void = () => {};
   #onNotice: (notice: Notice) => void = () => {};
@@ -96,6 +101,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   constructor(config: SimulatedConfig) {
     this.inventory = new SimulatedInventory(config);
+    this.#resetter = new SimulatedResets(config.devices);
     for (const host of this.inventory.iommus()) this.#addSmmu(host.id, config.mergeEvents ?? false);
     const drivers = [...this.#smmus.values()].map((smmu) => smmu.driver);
     this.#windows = new FileWindows(this.#memory, Math.min(...drivers.map((driver) => driver.features.oasBits)));
@@ -188,10 +194,36 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   async detach(group: GroupID): Promise<void> {
+    if (this.#blocked.has(group)) {
+      for (const device of this.#devicesOf(group)) this.#installDefaultDomain(device);
+      this.#blocked.delete(group);
+    }
     const attachment = this.#attached.get(group);
-    if (!attachment) return;
-    const { part } = attachment;
-    this.#installOnGroup(group, (_device, streamID) => hostSTE(part.driver, streamID));
+    if (attachment) this.#leave(group, attachment, (_device, streamID) => hostSTE(attachment.part.driver, streamID));
+  }
+
+  async block(group: GroupID): Promise<void> {
+    const attachment = this.#attached.get(group);
+    if (attachment) this.#leave(group, attachment, () => abortSTE());
+    else this.#installOnGroup(group, () => abortSTE());
+    this.#blocked.add(group);
+  }
+
+  async reset(id: DeviceID): Promise<ResetOutcome> {
+    const device = this.#device(id);
+    const outcome = await this.#resetter.reset(id);
+    if (outcome.kind !== "done" || this.inventory.find(id) !== device) return outcome;
+    const { driver, events } = this.#smmu(device.iommu);
+    driver.issue(endOfStalls(device, driver));
+    events.drainAll(); // what it did before is told before the reset is
+    this.#resets.set(id, this.#resetsOf(id) + 1);
+    if (this.#tracked.has(id)) this.#doorbell.begin(id);
+    return outcome;
+  }
+
+  /** Out of its part: the group's streams get other STEs, and what the owner knew its devices by is forgotten. */
+  #leave(group: GroupID, { part }: Attachment, make: (device: HostDevice, streamID: number) => SteWords): void {
+    this.#installOnGroup(group, make);
     part.driver.issue(this.#devicesOf(group).flatMap((device) => endOfStalls(device, part.driver)));
     // Its records say its old name and are its old owner's: take them all off before both are gone.
     this.#smmu(part.iommu).events.drainAll();
@@ -294,6 +326,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
     for (const streamID of device.streamIDs) driver.installSTE(streamID, abortSTE());
     for (const streamID of device.streamIDs) this.#smmu(device.iommu).endpoints.remove(streamID);
     this.#resets.delete(id);
+    if (this.#devicesOf(device.group).length === 1) this.#blocked.delete(device.group);
     this.inventory.remove(id);
   }
 

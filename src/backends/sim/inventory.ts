@@ -18,6 +18,9 @@ export interface SimulatedIommuConfig {
   readonly registers: Partial<IdRegisters>;
 }
 
+/** Whether a device can be reset, and comes out of it. */
+export type ResetBehaviour = "works" | "fails" | "absent";
+
 export interface SimulatedDeviceConfig {
   readonly id: string;
   readonly iommu: string;
@@ -28,6 +31,10 @@ export interface SimulatedDeviceConfig {
   readonly ats?: boolean | undefined;
   /** It makes page requests; default: it makes none. */
   readonly pri?: boolean | undefined;
+  /** What becomes of a reset; default: it works. */
+  readonly reset?: ResetBehaviour | undefined;
+  /** How long it takes; default: no time. */
+  readonly resetMs?: number | undefined;
 }
 
 export interface SimulatedConfig {

@@ -61,12 +61,12 @@ export class MsiDoorbell implements MemoryRegion {
     return true;
   }
 
-  /** How many messages a device has sent since it was attached. */
+  /** How many messages a device has sent since it was attached or reset. */
   total(device: DeviceID): number {
     return this.#logs.get(device)?.total ?? 0;
   }
 
-  /** What a device has sent since it was attached; empty for one that is not. */
+  /** What a device has sent since it was attached or reset; empty for one that is not. */
   log(device: DeviceID): MsiLog {
     const { latest, total } = this.#logs.get(device) ?? { latest: [], total: 0 };
     return { total, msis: [...latest], doorbell: { ipa: MSI_WINDOW.ipa, pa: this.base, bytes: this.bytes } };

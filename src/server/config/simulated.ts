@@ -33,6 +33,8 @@ const IOMMU = z.strictObject({ id: name, registers: REGISTERS.prefault({}) });
 
 const PASID_ERROR = "must be a whole number from 0 to 20";
 const FLAG_ERROR = "must be true or false";
+const RESET_ERROR = 'must be "works", "fails" or "absent"';
+const RESET_MS_ERROR = "must be a whole number from 0 to 60000";
 const DEVICE = z.strictObject({
   id: name,
   iommu: name,
@@ -41,6 +43,12 @@ const DEVICE = z.strictObject({
   pasid_bits: z.int({ error: PASID_ERROR }).min(0, { error: PASID_ERROR }).max(20, { error: PASID_ERROR }).default(0),
   ats: z.boolean({ error: FLAG_ERROR }).optional(),
   pri: z.boolean({ error: FLAG_ERROR }).optional(),
+  reset: z.enum(["works", "fails", "absent"], { error: RESET_ERROR }).optional(),
+  reset_ms: z
+    .int({ error: RESET_MS_ERROR })
+    .min(0, { error: RESET_MS_ERROR })
+    .max(60_000, { error: RESET_MS_ERROR })
+    .optional(),
 });
 
 const SHAPE = z.strictObject({

@@ -31,10 +31,11 @@ export function configOf(settings: Settings, environment: Environment): Config {
     log: settings.log,
     simulated: {
       iommus: settings.simulated.iommus.map(({ id, registers }) => ({ id, registers: withoutGaps(registers) })),
-      devices: settings.simulated.devices.map(({ stream_ids, pasid_bits, ...device }) => ({
+      devices: settings.simulated.devices.map(({ stream_ids, pasid_bits, reset_ms, ...device }) => ({
         ...device,
         streamIDs: stream_ids,
         pasidBits: pasid_bits,
+        resetMs: reset_ms,
       })),
       mergeEvents: settings.simulated.merge_events,
     },
@@ -76,6 +77,11 @@ function coreLimitsOf(from: Settings["limits"], timing: Settings["timing"]): Cor
     faultRingEventsMax: from.fault_ring_events_max,
     faultBatchEventsMax: from.fault_batch_events_max,
     queueDepthMax: from.queue_depth_max,
+    waitersPerGroupMax: from.waiters_per_group_max,
+    attachWaitMaxMs: from.attach_wait_max_ms,
+    preemptGraceMs: from.preempt_grace_ms,
+    deviceWatchesMax: from.device_watches_max,
+    deviceChangesMax: from.device_changes_max,
     leaseTtlMinMs: from.lease_ttl_min_ms,
     leaseTtlMaxMs: from.lease_ttl_max_ms,
     leaseTtlDefaultMs: from.lease_ttl_default_ms,

@@ -38,6 +38,17 @@ export function requireOwned(
   throw new BrokerError("not_owner", `device ${id} is not this session's: attach it first`, { device: id });
 }
 
+/** Refuses a group that could not be reset after its last owner. */
+export function requireNotQuarantined(group: GroupRecord, device: DeviceRecord): void {
+  if (group.state !== "quarantined") return;
+  const { id } = device.host;
+  throw new BrokerError(
+    "device_quarantined",
+    `device ${id} could not be reset after its last owner: an administrator must release it from quarantine`,
+    { device: id, group: group.id, state: group.state },
+  );
+}
+
 /** Refuses a caller that has not seen the group's latest stage change. */
 export function requireGeneration(group: GroupRecord, expected: bigint | undefined): void {
   if (expected === undefined || expected === BigInt(group.generation)) return;

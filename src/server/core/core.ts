@@ -21,7 +21,19 @@ import type { DurableImage, DurableRecord } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { AddressSpaceView, Census, DeviceView, Pinning, SessionView, VirtualIommuView } from "./views.ts";
 
-export type SessionNotice = { readonly kind: "deviceRemoved"; readonly device: DeviceID } | { readonly kind: "ended" };
+export type SessionNotice =
+  | { readonly kind: "deviceRemoved"; readonly device: DeviceID }
+  /** A device is about to be taken away for the sake of another session. */
+  | ({ readonly kind: "preempted"; readonly device: DeviceID } & Preemption)
+  | { readonly kind: "ended" };
+
+export interface Preemption {
+  /** Milliseconds until the device is set to abort. */
+  readonly deadlineMs: number;
+  /** Display name of the session that is to have it. */
+  readonly by: string;
+  readonly reason: string;
+}
 
 /**
  * Whether the caller still waits. A verb asks once it holds its objects and before the intent; from then on it completes.
@@ -29,6 +41,11 @@ export type SessionNotice = { readonly kind: "deviceRemoved"; readonly device: D
 export interface CallGate {
   /** @throws BrokerError call_over when the call was cancelled or its deadline has passed */
   requireOpen(): void;
+  /**
+   * For a verb that waits: told once when the caller does not wait any more, or the daemon stops. Absent: nobody tells.
+   * @returns calls it off
+   */
+  onOver?(listener: (error: BrokerError) => void): () => void;
 }
 
 export interface SessionVerbs {
@@ -104,34 +121,40 @@ export interface BindOutcome {
   readonly preview: BindPreview | undefined;
 }
 
+export interface AttachRequest {
+  readonly device: DeviceID;
+  readonly virtualIommu: string;
+  readonly initial: PlainStage;
+  readonly expectedGeneration: bigint | undefined;
+  /** How long to stand in line while the device is another's or is being reset; absent or 0: not at all. */
+  readonly waitMs?: number;
+  /** Take it from an owner of lower priority, after a grace period. */
+  readonly preempt?: boolean;
+}
+
+export interface BindRequest {
+  readonly device: DeviceID;
+  readonly virtualStreamID: VirtualStreamID | undefined;
+  readonly vste: VSTE;
+  readonly validateOnly: boolean;
+  readonly expectedGeneration: bigint | undefined;
+}
+
 export interface StageVerbs {
-  attach(
-    session: string,
-    request: {
-      device: DeviceID;
-      virtualIommu: string;
-      initial: PlainStage;
-      expectedGeneration: bigint | undefined;
-    },
-    gate?: CallGate,
-  ): Promise<DeviceView>;
+  attach(session: string, request: AttachRequest, gate?: CallGate): Promise<DeviceView>;
   detach(
     session: string,
     request: { device: DeviceID; expectedGeneration: bigint | undefined },
     gate?: CallGate,
   ): Promise<DeviceView>;
-  bind(
-    session: string,
-    request: {
-      device: DeviceID;
-      virtualStreamID: VirtualStreamID | undefined;
-      vste: VSTE;
-      validateOnly: boolean;
-      expectedGeneration: bigint | undefined;
-    },
-    gate?: CallGate,
-  ): Promise<BindOutcome>;
+  bind(session: string, request: BindRequest, gate?: CallGate): Promise<BindOutcome>;
   unbind(
+    session: string,
+    request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
+  ): Promise<DeviceView>;
+  /** Function-level reset; meanwhile who would change the device's stage is refused. Changes no generation. */
+  reset(
     session: string,
     request: { device: DeviceID; expectedGeneration: bigint | undefined },
     gate?: CallGate,
@@ -187,6 +210,50 @@ export interface DeviceQueries {
   /** All devices in order of id. */
   list(): readonly DeviceView[];
   get(device: DeviceID): DeviceView;
+  /**
+   * The inventory from now on, or from a version that was seen.
+   * @param viewer  session of the watcher; undefined: nobody's
+   */
+  watch(viewer: string | undefined, request: DeviceWatchRequest): DeviceSubscription;
+  /**
+   * For an administrator: gives a quarantined device's group back to the host. It is reset first; where no reset is
+   * possible the administrator vouches for it.
+   */
+  unquarantine(device: DeviceID): Promise<DeviceView>;
+}
+
+export interface DeviceWatchRequest {
+  /** Devices in one batch. */
+  readonly pageSize: number;
+  /** A version of an earlier batch; undefined: begin with the list. */
+  readonly resumeAfter: string | undefined;
+  readonly iommu: IommuID | undefined;
+  readonly group: number | undefined;
+  /** Only what the viewer's session owns. */
+  readonly ownedByViewer: boolean;
+}
+
+export interface DeviceChange {
+  /** left: still there, but not among what is watched any more. removed: `device` is what was last known. */
+  readonly kind: "listed" | "changed" | "left" | "removed";
+  readonly device: DeviceView;
+  readonly version: string;
+}
+
+export interface DeviceBatch {
+  /** synced: what went before is complete. resync: what went before is void, the list begins anew. */
+  readonly mark: "none" | "synced" | "resync";
+  readonly changes: readonly DeviceChange[];
+  /** What a later watch resumes after; undefined within the list. */
+  readonly version: string | undefined;
+}
+
+export interface DeviceSubscription {
+  /** Resolves with what is new; with undefined once its session ended or close() was called. One call at a time. */
+  next(): Promise<DeviceBatch | undefined>;
+  /** What a later watch resumes after; undefined while the list is not complete. */
+  version(): string | undefined;
+  close(): void;
 }
 
 export interface RegisterFieldView {

@@ -1,11 +1,12 @@
 // Puts core together: the registry and the verbs around one backend. Everything it needs from outside is given.
 
 import type { Backend } from "../../backends/backend.ts";
-import { deviceID, groupID, iommuID, streamID } from "../../backends/ids.ts";
+import { type DeviceID, deviceID, groupID, iommuID, streamID } from "../../backends/ids.ts";
 import type { InventoryChange } from "../../backends/inventory.ts";
 import type { SimulatorControl } from "../../backends/simulator-control.ts";
 import { AddressSpaces } from "./address-space.ts";
 import { Arbiter, type ArbiterDeps } from "./arbiter.ts";
+import type { Caller } from "./caller.ts";
 import { deviceCapability, iommuCapability } from "./capability.ts";
 import type { CapabilityQueries, Core, SessionVerbs } from "./core.ts";
 import { newDevice } from "./device.ts";
@@ -13,15 +14,17 @@ import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
 import { Explainer } from "./explainer.ts";
 import { FaultRouter } from "./fault-router.ts";
+import { InventoryWatch } from "./inventory-watch.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
 import type { Ports } from "./ports.ts";
+import { NO_PRIORITY, type Priority } from "./preemption.ts";
 import { Reaper } from "./reaper.ts";
 import { type DurableState, foldRecords, type RecoveryReport, restoreSessions } from "./recovery.ts";
 import { Registry } from "./registry.ts";
 import { Sessions } from "./sessions.ts";
 import { SimulatorGate } from "./simulator-gate.ts";
-import type { Census } from "./views.ts";
+import type { Census, DeviceView } from "./views.ts";
 import { VirtualIommus } from "./virtual-iommu.ts";
 import { WorkQueues } from "./work-queues.ts";
 
@@ -31,6 +34,8 @@ export interface CoreOptions {
   readonly simulator: SimulatorControl | undefined;
   readonly ports: Ports;
   readonly limits: CoreLimits;
+  /** What the policy says of who opened a session; default: nobody takes anything from anybody. */
+  readonly priorityOf?: (caller: Caller) => Priority;
 }
 
 /** Builds core around a backend whose inventory is known. It subscribes to the backend's faults and inventory. */
@@ -42,11 +47,17 @@ export function createCore(options: CoreOptions): Core {
   const queues = new WorkQueues(limits.queueDepthMax);
   const spaces = new AddressSpaces({ backend, ports, limits, registry, sessions, queues });
   const faults = new FaultRouter({ registry, sessions, limits, clock: ports.clock });
-  const deps: ArbiterDeps = { backend, ports, limits, registry, sessions, queues, spaces, faults, events };
+  const priorityOf = (session: string): Priority => {
+    const caller = sessions.callerOf(session);
+    return (caller && options.priorityOf?.(caller)) ?? NO_PRIORITY;
+  };
+  const deps = { backend, ports, limits, registry, sessions, queues, spaces, faults, events, priorityOf };
   const arbiter = new Arbiter(deps);
   const virtualIommus = new VirtualIommus(deps, arbiter);
   const reaper = new Reaper({ ...deps, arbiter, virtualIommus });
-  const recorder = new Recorder({ registry, sessions, journal: ports.journal });
+  const view = (device: DeviceID): DeviceView => arbiter.view(device);
+  const watch = new InventoryWatch({ registry, events, limits, journal: ports.journal, clock: ports.clock, view });
+  const recorder = new Recorder({ registry, sessions, watch, journal: ports.journal });
   backend.onFault((notice) => faults.record(notice));
   backend.inventory.onChange((change) => follow(change, deps));
   return {
@@ -58,7 +69,9 @@ export function createCore(options: CoreOptions): Core {
     explanations: new Explainer({ backend, registry, sessions, mayShowHost: simulator !== undefined }),
     devices: {
       list: () => registry.devices().map((device) => arbiter.view(device.host.id)),
-      get: (device) => arbiter.view(device),
+      get: view,
+      watch: (viewer, request) => watch.subscribe(viewer, request),
+      unquarantine: (device) => arbiter.unquarantine(device),
     },
     capabilities: capabilityQueries(registry),
     simulator: simulator && new SimulatorGate(deps, arbiter, simulator),
@@ -68,11 +81,12 @@ export function createCore(options: CoreOptions): Core {
       if (simulator !== undefined) await restoreInventory(state, simulator, registry);
       tellRecovery(await restoreSessions(state, deps), events);
       recorder.start();
+      watch.begin(state.inventoryEpoch);
     },
     image: () => recorder.image(),
     durable: () => ports.journal.durable(),
     reapExpired: () => reaper.reapLapsed(),
-    census: () => census(deps),
+    census: () => census(deps, arbiter, watch),
   };
 }
 
@@ -140,7 +154,7 @@ function follow(change: InventoryChange, { events, faults, registry, sessions }:
   events.emit({ type: "deviceRemoved", device: id, session: owner });
 }
 
-function census({ faults, registry, sessions }: ArbiterDeps): Census {
+function census({ faults, registry, sessions }: ArbiterDeps, arbiter: Arbiter, watch: InventoryWatch): Census {
   return {
     sessions: sessions.count(),
     addressSpaces: registry.addressSpaces().length,
@@ -152,5 +166,7 @@ function census({ faults, registry, sessions }: ArbiterDeps): Census {
       return { id, iommu, state: group.state, generation: group.generation, attached: device.attached };
     }),
     faults: faults.census(),
+    waiters: arbiter.waiting(),
+    watches: watch.census(),
   };
 }

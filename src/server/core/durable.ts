@@ -9,6 +9,7 @@ import { hex } from "../../spec/u64.ts";
 import type { Caller } from "./caller.ts";
 import type { DeviceRecord } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
+import type { InventoryWatch } from "./inventory-watch.ts";
 import type { Journal } from "./ports.ts";
 import type { AddressSpaceRecord, Registry, VirtualIommuRecord } from "./registry.ts";
 import type { SessionRecord } from "./session.ts";
@@ -94,7 +95,9 @@ export type DurableRecord =
   /** A device that the Simulator service added. */
   | { readonly type: "deviceAdded"; readonly value: DurableHostDevice }
   /** A device that the Simulator service removed. */
-  | { readonly type: "deviceRemoved"; readonly id: string };
+  | { readonly type: "deviceRemoved"; readonly id: string }
+  /** Tells versions of the inventory from those of earlier lives of the daemon. */
+  | { readonly type: "inventoryEpoch"; readonly value: number };
 
 /** Everything at one moment, as the records that would lead to it. */
 export type DurableImage = readonly DurableRecord[];
@@ -107,15 +110,18 @@ export function vsteOf(words: readonly [string, string] | null): VSTE | undefine
 export class Recorder {
   readonly #registry: Registry;
   readonly #sessions: Sessions;
+  readonly #watch: InventoryWatch;
   readonly #journal: Journal;
   #isOn = false;
 
-  constructor(deps: { registry: Registry; sessions: Sessions; journal: Journal }) {
+  constructor(deps: { registry: Registry; sessions: Sessions; watch: InventoryWatch; journal: Journal }) {
     this.#registry = deps.registry;
     this.#sessions = deps.sessions;
+    this.#watch = deps.watch;
     this.#journal = deps.journal;
     deps.registry.onChange((records) => this.#note(records));
     deps.sessions.onChange((records) => this.#note(records));
+    deps.watch.onChange((records) => this.#note(records));
   }
 
   start(): void {
@@ -123,7 +129,7 @@ export class Recorder {
   }
 
   image(): DurableImage {
-    return [...this.#sessions.durable(), ...this.#registry.durable()];
+    return [...this.#sessions.durable(), ...this.#registry.durable(), ...this.#watch.durable()];
   }
 
   #note(records: readonly DurableRecord[]): void {

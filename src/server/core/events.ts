@@ -24,6 +24,23 @@ export type BrokerEvent =
   | { readonly type: "reaped"; readonly session: string; readonly devices: number }
   | { readonly type: "reapFailed"; readonly session: string; readonly subject: string; readonly error: unknown }
   | { readonly type: "leaseConflict"; readonly device: DeviceID; readonly session: string; readonly owner: string }
+  /** A session of higher priority asked for it: the owner has been told and has until then to leave. */
+  | {
+      readonly type: "preempted";
+      readonly device: DeviceID;
+      readonly session: string;
+      readonly by: string;
+      readonly graceMs: number;
+    }
+  | {
+      readonly type: "preemptionEnded";
+      readonly group: GroupID;
+      readonly session: string;
+      readonly outcome: PreemptionOutcome;
+    }
+  | { readonly type: "deviceReset"; readonly device: DeviceID; readonly result: "done" | "absent" | "failed" }
+  /** It could not be reset after its last owner: nobody gets it until an administrator says so. */
+  | { readonly type: "quarantined"; readonly device: DeviceID; readonly group: GroupID; readonly reason: string }
   | { readonly type: "deviceAdded"; readonly device: DeviceID }
   | { readonly type: "deviceRemoved"; readonly device: DeviceID; readonly session: string | undefined }
   /** After a restart: a session of before is there again, or was given up as a whole. */
@@ -36,6 +53,9 @@ export type BrokerEvent =
     }
   /** The daemon did not run for a while: every lease was given its full length again. */
   | { readonly type: "stalled"; readonly awayMs: number; readonly sessions: number };
+
+/** taken: after the grace period. handed_over: the owner left by itself. called_off: nobody waited for it any more. */
+export type PreemptionOutcome = "taken" | "handed_over" | "called_off" | "failed";
 
 export type BrokerEventListener = (event: BrokerEvent) => void;
 

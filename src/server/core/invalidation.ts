@@ -57,6 +57,16 @@ export function checkInvalidations(
   });
 }
 
+const NAMES_STREAM: ReadonlySet<number> = new Set([COMMAND.CMD_CFGI_CD, COMMAND.CMD_CFGI_CD_ALL, COMMAND.CMD_ATC_INV]);
+
+/** Virtual StreamIDs that commands of a checked batch name; one that several name comes several times. */
+export function streamsNamed(commands: readonly InvalidationCommand[]): readonly number[] {
+  return commands.flatMap(
+    ({ dword0, dword1, opcode }) =>
+      NAMES_STREAM.has(opcode) ? [get(wordsOf([dword0, dword1]), 0, CMD_CFGI.StreamID)] : [], // ATC_INV has it there too
+  );
+}
+
 function checkFields(
   words: Uint32Array,
   opcode: number,

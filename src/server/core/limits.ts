@@ -15,6 +15,15 @@ export interface CoreLimits {
   readonly faultBatchEventsMax: number;
   /** Calls that may wait for one address space, virtual IOMMU or IOMMU group. */
   readonly queueDepthMax: number;
+  /** Calls that may stand in line for one IOMMU group. */
+  readonly waitersPerGroupMax: number;
+  /** Longest time a call may stand in line. */
+  readonly attachWaitMaxMs: number;
+  /** From the notice to a preempted session until its device is set to abort. */
+  readonly preemptGraceMs: number;
+  readonly deviceWatchesMax: number;
+  /** Changes of the inventory kept for watchers that are behind, or resume. */
+  readonly deviceChangesMax: number;
   readonly leaseTtlMinMs: number;
   readonly leaseTtlMaxMs: number;
   readonly leaseTtlDefaultMs: number;

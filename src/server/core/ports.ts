@@ -11,6 +11,12 @@ export interface Clock {
   wallMs(): number;
 }
 
+/** Calls back once, after some time. */
+export interface Alarms {
+  /** @returns calls it off; of no effect once it has rung */
+  after(ms: number, ring: () => void): () => void;
+}
+
 /** Identifiers that cannot be guessed, and the digest under which a secret is kept. */
 export interface Identifiers {
   uuid(): string;
@@ -56,6 +62,7 @@ export interface Journal {
 
 export interface Ports {
   readonly clock: Clock;
+  readonly alarms: Alarms;
   readonly identifiers: Identifiers;
   readonly memoryFiles: MemoryFiles;
   readonly journal: Journal;

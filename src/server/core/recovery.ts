@@ -36,6 +36,8 @@ export interface DurableState {
   readonly virtualIommus: ReadonlyMap<string, DurableVirtualIommu>;
   readonly addedDevices: ReadonlyMap<string, DurableHostDevice>;
   readonly removedDevices: ReadonlySet<string>;
+  /** The latest one; 0: none yet. */
+  readonly inventoryEpoch: number;
 }
 
 /** Adds the records up, oldest first. */
@@ -48,6 +50,7 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
   const virtualIommus = new Map<string, DurableVirtualIommu>();
   const addedDevices = new Map<string, DurableHostDevice>();
   const removedDevices = new Set<string>();
+  let inventoryEpoch = 0;
   for (const record of records) {
     switch (record.type) {
       case "session":
@@ -89,6 +92,9 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
         devices.delete(record.id);
         if (!addedDevices.delete(record.id)) removedDevices.add(record.id);
         break;
+      case "inventoryEpoch":
+        inventoryEpoch = record.value;
+        break;
     }
   }
   return {
@@ -100,6 +106,7 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
     virtualIommus,
     addedDevices,
     removedDevices,
+    inventoryEpoch,
   };
 }
 
@@ -134,17 +141,22 @@ export async function restoreSessions(state: DurableState, deps: RecoveryDeps): 
   }
   const kept = new Set(restored.map(({ id }) => id));
   for (const group of state.groups.values()) {
-    if (group.owner === null || !kept.has(group.owner)) leaveReleased(group, deps.registry);
+    if (group.owner === null || !kept.has(group.owner)) await leaveReleased(group, deps);
   }
   return { restored, givenUp };
 }
 
-/** A group that nobody owns now keeps counting: whoever lost it must not meet its generation again. */
-function leaveReleased(durable: DurableGroup, registry: Registry): void {
+/**
+ * A group that nobody owns now keeps counting: whoever lost it must not meet its generation again. One that could not be
+ * reset stays out of everybody's reach.
+ */
+async function leaveReleased(durable: DurableGroup, { backend, registry }: RecoveryDeps): Promise<void> {
   const group = registry.groups().find(({ id }) => id === durable.id);
   if (group === undefined) return;
   const generation = durable.owner === null ? durable.generation : durable.generation + 1;
-  registry.putGroup({ ...group, generation });
+  const { state } = durable;
+  if (state === "quarantined") await backend.block(group.id);
+  registry.putGroup(state === "quarantined" ? { ...group, generation, state } : { ...group, generation });
 }
 
 /** One session on its way back. */

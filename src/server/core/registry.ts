@@ -54,6 +54,7 @@ export class Registry {
   readonly #added = new Set<DeviceID>();
   readonly #removed = new Set<DeviceID>();
   #listener: (records: readonly DurableRecord[]) => void = () => {};
+  #deviceListener: (device: DeviceID, change: "changed" | "leaving") => void = () => {};
 
   constructor(inventory: Inventory) {
     this.#inventory = inventory;
@@ -63,6 +64,11 @@ export class Registry {
   /** One listener for what shall outlive the daemon: the recorder. */
   onChange(listener: (records: readonly DurableRecord[]) => void): void {
     this.#listener = listener;
+  }
+
+  /** One listener for what a device looks like: the inventory's watch. `leaving`: it is about to be removed. */
+  onDevice(listener: (device: DeviceID, change: "changed" | "leaving") => void): void {
+    this.#deviceListener = listener;
   }
 
   /** All that is, as records. */
@@ -108,10 +114,12 @@ export class Registry {
     this.addDevice(device);
     this.#added.add(device.host.id);
     this.#listener([hostDeviceRecord(device.host)]);
+    for (const id of this.groupOf(device.host.id).devices) this.#deviceListener(id, "changed");
   }
 
   removeDevice(id: DeviceID): void {
     const group = this.group(this.device(id).host.group);
+    this.#deviceListener(id, "leaving");
     this.#devices.delete(id);
     this.#order = undefined;
     if (!this.#added.delete(id)) this.#removed.add(id);
@@ -119,6 +127,7 @@ export class Registry {
     const left = withoutDevice(group, id);
     if (left.devices.length === 0) this.#groups.delete(group.id);
     else this.#groups.set(group.id, left);
+    for (const sibling of left.devices) this.#deviceListener(sibling, "changed");
   }
 
   /** In order of id. */
@@ -141,12 +150,17 @@ export class Registry {
     assert(this.#devices.has(device.host.id), `device ${device.host.id} is not in the registry`);
     this.#devices.set(device.host.id, device);
     this.#listener([deviceRecord(device)]);
+    this.#deviceListener(device.host.id, "changed");
   }
 
   group(id: GroupID): GroupRecord {
     const found = this.#groups.get(id);
     assert(found !== undefined, `group ${id} has devices but no record`);
     return found;
+  }
+
+  findGroup(id: GroupID): GroupRecord | undefined {
+    return this.#groups.get(id);
   }
 
   groupOf(device: DeviceID): GroupRecord {
@@ -164,6 +178,7 @@ export class Registry {
   putGroup(group: GroupRecord): void {
     this.#groups.set(group.id, group);
     this.#listener([groupRecord(group)]);
+    for (const id of group.devices) this.#deviceListener(id, "changed");
   }
 
   devicesOfVirtualIommu(virtualIommu: string): readonly DeviceRecord[] {
@@ -260,6 +275,7 @@ export function deviceView(registry: Registry, id: DeviceID, owner: (session: st
     virtualIommu: group.virtualIommu,
     virtualStreamID: device.virtualStreamID,
     vste: group.vste,
+    waiters: 0,
   });
 }
 

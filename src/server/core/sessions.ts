@@ -6,7 +6,7 @@ import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import { assert } from "../../spec/assert.ts";
 import { type Caller, describeCaller, isSameIdentity } from "./caller.ts";
-import type { SessionNotice } from "./core.ts";
+import type { Preemption, SessionNotice } from "./core.ts";
 import { type DurableRecord, type DurableSession, sessionRecord } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { CoreLimits } from "./limits.ts";
@@ -152,6 +152,11 @@ export class Sessions {
     return session && sessionView(session);
   }
 
+  /** Who opened a session, as long as it holds something. */
+  callerOf(id: string): Caller | undefined {
+    return (this.#live.get(id) ?? this.#ending.get(id))?.caller;
+  }
+
   count(): number {
     return this.#live.size;
   }
@@ -164,6 +169,10 @@ export class Sessions {
     return () => {
       listeners.delete(listener);
     };
+  }
+
+  notifyPreempted(id: string, device: DeviceID, preemption: Preemption): void {
+    this.#notify(id, { kind: "preempted", device, ...preemption });
   }
 
   notifyDeviceRemoved(id: string, device: DeviceID): void {

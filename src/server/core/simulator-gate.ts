@@ -34,6 +34,7 @@ export class SimulatorGate implements SimulatorVerbs {
     sessions.requireLive(session);
     registry.iommu(device.iommu);
     const group = registry.groups().find((one) => one.id === device.group);
+    if (group?.state === "quarantined") throw quarantined(device);
     if (group?.owner !== undefined || queues.isHeld({ kind: "group", id: device.group })) {
       throw new BrokerError(
         "in_use",
@@ -57,7 +58,7 @@ export class SimulatorGate implements SimulatorVerbs {
         requireNotOthers(record, registry.device(id), session, owner);
         if (record.owner !== undefined) {
           if (hasOtherAttached(record, id, this.#deps)) throw othersAttached(id, record);
-          await this.#arbiter.release(record, session);
+          await this.#arbiter.release(record, session, id);
         }
         await this.#control.removeDevice(id);
         if (record.owner !== undefined) sessions.notifyDeviceRemoved(record.owner, id);
@@ -68,6 +69,7 @@ export class SimulatorGate implements SimulatorVerbs {
 
   async dma(session: string, device: DeviceID, accesses: readonly SimulatedDma[]): Promise<readonly DmaOutcome[]> {
     this.#requireOwned(session, device, accesses);
+    this.#arbiter.requireNotResetting(device);
     return await this.#control.dma(device, accesses);
   }
 
@@ -144,6 +146,12 @@ export class SimulatorGate implements SimulatorVerbs {
 
 function hasOtherAttached(group: GroupRecord, id: DeviceID, deps: ArbiterDeps): boolean {
   return group.devices.some((other) => other !== id && deps.registry.device(other).attached);
+}
+
+function quarantined({ id, group }: HostDevice): BrokerError {
+  return new BrokerError("device_quarantined", `IOMMU group ${group} is quarantined: it cannot get ${id} now`, {
+    group,
+  });
 }
 
 /** The group's stage 2 also serves the others: it cannot lose a member under them. */

@@ -1,11 +1,12 @@
 // The stage states of an IOMMU group and the one table of transitions between them.
 // No other code knows an order: an absent cell is transition_illegal.
-// STE.Config per state (IHI 0070G.b §5.2): default-domain 0b101, nest-parent 0b110, guest-abort 0b000, guest-nested 0b111.
+// STE.Config per state (IHI 0070G.b §5.2): default-domain 0b101, nest-parent 0b110, guest-abort 0b000, guest-nested 0b111,
+// quarantined 0b000.
 
 import { BrokerError } from "../../backends/errors.ts";
 import type { Disposition } from "../../backends/vste.ts";
 
-export const STAGE_STATES = ["default-domain", "nest-parent", "guest-abort", "guest-nested"] as const;
+export const STAGE_STATES = ["default-domain", "nest-parent", "guest-abort", "guest-nested", "quarantined"] as const;
 /** What the hardware holds for a group. */
 export type StageState = (typeof STAGE_STATES)[number];
 
@@ -18,6 +19,7 @@ export const STAGE_TRIGGERS = [
   "unbind",
   "release",
   "ownerLost",
+  "quarantine",
 ] as const;
 /** What may happen to a group. */
 export type StageTrigger = (typeof STAGE_TRIGGERS)[number];
@@ -36,6 +38,7 @@ export const TRANSITIONS = {
     unbind: "nest-parent",
     release: "default-domain",
     ownerLost: "guest-abort",
+    quarantine: "quarantined",
   },
   "guest-abort": {
     bindBypass: "nest-parent",
@@ -44,6 +47,7 @@ export const TRANSITIONS = {
     unbind: "nest-parent",
     release: "default-domain",
     ownerLost: "guest-abort",
+    quarantine: "quarantined",
   },
   "guest-nested": {
     bindBypass: "nest-parent",
@@ -52,6 +56,11 @@ export const TRANSITIONS = {
     unbind: "nest-parent",
     release: "default-domain",
     ownerLost: "guest-abort",
+    quarantine: "quarantined",
+  },
+  quarantined: {
+    release: "default-domain",
+    ownerLost: "quarantined",
   },
 } as const satisfies Record<StageState, Partial<Record<StageTrigger, StageState>>>;
 
@@ -84,5 +93,6 @@ export function bindTrigger(disposition: Disposition): StageTrigger {
 }
 
 function remedy(state: StageState): string {
+  if (state === "quarantined") return "an administrator must release it from quarantine first";
   return state === "default-domain" ? "attach the device first" : "detach the device first";
 }

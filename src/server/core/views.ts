@@ -25,6 +25,8 @@ export interface DeviceView {
   readonly virtualStreamID: VirtualStreamID | undefined;
   /** The guest STE in force; undefined while the group has no owner. */
   readonly vste: VSTE | undefined;
+  /** Calls that stand in line for the group. */
+  readonly waiters: number;
 }
 
 export type Pinning = "eager" | "on-first-bind";
@@ -59,6 +61,15 @@ export interface Census {
     readonly attached: boolean;
   }[];
   readonly faults: FaultCensus;
+  /** Calls that stand in line for a device. */
+  readonly waiters: number;
+  readonly watches: WatchCensus;
+}
+
+export interface WatchCensus {
+  readonly subscribers: number;
+  /** Times a watcher was given the whole list again. */
+  readonly resyncs: number;
 }
 
 export interface FaultCensus {

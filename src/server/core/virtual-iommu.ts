@@ -10,7 +10,7 @@ import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
 import { commonRegisters, requireFit } from "./capability.ts";
 import type { CallGate, ModeResult, VirtualIommuVerbs } from "./core.ts";
 import type { DeviceRecord } from "./device.ts";
-import { checkInvalidations } from "./invalidation.ts";
+import { checkInvalidations, streamsNamed } from "./invalidation.ts";
 import { type VirtualIommuRecord, virtualIommuView } from "./registry.ts";
 import type { VirtualIommuView } from "./views.ts";
 
@@ -144,11 +144,12 @@ export class VirtualIommus implements VirtualIommuVerbs {
       async () => {
         sessions.requireLive(session);
         const virtual = registry.virtualIommu(id, session);
-        const names = new Set<number>();
-        for (const { virtualStreamID } of registry.devicesOfVirtualIommu(id)) {
-          if (virtualStreamID !== undefined) names.add(virtualStreamID);
+        const names = new Map<number, DeviceID>();
+        for (const { host, virtualStreamID } of registry.devicesOfVirtualIommu(id)) {
+          if (virtualStreamID !== undefined) names.set(virtualStreamID, host.id);
         }
-        const checked = checkInvalidations(commands, virtual.registers, names);
+        const checked = checkInvalidations(commands, virtual.registers, new Set(names.keys()));
+        for (const name of streamsNamed(checked)) this.#arbiter.requireNotResetting(names.get(name)!);
         await backend.invalidate([...virtual.parts.values()], checked);
         return checked.length;
       },
@@ -159,6 +160,7 @@ export class VirtualIommus implements VirtualIommuVerbs {
   async #setGroup(session: string, id: string, group: GroupID, mode: PlainStage): Promise<BrokerError | undefined> {
     const { queues, registry } = this.#deps;
     try {
+      for (const device of registry.group(group).devices) this.#arbiter.requireNotResetting(device);
       await queues.run([{ kind: "group", id: group }], async () => {
         const record = registry.group(group);
         if (record.owner !== session || record.virtualIommu !== id) {

@@ -211,7 +211,27 @@ export class Calls {
   }
 
   #contextOf(call: UnaryCall): CallContext {
-    return { gate: gateOf(call), caller: this.#callerOf(call) };
+    return { gate: this.#gateOf(call), caller: this.#callerOf(call) };
+  }
+
+  #gateOf(call: UnaryCall): CallGate {
+    return {
+      requireOpen: () => {
+        if (isOver(call)) throw callOver();
+      },
+      onOver: (listener) => {
+        const draining = (): void => listener(drainingError());
+        const cancelled = (): void => listener(callOver());
+        this.#drainListeners.add(draining);
+        call.once("cancelled", cancelled);
+        if (isOver(call)) cancelled();
+        if (this.#isDraining) draining();
+        return () => {
+          this.#drainListeners.delete(draining);
+          call.off("cancelled", cancelled);
+        };
+      },
+    };
   }
 
   /** A call outlives its connection: nobody waits for it any more. */
@@ -269,12 +289,8 @@ function isOver(call: UnaryCall): boolean {
   return call.cancelled || Date.now() >= (typeof deadline === "number" ? deadline : deadline.getTime());
 }
 
-function gateOf(call: UnaryCall): CallGate {
-  return {
-    requireOpen() {
-      if (isOver(call)) throw new BrokerError("call_over", "the call was cancelled or timed out before it began");
-    },
-  };
+function callOver(): BrokerError {
+  return new BrokerError("call_over", "the call was cancelled or timed out before it began");
 }
 
 function isCallOver(error: unknown): boolean {

@@ -5,7 +5,8 @@ import type { FaultClass } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import type { FaultBatch, FaultGap, SequencedFault } from "../core/core.ts";
 import { iommubroker } from "./codec.ts";
-import { allOf, eachOf, integer } from "./field.ts";
+import { allOf, eachOf } from "./field.ts";
+import { parseHeartbeat } from "./heartbeat.ts";
 import { bigintOf, longOf, longOfNumber } from "./int64.ts";
 import { deviceName, parseDevice } from "./names.ts";
 
@@ -23,9 +24,6 @@ const GAP_REASONS = {
   released: v1.FaultGapReason.FAULT_GAP_REASON_RELEASED,
 } as const satisfies Record<FaultGap["reason"], iommubroker.v1.FaultGapReason>;
 
-/** Fewer would let a client keep the server busy with empty messages; more is no heartbeat. */
-const HEARTBEAT_MS = { min: 100, max: 3_600_000 };
-
 export function parseWatchFaults(
   request: iommubroker.v1.WatchFaultsRequest,
   heartbeatDefaultMs: number,
@@ -34,8 +32,7 @@ export function parseWatchFaults(
   return allOf({
     devices: () => eachOf(eachOnce(request.devices), "devices", parseDevice),
     resumeAfter: () => new Map(eachResumed(resumed)),
-    heartbeatMs: () =>
-      request.heartbeatMs === 0 ? heartbeatDefaultMs : integer(request.heartbeatMs, "heartbeat_ms", HEARTBEAT_MS),
+    heartbeatMs: () => parseHeartbeat(request.heartbeatMs, heartbeatDefaultMs),
   });
 }
 

@@ -1,6 +1,6 @@
 // Sessions, and what the keep-alive stream says.
 
-import type { DeviceID } from "../../backends/ids.ts";
+import type { SessionNotice } from "../core/core.ts";
 import type { CoreLimits } from "../core/limits.ts";
 import type { SessionView } from "../core/views.ts";
 import { iommubroker } from "./codec.ts";
@@ -40,8 +40,16 @@ export function renewalMessage(remainingMs: number): iommubroker.v1.IKeepSession
   return { leaseRemainingMs: wholeMs(remainingMs) };
 }
 
-export function deviceRemovedMessage(remainingMs: number, device: DeviceID): iommubroker.v1.IKeepSessionAliveResponse {
-  return { leaseRemainingMs: wholeMs(remainingMs), notice: { deviceRemoved: { device: deviceName(device) } } };
+export function noticeMessage(
+  remainingMs: number,
+  notice: Exclude<SessionNotice, { readonly kind: "ended" }>,
+): iommubroker.v1.IKeepSessionAliveResponse {
+  const device = deviceName(notice.device);
+  const leaseRemainingMs = wholeMs(remainingMs);
+  if (notice.kind === "deviceRemoved") return { leaseRemainingMs, notice: { deviceRemoved: { device } } };
+  const { by, deadlineMs, reason } = notice;
+  const preempted = { device, deadlineMs: wholeMs(deadlineMs), byDisplayName: by, reason };
+  return { leaseRemainingMs, notice: { preempted } };
 }
 
 export function drainingMessage(remainingMs: number, graceMs: number): iommubroker.v1.IKeepSessionAliveResponse {

@@ -4,7 +4,7 @@ import type { PlainStage } from "../../backends/backend.ts";
 import { BrokerError, invalidField } from "../../backends/errors.ts";
 import { type DeviceID, type VirtualStreamID, virtualStreamID } from "../../backends/ids.ts";
 import type { Disposition, VSTE } from "../../backends/vste.ts";
-import type { BindOutcome } from "../core/core.ts";
+import type { AttachRequest, BindOutcome } from "../core/core.ts";
 import { iommubroker } from "./codec.ts";
 import { deviceMessage } from "./convert-device.ts";
 import { parsePlainMode } from "./convert-virtual-iommu.ts";
@@ -20,28 +20,27 @@ const MODES = {
   abort: Stage1Mode.STAGE1_MODE_ABORT,
 } as const satisfies Record<Disposition, iommubroker.v1.Stage1Mode>;
 
-/** A device and the generation it must have, as detach and unbind take them. */
+/** A device and the generation it must have, as detach, unbind and reset take them. */
 export interface DeviceRequest {
   readonly device: DeviceID;
   readonly expectedGeneration: bigint | undefined;
 }
 
-export function parseAttach(request: iommubroker.v1.AttachDeviceRequest): {
-  device: DeviceID;
-  virtualIommu: string;
-  initial: PlainStage;
-  expectedGeneration: bigint | undefined;
-} {
+export function parseAttach(request: iommubroker.v1.AttachDeviceRequest): AttachRequest {
   return allOf({
     device: () => parseDevice(request.device, "device"),
     virtualIommu: () => parseVirtualIommu(request.virtualIommu, "virtual_iommu"),
     initial: () => parseInitialMode(request.initialMode),
     expectedGeneration: () => optionalBigint(request.expectedGeneration),
+    waitMs: () => request.waitMs,
+    preempt: () => request.preempt,
   });
 }
 
 export function parseDeviceRequest(
-  request: iommubroker.v1.DetachDeviceRequest | iommubroker.v1.UnbindGuestStageRequest,
+  request: Pick<iommubroker.v1.DetachDeviceRequest, "device"> & {
+    readonly expectedGeneration?: Parameters<typeof optionalBigint>[0];
+  },
 ): DeviceRequest {
   return {
     device: parseDevice(request.device, "device"),

@@ -9,11 +9,13 @@ import type { iommubroker } from "./codec.ts";
 import { faultBatchMessage, HEARTBEAT_MESSAGE, parseWatchFaults } from "./convert-fault.ts";
 import type { RpcDeps } from "./deps.ts";
 import { drainingError } from "./failure.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import type { ServerStream } from "./server-stream.ts";
 import { BROKER } from "./services.ts";
 
 type WatchCall = ServerWritableStream<Buffer, Buffer>;
-type WatchStream = ServerStream<iommubroker.v1.IWatchFaultsResponse>;
+type Message = iommubroker.v1.IWatchFaultsResponse;
+type WatchStream = ServerStream<Message>;
 
 export function faultCalls(calls: Calls, deps: RpcDeps) {
   return {
@@ -23,14 +25,18 @@ export function faultCalls(calls: Calls, deps: RpcDeps) {
       const subscription = deps.core.faults.subscribe(session, asked);
       stream.onOver(() => subscription.close());
       calls.onDrain(stream, () => stream.fail(drainingError()));
-      const heartbeat = new Heartbeat(stream, asked.heartbeatMs);
+      const heartbeat = new Heartbeat(stream, asked.heartbeatMs, () => HEARTBEAT_MESSAGE);
       heartbeat.beat();
       void pump(stream, subscription, heartbeat);
     }),
   };
 }
 
-async function pump(stream: WatchStream, subscription: FaultSubscription, heartbeat: Heartbeat): Promise<void> {
+async function pump(
+  stream: WatchStream,
+  subscription: FaultSubscription,
+  heartbeat: Heartbeat<Message>,
+): Promise<void> {
   try {
     for (;;) {
       const batch = await subscription.next();
@@ -43,27 +49,5 @@ async function pump(stream: WatchStream, subscription: FaultSubscription, heartb
     stream.fail(new BrokerError("lease_expired", "the session has ended: open a new one"));
   } catch (error) {
     stream.fail(error);
-  }
-}
-
-/** An empty message when nothing else was written for a while. */
-class Heartbeat {
-  readonly #stream: WatchStream;
-  readonly #timer: NodeJS.Timeout;
-
-  constructor(stream: WatchStream, silenceMs: number) {
-    this.#stream = stream;
-    this.#timer = setTimeout(() => this.beat(), silenceMs);
-    stream.onOver(() => clearTimeout(this.#timer));
-  }
-
-  beat(): void {
-    if (this.#stream.isOver) return;
-    if (!this.#stream.isBehind) this.#stream.write(HEARTBEAT_MESSAGE);
-    this.postpone();
-  }
-
-  postpone(): void {
-    if (!this.#stream.isOver) this.#timer.refresh();
   }
 }

@@ -50,6 +50,7 @@ export const BROKER = {
   getCapabilities: broker("GetCapabilities", "unary", v1.GetCapabilitiesRequest, v1.GetCapabilitiesResponse),
   listDevices: broker("ListDevices", "unary", v1.ListDevicesRequest, v1.ListDevicesResponse),
   getDevice: broker("GetDevice", "unary", v1.GetDeviceRequest, v1.GetDeviceResponse),
+  watchDevices: broker("WatchDevices", "server_stream", v1.WatchDevicesRequest, v1.WatchDevicesResponse),
   openSession: broker("OpenSession", "unary", v1.OpenSessionRequest, v1.OpenSessionResponse),
   keepSessionAlive: broker("KeepSessionAlive", "bidi_stream", v1.KeepSessionAliveRequest, v1.KeepSessionAliveResponse),
   closeSession: broker("CloseSession", "unary", v1.CloseSessionRequest, v1.CloseSessionResponse),
@@ -95,6 +96,7 @@ export const BROKER = {
     v1.BatchBindGuestStageResponse,
   ),
   unbindGuestStage: broker("UnbindGuestStage", "unary", v1.UnbindGuestStageRequest, v1.UnbindGuestStageResponse),
+  resetDevice: broker("ResetDevice", "unary", v1.ResetDeviceRequest, v1.ResetDeviceResponse),
   invalidateCache: broker("InvalidateCache", "unary", v1.InvalidateCacheRequest, v1.InvalidateCacheResponse),
   watchFaults: broker("WatchFaults", "server_stream", v1.WatchFaultsRequest, v1.WatchFaultsResponse),
   explainTranslation: broker(

@@ -6,13 +6,7 @@ import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { SessionNotice } from "../core/core.ts";
 import type { Calls } from "./calls.ts";
 import type { iommubroker } from "./codec.ts";
-import {
-  deviceRemovedMessage,
-  drainingMessage,
-  parseOpenSession,
-  renewalMessage,
-  sessionMessage,
-} from "./convert-session.ts";
+import { drainingMessage, noticeMessage, parseOpenSession, renewalMessage, sessionMessage } from "./convert-session.ts";
 import type { RpcDeps } from "./deps.ts";
 import { drainingError } from "./failure.ts";
 import type { ServerStream } from "./server-stream.ts";
@@ -116,6 +110,6 @@ function tell(stream: KeepAliveStream, notice: SessionNotice, remainingMs: () =>
   } else if (stream.queued >= QUEUED_MESSAGES_MAX) {
     stream.fail(limitReached("queued_notices", QUEUED_MESSAGES_MAX, "read the stream, and open it again"));
   } else {
-    stream.write(deviceRemovedMessage(remainingMs(), notice.device));
+    stream.write(noticeMessage(remainingMs(), notice));
   }
 }

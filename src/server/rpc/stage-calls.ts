@@ -1,4 +1,4 @@
-// AttachDevice, DetachDevice, BindGuestStage, BatchBindGuestStage, UnbindGuestStage.
+// AttachDevice, DetachDevice, BindGuestStage, BatchBindGuestStage, UnbindGuestStage, ResetDevice.
 
 import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { CallGate } from "../core/core.ts";
@@ -27,6 +27,9 @@ export function stageCalls(calls: Calls, deps: RpcDeps) {
     ),
     unbindGuestStage: calls.mutating(BROKER.unbindGuestStage, async (request, session, { gate }) => ({
       device: deviceMessage(await stages.unbind(session, parseDeviceRequest(request), gate), session),
+    })),
+    resetDevice: calls.mutating(BROKER.resetDevice, async (request, session, { gate }) => ({
+      device: deviceMessage(await stages.reset(session, parseDeviceRequest(request), gate), session),
     })),
   };
 }

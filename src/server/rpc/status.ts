@@ -18,6 +18,8 @@ export const GRPC_STATUS = {
   virtual_iommu_unknown: grpc.status.NOT_FOUND,
   mapping_unknown: grpc.status.NOT_FOUND,
   device_owned: grpc.status.FAILED_PRECONDITION,
+  device_resetting: grpc.status.UNAVAILABLE,
+  device_quarantined: grpc.status.FAILED_PRECONDITION,
   not_owner: grpc.status.FAILED_PRECONDITION,
   transition_illegal: grpc.status.FAILED_PRECONDITION,
   group_not_singleton: grpc.status.FAILED_PRECONDITION,

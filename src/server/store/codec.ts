@@ -99,6 +99,7 @@ const RECORD: z.ZodType<DurableRecord> = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("virtualIommu"), value: virtualIommu }),
   z.strictObject({ type: z.literal("virtualIommuGone"), id }),
   z.strictObject({ type: z.literal("deviceAdded"), value: hostDevice }),
+  z.strictObject({ type: z.literal("inventoryEpoch"), value: count }),
   z.strictObject({ type: z.literal("deviceRemoved"), id }),
 ]);
 

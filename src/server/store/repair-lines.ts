@@ -39,6 +39,8 @@ function describeRecord(record: DurableRecord): string {
     case "virtualIommu":
     case "deviceAdded":
       return `  ${record.type} ${record.value.id}`;
+    case "inventoryEpoch":
+      return `  ${record.type} ${record.value}`;
     case "sessionGone":
     case "addressSpaceGone":
     case "virtualIommuGone":

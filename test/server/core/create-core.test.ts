@@ -102,6 +102,7 @@ describe("putting it together", () => {
       limits: TEST_LIMITS,
       ports: {
         clock,
+        alarms: clock,
         identifiers: { uuid: () => "u", token: () => "t", digest: (token) => token },
         memoryFiles: { open: () => Promise.reject(new Error("no files here")) },
         journal: { append: async () => {}, note: () => {}, durable: async () => {} },

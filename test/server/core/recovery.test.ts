@@ -17,6 +17,7 @@ import {
   refusal,
   steConfig,
   type TestHost,
+  TWO_SMMUS,
   testHost,
 } from "../../support/host.ts";
 
@@ -76,7 +77,8 @@ test("an image taken at any time says the same as the records that led to it", a
   await host.core.stages.detach(one.session, { device: NVME, expectedGeneration: undefined });
   const next = await restarted(host, host.core.image());
   expect(next.core.devices.list()).toEqual(host.core.devices.list());
-  expect(foldRecords(next.core.image())).toEqual(foldRecords(host.core.image()));
+  const { inventoryEpoch, ...image } = foldRecords(host.core.image());
+  expect(foldRecords(next.core.image())).toEqual({ ...image, inventoryEpoch: inventoryEpoch + 1 }); // another life of the daemon
 });
 
 test("a restored guest goes on: binds, unmaps, invalidates, detaches", async () => {
@@ -157,11 +159,13 @@ test("devices that came and went through the simulator are as they were", async 
   expect(third.core.devices.list()).toEqual(host.core.devices.list());
 });
 
-test("no record is written while recovery is under way", async () => {
+test("no record is written while recovery is under way; after it, that versions of the inventory are new ones", async () => {
   const host = await firstHost();
   await twoGuests(host);
   const next = await restarted(host);
-  expect(next.durable).toEqual([]);
+  const [first] = host.durable;
+  if (first?.type !== "inventoryEpoch") throw new Error("the first broker noted no epoch");
+  expect(next.durable).toEqual([{ type: "inventoryEpoch", value: first.value + 1 }]);
 });
 
 test("virtual StreamIDs are the guests' again", async () => {
@@ -171,4 +175,22 @@ test("virtual StreamIDs are the guests' again", async () => {
   expect(next.core.devices.get(NVME).virtualStreamID).toBe(virtualStreamID(7));
   const commands = [{ dword0: 0x05n + (7n << 32n), dword1: 0n }]; // CMD_CFGI_CD of the guest's stream 7
   expect(await next.core.virtualIommus.invalidate(one.session, one.virtualIommu, commands)).toBe(1);
+});
+
+test("a quarantined group stays out of everybody's reach", async () => {
+  const config = {
+    ...TWO_SMMUS,
+    devices: TWO_SMMUS.devices.map((device) => ({ ...device, reset: "absent" as const })),
+  };
+  const host = testHost({ config });
+  await host.core.recover([]);
+  const vmm = await guest(host);
+  await attach(host, vmm, NVME);
+  await host.core.sessions.close(vmm.session);
+  expect(host.core.devices.get(NVME).state).toBe("quarantined");
+  const next = await restarted(host);
+  expect(next.core.devices.get(NVME)).toEqual(host.core.devices.get(NVME));
+  expect(steConfig(next, NVME)).toBe(0b000);
+  const other = await guest(next, { name: "other" });
+  expect((await refusal(() => attach(next, other, NVME))).code).toBe("device_quarantined");
 });

@@ -11,12 +11,14 @@ import {
 import { refusal } from "../../support/host.ts";
 
 // The thread of 2018 and HOUSE's table, written out again: rows are states, columns triggers, "-" is refused.
-//                      attach         attachAborted  bindBypass     bindAbort      bindTranslate  unbind         release           ownerLost
+// A quarantined group has lost its owner already: losing it again changes nothing.
+//                      attach         attachAborted  bindBypass     bindAbort      bindTranslate  unbind         release           ownerLost      quarantine
 const TABLE = `
-  default-domain        nest-parent    guest-abort    -              -              -              -              default-domain    default-domain
-  nest-parent           -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain    guest-abort
-  guest-abort           -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain    guest-abort
-  guest-nested          -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain    guest-abort
+  default-domain        nest-parent    guest-abort    -              -              -              -              default-domain    default-domain -
+  nest-parent           -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain    guest-abort    quarantined
+  guest-abort           -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain    guest-abort    quarantined
+  guest-nested          -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain    guest-abort    quarantined
+  quarantined           -              -              -              -              -              -              default-domain    quarantined    -
 `;
 const COLUMNS: readonly StageTrigger[] = [
   "attach",
@@ -27,6 +29,7 @@ const COLUMNS: readonly StageTrigger[] = [
   "unbind",
   "release",
   "ownerLost",
+  "quarantine",
 ];
 const ROWS = TABLE.trim()
   .split("\n")
@@ -49,7 +52,11 @@ describe("every state and every trigger", () => {
           expect(error.code).toBe("transition_illegal");
           expect(error.facts).toEqual({ state: from, trigger });
           expect(error.message).toMatch(
-            from === "default-domain" ? /attach the device first/ : /detach the device first/,
+            from === "default-domain"
+              ? /attach the device first/
+              : from === "quarantined"
+                ? /an administrator must release it/
+                : /detach the device first/,
           );
         });
       } else {
@@ -65,7 +72,7 @@ describe("failing closed", () => {
   test("a lost owner is a legal trigger in every state, and never lets a guest's table stand", () => {
     for (const state of STAGE_STATES) {
       const to: StageState = next(state, "ownerLost");
-      expect(["default-domain", "guest-abort"], state).toContain(to);
+      expect(["default-domain", "guest-abort", "quarantined"], state).toContain(to);
     }
   });
 

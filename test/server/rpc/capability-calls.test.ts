@@ -131,6 +131,7 @@ describe("GetDevice", () => {
       virtualStreamId: 8,
       installedVste: [0x1000_000bn, 2n],
       stageAuthoritative: true,
+      waiters: 2,
     });
   });
 

@@ -19,7 +19,14 @@ describe("AttachDevice", () => {
     const device = await session.attachDevice({ device: DEVICE, virtualIommu: VIOMMU, initialMode });
     expect(device.name).toBe(DEVICE);
     expect(server.core.argsOf("stages.attach")).toEqual([
-      { device: NVME, virtualIommu: VIRTUAL_IOMMU_ID, initial, expectedGeneration: undefined },
+      {
+        device: NVME,
+        virtualIommu: VIRTUAL_IOMMU_ID,
+        initial,
+        expectedGeneration: undefined,
+        waitMs: 0,
+        preempt: false,
+      },
     ]);
   });
 

@@ -27,6 +27,8 @@ const EXPECTED: Record<BrokerErrorCode, status> = {
   virtual_iommu_unknown: status.NOT_FOUND,
   mapping_unknown: status.NOT_FOUND,
   device_owned: status.FAILED_PRECONDITION,
+  device_resetting: status.UNAVAILABLE,
+  device_quarantined: status.FAILED_PRECONDITION,
   not_owner: status.FAILED_PRECONDITION,
   transition_illegal: status.FAILED_PRECONDITION,
   group_not_singleton: status.FAILED_PRECONDITION,

@@ -781,6 +781,7 @@ export namespace iommubroker {
             virtualStreamId?: (number|null);
             installedVste?: (Long[]|null);
             stageAuthoritative?: (boolean|null);
+            waiters?: (number|null);
         }
 
         class Device implements IDevice {
@@ -799,6 +800,7 @@ export namespace iommubroker {
             public virtualStreamId?: (number|null);
             public installedVste: Long[];
             public stageAuthoritative: boolean;
+            public waiters: number;
             public static encode(message: iommubroker.v1.IDevice, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Device;
         }
@@ -808,7 +810,9 @@ export namespace iommubroker {
             STAGE_STATE_DEFAULT_DOMAIN = 1,
             STAGE_STATE_NEST_PARENT = 2,
             STAGE_STATE_GUEST_ABORT = 3,
-            STAGE_STATE_GUEST_NESTED = 4
+            STAGE_STATE_GUEST_NESTED = 4,
+            STAGE_STATE_QUARANTINED = 5,
+            STAGE_STATE_LOST = 6
         }
 
         interface IListDevicesRequest {
@@ -857,6 +861,71 @@ export namespace iommubroker {
             public device?: (iommubroker.v1.Device|null);
             public static encode(message: iommubroker.v1.IGetDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceResponse;
+        }
+
+        interface IWatchDevicesRequest {
+            pageSize?: (number|null);
+            resumeAfter?: (string|null);
+            iommu?: (string|null);
+            iommuGroup?: (number|null);
+            ownedByMe?: (boolean|null);
+            heartbeatMs?: (number|null);
+        }
+
+        class WatchDevicesRequest implements IWatchDevicesRequest {
+            constructor(properties?: iommubroker.v1.IWatchDevicesRequest);
+            public pageSize: number;
+            public resumeAfter: string;
+            public iommu: string;
+            public iommuGroup?: (number|null);
+            public ownedByMe: boolean;
+            public heartbeatMs: number;
+            public static encode(message: iommubroker.v1.IWatchDevicesRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchDevicesRequest;
+        }
+
+        interface IWatchDevicesResponse {
+            mark?: (iommubroker.v1.DeviceWatchMark|null);
+            changes?: (iommubroker.v1.IDeviceChange[]|null);
+            resourceVersion?: (string|null);
+        }
+
+        class WatchDevicesResponse implements IWatchDevicesResponse {
+            constructor(properties?: iommubroker.v1.IWatchDevicesResponse);
+            public mark: iommubroker.v1.DeviceWatchMark;
+            public changes: iommubroker.v1.DeviceChange[];
+            public resourceVersion: string;
+            public static encode(message: iommubroker.v1.IWatchDevicesResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchDevicesResponse;
+        }
+
+        enum DeviceWatchMark {
+            DEVICE_WATCH_MARK_UNSPECIFIED = 0,
+            DEVICE_WATCH_MARK_SYNCED = 1,
+            DEVICE_WATCH_MARK_RESYNC = 2
+        }
+
+        interface IDeviceChange {
+            kind?: (iommubroker.v1.DeviceChangeKind|null);
+            device?: (iommubroker.v1.IDevice|null);
+            resourceVersion?: (string|null);
+        }
+
+        class DeviceChange implements IDeviceChange {
+            constructor(properties?: iommubroker.v1.IDeviceChange);
+            public kind: iommubroker.v1.DeviceChangeKind;
+            public device?: (iommubroker.v1.Device|null);
+            public resourceVersion: string;
+            public static encode(message: iommubroker.v1.IDeviceChange, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceChange;
+        }
+
+        enum DeviceChangeKind {
+            DEVICE_CHANGE_KIND_UNSPECIFIED = 0,
+            DEVICE_CHANGE_KIND_LISTED = 1,
+            DEVICE_CHANGE_KIND_CHANGED = 2,
+            DEVICE_CHANGE_KIND_LEFT = 3,
+            DEVICE_CHANGE_KIND_REMOVED = 4
         }
 
         interface IExplainTranslationRequest {
@@ -1568,13 +1637,15 @@ export namespace iommubroker {
         interface ISessionNotice {
             deviceRemoved?: (iommubroker.v1.IDeviceRemovedNotice|null);
             draining?: (iommubroker.v1.IDrainingNotice|null);
+            preempted?: (iommubroker.v1.IPreemptedNotice|null);
         }
 
         class SessionNotice implements ISessionNotice {
             constructor(properties?: iommubroker.v1.ISessionNotice);
             public deviceRemoved?: (iommubroker.v1.DeviceRemovedNotice|null);
             public draining?: (iommubroker.v1.DrainingNotice|null);
-            public notice?: ("deviceRemoved"|"draining");
+            public preempted?: (iommubroker.v1.PreemptedNotice|null);
+            public notice?: ("deviceRemoved"|"draining"|"preempted");
             public static encode(message: iommubroker.v1.ISessionNotice, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SessionNotice;
         }
@@ -1588,6 +1659,23 @@ export namespace iommubroker {
             public device: string;
             public static encode(message: iommubroker.v1.IDeviceRemovedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceRemovedNotice;
+        }
+
+        interface IPreemptedNotice {
+            device?: (string|null);
+            deadlineMs?: (number|null);
+            byDisplayName?: (string|null);
+            reason?: (string|null);
+        }
+
+        class PreemptedNotice implements IPreemptedNotice {
+            constructor(properties?: iommubroker.v1.IPreemptedNotice);
+            public device: string;
+            public deadlineMs: number;
+            public byDisplayName: string;
+            public reason: string;
+            public static encode(message: iommubroker.v1.IPreemptedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PreemptedNotice;
         }
 
         interface IDrainingNotice {
@@ -1632,6 +1720,8 @@ export namespace iommubroker {
             initialMode?: (iommubroker.v1.Stage1Mode|null);
             expectedGeneration?: (Long|null);
             requestId?: (string|null);
+            waitMs?: (number|null);
+            preempt?: (boolean|null);
         }
 
         class AttachDeviceRequest implements IAttachDeviceRequest {
@@ -1641,6 +1731,8 @@ export namespace iommubroker {
             public initialMode: iommubroker.v1.Stage1Mode;
             public expectedGeneration?: (Long|null);
             public requestId: string;
+            public waitMs: number;
+            public preempt: boolean;
             public static encode(message: iommubroker.v1.IAttachDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AttachDeviceRequest;
         }
@@ -1855,6 +1947,32 @@ export namespace iommubroker {
             public device?: (iommubroker.v1.Device|null);
             public static encode(message: iommubroker.v1.IUnbindGuestStageResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.UnbindGuestStageResponse;
+        }
+
+        interface IResetDeviceRequest {
+            device?: (string|null);
+            expectedGeneration?: (Long|null);
+            requestId?: (string|null);
+        }
+
+        class ResetDeviceRequest implements IResetDeviceRequest {
+            constructor(properties?: iommubroker.v1.IResetDeviceRequest);
+            public device: string;
+            public expectedGeneration?: (Long|null);
+            public requestId: string;
+            public static encode(message: iommubroker.v1.IResetDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ResetDeviceRequest;
+        }
+
+        interface IResetDeviceResponse {
+            device?: (iommubroker.v1.IDevice|null);
+        }
+
+        class ResetDeviceResponse implements IResetDeviceResponse {
+            constructor(properties?: iommubroker.v1.IResetDeviceResponse);
+            public device?: (iommubroker.v1.Device|null);
+            public static encode(message: iommubroker.v1.IResetDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ResetDeviceResponse;
         }
 
         interface IInvalidateCacheRequest {

@@ -3977,6 +3977,7 @@ export const iommubroker = $root.iommubroker = (() => {
             Device.prototype.virtualStreamId = null;
             Device.prototype.installedVste = $util.emptyArray;
             Device.prototype.stageAuthoritative = false;
+            Device.prototype.waiters = 0;
 
             let $oneOfFields;
 
@@ -4030,6 +4031,8 @@ export const iommubroker = $root.iommubroker = (() => {
                 }
                 if (message.stageAuthoritative != null && Object.hasOwnProperty.call(message, "stageAuthoritative"))
                     writer.uint32(112).bool(message.stageAuthoritative);
+                if (message.waiters != null && Object.hasOwnProperty.call(message, "waiters"))
+                    writer.uint32(120).uint32(message.waiters);
                 return writer;
             };
 
@@ -4140,6 +4143,10 @@ export const iommubroker = $root.iommubroker = (() => {
                             message.stageAuthoritative = reader.bool();
                             break;
                         }
+                    case 15: {
+                            message.waiters = reader.uint32();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -4163,6 +4170,8 @@ export const iommubroker = $root.iommubroker = (() => {
             values[valuesById[2] = "STAGE_STATE_NEST_PARENT"] = 2;
             values[valuesById[3] = "STAGE_STATE_GUEST_ABORT"] = 3;
             values[valuesById[4] = "STAGE_STATE_GUEST_NESTED"] = 4;
+            values[valuesById[5] = "STAGE_STATE_QUARANTINED"] = 5;
+            values[valuesById[6] = "STAGE_STATE_LOST"] = 6;
             return values;
         })();
 
@@ -4446,6 +4455,297 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return GetDeviceResponse;
+        })();
+
+        v1.WatchDevicesRequest = (function() {
+
+            function WatchDevicesRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            WatchDevicesRequest.prototype.pageSize = 0;
+            WatchDevicesRequest.prototype.resumeAfter = "";
+            WatchDevicesRequest.prototype.iommu = "";
+            WatchDevicesRequest.prototype.iommuGroup = null;
+            WatchDevicesRequest.prototype.ownedByMe = false;
+            WatchDevicesRequest.prototype.heartbeatMs = 0;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(WatchDevicesRequest.prototype, "_iommuGroup", {
+                get: $util.oneOfGetter($oneOfFields = ["iommuGroup"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            WatchDevicesRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.pageSize != null && Object.hasOwnProperty.call(message, "pageSize"))
+                    writer.uint32(8).uint32(message.pageSize);
+                if (message.resumeAfter != null && Object.hasOwnProperty.call(message, "resumeAfter"))
+                    writer.uint32(18).string(message.resumeAfter);
+                if (message.iommu != null && Object.hasOwnProperty.call(message, "iommu"))
+                    writer.uint32(26).string(message.iommu);
+                if (message.iommuGroup != null && Object.hasOwnProperty.call(message, "iommuGroup"))
+                    writer.uint32(32).uint32(message.iommuGroup);
+                if (message.ownedByMe != null && Object.hasOwnProperty.call(message, "ownedByMe"))
+                    writer.uint32(40).bool(message.ownedByMe);
+                if (message.heartbeatMs != null && Object.hasOwnProperty.call(message, "heartbeatMs"))
+                    writer.uint32(48).uint32(message.heartbeatMs);
+                return writer;
+            };
+
+            WatchDevicesRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.WatchDevicesRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.pageSize = reader.uint32();
+                            break;
+                        }
+                    case 2: {
+                            message.resumeAfter = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.iommu = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.iommuGroup = reader.uint32();
+                            break;
+                        }
+                    case 5: {
+                            message.ownedByMe = reader.bool();
+                            break;
+                        }
+                    case 6: {
+                            message.heartbeatMs = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return WatchDevicesRequest;
+        })();
+
+        v1.WatchDevicesResponse = (function() {
+
+            function WatchDevicesResponse(properties) {
+                this.changes = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            WatchDevicesResponse.prototype.mark = 0;
+            WatchDevicesResponse.prototype.changes = $util.emptyArray;
+            WatchDevicesResponse.prototype.resourceVersion = "";
+
+            WatchDevicesResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.mark != null && Object.hasOwnProperty.call(message, "mark"))
+                    writer.uint32(8).int32(message.mark);
+                if (message.changes != null && message.changes.length)
+                    for (let i = 0; i < message.changes.length; ++i)
+                        $root.iommubroker.v1.DeviceChange.encode(message.changes[i], writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.resourceVersion != null && Object.hasOwnProperty.call(message, "resourceVersion"))
+                    writer.uint32(26).string(message.resourceVersion);
+                return writer;
+            };
+
+            WatchDevicesResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.WatchDevicesResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.mark = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.changes && message.changes.length))
+                                message.changes = [];
+                            message.changes.push($root.iommubroker.v1.DeviceChange.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 3: {
+                            message.resourceVersion = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return WatchDevicesResponse;
+        })();
+
+        v1.DeviceWatchMark = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "DEVICE_WATCH_MARK_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "DEVICE_WATCH_MARK_SYNCED"] = 1;
+            values[valuesById[2] = "DEVICE_WATCH_MARK_RESYNC"] = 2;
+            return values;
+        })();
+
+        v1.DeviceChange = (function() {
+
+            function DeviceChange(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DeviceChange.prototype.kind = 0;
+            DeviceChange.prototype.device = null;
+            DeviceChange.prototype.resourceVersion = "";
+
+            DeviceChange.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.kind != null && Object.hasOwnProperty.call(message, "kind"))
+                    writer.uint32(8).int32(message.kind);
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.resourceVersion != null && Object.hasOwnProperty.call(message, "resourceVersion"))
+                    writer.uint32(26).string(message.resourceVersion);
+                return writer;
+            };
+
+            DeviceChange.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DeviceChange();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.kind = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 3: {
+                            message.resourceVersion = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DeviceChange;
+        })();
+
+        v1.DeviceChangeKind = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "DEVICE_CHANGE_KIND_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "DEVICE_CHANGE_KIND_LISTED"] = 1;
+            values[valuesById[2] = "DEVICE_CHANGE_KIND_CHANGED"] = 2;
+            values[valuesById[3] = "DEVICE_CHANGE_KIND_LEFT"] = 3;
+            values[valuesById[4] = "DEVICE_CHANGE_KIND_REMOVED"] = 4;
+            return values;
         })();
 
         v1.ExplainTranslationRequest = (function() {
@@ -8273,11 +8573,12 @@ export const iommubroker = $root.iommubroker = (() => {
 
             SessionNotice.prototype.deviceRemoved = null;
             SessionNotice.prototype.draining = null;
+            SessionNotice.prototype.preempted = null;
 
             let $oneOfFields;
 
             Object.defineProperty(SessionNotice.prototype, "notice", {
-                get: $util.oneOfGetter($oneOfFields = ["deviceRemoved", "draining"]),
+                get: $util.oneOfGetter($oneOfFields = ["deviceRemoved", "draining", "preempted"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -8292,6 +8593,8 @@ export const iommubroker = $root.iommubroker = (() => {
                     $root.iommubroker.v1.DeviceRemovedNotice.encode(message.deviceRemoved, writer.uint32(10).fork(), q + 1).ldelim();
                 if (message.draining != null && Object.hasOwnProperty.call(message, "draining"))
                     $root.iommubroker.v1.DrainingNotice.encode(message.draining, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.preempted != null && Object.hasOwnProperty.call(message, "preempted"))
+                    $root.iommubroker.v1.PreemptedNotice.encode(message.preempted, writer.uint32(26).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -8324,6 +8627,10 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 2: {
                             message.draining = $root.iommubroker.v1.DrainingNotice.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 3: {
+                            message.preempted = $root.iommubroker.v1.PreemptedNotice.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
                     default:
@@ -8406,6 +8713,93 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return DeviceRemovedNotice;
+        })();
+
+        v1.PreemptedNotice = (function() {
+
+            function PreemptedNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            PreemptedNotice.prototype.device = "";
+            PreemptedNotice.prototype.deadlineMs = 0;
+            PreemptedNotice.prototype.byDisplayName = "";
+            PreemptedNotice.prototype.reason = "";
+
+            PreemptedNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.deadlineMs != null && Object.hasOwnProperty.call(message, "deadlineMs"))
+                    writer.uint32(16).uint32(message.deadlineMs);
+                if (message.byDisplayName != null && Object.hasOwnProperty.call(message, "byDisplayName"))
+                    writer.uint32(26).string(message.byDisplayName);
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(34).string(message.reason);
+                return writer;
+            };
+
+            PreemptedNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.PreemptedNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.deadlineMs = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.byDisplayName = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return PreemptedNotice;
         })();
 
         v1.DrainingNotice = (function() {
@@ -8613,6 +9007,8 @@ export const iommubroker = $root.iommubroker = (() => {
             AttachDeviceRequest.prototype.initialMode = 0;
             AttachDeviceRequest.prototype.expectedGeneration = null;
             AttachDeviceRequest.prototype.requestId = "";
+            AttachDeviceRequest.prototype.waitMs = 0;
+            AttachDeviceRequest.prototype.preempt = false;
 
             let $oneOfFields;
 
@@ -8639,6 +9035,10 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(32).uint64(message.expectedGeneration);
                 if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
                     writer.uint32(42).string(message.requestId);
+                if (message.waitMs != null && Object.hasOwnProperty.call(message, "waitMs"))
+                    writer.uint32(48).uint32(message.waitMs);
+                if (message.preempt != null && Object.hasOwnProperty.call(message, "preempt"))
+                    writer.uint32(56).bool(message.preempt);
                 return writer;
             };
 
@@ -8683,6 +9083,14 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 5: {
                             message.requestId = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.waitMs = reader.uint32();
+                            break;
+                        }
+                    case 7: {
+                            message.preempt = reader.bool();
                             break;
                         }
                     default:
@@ -9891,6 +10299,160 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return UnbindGuestStageResponse;
+        })();
+
+        v1.ResetDeviceRequest = (function() {
+
+            function ResetDeviceRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ResetDeviceRequest.prototype.device = "";
+            ResetDeviceRequest.prototype.expectedGeneration = null;
+            ResetDeviceRequest.prototype.requestId = "";
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(ResetDeviceRequest.prototype, "_expectedGeneration", {
+                get: $util.oneOfGetter($oneOfFields = ["expectedGeneration"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            ResetDeviceRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.expectedGeneration != null && Object.hasOwnProperty.call(message, "expectedGeneration"))
+                    writer.uint32(16).uint64(message.expectedGeneration);
+                if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
+                    writer.uint32(26).string(message.requestId);
+                return writer;
+            };
+
+            ResetDeviceRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ResetDeviceRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.expectedGeneration = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.requestId = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ResetDeviceRequest;
+        })();
+
+        v1.ResetDeviceResponse = (function() {
+
+            function ResetDeviceResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ResetDeviceResponse.prototype.device = null;
+
+            ResetDeviceResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ResetDeviceResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ResetDeviceResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ResetDeviceResponse;
         })();
 
         v1.InvalidateCacheRequest = (function() {

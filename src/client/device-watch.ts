@@ -1,0 +1,117 @@
+// The inventory as a stream that survives a broken connection and a restarted broker: it is opened again after the last
+// version seen. What the broker cannot resume from, it tells (resync) and lists anew.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClientReadableStream } from "@grpc/grpc-js";
+import { iommubroker } from "../server/rpc/codec.ts";
+import { BROKER } from "../server/rpc/services.ts";
+import type { Channel } from "./channel.ts";
+import { asCallError } from "./error.ts";
+import type { DeviceChange } from "./messages.ts";
+import { plain } from "./plain.ts";
+
+export interface DeviceWatchOptions {
+  /** Resource version of earlier news: only what changed since. */
+  readonly resumeAfter?: string;
+  /** "iommus/{id}": only devices behind it. */
+  readonly iommu?: string;
+  readonly iommuGroup?: number;
+  /** Only what the session owns. */
+  readonly ownedByMe?: boolean;
+  readonly pageSize?: number;
+  readonly heartbeatMs?: number;
+}
+
+export interface DeviceNews {
+  /** synced: all there is has been told. resync: forget what was told, the list begins anew. */
+  readonly mark: "none" | "synced" | "resync";
+  readonly changes: readonly DeviceChange[];
+  /** What a later watch resumes after; empty while the list is not complete. */
+  readonly resourceVersion: string;
+}
+
+type Message = iommubroker.v1.WatchDevicesResponse;
+
+const BACKOFF_MS = { first: 50, max: 2000 };
+const Mark = iommubroker.v1.DeviceWatchMark;
+
+export class DeviceWatch implements AsyncIterable<DeviceNews> {
+  readonly #channel: Channel;
+  readonly #token: string | undefined;
+  readonly #options: DeviceWatchOptions;
+  readonly #closed = new AbortController();
+  #stream: ClientReadableStream<Message>;
+  #seen: string;
+  /** The list was broken off: whoever iterates holds half of it, and must be told to forget that. */
+  #isListing: boolean;
+
+  /** @param token  of the session that watches; undefined: what anybody may see */
+  constructor(channel: Channel, token: string | undefined, options: DeviceWatchOptions = {}) {
+    this.#channel = channel;
+    this.#token = token;
+    this.#options = options;
+    this.#seen = options.resumeAfter ?? "";
+    this.#isListing = this.#seen === "";
+    this.#stream = this.#open();
+  }
+
+  /** Resource version of the last news: what a later watch resumes after. */
+  get seen(): string {
+    return this.#seen;
+  }
+
+  /** Ends the iteration. */
+  close(): void {
+    this.#closed.abort();
+    this.#stream.cancel();
+  }
+
+  /** Marks and changes; heartbeats stay here. One iteration at a time. */
+  async *[Symbol.asyncIterator](): AsyncIterator<DeviceNews> {
+    let backoffMs = BACKOFF_MS.first;
+    try {
+      for (;;) {
+        try {
+          for await (const message of this.#stream) {
+            backoffMs = BACKOFF_MS.first;
+            const news = this.#taken(message);
+            if (news.mark !== "none" || news.changes.length > 0) yield news;
+          }
+          return;
+        } catch (error) {
+          if (this.#closed.signal.aborted || this.#channel.isClosed) return;
+          const failure = asCallError(error);
+          if (!failure.isBrokenOff) throw failure;
+        }
+        await sleep(backoffMs, undefined, { signal: this.#closed.signal }).catch(() => undefined);
+        if (this.#closed.signal.aborted || this.#channel.isClosed) return;
+        backoffMs = Math.min(2 * backoffMs, BACKOFF_MS.max);
+        this.#stream = this.#open();
+        if (this.#isListing) yield { mark: "resync", changes: [], resourceVersion: "" };
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  #taken(message: Message): DeviceNews {
+    const { changes, mark, resourceVersion } = plain(message);
+    if (resourceVersion !== "") this.#seen = resourceVersion;
+    if (mark === Mark.DEVICE_WATCH_MARK_RESYNC) {
+      this.#seen = "";
+      this.#isListing = true;
+      return { mark: "resync", changes, resourceVersion };
+    }
+    if (mark !== Mark.DEVICE_WATCH_MARK_SYNCED) return { mark: "none", changes, resourceVersion };
+    this.#isListing = false;
+    return { mark: "synced", changes, resourceVersion };
+  }
+
+  #open(): ClientReadableStream<Message> {
+    const { iommu, iommuGroup, ownedByMe, pageSize, heartbeatMs } = this.#options;
+    const request = { iommu, iommuGroup, ownedByMe, pageSize, heartbeatMs, resumeAfter: this.#seen };
+    const stream = this.#channel.serverStream(BROKER.watchDevices, request, this.#token);
+    stream.on("error", () => undefined); // reaches the iteration through the iterator
+    return stream;
+  }
+}

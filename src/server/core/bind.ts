@@ -1,0 +1,166 @@
+// Bind and unbind: a guest's stage 1, or a plain one, on a device that is attached.
+
+import type { PartHandle, PlainStage } from "../../backends/backend.ts";
+import { BrokerError } from "../../backends/errors.ts";
+import type { DeviceID, VirtualStreamID } from "../../backends/ids.ts";
+import type { VSTE } from "../../backends/vste.ts";
+import { assert } from "../../spec/assert.ts";
+import { get } from "../../spec/layout.ts";
+import { IDR1 } from "../../spec/registers.ts";
+import { type BindDecision, decideBind, requireAttached, requireGeneration } from "./admission.ts";
+import type { ArbiterDeps } from "./arbiter.ts";
+import { translateRefusal } from "./capability.ts";
+import type { BindOutcome, BindRequest, CallGate } from "./core.ts";
+import { namedDevice } from "./device.ts";
+import type { GroupRecord } from "./group.ts";
+import type { VirtualIommuRecord } from "./registry.ts";
+import type { Resets } from "./reset.ts";
+import type { StageChanges, Subject } from "./stage-change.ts";
+import type { DeviceView } from "./views.ts";
+import type { QueueKey } from "./work-queues.ts";
+
+export interface BindDeps extends ArbiterDeps {
+  readonly changes: StageChanges;
+  readonly resets: Resets;
+  view(device: DeviceID): DeviceView;
+}
+
+export class Binds {
+  readonly #deps: BindDeps;
+
+  constructor(deps: BindDeps) {
+    this.#deps = deps;
+  }
+
+  async bind(session: string, request: BindRequest, gate: CallGate | undefined): Promise<BindOutcome> {
+    const { changes, queues, registry, resets } = this.#deps;
+    const found = registry.groupOf(request.device);
+    if (found.owner === session) resets.requireNone(request.device);
+    const virtual =
+      found.owner === session && found.virtualIommu !== undefined
+        ? registry.virtualIommu(found.virtualIommu, session)
+        : undefined;
+    const keys: QueueKey[] = [changes.keyOf(request.device)];
+    if (virtual) {
+      keys.unshift({ kind: "virtual-iommu", id: virtual.id });
+      // ON_FIRST_BIND: populated or not, another bind may be filling the address space, or taking that back.
+      const { pinning } = registry.addressSpace(virtual.addressSpace, session);
+      if (pinning === "on-first-bind") keys.unshift({ kind: "address-space", id: virtual.addressSpace });
+    }
+    return await queues.run(
+      keys,
+      () => {
+        const group = registry.groupOf(request.device);
+        if (group.owner === session && group.virtualIommu !== virtual?.id) throw movedMeanwhile(request.device, group);
+        return this.#bind(session, request);
+      },
+      gate,
+    );
+  }
+
+  async unbind(
+    session: string,
+    request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate: CallGate | undefined,
+  ): Promise<DeviceView> {
+    const { changes, queues, registry, resets, view } = this.#deps;
+    if (registry.groupOf(request.device).owner === session) resets.requireNone(request.device);
+    return await queues.run(
+      [changes.keyOf(request.device)],
+      async () => {
+        const { device, group } = changes.admit(session, request.device);
+        requireGeneration(group, request.expectedGeneration);
+        if (device.attached && group.state !== "nest-parent") {
+          await changes.setPlain(group, "unbind", "bypass", session);
+        }
+        return view(request.device);
+      },
+      gate,
+    );
+  }
+
+  async #bind(session: string, request: BindRequest): Promise<BindOutcome> {
+    const { backend, changes, registry, view } = this.#deps;
+    const { device, group } = changes.admit(session, request.device);
+    const { disposition } = request.vste;
+    requireAttached(group, device, disposition === "translate" ? "bindTranslate" : "bindBypass");
+    requireGeneration(group, request.expectedGeneration);
+    const virtual = registry.virtualIommu(group.virtualIommu!, session);
+    if (disposition === "translate") {
+      const refusal = translateRefusal(device, group, registry.iommu(group.iommu));
+      if (refusal) throw refusal;
+    }
+    const siblings = registry.devicesOfVirtualIommu(virtual.id).filter((other) => other.host.id !== device.host.id);
+    const streamBits = get(new Uint32Array([virtual.registers.idr1]), 0, IDR1.SIDSIZE);
+    const decision = decideBind(group, device, disposition, request.virtualStreamID, siblings, streamBits);
+    if (request.validateOnly) {
+      const preview = backend.previewStage(request.device, changes.partOf(group), request.vste);
+      return { device: view(request.device), disposition, preview };
+    }
+    await this.#populated(virtual, session, disposition !== "abort", () =>
+      this.#install(session, { device, group }, request.vste, decision),
+    );
+    return { device: view(request.device), disposition, preview: undefined };
+  }
+
+  async #install(session: string, subject: Subject, vste: VSTE, decision: BindDecision): Promise<void> {
+    const { backend, changes, registry } = this.#deps;
+    const { device, group } = subject;
+    const part = changes.partOf(group);
+    const { trigger, to, virtualStreamID } = decision;
+    await changes.journaled(trigger, group, session, async () => {
+      if (vste.disposition === "translate") {
+        assert(virtualStreamID !== undefined, "TRANSLATE was admitted without a virtual StreamID");
+        await backend.bindGuestStage({ device: device.host.id, part, virtualStreamID, vste });
+      } else {
+        await this.#installPlain(subject, part, vste.disposition, virtualStreamID);
+      }
+    });
+    registry.putDevice(namedDevice(device, virtualStreamID));
+    const { owner, virtualIommu } = group;
+    changes.commit(group, trigger, { state: to, owner, virtualIommu, vste });
+  }
+
+  /** The name first, then the stage: a stage that fails takes the old name back. */
+  async #installPlain(
+    { device, group }: Subject,
+    part: PartHandle,
+    stage: PlainStage,
+    name: VirtualStreamID | undefined,
+  ): Promise<void> {
+    const { backend } = this.#deps;
+    const renamed = name !== device.virtualStreamID;
+    if (renamed) await backend.setVirtualStreamID(device.host.id, part, name);
+    try {
+      await backend.setPlainStage(group.id, part, stage);
+    } catch (error) {
+      if (renamed) await backend.setVirtualStreamID(device.host.id, part, device.virtualStreamID);
+      throw error;
+    }
+  }
+
+  /** Runs `install` with the address space populated if DMA shall pass; takes that back if `install` fails. */
+  async #populated(
+    virtual: VirtualIommuRecord,
+    session: string,
+    needed: boolean,
+    install: () => Promise<void>,
+  ): Promise<void> {
+    const { spaces } = this.#deps;
+    const filled = needed && (await spaces.populate(virtual.addressSpace, session));
+    try {
+      await install();
+    } catch (error) {
+      if (filled) await spaces.depopulate(virtual.addressSpace, session);
+      throw error;
+    }
+  }
+}
+
+/** The queues were chosen by where the device was; it moved while the call waited. */
+function movedMeanwhile(device: DeviceID, group: GroupRecord): BrokerError {
+  return new BrokerError("fenced", `device ${device} changed hands while the call waited: read the device again`, {
+    device,
+    generation: group.generation,
+  });
+}
