@@ -213,7 +213,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
     const device = this.#device(id);
     const outcome = await this.#resetter.reset(id);
     if (outcome.kind !== "done" || this.inventory.find(id) !== device) return outcome;
-    const { driver, events } = this.#smmu(device.iommu);
+    const { driver, endpoints, events } = this.#smmu(device.iommu);
+    for (const streamID of device.streamIDs) endpoints.find(streamID)?.reset();
     driver.issue(endOfStalls(device, driver));
     events.drainAll(); // what it did before is told before the reset is
     this.#resets.set(id, this.#resetsOf(id) + 1);
