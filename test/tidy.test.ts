@@ -75,6 +75,7 @@ const THROUGH: TestedThrough = [
   [/^src\/client\/(?:session|simulator|messages|present)\.ts$/, "test/client/client.test.ts"],
   [/^src\/cli\/explain\.ts$/, "test/cli/program.test.ts"],
   [/^src\/server\/core\/(?:admission|device|group)\.ts$/, "test/server/core/arbiter.test.ts"],
+  [/^src\/server\/core\/session-(?:errors|table|watches)\.ts$/, "test/server/core/sessions.test.ts"],
   [/^src\/spec\/descriptor\.ts$/, "test/backends/smmuv3/walk.test.ts"],
 ];
 

@@ -17,6 +17,7 @@ export const {
   Liveness,
   PinningPolicy,
   ReservedRegionKind,
+  SessionState,
   Stage1Mode,
   StageState,
   TableShape,
@@ -26,6 +27,8 @@ export const {
 export type Capabilities = Decoded<"GetCapabilitiesResponse">;
 export type Device = Decoded<"Device">;
 export type Session = Decoded<"Session">;
+/** What a session has, told when it is resumed or claimed. */
+export type SessionHoldings = Decoded<"SessionHoldings">;
 export type AddressSpace = Decoded<"AddressSpace">;
 export type VirtualIommu = Decoded<"VirtualIommu">;
 export type IdRegisters = Decoded<"IdRegisters">;

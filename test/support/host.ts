@@ -7,13 +7,14 @@ import { createSimulatedBackend } from "../../src/backends/sim/backend.ts";
 import type { SimulatedConfig } from "../../src/backends/sim/inventory.ts";
 import type { SimulatorControl } from "../../src/backends/simulator-control.ts";
 import type { VSTE } from "../../src/backends/vste.ts";
-import type { ProcessCaller } from "../../src/server/core/caller.ts";
+import type { Caller, ProcessCaller } from "../../src/server/core/caller.ts";
 import type { Core } from "../../src/server/core/core.ts";
 import { createCore } from "../../src/server/core/create-core.ts";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
-import type { JournalEntry } from "../../src/server/core/ports.ts";
+import type { JournalEntry, ProcessWatch, WatchedProcess, WatchOutcome } from "../../src/server/core/ports.ts";
+import type { TermsWish } from "../../src/server/core/session-terms.ts";
 import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
 import { BufferFile } from "./memory-file.ts";
 
@@ -60,6 +61,7 @@ export const TEST_LIMITS: CoreLimits = {
   leaseTtlMinMs: 100,
   leaseTtlMaxMs: 60_000,
   leaseTtlDefaultMs: 10_000,
+  sessionGraceMaxMs: 100_000,
   leaseStallMs: Number.POSITIVE_INFINITY,
   resumeWindowMs: 5000,
 };
@@ -77,11 +79,46 @@ export class ManualClock {
   }
 }
 
+/** Processes that a test lets die. Until a test names some, none can be watched, and sessions have leases. */
+export class FakeProcesses implements ProcessWatch {
+  /** By pid, the birth of each process that runs and can be watched. */
+  readonly running = new Map<number, string>();
+  readonly #watches = new Set<{ readonly pid: number; readonly onDeath: () => void }>();
+
+  watch(caller: Caller, onDeath: () => void): WatchOutcome {
+    const pid = caller.kind === "process" ? caller.pid : 0;
+    const birth = this.running.get(pid);
+    if (birth === undefined) return { kind: "impossible", reason: `pid ${pid} is out of sight` };
+    if (birth === "dead") return { kind: "dead" };
+    const watch = { pid, onDeath };
+    this.#watches.add(watch);
+    return { kind: "watched", process: { pid, birth }, stop: () => this.#watches.delete(watch) };
+  }
+
+  rewatch(process: WatchedProcess, onDeath: () => void): WatchOutcome {
+    if (this.running.get(process.pid) !== process.birth) return { kind: "dead" };
+    return this.watch({ ...CALLER, pid: process.pid }, onDeath);
+  }
+
+  die(pid: number): void {
+    this.running.set(pid, "dead");
+    for (const watch of this.#watches) {
+      if (watch.pid === pid && this.#watches.delete(watch)) watch.onDeath();
+    }
+  }
+
+  /** How many watches stand. */
+  get watches(): number {
+    return this.#watches.size;
+  }
+}
+
 export interface TestHost {
   readonly backend: Backend & SimulatorControl;
   readonly core: Core;
   readonly clock: ManualClock;
   readonly files: Map<string, BufferFile>;
+  readonly processes: FakeProcesses;
   readonly events: BrokerEvent[];
   readonly journal: JournalEntry[];
   /** What was noted to outlive the daemon; only after core.recover(). */
@@ -94,12 +131,15 @@ export function testHost(
     config?: SimulatedConfig;
     limits?: Partial<CoreLimits>;
     wrap?: (backend: Backend & SimulatorControl) => Backend;
+    /** The ones of the host before, for a restart. */
+    processes?: FakeProcesses;
     /** False: the Simulator service is not served. */
     withSimulator?: boolean;
   } = {},
 ): TestHost {
   const backend = createSimulatedBackend(options.config ?? TWO_SMMUS);
   const clock = new ManualClock();
+  const processes = options.processes ?? new FakeProcesses();
   const files = new Map<string, BufferFile>();
   const journal: JournalEntry[] = [];
   const durable: DurableRecord[] = [];
@@ -132,11 +172,12 @@ export function testHost(
         },
         durable: async () => {},
       },
+      processes,
     },
   });
   const events: BrokerEvent[] = [];
   core.events.subscribe((event) => events.push(event));
-  return { backend, core, clock, files, events, journal, durable };
+  return { backend, core, clock, files, processes, events, journal, durable };
 }
 
 export function addFile(host: TestHost, path: string, bytes: number): BufferFile {
@@ -160,10 +201,17 @@ export interface Guest {
 /** A session with an address space of `bytes` at IPA 0x4000_0000 and a virtual IOMMU over the named host IOMMUs. */
 export async function guest(
   host: TestHost,
-  options: { name?: string; bytes?: number; iommus?: readonly IommuID[]; pinning?: Pinning } = {},
+  options: {
+    name?: string;
+    bytes?: number;
+    iommus?: readonly IommuID[];
+    pinning?: Pinning;
+    terms?: Partial<TermsWish>;
+  } = {},
 ): Promise<Guest> {
-  const { name = "vmm", bytes = 2 ** 21, iommus = [SMMU0], pinning = "eager" } = options;
-  const { session, token } = host.core.sessions.open({ displayName: name, ttlMs: undefined, caller: CALLER });
+  const { name = "vmm", bytes = 2 ** 21, iommus = [SMMU0], pinning = "eager", terms } = options;
+  const { sessions } = host.core;
+  const { session, token } = sessions.open({ displayName: name, ttlMs: undefined, caller: CALLER, ...terms });
   const space = await host.core.addressSpaces.create(session.id, pinning);
   const file = addFile(host, `/memory/${name}`, bytes);
   await host.core.addressSpaces.map(session.id, {

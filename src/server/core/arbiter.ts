@@ -62,7 +62,7 @@ export class Arbiter implements StageVerbs {
     return deviceView(
       registry,
       device,
-      (id) => sessions.view(id) ?? { id, displayName: "a session that is being ended", ttlMs: 0 },
+      (id) => sessions.owner(id) ?? { id, displayName: "a session that is being ended" },
     );
   }
 
@@ -183,7 +183,7 @@ export class Arbiter implements StageVerbs {
     if (group.owner !== undefined && group.owner !== session) {
       events.emit({ type: "leaseConflict", device: id, session, owner: group.owner });
     }
-    requireNotOthers(group, device, session, group.owner === undefined ? undefined : sessions.view(group.owner));
+    requireNotOthers(group, device, session, group.owner === undefined ? undefined : sessions.owner(group.owner));
     return { device, group };
   }
 
