@@ -86,6 +86,7 @@ const THROUGH: TestedThrough = [
   [/^src\/cli\/explain\.ts$/, "test/cli/program.test.ts"],
   [/^src\/server\/core\/(?:admission|attach|bind|device|group|stage-change)\.ts$/, "test/server/core/arbiter.test.ts"],
   [/^src\/spec\/page-requests\.ts$/, "test/judge/page-requests.test.ts"],
+  [/^src\/server\/core\/session-(?:errors|table|watches)\.ts$/, "test/server/core/sessions.test.ts"],
   [/^src\/spec\/descriptor\.ts$/, "test/backends/smmuv3/walk.test.ts"],
 ];
 

@@ -6,7 +6,7 @@ import { type CallOptions, Channel, type ConnectOptions } from "./channel.ts";
 import { DeviceWatch, type DeviceWatchOptions } from "./device-watch.ts";
 import type * as messages from "./messages.ts";
 import { present } from "./present.ts";
-import { BrokerSession, type SessionOptions } from "./session.ts";
+import { BrokerSession, type ClaimOptions, type ResumeOptions, type SessionOptions, type TakenUp } from "./session.ts";
 
 export type { CallOptions, ConnectOptions } from "./channel.ts";
 export type { DeviceNews, DeviceWatch, DeviceWatchOptions } from "./device-watch.ts";
@@ -14,7 +14,7 @@ export { BrokerCallError } from "./error.ts";
 export type { FaultBatch, FaultWatch, FaultWatchOptions } from "./fault-watch.ts";
 export type { Notice } from "./keep-alive.ts";
 export * from "./messages.ts";
-export type { BrokerSession, SessionOptions } from "./session.ts";
+export type { BrokerSession, ClaimOptions, ResumeOptions, SessionOptions, TakenUp } from "./session.ts";
 
 /** @param target "unix:/run/iommu-broker/broker.sock" or "host:port" */
 export function connect(target: string, options: ConnectOptions = {}): BrokerClient {
@@ -73,16 +73,32 @@ export class BrokerClient {
     return await this.#channel.unary(BROKER.explainTranslation, request, token, options);
   }
 
-  /** Opens a session and keeps its lease alive until it is closed or lost. */
+  /** Opens a session. Where it has a lease, that is kept alive until the session is closed or lost. */
   async openSession(options: SessionOptions, call?: CallOptions): Promise<BrokerSession> {
-    const { displayName, leaseTtlMs, requestId } = options;
-    const request = { displayName, leaseTtlMs, requestId };
+    const { displayName, liveness, leaseTtlMs, graceMs, transferableTo, requestId } = options;
+    const request = { displayName, liveness, leaseTtlMs, graceMs, transferableTo, requestId };
     const answer = await this.#channel.unary(BROKER.openSession, request, undefined, call);
-    return new BrokerSession(
-      this.#channel,
-      { session: present(answer.session, "session"), token: answer.token },
-      options,
-    );
+    return this.#session({ session: present(answer.session, "session"), token: answer.token }, options);
+  }
+
+  /** Takes a session up again by its token: after its process died or its lease lapsed, or this program was replaced. */
+  async resumeSession(token: string, options: ResumeOptions = {}, call?: CallOptions): Promise<TakenUp> {
+    const answer = await this.#channel.unary(BROKER.resumeSession, {}, token, call);
+    const session = this.#session({ session: present(answer.session, "session"), token }, options);
+    return { session, holdings: present(answer.holdings, "holdings") };
+  }
+
+  /** Takes over a session whose opener named this identity in transferableTo. @param name "sessions/{uuid}" */
+  async claimSession(name: string, options: ClaimOptions = {}, call?: CallOptions): Promise<TakenUp> {
+    const { liveness, leaseTtlMs, transferableTo, requestId } = options;
+    const request = { session: name, liveness, leaseTtlMs, transferableTo, requestId };
+    const answer = await this.#channel.unary(BROKER.claimSession, request, undefined, call);
+    const opened = { session: present(answer.session, "session"), token: answer.token };
+    return { session: this.#session(opened, options), holdings: present(answer.holdings, "holdings") };
+  }
+
+  #session(opened: { readonly session: messages.Session; readonly token: string }, options: ResumeOptions) {
+    return new BrokerSession(this.#channel, opened, options);
   }
 
   /** Closes the connection. Sessions live on until their leases lapse: close them first. */

@@ -1,4 +1,5 @@
 // Keeps a session's lease alive: a message every third of its length, on a stream that is opened again when it breaks.
+// A session without a lease has the stream for its notices alone.
 // The lease is lost when the broker says so, and only then: a broker that stood still gives every lease its full length
 // again, so silence is told (unanswered) and renewing goes on.
 
@@ -12,7 +13,11 @@ import { type BrokerCallError, fromServiceError } from "./error.ts";
 export type Notice =
   | { readonly kind: "deviceRemoved"; readonly device: string }
   | { readonly kind: "draining"; readonly graceMs: number }
-  /** A session of higher priority asked for the device: detach it, or it is taken when the deadline is over. */
+  /** The session is ended by somebody else's decision; onLost follows. */
+  | { readonly kind: "revoked"; readonly reason: string }
+  /** Somebody whom this session named has it now; onLost follows. */
+  | { readonly kind: "transferred"; readonly to: string }
+  /** A device is taken away after deadlineMs, for the session named `by`. */
   | {
       readonly kind: "preempted";
       readonly device: string;
@@ -24,7 +29,10 @@ export type Notice =
   | { readonly kind: "unanswered"; readonly leaseMs: number };
 
 export interface KeepAliveListeners {
-  /** The session is gone: its devices are aborted and given back. Called at most once. */
+  /**
+   * The session is of no use any more: lost, ended, or another's. Its devices are at abort; where the error's metadata
+   * has the reason "lost", resumeSession() brings it back. Called at most once.
+   */
   readonly onLost?: (error: BrokerCallError) => void;
   readonly onNotice?: (notice: Notice) => void;
 }
@@ -32,6 +40,8 @@ export interface KeepAliveListeners {
 type Stream = ClientDuplexStream<iommubroker.v1.IKeepSessionAliveRequest, iommubroker.v1.KeepSessionAliveResponse>;
 
 const RENEWALS_PER_LEASE = 3;
+/** How often a stream for notices alone is looked after. */
+const REOPEN_MS = 1000;
 
 export class KeepAlive {
   readonly #channel: Channel;
@@ -50,7 +60,8 @@ export class KeepAlive {
     this.#token = lease.token;
     this.#leaseMs = lease.leaseMs;
     this.#listeners = listeners;
-    this.#timer = setInterval(() => this.#renew(), lease.leaseMs / RENEWALS_PER_LEASE);
+    const everyMs = lease.leaseMs > 0 ? lease.leaseMs / RENEWALS_PER_LEASE : REOPEN_MS;
+    this.#timer = setInterval(() => this.#renew(), everyMs);
     this.#renew();
   }
 
@@ -67,7 +78,8 @@ export class KeepAlive {
       this.stop(); // by its own side: that is no loss to tell of, and a timer must not throw
       return;
     }
-    if (!this.#isUnanswered && performance.now() - this.#renewedMs >= this.#leaseMs) {
+    if (this.#leaseMs === 0 && this.#stream !== undefined) return;
+    if (this.#leaseMs > 0 && !this.#isUnanswered && performance.now() - this.#renewedMs >= this.#leaseMs) {
       this.#isUnanswered = true;
       this.#listeners.onNotice?.({ kind: "unanswered", leaseMs: this.#leaseMs });
     }
@@ -103,15 +115,16 @@ export class KeepAlive {
     this.#isUnanswered = false;
   }
 
-  #tell(notice: iommubroker.v1.SessionNotice): void {
-    if (notice.deviceRemoved) {
-      this.#listeners.onNotice?.({ kind: "deviceRemoved", device: notice.deviceRemoved.device });
+  #tell({ deviceRemoved, draining, preempted, revoked, transferred }: iommubroker.v1.SessionNotice): void {
+    const tell = (notice: Notice) => this.#listeners.onNotice?.(notice);
+    if (deviceRemoved) tell({ kind: "deviceRemoved", device: deviceRemoved.device });
+    if (draining) tell({ kind: "draining", graceMs: draining.graceMs });
+    if (revoked) tell({ kind: "revoked", reason: revoked.reason });
+    if (transferred) tell({ kind: "transferred", to: transferred.to });
+    if (preempted) {
+      const { device, deadlineMs, by, reason } = preempted;
+      tell({ kind: "preempted", device, deadlineMs, by, reason });
     }
-    if (notice.preempted) {
-      const { device, deadlineMs, byDisplayName: by, reason } = notice.preempted;
-      this.#listeners.onNotice?.({ kind: "preempted", device, deadlineMs, by, reason });
-    }
-    if (notice.draining) this.#listeners.onNotice?.({ kind: "draining", graceMs: notice.draining.graceMs });
   }
 
   #lose(error: BrokerCallError): void {

@@ -19,6 +19,7 @@ export const {
   Liveness,
   PinningPolicy,
   ReservedRegionKind,
+  SessionState,
   Stage1Mode,
   StageState,
   TableShape,
@@ -29,6 +30,8 @@ export type Capabilities = Decoded<"GetCapabilitiesResponse">;
 export type Device = Decoded<"Device">;
 export type DeviceChange = Decoded<"DeviceChange">;
 export type Session = Decoded<"Session">;
+/** What a session has, told when it is resumed or claimed. */
+export type SessionHoldings = Decoded<"SessionHoldings">;
 export type AddressSpace = Decoded<"AddressSpace">;
 export type VirtualIommu = Decoded<"VirtualIommu">;
 export type IdRegisters = Decoded<"IdRegisters">;

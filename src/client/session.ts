@@ -14,11 +14,29 @@ import { SimulatorClient } from "./simulator.ts";
 export interface SessionOptions extends KeepAliveListeners {
   /** Shown to others as the owner of the session's devices. */
   readonly displayName: string;
+  /** Default: a lease where leaseTtlMs is given, else this process where the broker can watch it. */
+  readonly liveness?: number;
   readonly leaseTtlMs?: number;
+  /** How long a lost session keeps what it has, for resumeSession() or claimSession(). Default 0. */
+  readonly graceMs?: number;
+  /** Who may claim it: "uid:1001", a certificate's name. */
+  readonly transferableTo?: readonly string[];
   /** Idempotence key of OpenSession. */
   readonly requestId?: string;
   /** False: the caller renews by itself, or lets the lease lapse. Default true. */
   readonly keepAlive?: boolean;
+}
+
+/** How a session is gone on with: what it is was said when it was opened. */
+export type ResumeOptions = KeepAliveListeners & Pick<SessionOptions, "keepAlive">;
+
+export type ClaimOptions = ResumeOptions &
+  Pick<SessionOptions, "liveness" | "leaseTtlMs" | "transferableTo" | "requestId">;
+
+/** A session that was taken up, and what it has. */
+export interface TakenUp {
+  readonly session: BrokerSession;
+  readonly holdings: messages.SessionHoldings;
 }
 
 export class BrokerSession {
@@ -30,13 +48,17 @@ export class BrokerSession {
   /** The Simulator service, for this session's devices. */
   readonly simulator: SimulatorClient;
 
-  constructor(channel: Channel, opened: { session: messages.Session; token: string }, options: SessionOptions) {
+  constructor(channel: Channel, opened: { session: messages.Session; token: string }, options: ResumeOptions) {
     this.#channel = channel;
     this.#session = opened.session;
     this.token = opened.token;
     this.simulator = new SimulatorClient(channel, opened.token);
-    const lease = { token: opened.token, leaseMs: opened.session.leaseTtlMs };
-    this.#keepAlive = options.keepAlive === false ? undefined : new KeepAlive(channel, lease, options);
+    const { leaseTtlMs: leaseMs } = opened.session;
+    const wantsStream = leaseMs > 0 || options.onLost !== undefined || options.onNotice !== undefined;
+    this.#keepAlive =
+      options.keepAlive === false || !wantsStream
+        ? undefined
+        : new KeepAlive(channel, { token: opened.token, leaseMs }, options);
   }
 
   /** "sessions/{uuid}" */
@@ -44,6 +66,12 @@ export class BrokerSession {
     return this.#session.name;
   }
 
+  /** LIVENESS_PEER_PROCESS: it lives as long as this process, and nothing has to be renewed. */
+  get liveness(): number {
+    return this.#session.liveness;
+  }
+
+  /** 0 without a lease. */
   get leaseTtlMs(): number {
     return this.#session.leaseTtlMs;
   }
@@ -155,7 +183,7 @@ export class BrokerSession {
     return new FaultWatch(this.#channel, this.token, options);
   }
 
-  /** Stops the keep-alive, as if the client had died: the lease lapses. */
+  /** Stops the keep-alive: a lease lapses, as if the client had died. */
   abandon(): void {
     this.#keepAlive?.stop();
   }

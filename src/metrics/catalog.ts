@@ -93,7 +93,12 @@ export const METRICS = {
     help: "Changes of stage state of a device's IOMMU group.",
     labels: ["device"],
   },
-  sessions: { type: "gauge", name: "iommu_broker_sessions", help: "Open sessions.", labels: [] },
+  sessions: {
+    type: "gauge",
+    name: "iommu_broker_sessions",
+    help: "Sessions that have not ended: live, restored after a restart and not yet used, or lost and in their grace.",
+    labels: ["state"],
+  },
   addressSpaces: { type: "gauge", name: "iommu_broker_address_spaces", help: "Address spaces.", labels: [] },
   virtualIommus: { type: "gauge", name: "iommu_broker_virtual_iommus", help: "Virtual IOMMUs.", labels: [] },
   mappedBytes: {
@@ -168,6 +173,24 @@ export const METRICS = {
     name: "iommu_broker_sessions_recovered_total",
     help: "Sessions of before the start of the daemon, by what became of them: restored or given_up.",
     labels: ["outcome"],
+  },
+  sessionsLost: {
+    type: "counter",
+    name: "iommu_broker_sessions_lost_total",
+    help: "Sessions whose process died, whose lease lapsed, or that were not resumed after a restart.",
+    labels: ["reason"],
+  },
+  sessionsResumed: {
+    type: "counter",
+    name: "iommu_broker_sessions_resumed_total",
+    help: "Sessions taken up again by ResumeSession, by the state they were in.",
+    labels: ["was"],
+  },
+  sessionsClaimed: {
+    type: "counter",
+    name: "iommu_broker_sessions_claimed_total",
+    help: "Sessions taken over by ClaimSession.",
+    labels: [],
   },
   sessionsEnded: {
     type: "counter",

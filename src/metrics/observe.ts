@@ -4,6 +4,7 @@
 import type { Registry } from "prom-client";
 import { limitOf } from "../backends/errors.ts";
 import type { BrokerEvent, BrokerEvents } from "../server/core/events.ts";
+import { LOSS_REASONS, SESSION_STATES } from "../server/core/session.ts";
 import { assertNever } from "../spec/assert.ts";
 import { METRICS } from "./catalog.ts";
 import { counter, histogram } from "./instruments.ts";
@@ -105,6 +106,9 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
   const stageChanges = counter(registry, METRICS.stageChanges);
   const sessionsOpened = counter(registry, METRICS.sessionsOpened);
   const sessionsEnded = counter(registry, METRICS.sessionsEnded);
+  const sessionsLost = counter(registry, METRICS.sessionsLost);
+  const sessionsResumed = counter(registry, METRICS.sessionsResumed);
+  const sessionsClaimed = counter(registry, METRICS.sessionsClaimed);
   const devicesReaped = counter(registry, METRICS.devicesReaped);
   const reapFailures = counter(registry, METRICS.reapFailures);
   const leaseConflicts = counter(registry, METRICS.leaseConflicts);
@@ -117,7 +121,9 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
   for (const outcome of ["taken", "handed_over", "called_off", "failed"]) preemptions.inc({ outcome }, 0);
   for (const result of ["done", "absent", "failed"]) resets.inc({ result }, 0);
   for (const outcome of ["restored", "given_up"]) sessionsRecovered.inc({ outcome }, 0);
-  for (const reason of ["closed", "lease_expired"]) sessionsEnded.inc({ reason }, 0);
+  for (const reason of ["closed", "revoked", ...LOSS_REASONS]) sessionsEnded.inc({ reason }, 0);
+  for (const reason of LOSS_REASONS) sessionsLost.inc({ reason }, 0);
+  for (const was of SESSION_STATES) sessionsResumed.inc({ was }, 0);
   for (const change of ["added", "removed"]) deviceChanges.inc({ change }, 0);
   events.subscribe((event: BrokerEvent) => {
     switch (event.type) {
@@ -127,6 +133,12 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
         return sessionsOpened.inc();
       case "sessionEnded":
         return sessionsEnded.inc({ reason: event.reason });
+      case "sessionLost":
+        return sessionsLost.inc({ reason: event.reason });
+      case "sessionResumed":
+        return sessionsResumed.inc({ was: event.was });
+      case "sessionClaimed":
+        return sessionsClaimed.inc();
       case "sessionRestored":
         return sessionsRecovered.inc({ outcome: "restored" });
       case "sessionGivenUp":

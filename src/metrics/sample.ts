@@ -4,6 +4,7 @@
 
 import type { Counter, Gauge, Registry } from "prom-client";
 import type { BackendCounters, DeviceCounters, IommuCounters } from "../backends/counters.ts";
+import { SESSION_STATES } from "../server/core/session.ts";
 import { STAGE_STATES } from "../server/core/stage-state.ts";
 import type { Census } from "../server/core/views.ts";
 import { METRICS } from "./catalog.ts";
@@ -109,8 +110,8 @@ function deviceSampler(registry: Registry): (devices: readonly DeviceCounters[],
 function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<string>) => void {
   const stageState = gauge(registry, METRICS.stageState);
   const generation = gauge(registry, METRICS.generation);
+  const sessions = gauge(registry, METRICS.sessions);
   const totals: readonly (readonly [Gauge | Counter, (from: Census) => number])[] = [
-    [gauge(registry, METRICS.sessions), (from) => from.sessions],
     [gauge(registry, METRICS.addressSpaces), (from) => from.addressSpaces],
     [gauge(registry, METRICS.virtualIommus), (from) => from.virtualIommus],
     [gauge(registry, METRICS.mappedBytes), (from) => from.mappedBytes],
@@ -127,6 +128,7 @@ function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<
       metric.reset();
       metric.inc(read(census));
     }
+    for (const state of SESSION_STATES) sessions.set({ state }, census.sessionStates[state]);
     stageState.reset();
     generation.reset();
     for (const { id, state, generation: count } of census.devices) {

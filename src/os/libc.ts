@@ -1,7 +1,7 @@
 // The only file that loads native code (koffi): the calls of libc that Node does not have, one typed function each.
-// SO_PEERCRED and SO_PEERPIDFD say who is at the other end of a Unix socket; flock keeps two daemons from starting in one directory;
-// _exit ends a process that process.exit() cannot.
-// Every call here returns at once; nothing that can sleep in the kernel belongs in this file.
+// SO_PEERCRED and SO_PEERPIDFD say who is at the other end of a Unix socket; flock keeps two daemons from starting in one
+// directory; _exit ends a process that process.exit() cannot; pidfd_open, epoll and eventfd are for poller.ts.
+// Every call here returns at once, but for waitReadable, which waits on a thread of libuv's pool.
 
 import type { Socket } from "node:net";
 import koffi from "koffi";
@@ -78,4 +78,77 @@ export function descriptorOf(socket: Socket): number | undefined {
   if (typeof handle !== "object" || handle === null) return undefined;
   const fd: unknown = Reflect.get(handle, "fd");
   return typeof fd === "number" && fd >= 0 ? fd : undefined;
+}
+
+/** The same number on every architecture that Linux has it on (asm-generic/unistd.h). */
+const SYS_PIDFD_OPEN = 434;
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLLIN = 1;
+const EFD_CLOEXEC = 0o2000000;
+const EFD_NONBLOCK = 0o4000;
+/** struct epoll_event is packed on x86-64 only (eventpoll.h). */
+const EPOLL_EVENT = process.arch === "x64" ? { bytes: 12, dataAt: 4 } : { bytes: 16, dataAt: 8 };
+
+const syscall = libc.func("long syscall(long number, int pid, unsigned int flags)");
+const epollCreate = libc.func("int epoll_create1(int flags)");
+const epollControl = libc.func("int epoll_ctl(int epfd, int op, int fd, void *event)");
+const epollWait = libc.func("int epoll_wait(int epfd, _Out_ void *events, int maxevents, int timeout)");
+const eventfd = libc.func("int eventfd(unsigned int initval, int flags)");
+
+export type Opened = { readonly ok: true; readonly fd: number } | { readonly ok: false; readonly errno: string };
+
+/** A descriptor that becomes readable when the process ends (pidfd_open(2)); whoever has it closes it. */
+export function openPidfd(pid: number): Opened {
+  return opened(syscall(SYS_PIDFD_OPEN, pid, 0));
+}
+
+export function openEpoll(): Opened {
+  return opened(epollCreate(EPOLL_CLOEXEC));
+}
+
+/** An eventfd that is read and written without waiting. */
+export function openEventfd(): Opened {
+  return opened(eventfd(0, EFD_CLOEXEC + EFD_NONBLOCK));
+}
+
+/** Tells of `fd` under `key`, a whole number below 2^32, while it is readable. */
+export function addReadable(epoll: number, fd: number, key: number): boolean {
+  const event = Buffer.alloc(EPOLL_EVENT.bytes);
+  event.writeUInt32LE(EPOLLIN, 0);
+  event.writeUInt32LE(key, EPOLL_EVENT.dataAt);
+  const result: unknown = epollControl(epoll, EPOLL_CTL_ADD, fd, event);
+  return result === 0;
+}
+
+/** To be called before `fd` is closed: a copy of it elsewhere would go on telling. */
+export function removeReadable(epoll: number, fd: number): void {
+  epollControl(epoll, EPOLL_CTL_DEL, fd, null);
+}
+
+/**
+ * Waits, without end, until something in `epoll` is readable; Node's own thread goes on meanwhile.
+ * @returns the keys of what is readable, at most `keysMax`; undefined when the wait was broken off (EINTR)
+ */
+export function waitReadable(epoll: number, keysMax: number): Promise<readonly number[] | undefined> {
+  const events = Buffer.alloc(EPOLL_EVENT.bytes * keysMax);
+  return new Promise((resolve, reject) => {
+    epollWait.async(epoll, events, keysMax, -1, (error: unknown, result: unknown) => {
+      if (error) reject(error);
+      else if (typeof result !== "number" || result < 0) resolve(undefined);
+      else resolve(Array.from({ length: result }, (_, at) => keyAt(events, at)));
+    });
+  });
+}
+
+function keyAt(events: Buffer, at: number): number {
+  return events.readUInt32LE(at * EPOLL_EVENT.bytes + EPOLL_EVENT.dataAt);
+}
+
+function opened(result: unknown): Opened {
+  if (typeof result === "number" && result >= 0) return { ok: true, fd: result };
+  const errno = koffi.errno();
+  const name = Object.entries(koffi.os.errno).find(([, number]) => number === errno)?.[0];
+  return { ok: false, errno: name ?? `errno ${errno}` };
 }

@@ -8,6 +8,8 @@ import { serveMetrics } from "../metrics/http.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import { createMemoryFiles } from "../os/memory-files.ts";
 import { openMemoryRoots } from "../os/memory-roots.ts";
+import { Poller } from "../os/poller.ts";
+import { createProcessWatch } from "../os/process-watch.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
 import type { TlsEvent } from "../os/tls-files.ts";
 import { systemAlarms, systemClock } from "./clock.ts";
@@ -66,6 +68,7 @@ export async function startDaemon(
   const { backend, simulator } = selectBackend(config);
   backend.onNotice(({ level, message, facts }) => log[level]({ facts }, message));
   const state = await openState(config, () => core.image(), onFatal);
+  const poller = new Poller(onFatal);
   const core = createCore({
     backend,
     simulator: config.simulatorApi ? simulator : undefined,
@@ -75,6 +78,7 @@ export async function startDaemon(
       identifiers: cryptoIdentifiers,
       memoryFiles,
       journal: state.journal,
+      processes: createProcessWatch({ poller }),
     },
     limits: config.limits,
   });
@@ -131,7 +135,7 @@ export async function startDaemon(
       server,
       services,
       listeners,
-      stopLast: [reaping.stop, http.stop, () => backend.close(), () => state.close()],
+      stopLast: [reaping.stop, http.stop, () => poller.close(), () => backend.close(), () => state.close()],
     };
     let stopping: Promise<void> | undefined;
     return {
@@ -146,6 +150,7 @@ export async function startDaemon(
   } catch (error) {
     listeners?.stop();
     server.forceShutdown();
+    await poller.close();
     await backend.close();
     await state.close();
     throw error;

@@ -70,7 +70,20 @@ function lineOf(event: BrokerEvent): Line {
     case "sessionEnded": {
       const facts = { session: event.session, owner: event.displayName, reason: event.reason };
       if (event.reason === "closed") return { level: "debug", facts, message: "session closed" };
-      return { level: "warn", facts, message: "lease expired" };
+      return { level: "warn", facts, message: event.reason === "lease_expired" ? "lease expired" : "session ended" };
+    }
+    case "sessionLost": {
+      const { session, displayName, reason, graceMs } = event;
+      const facts = { session, owner: displayName, reason, facts: { graceMs } };
+      return { level: "warn", facts, message: "session lost: its devices go to abort" };
+    }
+    case "sessionResumed": {
+      const facts = { session: event.session, owner: event.displayName, facts: { was: event.was } };
+      return { level: "info", facts, message: "session resumed" };
+    }
+    case "sessionClaimed": {
+      const facts = { session: event.session, owner: event.displayName, facts: { to: event.to } };
+      return { level: "info", facts, message: "session claimed" };
     }
     case "reaped":
       return {

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { BrokerCallError, Notice } from "../../src/client/client.ts";
+import { type BrokerCallError, Liveness, type Notice } from "../../src/client/client.ts";
 import { NVME } from "../support/fake-core.ts";
-import { type RpcServer, serve } from "../support/rpc-server.ts";
+import { type RpcServer, serve, settled } from "../support/rpc-server.ts";
 
 const SESSION = "00000000-0000-4000-8000-000000000001";
 
@@ -40,6 +40,56 @@ async function renewals(server: RpcServer, count: number): Promise<void> {
   await enough.promise;
   server.core.sessions.renew = renew;
 }
+
+describe("a session without a lease", () => {
+  const liveness = Liveness.LIVENESS_PEER_PROCESS;
+  const renewed = (server: RpcServer) => server.core.asked.filter(({ verb }) => verb === "sessions.renew").length;
+
+  test("asks nothing of the broker while nobody listens to it", async () => {
+    const server = await serve();
+    await server.client().openSession({ displayName: "vm", liveness });
+    expect(await settled(() => renewed(server))).toBe(0);
+    expect(server.core.listeners(SESSION)).toBe(0);
+  });
+
+  test("has a stream for its notices, which is not renewed", async () => {
+    const server = await serve();
+    const told = Promise.withResolvers<Notice>();
+    const session = await server.client().openSession({ displayName: "vm", liveness, onNotice: told.resolve });
+    onTestFinished(() => session.abandon());
+    expect(await settled(() => renewed(server))).toBe(2); // as the stream opened, and its first message
+    server.core.notify(SESSION, { kind: "preempted", device: NVME, deadlineMs: 500, by: "vm 2", reason: "gold" });
+    const device = "devices/0000:01:00.0";
+    expect(await told.promise).toEqual({ kind: "preempted", device, deadlineMs: 500, by: "vm 2", reason: "gold" });
+  });
+
+  test.each([
+    ["revoked", { kind: "revoked", reason: "maintenance" }],
+    ["transferred", { kind: "transferred", to: "uid 7" }],
+  ] as const)("that is %s is told so, and then that it is lost", async (_how, notice) => {
+    const server = await serve();
+    const heard: unknown[] = [];
+    const lost = Promise.withResolvers<BrokerCallError>();
+    const listeners = { onNotice: (each: Notice) => heard.push(each), onLost: lost.resolve };
+    await server.client().openSession({ displayName: "vm", liveness, ...listeners });
+    await settled(() => renewed(server));
+    server.core.notify(SESSION, notice);
+    expect((await lost.promise).metadata.reason).toBe(notice.kind);
+    expect(heard).toEqual([notice]);
+  });
+
+  test("finds its daemon again after a restart, for its notices", async () => {
+    const server = await serve();
+    const told = Promise.withResolvers<Notice>();
+    const session = await server.client().openSession({ displayName: "vm", liveness, onNotice: told.resolve });
+    onTestFinished(() => session.abandon());
+    await settled(() => renewed(server));
+    await server.restart();
+    await renewals(server, 1);
+    server.core.notify(SESSION, { kind: "deviceRemoved", device: NVME });
+    expect(await told.promise).toEqual({ kind: "deviceRemoved", device: "devices/0000:01:00.0" });
+  });
+});
 
 describe("an open session", () => {
   test("renews its lease again and again by itself", async () => {

@@ -32,8 +32,8 @@ import { FRESH, IDLE, NESTED, picture, startWorld, stopWorld, type World } from 
 
 const SERVICES = ["iommubroker.v1.IommuBroker", "iommubroker.v1.Simulator"] as const;
 const METHODS = [...Object.values(BROKER), ...Object.values(SIMULATOR)];
-/** Answered without a session. */
-const OPEN_METHODS = new Set(["GetCapabilities", "ListDevices", "GetDevice", "OpenSession"]);
+/** Answered without a session, or for who has none yet. */
+const OPEN_METHODS = new Set(["GetCapabilities", "ListDevices", "GetDevice", "OpenSession", "ClaimSession"]);
 
 let world: World;
 let raw: RawClient;

@@ -287,12 +287,12 @@ describe("serving", () => {
     const session = await broker.openSession({ displayName: "vmm", keepAlive: false });
     await expect(broker.getDevice("devices/none")).rejects.toThrow();
     const during = (await metricsOf(daemon)).text;
-    expect(during).toMatch(/^iommu_broker_sessions 1$/m);
+    expect(during).toMatch(/^iommu_broker_sessions\{state="live"\} 1$/m);
     expect(during).toMatch(/^grpc_server_handled_total\{.*grpc_method="GetDevice",grpc_code="NotFound"\} 1$/m);
     expect(during).toMatch(/^iommu_broker_connections 1$/m);
     await session.close();
     const after = (await metricsOf(daemon)).text;
-    expect(after).toMatch(/^iommu_broker_sessions 0$/m);
+    expect(after).toMatch(/^iommu_broker_sessions\{state="live"\} 0$/m);
     expect(after).toMatch(/^iommu_broker_sessions_ended_total\{reason="closed"\} 1$/m);
   });
 

@@ -108,7 +108,7 @@ def life_cycle(socket, memory_root):
 
     request = stage_pb2.UnbindGuestStageRequest(device=DEVICE)
     refused(lambda: vmm.call(vmm.broker.UnbindGuestStage, request), grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
-    opened = vmm.call(vmm.broker.OpenSession, session_pb2.OpenSessionRequest(display_name="python VMM"))
+    opened = vmm.call(vmm.broker.OpenSession, session_pb2.OpenSessionRequest(display_name="python VMM", lease_ttl_ms=30_000))
     vmm.metadata = (("iommubroker-session-token", opened.token),)
     answers = vmm.broker.KeepSessionAlive(iter([session_pb2.KeepSessionAliveRequest()]), metadata=vmm.metadata, timeout=10)
     assert next(answers).lease_remaining_ms > 0

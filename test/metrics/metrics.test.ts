@@ -26,6 +26,7 @@ beforeEach(() => {
   counters = { iommus: [iommuCounters()], devices: [] };
   census = {
     sessions: 0,
+    sessionStates: { live: 0, restored: 0, lost: 0 },
     addressSpaces: 0,
     virtualIommus: 0,
     mappedBytes: 0,
@@ -199,9 +200,16 @@ test("each hardware counter is its own series of each IOMMU", async () => {
 });
 
 test("the census is shown as gauges", async () => {
-  Object.assign(census, { sessions: 1, addressSpaces: 2, virtualIommus: 3, mappedBytes: 2 ** 40 });
+  Object.assign(census, {
+    sessions: 6,
+    sessionStates: { live: 3, restored: 2, lost: 1 },
+    addressSpaces: 2,
+    virtualIommus: 3,
+    mappedBytes: 2 ** 40,
+  });
   const found = await scraped(metrics());
-  expect(found.get("iommu_broker_sessions")).toBe(1);
+  const states = ["live", "restored", "lost"].map((state) => found.get(`iommu_broker_sessions{state="${state}"}`));
+  expect(states).toEqual([3, 2, 1]);
   expect(found.get("iommu_broker_address_spaces")).toBe(2);
   expect(found.get("iommu_broker_virtual_iommus")).toBe(3);
   expect(found.get("iommu_broker_mapped_bytes")).toBe(2 ** 40);
@@ -273,6 +281,9 @@ test("every broker event moves the counter that names it", async () => {
   events.emit({ type: "stageChanged", ...stage, from: "default-domain", to: "nest-parent", trigger: "attach" });
   events.emit({ type: "sessionOpened", session: "s", displayName: "vmm" });
   events.emit({ type: "sessionEnded", session: "s", displayName: "vmm", reason: "lease_expired" });
+  events.emit({ type: "sessionLost", session: "s", displayName: "vmm", reason: "peer_died", graceMs: 5 });
+  events.emit({ type: "sessionResumed", session: "s", displayName: "vmm", was: "lost" });
+  events.emit({ type: "sessionClaimed", session: "s", displayName: "vmm", to: "pid 7 of uid 1" });
   events.emit({ type: "reaped", session: "s", devices: 3 });
   events.emit({ type: "reapFailed", session: "s", subject: "x", error: undefined });
   events.emit({ type: "leaseConflict", device: NIC, session: "s", owner: "o" });
@@ -290,6 +301,10 @@ test("every broker event moves the counter that names it", async () => {
   expect(found.get("iommu_broker_sessions_opened_total")).toBe(1);
   expect(found.get('iommu_broker_sessions_ended_total{reason="lease_expired"}')).toBe(1);
   expect(found.get('iommu_broker_sessions_ended_total{reason="closed"}')).toBe(0);
+  expect(found.get('iommu_broker_sessions_lost_total{reason="peer_died"}')).toBe(1);
+  expect(found.get('iommu_broker_sessions_lost_total{reason="lease_expired"}')).toBe(0);
+  expect(found.get('iommu_broker_sessions_resumed_total{was="lost"}')).toBe(1);
+  expect(found.get("iommu_broker_sessions_claimed_total")).toBe(1);
   expect(found.get("iommu_broker_devices_reaped_total")).toBe(3);
   expect(found.get("iommu_broker_reap_failures_total")).toBe(1);
   expect(found.get("iommu_broker_lease_conflicts_total")).toBe(1);

@@ -142,8 +142,10 @@ export const MALFORMED_DEVICES = [
   "iommus/smmu0",
 ];
 export const MALFORMED_ADDRESS_SPACES = malformed("addressSpaces", "virtualIommus");
+export const MALFORMED_SESSIONS = malformed("sessions", "devices");
 export const MALFORMED_VIRTUAL_IOMMUS = malformed("virtualIommus", "addressSpaces");
 export const UNKNOWN_ADDRESS_SPACE = `addressSpaces/${UUID}`;
+export const UNKNOWN_SESSION = `sessions/${UUID}`;
 export const UNKNOWN_VIRTUAL_IOMMU = `virtualIommus/${UUID}`;
 export const UNKNOWN_DEVICE = "devices/0000:ff:1f.7";
 /** No group here has any of these. */

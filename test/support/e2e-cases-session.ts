@@ -4,17 +4,35 @@ import { BROKER } from "../../src/server/rpc/services.ts";
 import {
   type BadCase,
   bad,
+  DENIED,
   invalid,
   LONG_ID,
   MALFORMED_DEVICES,
+  MALFORMED_SESSIONS,
   precondition,
   shown,
   UNKNOWN_DEVICE,
+  UNKNOWN_SESSION,
   unknown,
 } from "./e2e-case.ts";
 import { IDLE, OTHERS, SIBLING } from "./e2e-world.ts";
 
-const { getCapabilities, getDevice, listDevices, openSession, watchFaults } = BROKER;
+const { claimSession, getCapabilities, getDevice, listDevices, openSession, watchFaults } = BROKER;
+
+const BAD_IDENTITIES = [
+  "",
+  "uid:",
+  "uid:-1",
+  "uid:01",
+  "uid:4294967295",
+  "uid:*",
+  "*",
+  "a*b/*",
+  "a b",
+  "\u00e9",
+  "n".repeat(257),
+];
+const NINE_IDENTITIES = Array.from({ length: 9 }, (_, uid) => `uid:${uid}`);
 
 const MALFORMED_IOMMUS = [
   "smmu0",
@@ -73,7 +91,7 @@ export const SESSION_CASES: readonly BadCase[] = [
       invalid("display_name"),
     ),
   ),
-  ...[2, 99, -1, 2 ** 31 - 1].map((liveness) =>
+  ...[3, 99, -1, 2 ** 31 - 1].map((liveness) =>
     bad(openSession, "liveness", `${liveness}`, () => ({ displayName: "vm", liveness }), invalid("liveness")),
   ),
   ...[1, 1999, 3_600_001, 2 ** 32 - 1].map((leaseTtlMs) =>
@@ -92,6 +110,66 @@ export const SESSION_CASES: readonly BadCase[] = [
     "all wrong at once",
     () => ({ displayName: "", liveness: 9, leaseTtlMs: 1 }),
     invalid("display_name", "liveness", "lease_ttl_ms"),
+  ),
+  bad(
+    openSession,
+    "lease_ttl_ms",
+    "with a process to hang on",
+    () => ({ displayName: "vm", liveness: 2, leaseTtlMs: 5000 }),
+    invalid("lease_ttl_ms"),
+  ),
+  ...[600_001, 2 ** 32 - 1].map((graceMs) =>
+    bad(openSession, "grace_ms", `${graceMs}`, () => ({ displayName: "vm", graceMs }), invalid("grace_ms")),
+  ),
+  ...BAD_IDENTITIES.map((identity) =>
+    bad(
+      openSession,
+      "transferable_to",
+      shown(identity),
+      () => ({ displayName: "vm", transferableTo: ["uid:7", identity] }),
+      invalid("transferable_to[1]"),
+    ),
+  ),
+  bad(
+    openSession,
+    "transferable_to",
+    "one too many",
+    () => ({ displayName: "vm", transferableTo: NINE_IDENTITIES }),
+    invalid("transferable_to"),
+  ),
+
+  ...MALFORMED_SESSIONS.map((session) =>
+    bad(claimSession, "session", `malformed ${shown(session)}`, () => ({ session }), invalid("session")),
+  ),
+  bad(claimSession, "session", "unknown", () => ({ session: UNKNOWN_SESSION }), unknown("SESSION")),
+  bad(claimSession, "session", "not to be claimed", ({ own }) => ({ session: own.session.name }), DENIED()),
+  bad(
+    claimSession,
+    "liveness",
+    "none there is",
+    () => ({ session: UNKNOWN_SESSION, liveness: 9 }),
+    invalid("liveness"),
+  ),
+  bad(
+    claimSession,
+    "lease_ttl_ms",
+    "too short",
+    () => ({ session: UNKNOWN_SESSION, leaseTtlMs: 1 }),
+    invalid("lease_ttl_ms"),
+  ),
+  bad(
+    claimSession,
+    "transferable_to",
+    "one too many",
+    () => ({ session: UNKNOWN_SESSION, transferableTo: NINE_IDENTITIES }),
+    invalid("transferable_to"),
+  ),
+  bad(
+    claimSession,
+    "request_id",
+    "too long",
+    () => ({ session: UNKNOWN_SESSION, requestId: LONG_ID }),
+    invalid("request_id"),
   ),
 
   ...MALFORMED_DEVICES.map((device) =>

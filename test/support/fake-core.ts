@@ -17,7 +17,13 @@ import type {
   SessionNotice,
 } from "../../src/server/core/core.ts";
 import { BrokerEvents } from "../../src/server/core/events.ts";
-import type { AddressSpaceView, DeviceView, SessionView, VirtualIommuView } from "../../src/server/core/views.ts";
+import type {
+  AddressSpaceView,
+  DeviceView,
+  HeldView,
+  SessionView,
+  VirtualIommuView,
+} from "../../src/server/core/views.ts";
 
 export const ADDRESS_SPACE_ID = "11111111-2222-4333-8444-555555555555";
 export const VIRTUAL_IOMMU_ID = "66666666-7777-4888-9999-aaaaaaaaaaaa";
@@ -46,7 +52,7 @@ export const DEVICE: DeviceView = {
   state: "guest-nested",
   generation: 9,
   attached: true,
-  owner: { id: "00000000-0000-4000-8000-000000000001", displayName: "vm 1", ttlMs: 3000 },
+  owner: { id: "00000000-0000-4000-8000-000000000001", displayName: "vm 1" },
   virtualIommu: VIRTUAL_IOMMU_ID,
   virtualStreamID: virtualStreamID(0x8),
   vste: checkVSTE(0x1000_000bn, 0x2n),
@@ -146,6 +152,12 @@ export const EXPLANATION: Explanation = {
   writes: [{ ipa: 0n, pa: undefined, value: 2n ** 64n - 2n }],
 };
 
+export const HELD: HeldView = {
+  addressSpaces: [ADDRESS_SPACE_ID],
+  virtualIommus: [VIRTUAL_IOMMU_ID],
+  devices: [{ id: NVME, virtualIommu: VIRTUAL_IOMMU_ID, generation: 2 ** 53 - 1, rebindRequired: true }],
+};
+
 /** A call that reached core: the verb and its arguments. */
 export interface Asked {
   readonly verb: string;
@@ -195,14 +207,42 @@ export class FakeCore implements Core {
     open: (request) => {
       this.#note("sessions.open", undefined, request);
       this.#opened += 1;
-      const session = {
+      const session: SessionView = {
         id: `00000000-0000-4000-8000-${String(this.#opened).padStart(12, "0")}`,
         displayName: request.displayName,
-        ttlMs: request.ttlMs ?? 3000,
+        liveness: request.liveness ?? "ttl",
+        ttlMs: request.liveness === "peer-process" ? 0 : (request.ttlMs ?? 3000),
+        state: "live",
+        graceMs: request.graceMs ?? 0,
+        transferableTo: request.transferableTo ?? [],
+        openedMs: 1_700_000_000_123,
+        seenMs: 1_700_000_001_500,
       };
       const token = `token-${this.#opened}`;
       this.#sessions.set(token, session);
       return { session, token };
+    },
+    resume: async (token, caller) => {
+      this.#note("sessions.resume", undefined, token, caller);
+      const session = this.#sessions.get(token);
+      if (session === undefined) throw new BrokerError("unauthenticated", "no such session token");
+      return { session, held: HELD };
+    },
+    claim: async (id, caller, wish) => {
+      this.#note("sessions.claim", id, caller, wish);
+      const found = [...this.#sessions].find(([, session]) => session.id === id);
+      if (found === undefined) throw new BrokerError("session_unknown", `no session ${id}`);
+      const [before, session] = found;
+      this.#sessions.delete(before);
+      const token = `${before}-claimed`;
+      this.#sessions.set(token, session);
+      this.events.emit({ type: "sessionClaimed", session: id, displayName: session.displayName, to: "a test" });
+      this.notify(id, { kind: "transferred", to: "a test" });
+      return { session, token, held: HELD };
+    },
+    revoke: async (id, reason) => {
+      this.notify(id, { kind: "revoked", reason });
+      return true;
     },
     authenticate: (token) => {
       const session = this.#sessions.get(token);
@@ -388,6 +428,7 @@ export class FakeCore implements Core {
   census(): ReturnType<Core["census"]> {
     return {
       sessions: 0,
+      sessionStates: { live: 0, restored: 0, lost: 0 },
       addressSpaces: 0,
       virtualIommus: 0,
       mappedBytes: 0,

@@ -13,8 +13,9 @@ import { createCore } from "../../src/server/core/create-core.ts";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
-import type { JournalEntry } from "../../src/server/core/ports.ts";
+import type { JournalEntry, ProcessWatch, WatchedProcess, WatchOutcome } from "../../src/server/core/ports.ts";
 import type { Priority } from "../../src/server/core/preemption.ts";
+import type { TermsWish } from "../../src/server/core/session-terms.ts";
 import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
 import { BufferFile } from "./memory-file.ts";
 
@@ -66,6 +67,7 @@ export const TEST_LIMITS: CoreLimits = {
   leaseTtlMinMs: 100,
   leaseTtlMaxMs: 60_000,
   leaseTtlDefaultMs: 10_000,
+  sessionGraceMaxMs: 100_000,
   leaseStallMs: Number.POSITIVE_INFINITY,
   resumeWindowMs: 5000,
 };
@@ -102,11 +104,46 @@ export class ManualClock {
   }
 }
 
+/** Processes that a test lets die. Until a test names some, none can be watched, and sessions have leases. */
+export class FakeProcesses implements ProcessWatch {
+  /** By pid, the birth of each process that runs and can be watched. */
+  readonly running = new Map<number, string>();
+  readonly #watches = new Set<{ readonly pid: number; readonly onDeath: () => void }>();
+
+  watch(caller: Caller, onDeath: () => void): WatchOutcome {
+    const pid = caller.kind === "process" ? caller.pid : 0;
+    const birth = this.running.get(pid);
+    if (birth === undefined) return { kind: "impossible", reason: `pid ${pid} is out of sight` };
+    if (birth === "dead") return { kind: "dead" };
+    const watch = { pid, onDeath };
+    this.#watches.add(watch);
+    return { kind: "watched", process: { pid, birth }, stop: () => this.#watches.delete(watch) };
+  }
+
+  rewatch(process: WatchedProcess, onDeath: () => void): WatchOutcome {
+    if (this.running.get(process.pid) !== process.birth) return { kind: "dead" };
+    return this.watch({ ...CALLER, pid: process.pid }, onDeath);
+  }
+
+  die(pid: number): void {
+    this.running.set(pid, "dead");
+    for (const watch of this.#watches) {
+      if (watch.pid === pid && this.#watches.delete(watch)) watch.onDeath();
+    }
+  }
+
+  /** How many watches stand. */
+  get watches(): number {
+    return this.#watches.size;
+  }
+}
+
 export interface TestHost {
   readonly backend: Backend & SimulatorControl;
   readonly core: Core;
   readonly clock: ManualClock;
   readonly files: Map<string, BufferFile>;
+  readonly processes: FakeProcesses;
   readonly events: BrokerEvent[];
   readonly journal: JournalEntry[];
   /** What was noted to outlive the daemon; only after core.recover(). */
@@ -121,6 +158,8 @@ export function testHost(
     config?: SimulatedConfig;
     limits?: Partial<CoreLimits>;
     wrap?: (backend: Backend & SimulatorControl) => Backend;
+    /** The ones of the host before, for a restart. */
+    processes?: FakeProcesses;
     /** False: the Simulator service is not served. */
     withSimulator?: boolean;
     priorityOf?: (caller: Caller) => Priority;
@@ -128,6 +167,7 @@ export function testHost(
 ): TestHost {
   const backend = createSimulatedBackend(options.config ?? TWO_SMMUS);
   const clock = new ManualClock();
+  const processes = options.processes ?? new FakeProcesses();
   const files = new Map<string, BufferFile>();
   const journal: JournalEntry[] = [];
   const durable: DurableRecord[] = [];
@@ -162,11 +202,22 @@ export function testHost(
         },
         durable: () => host.beforeDurable(),
       },
+      processes,
     },
   });
   const events: BrokerEvent[] = [];
   core.events.subscribe((event) => events.push(event));
-  const host: TestHost = { backend, core, clock, files, events, journal, durable, beforeDurable: async () => {} };
+  const host: TestHost = {
+    backend,
+    core,
+    clock,
+    files,
+    processes,
+    events,
+    journal,
+    durable,
+    beforeDurable: async () => {},
+  };
   return host;
 }
 
@@ -197,11 +248,12 @@ export async function guest(
     iommus?: readonly IommuID[];
     pinning?: Pinning;
     connection?: string;
+    terms?: Partial<TermsWish>;
   } = {},
 ): Promise<Guest> {
-  const { name = "vmm", bytes = 2 ** 21, iommus = [SMMU0], pinning = "eager" } = options;
+  const { name = "vmm", bytes = 2 ** 21, iommus = [SMMU0], pinning = "eager", terms } = options;
   const caller = { ...CALLER, connection: options.connection ?? CALLER.connection };
-  const { session, token } = host.core.sessions.open({ displayName: name, ttlMs: undefined, caller });
+  const { session, token } = host.core.sessions.open({ displayName: name, ttlMs: undefined, caller, ...terms });
   const space = await host.core.addressSpaces.create(session.id, pinning);
   const file = addFile(host, `/memory/${name}`, bytes);
   await host.core.addressSpaces.map(session.id, {

@@ -40,6 +40,7 @@ export const LIMITS: RpcDeps["limits"] = {
   leaseTtlMinMs: 1000,
   leaseTtlMaxMs: 60_000,
   leaseTtlDefaultMs: 3000,
+  sessionGraceMaxMs: 60_000,
   leaseStallMs: Number.POSITIVE_INFINITY,
   resumeWindowMs: 5000,
   messageBytesMax: 4 * 2 ** 20,

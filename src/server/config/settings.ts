@@ -108,6 +108,12 @@ const LIMITS = z.strictObject({
   lease_ttl_min_ms: count(1000, 100, 86_400_000, "Shortest lease a session may ask for."),
   lease_ttl_max_ms: count(3_600_000, 100, 86_400_000, "Longest lease a session may ask for."),
   lease_ttl_default_ms: count(30_000, 100, 86_400_000, "Lease of a session that asks for none."),
+  session_grace_max_ms: count(
+    600_000,
+    0,
+    86_400_000,
+    "Longest time for which a lost session may ask to keep what it has.",
+  ),
   message_bytes_max: count(2_097_152, 65_536, 67_108_864, "Length of one gRPC message, in either direction."),
   connections_max: count(256, 1, 65_536, "Client connections at once, over all listeners."),
   connections_per_identity_max: count(

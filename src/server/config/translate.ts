@@ -85,6 +85,7 @@ function coreLimitsOf(from: Settings["limits"], timing: Settings["timing"]): Cor
     leaseTtlMinMs: from.lease_ttl_min_ms,
     leaseTtlMaxMs: from.lease_ttl_max_ms,
     leaseTtlDefaultMs: from.lease_ttl_default_ms,
+    sessionGraceMaxMs: from.session_grace_max_ms,
     resumeWindowMs: timing.resume_window_ms,
     leaseStallMs: STALL_TICKS * timing.reap_interval_ms,
   };

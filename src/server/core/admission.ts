@@ -7,14 +7,14 @@ import type { Disposition } from "../../backends/vste.ts";
 import type { DeviceRecord } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
 import { bindTrigger, next, type StageState, type StageTrigger } from "./stage-state.ts";
-import type { SessionView } from "./views.ts";
+import type { OwnerView } from "./views.ts";
 
 /** Refuses a group that another session owns, by the owner's display name. */
 export function requireNotOthers(
   group: GroupRecord,
   device: DeviceRecord,
   session: string,
-  owner: SessionView | undefined,
+  owner: OwnerView | undefined,
 ): void {
   if (group.owner === undefined || group.owner === session) return;
   const name = owner?.displayName ?? "a session that is being ended";
@@ -30,7 +30,7 @@ export function requireOwned(
   group: GroupRecord,
   device: DeviceRecord,
   session: string,
-  owner: SessionView | undefined,
+  owner: OwnerView | undefined,
 ): void {
   requireNotOthers(group, device, session, owner);
   if (group.owner !== undefined) return;

@@ -71,7 +71,7 @@ export class Arbiter implements StageVerbs {
     const view = deviceView(
       registry,
       device,
-      (id) => sessions.view(id) ?? { id, displayName: "a session that is being ended", ttlMs: 0 },
+      (id) => sessions.owner(id) ?? { id, displayName: "a session that is being ended" },
     );
     return Object.freeze({ ...view, waiters: this.#lines.count(view.group) });
   }

@@ -19,20 +19,24 @@ import type { Disposition, VSTE } from "../../backends/vste.ts";
 import type { Caller } from "./caller.ts";
 import type { DurableImage, DurableRecord } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
-import type { AddressSpaceView, Census, DeviceView, Pinning, SessionView, VirtualIommuView } from "./views.ts";
+import type { SessionNotice } from "./session-notices.ts";
+import type { TermsWish } from "./session-terms.ts";
+import type {
+  AddressSpaceView,
+  Census,
+  DeviceView,
+  HeldView,
+  Pinning,
+  SessionView,
+  VirtualIommuView,
+} from "./views.ts";
 
-export type SessionNotice =
-  | { readonly kind: "deviceRemoved"; readonly device: DeviceID }
-  /** A device is about to be taken away for the sake of another session. */
-  | ({ readonly kind: "preempted"; readonly device: DeviceID } & Preemption)
-  | { readonly kind: "ended" };
+export type { SessionNotice } from "./session-notices.ts";
 
-export interface Preemption {
-  /** Milliseconds until the device is set to abort. */
-  readonly deadlineMs: number;
-  /** Display name of the session that is to have it. */
-  readonly by: string;
-  readonly reason: string;
+/** A session that somebody has taken up, and what it has. */
+export interface TakenUp {
+  readonly session: SessionView;
+  readonly held: HeldView;
 }
 
 /**
@@ -49,10 +53,13 @@ export interface CallGate {
 }
 
 export interface SessionVerbs {
-  open(request: { displayName: string; ttlMs: number | undefined; caller: Caller }): {
-    session: SessionView;
-    token: string;
-  };
+  open(request: TermsWish & { displayName: string; caller: Caller }): { session: SessionView; token: string };
+  /** Puts the session of a token into the hands of the process that calls, also when it is lost and in its grace. */
+  resume(token: string, caller: Caller): Promise<TakenUp>;
+  /** Takes over a session whose owner named the caller; the token before is void. */
+  claim(session: string, caller: Caller, wish: Omit<TermsWish, "graceMs">): Promise<TakenUp & { token: string }>;
+  /** Ends a session by somebody else's decision, and tells its owner why. False when there is none. */
+  revoke(session: string, reason: string): Promise<boolean>;
   /** The session of a token. Throws unauthenticated (unknown token, or another identity's) or lease_expired. */
   authenticate(token: string, caller: Caller): string;
   /** Renews the lease; returns the milliseconds until it lapses. */

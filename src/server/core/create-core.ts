@@ -8,7 +8,7 @@ import { AddressSpaces } from "./address-space.ts";
 import { Arbiter, type ArbiterDeps } from "./arbiter.ts";
 import type { Caller } from "./caller.ts";
 import { deviceCapability, iommuCapability } from "./capability.ts";
-import type { CapabilityQueries, Core, SessionVerbs } from "./core.ts";
+import type { CapabilityQueries, Core, SessionVerbs, TakenUp } from "./core.ts";
 import { newDevice } from "./device.ts";
 import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
@@ -21,7 +21,7 @@ import type { Ports } from "./ports.ts";
 import { NO_PRIORITY, type Priority } from "./preemption.ts";
 import { Reaper } from "./reaper.ts";
 import { type DurableState, foldRecords, type RecoveryReport, restoreSessions } from "./recovery.ts";
-import { Registry } from "./registry.ts";
+import { heldBy, Registry } from "./registry.ts";
 import { Sessions } from "./sessions.ts";
 import { SimulatorGate } from "./simulator-gate.ts";
 import type { Census, DeviceView } from "./views.ts";
@@ -43,7 +43,7 @@ export function createCore(options: CoreOptions): Core {
   const { backend, limits, ports, simulator } = options;
   const events = new BrokerEvents();
   const registry = new Registry(backend.inventory);
-  const sessions = new Sessions({ clock: ports.clock, identifiers: ports.identifiers, limits, events });
+  const sessions = new Sessions({ ...ports, limits, events });
   const queues = new WorkQueues(limits.queueDepthMax);
   const spaces = new AddressSpaces({ backend, ports, limits, registry, sessions, queues });
   const faults = new FaultRouter({ registry, sessions, limits, clock: ports.clock });
@@ -61,7 +61,7 @@ export function createCore(options: CoreOptions): Core {
   backend.onFault((notice) => faults.record(notice));
   backend.inventory.onChange((change) => follow(change, deps));
   return {
-    sessions: sessionVerbs(sessions, reaper),
+    sessions: sessionVerbs(deps, reaper),
     addressSpaces: spaces,
     virtualIommus,
     stages: arbiter,
@@ -90,9 +90,26 @@ export function createCore(options: CoreOptions): Core {
   };
 }
 
-function sessionVerbs(sessions: Sessions, reaper: Reaper): SessionVerbs {
+function sessionVerbs({ faults, registry, sessions }: ArbiterDeps, reaper: Reaper): SessionVerbs {
+  const takenUp = async (id: string): Promise<TakenUp> => {
+    await reaper.settled(id); // what a loss has begun to abort is told as aborted
+    sessions.requireLive(id);
+    return { session: sessions.view(id)!, held: heldBy(registry, id, sessions.aborted(id)) };
+  };
   return {
     open: (request) => sessions.open(request),
+    resume: async (token, caller) => await takenUp(sessions.resume(token, caller)),
+    claim: async (session, caller, wish) => {
+      const token = sessions.claim(session, caller, wish);
+      faults.endSession(session); // the streams of who had it
+      return { token, ...(await takenUp(session)) };
+    },
+    revoke: async (session, reason) => {
+      if (sessions.view(session) === undefined) return false;
+      sessions.notifyRevoked(session, reason);
+      await reaper.close(session, "revoked");
+      return true;
+    },
     authenticate: (token, caller) => sessions.authenticate(token, caller),
     renew: (session) => sessions.renew(session),
     remaining: (session) => sessions.remaining(session),
@@ -157,6 +174,7 @@ function follow(change: InventoryChange, { events, faults, registry, sessions }:
 function census({ faults, registry, sessions }: ArbiterDeps, arbiter: Arbiter, watch: InventoryWatch): Census {
   return {
     sessions: sessions.count(),
+    sessionStates: sessions.states(),
     addressSpaces: registry.addressSpaces().length,
     virtualIommus: registry.virtualIommus().length,
     mappedBytes: registry.addressSpaces().reduce((sum, space) => sum + mappedBytesOf(space.table), 0),

@@ -10,9 +10,9 @@ import type { Caller } from "./caller.ts";
 import type { DeviceRecord } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
 import type { InventoryWatch } from "./inventory-watch.ts";
-import type { Journal } from "./ports.ts";
+import type { Journal, WatchedProcess } from "./ports.ts";
 import type { AddressSpaceRecord, Registry, VirtualIommuRecord } from "./registry.ts";
-import type { SessionRecord } from "./session.ts";
+import type { AbortedGroup, Liveness, LossReason, SessionRecord } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import type { StageState } from "./stage-state.ts";
 import type { Pinning } from "./views.ts";
@@ -22,7 +22,17 @@ export interface DurableSession {
   readonly displayName: string;
   readonly caller: Caller;
   readonly tokenDigest: string;
+  readonly liveness: Liveness;
   readonly ttlMs: number;
+  /** What it hangs on; null with a lease. */
+  readonly process: WatchedProcess | null;
+  readonly graceMs: number;
+  readonly transferableTo: readonly string[];
+  readonly openedMs: number;
+  /** A session that is restored once more is as live as it was. */
+  readonly state: "live" | "lost";
+  readonly lossReason: LossReason | null;
+  readonly aborted: readonly AbortedGroup[];
 }
 
 export interface DurableGroup {
@@ -137,8 +147,16 @@ export class Recorder {
   }
 }
 
-export function sessionRecord({ id, displayName, caller, tokenDigest, ttlMs }: SessionRecord): DurableRecord {
-  return { type: "session", value: { id, displayName, caller, tokenDigest, ttlMs } };
+export function sessionRecord({ deadlineMs: _, ...session }: SessionRecord): DurableRecord {
+  return {
+    type: "session",
+    value: {
+      ...session,
+      process: session.process ?? null,
+      state: session.state === "lost" ? "lost" : "live",
+      lossReason: session.lossReason ?? null,
+    },
+  };
 }
 
 export function groupRecord({ id, state, generation, owner, virtualIommu, vste }: GroupRecord): DurableRecord {

@@ -1,6 +1,8 @@
 // The rare facts: what happened that a log or a counter wants to know. Frequent facts are counters that a scrape reads.
 
 import type { DeviceID, GroupID } from "../../backends/ids.ts";
+import type { LossReason, SessionState } from "./session.ts";
+import type { EndReason } from "./session-errors.ts";
 import type { StageState, StageTrigger } from "./stage-state.ts";
 
 export type BrokerEvent =
@@ -19,8 +21,24 @@ export type BrokerEvent =
       readonly type: "sessionEnded";
       readonly session: string;
       readonly displayName: string;
-      readonly reason: "closed" | "lease_expired";
+      readonly reason: EndReason;
     }
+  /** Its devices go to abort; what it has is kept for graceMs. */
+  | {
+      readonly type: "sessionLost";
+      readonly session: string;
+      readonly displayName: string;
+      readonly reason: LossReason;
+      readonly graceMs: number;
+    }
+  | {
+      readonly type: "sessionResumed";
+      readonly session: string;
+      readonly displayName: string;
+      readonly was: SessionState;
+    }
+  /** `to`: who has it now. */
+  | { readonly type: "sessionClaimed"; readonly session: string; readonly displayName: string; readonly to: string }
   | { readonly type: "reaped"; readonly session: string; readonly devices: number }
   | { readonly type: "reapFailed"; readonly session: string; readonly subject: string; readonly error: unknown }
   | { readonly type: "leaseConflict"; readonly device: DeviceID; readonly session: string; readonly owner: string }

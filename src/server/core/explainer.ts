@@ -29,7 +29,7 @@ export class Explainer implements ExplainVerbs {
     sessions.requireLive(session);
     const device = registry.device(request.device);
     const group = registry.group(device.host.group);
-    requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.view(group.owner));
+    requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.owner(group.owner));
     const count = device.host.streamIDs.length;
     if (request.streamIndex >= count) {
       throw invalidField("stream_index", `${request.streamIndex} is not an index into ${count} StreamIDs`);

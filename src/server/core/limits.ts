@@ -27,6 +27,8 @@ export interface CoreLimits {
   readonly leaseTtlMinMs: number;
   readonly leaseTtlMaxMs: number;
   readonly leaseTtlDefaultMs: number;
+  /** Longest time for which a lost session may keep what it has. */
+  readonly sessionGraceMaxMs: number;
   /** At least how long a session of before a restart may take to come back. */
   readonly resumeWindowMs: number;
   /** Longer than this without a look at the leases, and it was the daemon that was away, not its clients. */

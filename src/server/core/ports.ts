@@ -1,6 +1,7 @@
-// What core needs from outside and is given: time, randomness, files, a journal. daemon.ts supplies them.
+// What core needs from outside and is given: time, randomness, files, a journal, the deaths of processes. daemon.ts supplies them.
 
 import type { GuestMemoryFile } from "../../backends/guest-memory.ts";
+import type { Caller } from "./caller.ts";
 import type { DurableRecord } from "./durable.ts";
 
 /** Time. Monotonic time decides leases; wall time only labels events. */
@@ -60,10 +61,33 @@ export interface Journal {
   durable(): Promise<void>;
 }
 
+/** A process, told from every other one that ever has its pid, also by a daemon that was started since. */
+export interface WatchedProcess {
+  readonly pid: number;
+  /** When it began, in a form that only compares. */
+  readonly birth: string;
+}
+
+export type WatchOutcome =
+  | { readonly kind: "watched"; readonly process: WatchedProcess; stop(): void }
+  /** It has ended already; its pid may be another's by now. */
+  | { readonly kind: "dead" }
+  /** `reason` reads on after "the process cannot be watched:". */
+  | { readonly kind: "impossible"; readonly reason: string };
+
+/** Tells when a process ends, however it ends; one that is stopped has not ended. */
+export interface ProcessWatch {
+  /** Watches the process that calls. `onDeath` is called at most once, not from within, and not after stop(). */
+  watch(caller: Caller, onDeath: () => void): WatchOutcome;
+  /** Watches a process that was known before a restart. */
+  rewatch(process: WatchedProcess, onDeath: () => void): WatchOutcome;
+}
+
 export interface Ports {
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly identifiers: Identifiers;
   readonly memoryFiles: MemoryFiles;
   readonly journal: Journal;
+  readonly processes: ProcessWatch;
 }

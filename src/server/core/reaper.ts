@@ -3,11 +3,12 @@
 // device in an unknown state, and is tried again at the next tick.
 
 import { BrokerError } from "../../backends/errors.ts";
-import type { DeviceID } from "../../backends/ids.ts";
+import type { DeviceID, GroupID } from "../../backends/ids.ts";
 import type { AddressSpaces } from "./address-space.ts";
 import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
 import type { GroupRecord } from "./group.ts";
-import type { EndReason } from "./sessions.ts";
+import type { SessionRecord } from "./session.ts";
+import type { EndReason } from "./session-errors.ts";
 import type { VirtualIommus } from "./virtual-iommu.ts";
 
 export interface ReaperDeps extends ArbiterDeps {
@@ -19,22 +20,84 @@ export interface ReaperDeps extends ArbiterDeps {
 export class Reaper {
   readonly #deps: ReaperDeps;
   readonly #running = new Map<string, Promise<void>>();
+  readonly #aborting = new Map<string, Promise<void>>();
 
   constructor(deps: ReaperDeps) {
     this.#deps = deps;
+    deps.sessions.onLost((session) => this.#afterLoss(session));
   }
 
-  /** Ends lapsed sessions and gives back what they and earlier failures held. */
+  /** Loses sessions that have lapsed, ends lost ones whose grace is over, and tries again what failed earlier. */
   async reapLapsed(): Promise<void> {
     const { sessions } = this.#deps;
-    for (const id of sessions.lapsed()) this.#end(id, "lease_expired");
-    await Promise.all(sessions.ending().map((id) => this.#giveBack(id)));
+    for (const { id, state, reason } of sessions.lapsed()) {
+      if (state === "lost") this.#end(id, reason);
+      else sessions.lose(id, reason);
+    }
+    await Promise.all([
+      ...sessions.lost().map((id) => this.#abort(id)),
+      ...sessions.ending().map((id) => this.#giveBack(id)),
+    ]);
   }
 
-  /** Ends one session at its own wish. Resolves when all it held is given back. */
-  async close(session: string): Promise<void> {
-    this.#end(session, "closed");
+  /** Ends one session at its own wish, or an operator's. Resolves when all it held is given back. */
+  async close(session: string, reason: EndReason = "closed"): Promise<void> {
+    this.#end(session, reason);
     if (this.#deps.sessions.ending().includes(session)) await this.#giveBack(session);
+  }
+
+  /** Resolves when a loss of this session has no more work under way: what it holds can be told. */
+  async settled(session: string): Promise<void> {
+    await this.#aborting.get(session);
+  }
+
+  /** At once, not at the next tick. What fails is told by events and tried again. */
+  #afterLoss({ id, graceMs, lossReason }: SessionRecord): void {
+    if (graceMs > 0 || lossReason === undefined) {
+      void this.#abort(id);
+      return;
+    }
+    this.#end(id, lossReason);
+    void this.#giveBack(id);
+  }
+
+  #abort(session: string): Promise<void> {
+    return once(this.#aborting, session, () => this.#abortAll(session));
+  }
+
+  /** An attach that was under way brings a group more: whoever waits in a virtual IOMMU's queue after it sees that. */
+  async #abortAll(session: string): Promise<void> {
+    const { queues, registry } = this.#deps;
+    const done = await this.#abortGroups(session, new Set());
+    for (const { id } of registry.virtualIommusOf(session)) {
+      await queues.run([{ kind: "virtual-iommu", id }], async () => {});
+    }
+    await this.#abortGroups(session, done);
+  }
+
+  /** Gives the groups it met, which it tried once. */
+  async #abortGroups(session: string, except: ReadonlySet<GroupID>): Promise<ReadonlySet<GroupID>> {
+    const { events, registry } = this.#deps;
+    const groups = registry.groupsOwnedBy(session).filter(({ id }) => !except.has(id));
+    for (const group of groups) {
+      try {
+        await this.#abortGroup(group, session);
+      } catch (error) {
+        events.emit({ type: "reapFailed", session, subject: `group/${group.id}`, error });
+      }
+    }
+    return new Set(groups.map(({ id }) => id));
+  }
+
+  async #abortGroup(found: GroupRecord, session: string): Promise<void> {
+    const { arbiter, queues, registry, sessions } = this.#deps;
+    await queues.run([{ kind: "group", id: found.id }], async () => {
+      const group = registry.groups().find((one) => one.id === found.id);
+      if (group?.owner !== session || group.state === "guest-abort") return;
+      if (!sessions.isLost(session)) return; // resumed while this waited
+      const { id, generation } = await arbiter.setPlain(group, "ownerLost", "abort", session);
+      sessions.noteAborted(session, { group: id, generation });
+    });
   }
 
   #end(session: string, reason: EndReason): void {
@@ -43,11 +106,7 @@ export class Reaper {
 
   /** One run at a time for each session; a second caller waits for the first. */
   #giveBack(session: string): Promise<void> {
-    const running = this.#running.get(session);
-    if (running) return running;
-    const run = this.#giveBackAll(session).finally(() => this.#running.delete(session));
-    this.#running.set(session, run);
-    return run;
+    return once(this.#running, session, () => this.#giveBackAll(session));
   }
 
   async #giveBackAll(session: string): Promise<void> {
@@ -112,6 +171,15 @@ export class Reaper {
       await spaces.destroy(registry.addressSpace(id, session));
     });
   }
+}
+
+/** The run that is under way for a session, or a new one. */
+function once(running: Map<string, Promise<void>>, session: string, start: () => Promise<void>): Promise<void> {
+  const earlier = running.get(session);
+  if (earlier) return earlier;
+  const run = start().finally(() => running.delete(session));
+  running.set(session, run);
+  return run;
 }
 
 /** What must go first could not be given back; the next tick tries again. */

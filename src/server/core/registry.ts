@@ -19,7 +19,8 @@ import {
 } from "./durable.ts";
 import { type GroupRecord, newGroup, withDevice, withoutDevice } from "./group.ts";
 import { type MappingTable, mappedBytesOf } from "./mapping-table.ts";
-import type { AddressSpaceView, DeviceView, Pinning, SessionView, VirtualIommuView } from "./views.ts";
+import type { AbortedGroup } from "./session.ts";
+import type { AddressSpaceView, DeviceView, HeldView, OwnerView, Pinning, VirtualIommuView } from "./views.ts";
 
 export interface AddressSpaceRecord {
   readonly id: string;
@@ -259,7 +260,7 @@ export class Registry {
   }
 }
 
-export function deviceView(registry: Registry, id: DeviceID, owner: (session: string) => SessionView): DeviceView {
+export function deviceView(registry: Registry, id: DeviceID, owner: (session: string) => OwnerView): DeviceView {
   const device = registry.device(id);
   const group = registry.group(device.host.group);
   return Object.freeze({
@@ -277,6 +278,23 @@ export function deviceView(registry: Registry, id: DeviceID, owner: (session: st
     vste: group.vste,
     waiters: 0,
   });
+}
+
+/** What a session has. @param aborted  groups that its loss set to abort, and their generation then */
+export function heldBy(registry: Registry, session: string, aborted: readonly AbortedGroup[]): HeldView {
+  const devices = registry.groupsOwnedBy(session).flatMap((group) => {
+    const rebindRequired = aborted.some(
+      ({ group: id, generation }) => id === group.id && generation === group.generation,
+    );
+    const { generation, virtualIommu = "" } = group;
+    const attached = group.devices.filter((id) => registry.device(id).attached);
+    return attached.map((id) => ({ id, virtualIommu, generation, rebindRequired }));
+  });
+  return {
+    addressSpaces: registry.addressSpacesOf(session).map(({ id }) => id),
+    virtualIommus: registry.virtualIommusOf(session).map(({ id }) => id),
+    devices,
+  };
 }
 
 export function addressSpaceView(space: AddressSpaceRecord): AddressSpaceView {

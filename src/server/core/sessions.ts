@@ -1,187 +1,294 @@
-// Sessions: who is present, and until when. Tokens are kept only as digests.
-// Ending a session is two steps: it is marked ended at once, so nothing more is admitted; the reaper then gives back
-// what it held. Ended sessions are remembered for a while, so that a late call learns why it is refused.
+// Sessions: who is present, and until when. Tokens are kept only as digests. session.ts has the states.
+// Losing and ending are marked at once, so nothing more is admitted; the reaper then sets devices to abort and gives back
+// what an ended session held.
 
-import { BrokerError, limitReached } from "../../backends/errors.ts";
+import { limitReached } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
-import { assert } from "../../spec/assert.ts";
 import { type Caller, describeCaller, isSameIdentity } from "./caller.ts";
-import type { Preemption, SessionNotice } from "./core.ts";
-import { type DurableRecord, type DurableSession, sessionRecord } from "./durable.ts";
+import type { DurableRecord, DurableSession } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
+import { matchesIdentity } from "./identity-pattern.ts";
 import type { CoreLimits } from "./limits.ts";
-import type { Clock, Identifiers } from "./ports.ts";
-import { isLapsed, openSession, renewed, type SessionRecord } from "./session.ts";
-import type { SessionView } from "./views.ts";
+import type { Clock, Identifiers, ProcessWatch } from "./ports.ts";
+import {
+  type AbortedGroup,
+  afterRestart,
+  afterStall,
+  isLapsed,
+  isOver,
+  type LossReason,
+  lost,
+  openSession,
+  reasonOfLapse,
+  renewed,
+  revived,
+  type SessionRecord,
+  type SessionState,
+} from "./session.ts";
+import * as refusals from "./session-errors.ts";
+import { type NoticeListener, type Preemption, SessionNotices } from "./session-notices.ts";
+import { SessionTable } from "./session-table.ts";
+import { settleTerms, type TermsWish } from "./session-terms.ts";
+import { SessionWatches } from "./session-watches.ts";
+import type { OwnerView, SessionView } from "./views.ts";
 
-/** How many ended sessions are remembered. */
-const ENDED_MAX = 1024;
-
-export type EndReason = "closed" | "lease_expired";
+export interface SessionsDeps {
+  readonly clock: Clock;
+  readonly identifiers: Identifiers;
+  readonly limits: CoreLimits;
+  readonly events: BrokerEvents;
+  readonly processes: ProcessWatch;
+}
 
 export class Sessions {
-  readonly #live = new Map<string, SessionRecord>();
-  readonly #byDigest = new Map<string, string>();
-  /** Ended, but what they held is not all given back yet. */
-  readonly #ending = new Map<string, SessionRecord>();
-  readonly #ended = new Map<string, EndReason>();
-  readonly #listeners = new Map<string, Set<(notice: SessionNotice) => void>>();
-  readonly #deps: { clock: Clock; identifiers: Identifiers; limits: CoreLimits; events: BrokerEvents };
+  readonly #table = new SessionTable();
+  readonly #notices = new SessionNotices();
+  readonly #watches: SessionWatches;
+  readonly #deps: SessionsDeps;
   /** When leases were last looked at by the reaper's clock. */
   #lookedAtMs: number;
-  #listener: (records: readonly DurableRecord[]) => void = () => {};
+  #onLost: (session: SessionRecord) => void = () => {};
 
-  constructor(deps: { clock: Clock; identifiers: Identifiers; limits: CoreLimits; events: BrokerEvents }) {
+  constructor(deps: SessionsDeps) {
     this.#deps = deps;
     this.#lookedAtMs = deps.clock.monotonicMs();
+    this.#watches = new SessionWatches(deps.processes, (session) => this.lose(session, "peer_died"));
   }
 
   /** One listener for what shall outlive the daemon: the recorder. */
   onChange(listener: (records: readonly DurableRecord[]) => void): void {
-    this.#listener = listener;
+    this.#table.onChange(listener);
   }
 
-  /** All live sessions, as records. */
+  /** One listener for sessions that were lost just now: the reaper. */
+  onLost(listener: (session: SessionRecord) => void): void {
+    this.#onLost = listener;
+  }
+
+  /** All sessions that have not ended, as records. */
   durable(): readonly DurableRecord[] {
-    return [...this.#live.values()].map(sessionRecord);
+    return this.#table.durable();
   }
 
-  /**
-   * Takes in a session of before a restart: its owner could not renew meanwhile, so it has a full lease, and the resume
-   * window at least.
-   */
+  /** Takes in a session of before a restart. One whose process runs on is live at once. */
   restore(durable: DurableSession): void {
-    const { clock, limits } = this.#deps;
-    const session = openSession(durable, clock.monotonicMs());
-    const leastMs = clock.monotonicMs() + limits.resumeWindowMs;
-    this.#live.set(session.id, Object.freeze({ ...session, deadlineMs: Math.max(session.deadlineMs, leastMs) }));
-    this.#byDigest.set(session.tokenDigest, session.id);
+    const nowMs = this.#deps.clock.monotonicMs();
+    const process = durable.process ?? undefined;
+    const before = { ...durable, process, lossReason: durable.lossReason ?? undefined, deadlineMs: nowMs };
+    const session = afterRestart(before, this.#deps.limits.resumeWindowMs, nowMs);
+    const runsOn =
+      session.state === "restored" && process !== undefined ? this.#watches.hangAgain(session.id, process) : undefined;
+    this.#table.putDeadline(runsOn ? revived(session, session.caller, runsOn, nowMs) : session);
   }
 
-  open(request: { displayName: string; ttlMs: number | undefined; caller: Caller }): {
-    session: SessionView;
-    token: string;
-  } {
+  open(request: TermsWish & { displayName: string; caller: Caller }): { session: SessionView; token: string } {
     const { clock, identifiers, limits, events } = this.#deps;
-    const ttlMs = this.#ttl(request.ttlMs);
-    if (this.#live.size + this.#ending.size >= limits.sessionsMax) {
+    const { caller, displayName } = request;
+    const terms = settleTerms(request, limits);
+    if (this.#table.size >= limits.sessionsMax) {
       throw limitReached("sessions_max", limits.sessionsMax, "close a session, or raise limits.sessions_max");
     }
     const token = identifiers.token();
     const tokenDigest = identifiers.digest(token);
-    const { caller, displayName } = request;
     const id = identifiers.uuid();
-    const session = openSession({ id, displayName, caller, tokenDigest, ttlMs }, clock.monotonicMs());
-    this.#live.set(session.id, session);
-    this.#byDigest.set(tokenDigest, session.id);
-    this.#listener([sessionRecord(session)]);
-    events.emit({ type: "sessionOpened", session: session.id, displayName });
-    return { session: sessionView(session), token };
+    const presence = this.#watches.hang(id, caller, terms);
+    const { graceMs, transferableTo } = terms;
+    const openedMs = clock.wallMs();
+    const opened = { id, displayName, caller, tokenDigest, ...presence, graceMs, transferableTo, openedMs };
+    this.#table.put(openSession(opened, clock.monotonicMs()));
+    events.emit({ type: "sessionOpened", session: id, displayName });
+    return { session: this.#table.view(id)!, token };
   }
 
-  /** Session id of a token, for the identity that opened it. Throws unauthenticated or lease_expired. */
+  /** Session id of a token, for the identity it belongs to. Throws unauthenticated or lease_expired. */
   authenticate(token: string, caller: Caller): string {
-    const digest = this.#deps.identifiers.digest(token);
-    const id = this.#byDigest.get(digest);
-    if (id !== undefined) {
-      const session = this.requireLive(id);
-      if (!isSameIdentity(session.caller, caller)) throw anotherIdentity(session, caller);
-      return id;
-    }
-    const reason = this.#ended.get(digest);
-    if (reason !== undefined) throw ended(reason);
-    throw new BrokerError("unauthenticated", "the session token is not one of this daemon's: call OpenSession", {});
+    const { id } = this.#ofToken(token, caller);
+    const session = this.requireLive(id);
+    if (session.state === "restored") this.#confirm(session, caller);
+    this.#table.seen(id, this.#deps.clock.wallMs());
+    return id;
   }
 
-  /** Refuses a session that has ended or whose lease has lapsed, reaped or not. */
+  /** Refuses a session that has ended, is lost, or whose lease has lapsed, looked at or not. */
   requireLive(id: string): SessionRecord {
     const nowMs = this.#nowMs();
-    const session = this.#live.get(id);
-    if (!session) throw ended("closed");
-    if (isLapsed(session, nowMs)) throw ended("lease_expired");
+    const session = this.#table.get(id);
+    if (!session) throw refusals.ended("closed");
+    if (session.state === "lost" || isLapsed(session, nowMs)) throw refusals.notLive(session, nowMs);
     return session;
   }
 
   renew(id: string): number {
     const session = renewed(this.requireLive(id), this.#deps.clock.monotonicMs());
-    this.#live.set(id, session);
+    this.#table.putDeadline(session);
+    this.#table.seen(id, this.#deps.clock.wallMs());
     return session.ttlMs;
   }
 
-  /** Milliseconds until the lease lapses; 0 when it has, or the session is gone. */
+  /** Milliseconds until the lease lapses; 0 when it has, when there is none, or the session is gone. */
   remaining(id: string): number {
-    const session = this.#live.get(id);
-    return session ? Math.max(0, session.deadlineMs - this.#deps.clock.monotonicMs()) : 0;
+    const session = this.#table.get(id);
+    if (!session || session.liveness === "peer-process") return 0;
+    return Math.max(0, session.deadlineMs - this.#deps.clock.monotonicMs());
+  }
+
+  /** Puts a session into the hands of the process that calls, whatever became of the one before. Gives its id. */
+  resume(token: string, caller: Caller): string {
+    const session = this.#ofToken(token, caller);
+    const { id, displayName, state: was } = session;
+    this.#requireRevivable(id);
+    const presence = this.#watches.hang(id, caller, session);
+    this.#table.put(revived(session, caller, presence, this.#deps.clock.monotonicMs()));
+    this.#table.seen(id, this.#deps.clock.wallMs());
+    this.#deps.events.emit({ type: "sessionResumed", session: id, displayName, was });
+    return id;
+  }
+
+  /** Gives a session to one that its owner named, with a new token; the old one is void. */
+  claim(id: string, caller: Caller, wish: Omit<TermsWish, "graceMs">): string {
+    const { clock, identifiers, limits, events } = this.#deps;
+    const terms = settleTerms(wish, limits);
+    const session = this.#table.get(id);
+    if (!session) throw refusals.unknownSession(id);
+    if (!session.transferableTo.some((pattern) => matchesIdentity(pattern, caller))) {
+      throw refusals.notTransferable(session, caller);
+    }
+    this.#requireRevivable(id);
+    const presence = this.#watches.hang(id, caller, terms);
+    const token = identifiers.token();
+    const claimed = revived(session, caller, presence, clock.monotonicMs());
+    const { transferableTo } = terms;
+    this.#table.put({ ...claimed, tokenDigest: identifiers.digest(token), transferableTo });
+    this.#table.seen(id, clock.wallMs());
+    const to = describeCaller(caller);
+    this.#notices.tellLast(id, { kind: "transferred", to });
+    events.emit({ type: "sessionClaimed", session: id, displayName: session.displayName, to });
+    return token;
+  }
+
+  /** Marks a session lost: only ResumeSession and ClaimSession are admitted. False when it was, or is no more. */
+  lose(id: string, reason: LossReason): boolean {
+    const session = this.#table.get(id);
+    if (!session || session.state === "lost") return false;
+    this.#watches.drop(id);
+    const after = lost(session, reason, this.#deps.clock.monotonicMs());
+    this.#table.put(after);
+    const { displayName, graceMs } = session;
+    this.#deps.events.emit({ type: "sessionLost", session: id, displayName, reason, graceMs });
+    if (graceMs > 0) this.#notices.tell(id, { kind: "lost", reason, graceMs });
+    this.#onLost(after);
+    return true;
   }
 
   /** Marks the session ended: from now on nothing more is admitted. False when it already was. */
-  end(id: string, reason: EndReason): boolean {
-    const session = this.#live.get(id);
+  end(id: string, reason: refusals.EndReason): boolean {
+    const session = this.#table.end(id, reason);
     if (!session) return false;
-    this.#live.delete(id);
-    this.#byDigest.delete(session.tokenDigest);
-    this.#ending.set(id, session);
-    this.#listener([{ type: "sessionGone", id }]); // after a restart nothing it held is restored
-    this.#ended.set(session.tokenDigest, reason);
-    if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value!);
+    this.#watches.drop(id);
     this.#deps.events.emit({ type: "sessionEnded", session: id, displayName: session.displayName, reason });
-    this.#notify(id, { kind: "ended" });
-    this.#listeners.delete(id);
+    this.#notices.tellLast(id, { kind: "ended" });
     return true;
   }
 
   /** What it held is given back. */
   forget(id: string): void {
-    assert(!this.#live.has(id), "only an ended session is forgotten");
-    this.#ending.delete(id);
+    this.#table.forget(id);
   }
 
-  /** Ids of sessions whose lease has lapsed, and of ended ones not yet given back. */
-  lapsed(): readonly string[] {
+  /** Sessions that have come to their deadline, and why that is. */
+  lapsed(): readonly { readonly id: string; readonly state: SessionState; readonly reason: LossReason }[] {
     const now = this.#nowMs();
     this.#lookedAtMs = now;
-    return [...this.#live.values()].filter((session) => isLapsed(session, now)).map((session) => session.id);
+    const over = this.#table.present().filter((session) => isLapsed(session, now));
+    return over.map((session) => ({ id: session.id, state: session.state, reason: reasonOfLapse(session) }));
   }
 
   ending(): readonly string[] {
-    return [...this.#ending.keys()];
+    return this.#table.ending();
+  }
+
+  /** Sessions whose devices shall be at abort. */
+  lost(): readonly string[] {
+    return this.#table.present().flatMap(({ id, state }) => (state === "lost" ? [id] : []));
+  }
+
+  isLost(id: string): boolean {
+    return this.#table.get(id)?.state === "lost";
+  }
+
+  /** Remembers which groups its loss set to abort, for whoever resumes it. */
+  noteAborted(id: string, aborted: AbortedGroup): void {
+    const session = this.#table.get(id);
+    if (session) this.#table.put({ ...session, aborted: [...session.aborted, aborted] });
+  }
+
+  aborted(id: string): readonly AbortedGroup[] {
+    return this.#table.get(id)?.aborted ?? [];
   }
 
   view(id: string): SessionView | undefined {
-    const session = this.#live.get(id) ?? this.#ending.get(id);
-    return session && sessionView(session);
+    return this.#table.view(id);
+  }
+
+  /** What others may know of it. */
+  owner(id: string): OwnerView | undefined {
+    return this.#table.owner(id);
   }
 
   /** Who opened a session, as long as it holds something. */
   callerOf(id: string): Caller | undefined {
-    return (this.#live.get(id) ?? this.#ending.get(id))?.caller;
+    return this.#table.get(id)?.caller;
   }
 
   count(): number {
-    return this.#live.size;
+    return this.#table.count();
   }
 
-  onNotice(id: string, listener: (notice: SessionNotice) => void): () => void {
+  states(): Readonly<Record<SessionState, number>> {
+    return this.#table.states();
+  }
+
+  onNotice(id: string, listener: NoticeListener): () => void {
     this.requireLive(id);
-    const listeners = this.#listeners.get(id) ?? new Set();
-    this.#listeners.set(id, listeners);
-    listeners.add(listener);
-    return () => {
-      listeners.delete(listener);
-    };
-  }
-
-  notifyPreempted(id: string, device: DeviceID, preemption: Preemption): void {
-    this.#notify(id, { kind: "preempted", device, ...preemption });
+    return this.#notices.subscribe(id, listener);
   }
 
   notifyDeviceRemoved(id: string, device: DeviceID): void {
-    this.#notify(id, { kind: "deviceRemoved", device });
+    this.#notices.tell(id, { kind: "deviceRemoved", device });
+  }
+
+  notifyPreempted(id: string, device: DeviceID, preemption: Preemption): void {
+    this.#notices.tell(id, { kind: "preempted", device, ...preemption });
+  }
+
+  /** Told before the session is ended by somebody else's decision. */
+  notifyRevoked(id: string, reason: string): void {
+    this.#notices.tellLast(id, { kind: "revoked", reason });
+  }
+
+  #ofToken(token: string, caller: Caller): SessionRecord {
+    const session = this.#table.ofDigest(this.#deps.identifiers.digest(token));
+    if (!isSameIdentity(session.caller, caller)) throw refusals.anotherIdentity(session, caller);
+    return session;
+  }
+
+  /** Whether it may still be brought back, as the clock says and not only as the reaper has seen. */
+  #requireRevivable(id: string): void {
+    const nowMs = this.#nowMs();
+    const session = this.#table.get(id)!;
+    if (isOver(session, nowMs)) throw refusals.ended(reasonOfLapse(session));
+  }
+
+  /** The first call after a restart: the owner is there. Where its process cannot be watched it stays on probation. */
+  #confirm(session: SessionRecord, caller: Caller): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const presence = session.liveness === "ttl" ? session : this.#watches.adopt(session.id, caller);
+    if (presence) this.#table.put(revived(session, caller, presence, nowMs));
   }
 
   /**
    * The time, as leases see it. While the daemon itself was away (stopped, or held up) no client could renew: then every
-   * lease gets one full length from now, whoever asks first.
+   * deadline is put off by one full length from now, whoever asks first.
    */
   #nowMs(): number {
     const { clock, events, limits } = this.#deps;
@@ -189,45 +296,10 @@ export class Sessions {
     const awayMs = nowMs - this.#lookedAtMs;
     if (awayMs <= limits.leaseStallMs) return nowMs;
     this.#lookedAtMs = nowMs;
-    for (const session of this.#live.values()) this.#live.set(session.id, renewed(session, nowMs));
-    events.emit({ type: "stalled", awayMs, sessions: this.#live.size });
+    for (const session of this.#table.present()) {
+      this.#table.putDeadline(afterStall(session, limits.resumeWindowMs, nowMs));
+    }
+    events.emit({ type: "stalled", awayMs, sessions: this.#table.count() });
     return nowMs;
   }
-
-  #notify(id: string, notice: SessionNotice): void {
-    for (const listener of this.#listeners.get(id) ?? []) listener(notice);
-  }
-
-  #ttl(asked: number | undefined): number {
-    const { leaseTtlDefaultMs, leaseTtlMinMs, leaseTtlMaxMs } = this.#deps.limits;
-    if (asked === undefined) return leaseTtlDefaultMs;
-    if (asked >= leaseTtlMinMs && asked <= leaseTtlMaxMs) return asked;
-    const expected = `must be ${leaseTtlMinMs} to ${leaseTtlMaxMs}, or 0 for ${leaseTtlDefaultMs}`;
-    throw new BrokerError(
-      "argument_invalid",
-      `lease_ttl_ms ${asked} ${expected}`,
-      { lease_ttl_ms: asked, minimum: leaseTtlMinMs, maximum: leaseTtlMaxMs },
-      { fields: [{ path: "lease_ttl_ms", description: expected }] },
-    );
-  }
-}
-
-function sessionView(session: SessionRecord): SessionView {
-  return Object.freeze({ id: session.id, displayName: session.displayName, ttlMs: session.ttlMs });
-}
-
-function anotherIdentity(session: SessionRecord, caller: Caller): BrokerError {
-  return new BrokerError(
-    "unauthenticated",
-    `the session token is not ${describeCaller(caller)}'s: sessions are used by the identity that opened them`,
-    { session: session.id },
-  );
-}
-
-function ended(reason: EndReason): BrokerError {
-  return new BrokerError(
-    "lease_expired",
-    reason === "closed" ? "the session was closed: open another" : "the session's lease lapsed: open another",
-    { reason },
-  );
 }

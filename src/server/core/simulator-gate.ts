@@ -54,7 +54,7 @@ export class SimulatorGate implements SimulatorVerbs {
       async () => {
         sessions.requireLive(session);
         const record = registry.group(group);
-        const owner = record.owner === undefined ? undefined : sessions.view(record.owner);
+        const owner = record.owner === undefined ? undefined : sessions.owner(record.owner);
         requireNotOthers(record, registry.device(id), session, owner);
         if (record.owner !== undefined) {
           if (hasOtherAttached(record, id, this.#deps)) throw othersAttached(id, record);
@@ -132,7 +132,7 @@ export class SimulatorGate implements SimulatorVerbs {
     sessions.requireLive(session);
     const device = registry.device(id);
     const group = registry.group(device.host.group);
-    requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.view(group.owner));
+    requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.owner(group.owner));
     const wrong = accesses.findIndex((access) => access.streamIndex >= device.host.streamIDs.length);
     if (wrong >= 0) {
       throw invalidField(

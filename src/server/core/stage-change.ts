@@ -38,7 +38,7 @@ export class StageChanges {
     if (group.owner !== undefined && group.owner !== session) {
       events.emit({ type: "leaseConflict", device: id, session, owner: group.owner });
     }
-    requireNotOthers(group, device, session, group.owner === undefined ? undefined : sessions.view(group.owner));
+    requireNotOthers(group, device, session, group.owner === undefined ? undefined : sessions.owner(group.owner));
     return { device, group };
   }
 

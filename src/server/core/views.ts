@@ -3,12 +3,40 @@
 import type { DeviceID, GroupID, IommuID, StreamID, VirtualStreamID } from "../../backends/ids.ts";
 import type { IdRegisters } from "../../backends/inventory.ts";
 import type { VSTE } from "../../backends/vste.ts";
+import type { Liveness, SessionState } from "./session.ts";
 import type { StageState } from "./stage-state.ts";
 
-export interface SessionView {
+/** What anybody may know of a session. */
+export interface OwnerView {
   readonly id: string;
   readonly displayName: string;
+}
+
+/** What a session's owner and an operator may know of it. */
+export interface SessionView extends OwnerView {
+  readonly liveness: Liveness;
+  /** 0 where there is no lease. */
   readonly ttlMs: number;
+  readonly state: SessionState;
+  readonly graceMs: number;
+  readonly transferableTo: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly openedMs: number;
+  /** The same of its last call or renewal; after a restart, of its opening until the next one. */
+  readonly seenMs: number;
+}
+
+/** What a session has, for who takes it up again. */
+export interface HeldView {
+  readonly addressSpaces: readonly string[];
+  readonly virtualIommus: readonly string[];
+  readonly devices: readonly {
+    readonly id: DeviceID;
+    readonly virtualIommu: string;
+    readonly generation: number;
+    /** It was set to abort when the session was lost, and nothing was bound since. */
+    readonly rebindRequired: boolean;
+  }[];
 }
 
 export interface DeviceView {
@@ -20,7 +48,7 @@ export interface DeviceView {
   readonly state: StageState;
   readonly generation: number;
   readonly attached: boolean;
-  readonly owner: SessionView | undefined;
+  readonly owner: OwnerView | undefined;
   readonly virtualIommu: string | undefined;
   readonly virtualStreamID: VirtualStreamID | undefined;
   /** The guest STE in force; undefined while the group has no owner. */
@@ -50,6 +78,7 @@ export interface VirtualIommuView {
 /** What the broker holds, counted for a scrape. */
 export interface Census {
   readonly sessions: number;
+  readonly sessionStates: Readonly<Record<SessionState, number>>;
   readonly addressSpaces: number;
   readonly virtualIommus: number;
   readonly mappedBytes: number;

@@ -43,7 +43,8 @@ export class Calls {
     this.#deps = deps;
     this.#sessionReplays = new ReplayCache({ ...SESSION_REPLAYS, scopesMax: deps.limits.sessionsMax });
     deps.core.events.subscribe((event) => {
-      if (event.type === "sessionEnded") this.#sessionReplays.drop(event.session);
+      // Answers are their owner's: who claims a session is told none of the ones before, and its request_ids are its own.
+      if (event.type === "sessionEnded" || event.type === "sessionClaimed") this.#sessionReplays.drop(event.session);
     });
   }
 
@@ -70,7 +71,7 @@ export class Calls {
     );
   }
 
-  /** A call that is answered again by request_id for the same peer: OpenSession. */
+  /** A call that is answered again by request_id for the same peer: OpenSession, ClaimSession. */
   openOnce<Req extends { requestId: string }, ReqInput, Res, ResInput>(
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, caller: Caller) => Answer<ResInput>,
@@ -129,6 +130,18 @@ export class Calls {
     return this.#unary(method, async (call) =>
       method.response.encode(await handle(method.request.decode(call.request), () => this.authenticate(call))),
     );
+  }
+
+  /** A call that is admitted by its token alone, whatever became of the session: ResumeSession. */
+  withToken<Req, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    handle: (request: Req, token: string, caller: Caller) => Answer<ResInput>,
+  ): UnaryHandler {
+    return this.#unary(method, async (call) => {
+      const token = sessionToken(call.metadata);
+      const request = method.request.decode(call.request);
+      return method.response.encode(await handle(request, token, this.#callerOf(call)));
+    });
   }
 
   /** A stream. `serve` sets it up and returns; it may throw until then, and ends the stream later by itself. */

@@ -37,6 +37,11 @@ export function parseIommu(name: string, path: string): IommuID {
   return parseChecked(name, path, "iommus/", iommuID);
 }
 
+/** "sessions/{uuid}". */
+export function parseSession(name: string, path: string): string {
+  return parseUUID(name, path, "sessions/");
+}
+
 /** "addressSpaces/{uuid}". */
 export function parseAddressSpace(name: string, path: string): string {
   return parseUUID(name, path, "addressSpaces/");

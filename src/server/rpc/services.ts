@@ -52,6 +52,8 @@ export const BROKER = {
   getDevice: broker("GetDevice", "unary", v1.GetDeviceRequest, v1.GetDeviceResponse),
   watchDevices: broker("WatchDevices", "server_stream", v1.WatchDevicesRequest, v1.WatchDevicesResponse),
   openSession: broker("OpenSession", "unary", v1.OpenSessionRequest, v1.OpenSessionResponse),
+  resumeSession: broker("ResumeSession", "unary", v1.ResumeSessionRequest, v1.ResumeSessionResponse),
+  claimSession: broker("ClaimSession", "unary", v1.ClaimSessionRequest, v1.ClaimSessionResponse),
   keepSessionAlive: broker("KeepSessionAlive", "bidi_stream", v1.KeepSessionAliveRequest, v1.KeepSessionAliveResponse),
   closeSession: broker("CloseSession", "unary", v1.CloseSessionRequest, v1.CloseSessionResponse),
   createAddressSpace: broker(

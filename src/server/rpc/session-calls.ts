@@ -1,4 +1,4 @@
-// OpenSession, KeepSessionAlive, CloseSession.
+// OpenSession, ResumeSession, ClaimSession, KeepSessionAlive, CloseSession.
 // The keep-alive stream renews with every message and carries the notices; its end is not the session's end.
 
 import type { ServerDuplexStream } from "@grpc/grpc-js";
@@ -6,7 +6,15 @@ import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { SessionNotice } from "../core/core.ts";
 import type { Calls } from "./calls.ts";
 import type { iommubroker } from "./codec.ts";
-import { drainingMessage, noticeMessage, parseOpenSession, renewalMessage, sessionMessage } from "./convert-session.ts";
+import {
+  drainingMessage,
+  holdingsMessage,
+  noticeMessage,
+  parseClaimSession,
+  parseOpenSession,
+  renewalMessage,
+  sessionMessage,
+} from "./convert-session.ts";
 import type { RpcDeps } from "./deps.ts";
 import { drainingError } from "./failure.ts";
 import type { ServerStream } from "./server-stream.ts";
@@ -26,6 +34,15 @@ export function sessionCalls(calls: Calls, deps: RpcDeps) {
     openSession: calls.openOnce(BROKER.openSession, (request, caller) => {
       const { session, token } = sessions.open({ ...parseOpenSession(request, deps.limits), caller });
       return { session: sessionMessage(session), token };
+    }),
+    resumeSession: calls.withToken(BROKER.resumeSession, async (_request, token, caller) => {
+      const { session, held } = await sessions.resume(token, caller);
+      return { session: sessionMessage(session), holdings: holdingsMessage(held) };
+    }),
+    claimSession: calls.openOnce(BROKER.claimSession, async (request, caller) => {
+      const { session: id, wish } = parseClaimSession(request, deps.limits);
+      const { session, token, held } = await sessions.claim(id, caller, wish);
+      return { session: sessionMessage(session), token, holdings: holdingsMessage(held) };
     }),
     keepSessionAlive: calls.stream(BROKER.keepSessionAlive, (stream: KeepAliveStream, call: KeepAliveCall) =>
       keepAlives.serve(stream, call),
@@ -105,11 +122,30 @@ function readWhenWritable(stream: KeepAliveStream, call: KeepAliveCall): void {
 }
 
 function tell(stream: KeepAliveStream, notice: SessionNotice, remainingMs: () => number): void {
-  if (notice.kind === "ended") {
-    stream.fail(new BrokerError("lease_expired", "the session has ended: open a new one"));
-  } else if (stream.queued >= QUEUED_MESSAGES_MAX) {
+  if (notice.kind === "lost" || notice.kind === "ended") {
+    stream.fail(over(notice));
+    return;
+  }
+  if (stream.queued >= QUEUED_MESSAGES_MAX) {
     stream.fail(limitReached("queued_notices", QUEUED_MESSAGES_MAX, "read the stream, and open it again"));
-  } else {
-    stream.write(noticeMessage(remainingMs(), notice));
+    return;
+  }
+  stream.write(noticeMessage(remainingMs(), notice));
+  if (notice.kind === "revoked" || notice.kind === "transferred") stream.fail(over(notice));
+}
+
+function over(notice: Extract<SessionNotice, { kind: "lost" | "ended" | "revoked" | "transferred" }>): BrokerError {
+  switch (notice.kind) {
+    case "lost": {
+      const facts = { reason: "lost", loss: notice.reason, grace_ms: notice.graceMs };
+      return new BrokerError("lease_expired", "the session is lost: call ResumeSession", facts);
+    }
+    case "ended":
+      return new BrokerError("lease_expired", "the session has ended: open a new one");
+    case "revoked":
+    case "transferred":
+      return new BrokerError("lease_expired", `the session was ${notice.kind}: open a new one`, {
+        reason: notice.kind,
+      });
   }
 }

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { BrokerError } from "../../backends/errors.ts";
 import type { DurableRecord } from "../core/durable.ts";
+import { LOSS_REASONS } from "../core/session.ts";
 import { STAGE_STATES } from "../core/stage-state.ts";
 
 const id = z.string().min(1).max(128);
@@ -29,7 +30,21 @@ const caller = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("unknown"), connection: z.string() }),
 ]);
 
-const session = z.strictObject({ id, displayName: z.string(), caller, tokenDigest: z.string(), ttlMs: count });
+const session = z.strictObject({
+  id,
+  displayName: z.string(),
+  caller,
+  tokenDigest: z.string(),
+  liveness: z.enum(["peer-process", "ttl"]),
+  ttlMs: count,
+  process: z.strictObject({ pid: count, birth: z.string() }).nullable(),
+  graceMs: count,
+  transferableTo: z.array(z.string()),
+  openedMs: z.number().min(0),
+  state: z.enum(["live", "lost"]),
+  lossReason: z.enum(LOSS_REASONS).nullable(),
+  aborted: z.array(z.strictObject({ group: count, generation: count })),
+});
 
 const group = z.strictObject({
   id: count,

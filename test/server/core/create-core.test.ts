@@ -6,6 +6,7 @@ import {
   attach,
   DISK,
   FAR,
+  FakeProcesses,
   guest,
   NVME,
   refusal,
@@ -106,6 +107,7 @@ describe("putting it together", () => {
         identifiers: { uuid: () => "u", token: () => "t", digest: (token) => token },
         memoryFiles: { open: () => Promise.reject(new Error("no files here")) },
         journal: { append: async () => {}, note: () => {}, durable: async () => {} },
+        processes: new FakeProcesses(),
       },
     });
     expect(without.simulator).toBeUndefined();

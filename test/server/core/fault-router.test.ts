@@ -7,7 +7,18 @@ import { BrokerEvents } from "../../../src/server/core/events.ts";
 import { FaultRouter } from "../../../src/server/core/fault-router.ts";
 import { Registry } from "../../../src/server/core/registry.ts";
 import { Sessions } from "../../../src/server/core/sessions.ts";
-import { CALLER, DISK, ManualClock, NIC, NVME, refusal, TEST_LIMITS, TWO_SMMUS, turn } from "../../support/host.ts";
+import {
+  CALLER,
+  DISK,
+  FakeProcesses,
+  ManualClock,
+  NIC,
+  NVME,
+  refusal,
+  TEST_LIMITS,
+  TWO_SMMUS,
+  turn,
+} from "../../support/host.ts";
 
 const RING = 8; // TEST_LIMITS.faultRingEventsMax; a batch has 4
 
@@ -22,7 +33,13 @@ beforeEach(() => {
   let serial = 0;
   const identifiers = { uuid: () => `s${++serial}`, token: () => `t${++serial}`, digest: (token: string) => token };
   registry = new Registry(createSimulatedBackend(TWO_SMMUS).inventory);
-  sessions = new Sessions({ clock, identifiers, limits: TEST_LIMITS, events: new BrokerEvents() });
+  sessions = new Sessions({
+    clock,
+    identifiers,
+    limits: TEST_LIMITS,
+    events: new BrokerEvents(),
+    processes: new FakeProcesses(),
+  });
   router = new FaultRouter({ registry, sessions, limits: TEST_LIMITS, clock });
   const open = (displayName: string) => sessions.open({ displayName, ttlMs: undefined, caller: CALLER }).session.id;
   [owner, other] = [open("owner"), open("other")];

@@ -63,10 +63,11 @@ async function twoGuests(host: TestHost): Promise<readonly [Guest, Guest]> {
 
 test("owners, stages, generations, names and mappings are as they were, and so is the hardware", async () => {
   const host = await firstHost();
-  const [one] = await twoGuests(host);
+  const [one, two] = await twoGuests(host);
   const next = await restarted(host);
   expect(next.core.devices.list()).toEqual(host.core.devices.list());
   expect(next.core.sessions.authenticate(one.token, CALLER)).toBe(one.session);
+  expect(next.core.sessions.authenticate(two.token, CALLER)).toBe(two.session);
   for (const device of [NVME, NIC]) expect(steConfig(next, device)).toBe(steConfig(host, device));
   expect(next.core.census()).toEqual(host.core.census());
 });

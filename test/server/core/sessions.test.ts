@@ -2,36 +2,26 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { type DeviceID, deviceID } from "../../../src/backends/ids.ts";
 import type { SessionNotice } from "../../../src/server/core/core.ts";
 import { type BrokerEvent, BrokerEvents } from "../../../src/server/core/events.ts";
-import { isLapsed, openSession, renewed } from "../../../src/server/core/session.ts";
+import type { TermsWish } from "../../../src/server/core/session-terms.ts";
 import { Sessions } from "../../../src/server/core/sessions.ts";
-import { CALLER, ManualClock, refusal, TEST_LIMITS } from "../../support/host.ts";
-
-describe("lease arithmetic", () => {
-  const session = openSession({ id: "s", displayName: "vmm", caller: CALLER, tokenDigest: "d", ttlMs: 100 }, 1000);
-
-  test("a lease lasts until its deadline and is over at it", () => {
-    expect(session.deadlineMs).toBe(1100);
-    expect([1000, 1099, 1100, 1101].map((now) => isLapsed(session, now))).toEqual([false, false, true, true]);
-  });
-
-  test("renewing counts the whole lease from now, and changes nothing else", () => {
-    expect(renewed(session, 1099)).toEqual({ ...session, deadlineMs: 1199 });
-  });
-});
+import { CALLER, FakeProcesses, ManualClock, refusal, TEST_LIMITS } from "../../support/host.ts";
 
 describe("sessions", () => {
   let clock: ManualClock;
   let events: BrokerEvent[];
   let sessions: Sessions;
   let serial: number;
+  let processes: FakeProcesses;
   beforeEach(() => {
     clock = new ManualClock();
     events = [];
     serial = 0;
+    processes = new FakeProcesses();
     const broker = new BrokerEvents();
     broker.subscribe((event) => events.push(event));
     sessions = new Sessions({
       clock,
+      processes,
       events: broker,
       limits: { ...TEST_LIMITS, sessionsMax: 2 },
       identifiers: { uuid: () => `id-${++serial}`, token: () => `token-${++serial}`, digest: (token) => `#${token}` },
@@ -70,7 +60,17 @@ describe("sessions", () => {
 
   test("the token is nowhere in what a session shows or tells", () => {
     const { session, token } = open();
-    expect(session).toEqual({ id: "id-2", displayName: "vmm", ttlMs: 10_000 });
+    expect(session).toEqual({
+      id: "id-2",
+      displayName: "vmm",
+      liveness: "ttl",
+      ttlMs: 10_000,
+      state: "live",
+      graceMs: 0,
+      transferableTo: [],
+      openedMs: 1_700_000_001_000,
+      seenMs: 1_700_000_001_000,
+    });
     expect(JSON.stringify([session, events, sessions.view(session.id)])).not.toContain(token);
   });
 
@@ -81,7 +81,7 @@ describe("sessions", () => {
     clock.advance(1);
     const error = await refusal(() => sessions.authenticate(token, CALLER));
     expect(error).toMatchObject({ code: "lease_expired", facts: { reason: "lease_expired" } });
-    expect(sessions.lapsed()).toEqual([session.id]);
+    expect(sessions.lapsed()).toEqual([{ id: session.id, state: "live", reason: "lease_expired" }]);
   });
 
   test("renewing puts the deadline off, and comes too late at the deadline", async () => {
@@ -159,5 +159,77 @@ describe("sessions", () => {
       sessions.forget(session.id);
     }
     expect((await refusal(() => sessions.authenticate(first.token, CALLER))).code).toBe("unauthenticated");
+  });
+
+  describe("on what terms", () => {
+    const terms = (wish: Partial<TermsWish>) =>
+      sessions.open({ displayName: "vmm", ttlMs: undefined, caller: CALLER, ...wish }).session;
+
+    test("a process that can be watched is what a session hangs on, and then it has no lease", () => {
+      processes.running.set(CALLER.pid, "noon");
+      expect(terms({})).toMatchObject({ liveness: "peer-process", ttlMs: 0 });
+      clock.advance(1e9);
+      expect(sessions.lapsed()).toEqual([]);
+    });
+
+    test("one that cannot be watched has a lease of the default length instead", () => {
+      expect(terms({})).toMatchObject({ liveness: "ttl", ttlMs: 10_000 });
+    });
+
+    test("who asks for a lease length asks for a lease", () => {
+      processes.running.set(CALLER.pid, "noon");
+      expect(terms({ ttlMs: 500 })).toMatchObject({ liveness: "ttl", ttlMs: 500 });
+      expect(terms({ liveness: "ttl" })).toMatchObject({ liveness: "ttl", ttlMs: 10_000 });
+      expect(processes.watches).toBe(0);
+    });
+
+    test("peer-process asked for where it cannot be is refused with the reason and the remedy", async () => {
+      const error = await refusal(() => terms({ liveness: "peer-process" }));
+      expect(error).toMatchObject({ code: "argument_invalid", fields: [{ path: "liveness" }] });
+      expect(error.message).toMatch(/pid 42 is out of sight; ask for LIVENESS_TTL/);
+      expect(sessions.count()).toBe(0);
+    });
+
+    test("a process that is dead by now opens nothing", async () => {
+      processes.running.set(CALLER.pid, "dead");
+      expect((await refusal(() => terms({}))).code).toBe("call_over");
+      expect(sessions.count()).toBe(0);
+    });
+
+    test.each<[string, Partial<TermsWish>]>([
+      ["lease_ttl_ms", { liveness: "peer-process", ttlMs: 1000 }],
+      ["grace_ms", { graceMs: 100_001 }],
+      ["grace_ms", { graceMs: -1 }],
+      ["transferable_to", { transferableTo: Array(9).fill("uid:1") }],
+      ["transferable_to[1]", { transferableTo: ["uid:1", "uid:-1"] }],
+    ])("what is wrong is refused by the field %s", async (path, wish) => {
+      const error = await refusal(() => terms(wish));
+      expect([error.code, error.fields.map((field) => field.path)]).toEqual(["argument_invalid", [path]]);
+      expect(sessions.count()).toBe(0);
+    });
+
+    test("the limits themselves are terms", () => {
+      const transferableTo = Array(8).fill("uid:1");
+      expect(terms({ graceMs: 100_000, transferableTo })).toMatchObject({ graceMs: 100_000, transferableTo });
+    });
+  });
+
+  test("a session was last seen at its last call or renewal", () => {
+    const { session, token } = open();
+    clock.advance(250);
+    sessions.authenticate(token, CALLER);
+    expect(sessions.view(session.id)?.seenMs).toBe(session.openedMs + 250);
+    clock.advance(250);
+    sessions.renew(session.id);
+    expect(sessions.view(session.id)?.seenMs).toBe(session.openedMs + 500);
+  });
+
+  test("a device that is to be taken away is told with the deadline, for whom, and why", () => {
+    const { session } = open();
+    const heard: SessionNotice[] = [];
+    sessions.onNotice(session.id, (notice) => heard.push(notice));
+    const preemption = { deadlineMs: 500, by: "important vm", reason: "class gold" };
+    sessions.notifyPreempted(session.id, deviceID("nic"), preemption);
+    expect(heard).toEqual([{ kind: "preempted", device: "nic", ...preemption }]);
   });
 });

@@ -4,7 +4,7 @@ import * as grpc from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { BrokerError } from "../../../src/backends/errors.ts";
 import { Channel } from "../../../src/client/channel.ts";
-import { connect, Liveness } from "../../../src/client/client.ts";
+import { connect, Liveness, SessionState } from "../../../src/client/client.ts";
 import { fromServiceError } from "../../../src/client/error.ts";
 import { type Plain, plain } from "../../../src/client/plain.ts";
 import type { iommubroker } from "../../../src/server/rpc/codec.ts";
@@ -53,8 +53,36 @@ describe("OpenSession", () => {
     expect(session.name).toBe("sessions/00000000-0000-4000-8000-000000000001");
     expect(session.leaseTtlMs).toBe(5000);
     expect(server.core.argsOf("sessions.open")).toEqual([
-      { displayName: "gr\u00fc\u00df \u{1f680}", ttlMs: 5000, caller: SELF },
+      { displayName: "gr\u00fc\u00df \u{1f680}", ttlMs: 5000, graceMs: 0, transferableTo: [], caller: SELF },
     ]);
+  });
+
+  test("passes on what the session hangs on, its grace and who may claim it", async () => {
+    const server = await serve();
+    const terms = { liveness: Liveness.LIVENESS_PEER_PROCESS, graceMs: 250, transferableTo: ["uid:7", "spiffe://x/*"] };
+    const session = await server.client().openSession({ displayName: "vm", ...terms });
+    expect([session.liveness, session.leaseTtlMs]).toEqual([Liveness.LIVENESS_PEER_PROCESS, 0]);
+    const asked = { liveness: "peer-process", graceMs: 250, transferableTo: ["uid:7", "spiffe://x/*"] };
+    expect(server.core.argsOf("sessions.open")).toMatchObject([asked]);
+  });
+
+  test("shows the session with its state, its grace, who may claim it, and its times", async () => {
+    const server = await serve();
+    const channel = new Channel(server.target, {});
+    onTestFinished(() => channel.close());
+    const request = { displayName: "vm", graceMs: 250, transferableTo: ["uid:7"] };
+    const { session } = await channel.unary(BROKER.openSession, request, undefined);
+    expect(session).toEqual({
+      name: "sessions/00000000-0000-4000-8000-000000000001",
+      displayName: "vm",
+      liveness: Liveness.LIVENESS_TTL,
+      leaseTtlMs: 3000,
+      state: SessionState.SESSION_STATE_LIVE,
+      graceMs: 250,
+      transferableTo: ["uid:7"],
+      openTime: { seconds: 1_700_000_000n, nanos: 123_000_000 },
+      lastSeenTime: { seconds: 1_700_000_001n, nanos: 500_000_000 },
+    });
   });
 
   test("says how the client's end is noticed, and takes the default lease for 0", async () => {
@@ -63,7 +91,9 @@ describe("OpenSession", () => {
     onTestFinished(() => channel.close());
     const answer = await channel.unary(BROKER.openSession, { displayName: "vm" }, undefined);
     expect(answer.session?.liveness).toBe(Liveness.LIVENESS_TTL);
-    expect(server.core.argsOf("sessions.open")).toEqual([{ displayName: "vm", ttlMs: undefined, caller: SELF }]);
+    expect(server.core.argsOf("sessions.open")).toEqual([
+      { displayName: "vm", ttlMs: undefined, graceMs: 0, transferableTo: [], caller: SELF },
+    ]);
   });
 
   test.each([
@@ -222,6 +252,139 @@ describe("KeepSessionAlive", () => {
     await next.renew();
     expect(next.messages).toHaveLength(1);
     for (const stream of [...streams, next]) stream.call.cancel();
+  });
+});
+
+const HOLDINGS = {
+  addressSpaces: ["addressSpaces/11111111-2222-4333-8444-555555555555"],
+  virtualIommus: ["virtualIommus/66666666-7777-4888-9999-aaaaaaaaaaaa"],
+  devices: [
+    {
+      device: "devices/0000:01:00.0",
+      virtualIommu: "virtualIommus/66666666-7777-4888-9999-aaaaaaaaaaaa",
+      generation: 2n ** 53n - 1n,
+      rebindRequired: true,
+    },
+  ],
+};
+
+describe("ResumeSession", () => {
+  test("needs nothing but the token, gives what the session has, and the token goes on", async () => {
+    const server = await serve();
+    const { token, name } = await server.session();
+    server.core.expire(token); // to authenticate by would be refused
+    const { session, holdings } = await server.client().resumeSession(token);
+    expect([session.name, session.token]).toEqual([name, token]);
+    expect(holdings).toEqual(HOLDINGS);
+    expect(server.core.argsOf("sessions.resume")).toEqual([token, SELF]);
+  });
+
+  test("keeps the answers of before: a retry over the loss is the same call", async () => {
+    const server = await serve();
+    const session = await server.session();
+    const first = await session.createAddressSpace({ requestId: "once" });
+    const resumed = await server.client().resumeSession(session.token, { keepAlive: false });
+    expect(await resumed.session.createAddressSpace({ requestId: "once" })).toEqual(first);
+    expect(server.core.asked.filter(({ verb }) => verb === "addressSpaces.create")).toHaveLength(1);
+  });
+
+  test("without a token, or with one that never was, is UNAUTHENTICATED", async () => {
+    const server = await serve();
+    const channel = new Channel(server.target, {});
+    onTestFinished(() => channel.close());
+    for (const token of [undefined, "never"]) {
+      const error = await refusal(channel.unary(BROKER.resumeSession, {}, token));
+      expect(error.codeName, String(token)).toBe("UNAUTHENTICATED");
+    }
+  });
+});
+
+describe("ClaimSession", () => {
+  const CLAIM = { liveness: Liveness.LIVENESS_TTL, leaseTtlMs: 1500, transferableTo: ["uid:9"], keepAlive: false };
+
+  test("asks for the session by name on the claimer's terms, and gives a new token and what the session has", async () => {
+    const server = await serve();
+    const { token, name } = await server.session();
+    const { session, holdings } = await server.client().claimSession(name, CLAIM);
+    expect(session.token).toBe(`${token}-claimed`);
+    expect(holdings).toEqual(HOLDINGS);
+    const wish = { liveness: "ttl", ttlMs: 1500, transferableTo: ["uid:9"] };
+    expect(server.core.argsOf("sessions.claim")).toEqual([SELF, wish]);
+  });
+
+  test("is answered again by its request_id, with the same token", async () => {
+    const server = await serve();
+    const { name } = await server.session();
+    const client = server.client();
+    const claims = [
+      await client.claimSession(name, { ...CLAIM, requestId: "mine" }),
+      await client.claimSession(name, { ...CLAIM, requestId: "mine" }),
+    ];
+    expect(claims[0]?.session.token).toBe(claims[1]?.session.token);
+    expect(server.core.asked.filter(({ verb }) => verb === "sessions.claim")).toHaveLength(1);
+  });
+
+  test("leaves the claimer none of the answers of who had the session", async () => {
+    const server = await serve();
+    const before = await server.session();
+    await before.createAddressSpace({ requestId: "same" });
+    const { session } = await server.client().claimSession(before.name, CLAIM);
+    await session.deleteAddressSpace("addressSpaces/11111111-2222-4333-8444-555555555555");
+    await session.createAddressSpace({ requestId: "same" });
+    expect(server.core.asked.filter(({ verb }) => verb === "addressSpaces.create")).toHaveLength(2);
+  });
+
+  test.each([
+    ["no session's name", { session: "vm 1" }, ["session"]],
+    ["a liveness that is none", { liveness: 9 }, ["liveness"]],
+    ["everything wrong", { session: "", liveness: 9, leaseTtlMs: 1 }, ["session", "liveness", "lease_ttl_ms"]],
+  ])("refuses %s", async (_what, wrong, paths) => {
+    const server = await serve();
+    const channel = new Channel(server.target, {});
+    onTestFinished(() => channel.close());
+    const request = { session: "sessions/00000000-0000-4000-8000-000000000001", ...wrong };
+    expect(await faultsOf(channel.unary(BROKER.claimSession, request, undefined))).toEqual(invalid(...paths));
+  });
+});
+
+describe("a keep-alive stream tells", () => {
+  const SESSION = "00000000-0000-4000-8000-000000000001";
+
+  test("a device that is to be taken away, and goes on", async () => {
+    const server = await serve();
+    const stream = keepAlive(server, (await server.session()).token);
+    await stream.renew();
+    server.core.notify(SESSION, { kind: "preempted", device: NVME, deadlineMs: 499.5, by: "vm 2", reason: "gold" });
+    await stream.renew(); // brings the notice
+    await stream.renew();
+    expect(stream.messages.map(({ notice }) => notice?.preempted)).toEqual([
+      undefined,
+      { device: "devices/0000:01:00.0", deadlineMs: 499, by: "vm 2", reason: "gold" },
+      undefined,
+    ]);
+  });
+
+  test.each([
+    ["revoked", { kind: "revoked", reason: "maintenance" }, { revoked: { reason: "maintenance" } }],
+    ["transferred", { kind: "transferred", to: "uid 7" }, { transferred: { to: "uid 7" } }],
+  ] as const)("that its session is %s, and ends", async (reason, notice, message) => {
+    const server = await serve();
+    const stream = keepAlive(server, (await server.session()).token);
+    await stream.renew();
+    server.core.notify(SESSION, notice);
+    const error = await stream.ended;
+    expect([error?.reason, error?.metadata.reason]).toEqual(["LEASE_EXPIRED", reason]);
+    expect(stream.messages.at(-1)).toEqual({ leaseRemainingMs: 1234, notice: message });
+  });
+
+  test("by its end that its session is lost, and for how long it may be resumed", async () => {
+    const server = await serve();
+    const stream = keepAlive(server, (await server.session()).token);
+    await stream.renew();
+    server.core.notify(SESSION, { kind: "lost", reason: "lease_expired", graceMs: 700 });
+    const error = await stream.ended;
+    expect(error?.reason).toBe("LEASE_EXPIRED");
+    expect(error?.metadata).toMatchObject({ reason: "lost", loss: "lease_expired", grace_ms: "700" });
   });
 });
 

@@ -11,6 +11,21 @@ test("a record comes back as it was written", () => {
   expect(recordsOf([GROUP, { type: "sessionGone", id: "s" }])).toEqual([GROUP, { type: "sessionGone", id: "s" }]);
 });
 
+const SESSION = {
+  id: "s",
+  displayName: "vm 1",
+  tokenDigest: "0".repeat(64),
+  liveness: "ttl",
+  ttlMs: 30_000,
+  process: null,
+  graceMs: 0,
+  transferableTo: [],
+  openedMs: 1_700_000_000_000,
+  state: "live",
+  lossReason: null,
+  aborted: [],
+};
+
 describe("whoever opened a session comes back as it was written", () => {
   const process = { kind: "process", uid: 1000, gid: 100, pid: 42, connection: "uds-1" };
   test.each([
@@ -19,12 +34,17 @@ describe("whoever opened a session comes back as it was written", () => {
     ["a certificate", { kind: "certificate", name: "spiffe://example.org/vmm/7", connection: "tls-2" }],
     ["a TCP client", { kind: "unknown", connection: "tcp-3" }],
   ])("%s", (_who, caller) => {
-    const record = {
-      type: "session",
-      value: { id: "s", displayName: "vm 1", caller, tokenDigest: "0".repeat(64), ttlMs: 30_000 },
-    };
+    const record = { type: "session", value: { ...SESSION, caller } };
     expect(recordsOf([record])).toEqual([record]);
   });
+});
+
+test("a session comes back with what it hangs on, whom it may go to, and what its loss did", () => {
+  const caller = { kind: "unknown", connection: "tcp-3" };
+  const hanging = { liveness: "peer-process", ttlMs: 0, process: { pid: 42, birth: "1234@boot" }, graceMs: 500 };
+  const gone = { state: "lost", lossReason: "peer_died", aborted: [{ group: 3, generation: 9 }] };
+  const record = { type: "session", value: { ...SESSION, caller, ...hanging, ...gone, transferableTo: ["uid:7"] } };
+  expect(recordsOf([record])).toEqual([record]);
 });
 
 test("intents and outcomes are history, not state", () => {

@@ -1565,6 +1565,11 @@ export namespace iommubroker {
             displayName?: (string|null);
             liveness?: (iommubroker.v1.Liveness|null);
             leaseTtlMs?: (number|null);
+            state?: (iommubroker.v1.SessionState|null);
+            graceMs?: (number|null);
+            transferableTo?: (string[]|null);
+            openTime?: (google.protobuf.ITimestamp|null);
+            lastSeenTime?: (google.protobuf.ITimestamp|null);
         }
 
         class Session implements ISession {
@@ -1573,13 +1578,26 @@ export namespace iommubroker {
             public displayName: string;
             public liveness: iommubroker.v1.Liveness;
             public leaseTtlMs: number;
+            public state: iommubroker.v1.SessionState;
+            public graceMs: number;
+            public transferableTo: string[];
+            public openTime?: (google.protobuf.Timestamp|null);
+            public lastSeenTime?: (google.protobuf.Timestamp|null);
             public static encode(message: iommubroker.v1.ISession, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Session;
         }
 
         enum Liveness {
             LIVENESS_UNSPECIFIED = 0,
-            LIVENESS_TTL = 1
+            LIVENESS_TTL = 1,
+            LIVENESS_PEER_PROCESS = 2
+        }
+
+        enum SessionState {
+            SESSION_STATE_UNSPECIFIED = 0,
+            SESSION_STATE_LIVE = 1,
+            SESSION_STATE_RESTORED = 2,
+            SESSION_STATE_LOST = 3
         }
 
         interface IOpenSessionRequest {
@@ -1587,6 +1605,8 @@ export namespace iommubroker {
             liveness?: (iommubroker.v1.Liveness|null);
             leaseTtlMs?: (number|null);
             requestId?: (string|null);
+            graceMs?: (number|null);
+            transferableTo?: (string[]|null);
         }
 
         class OpenSessionRequest implements IOpenSessionRequest {
@@ -1595,6 +1615,8 @@ export namespace iommubroker {
             public liveness: iommubroker.v1.Liveness;
             public leaseTtlMs: number;
             public requestId: string;
+            public graceMs: number;
+            public transferableTo: string[];
             public static encode(message: iommubroker.v1.IOpenSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionRequest;
         }
@@ -1610,6 +1632,94 @@ export namespace iommubroker {
             public token: string;
             public static encode(message: iommubroker.v1.IOpenSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionResponse;
+        }
+
+        interface IResumeSessionRequest {
+        }
+
+        class ResumeSessionRequest implements IResumeSessionRequest {
+            constructor(properties?: iommubroker.v1.IResumeSessionRequest);
+            public static encode(message: iommubroker.v1.IResumeSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ResumeSessionRequest;
+        }
+
+        interface IResumeSessionResponse {
+            session?: (iommubroker.v1.ISession|null);
+            holdings?: (iommubroker.v1.ISessionHoldings|null);
+        }
+
+        class ResumeSessionResponse implements IResumeSessionResponse {
+            constructor(properties?: iommubroker.v1.IResumeSessionResponse);
+            public session?: (iommubroker.v1.Session|null);
+            public holdings?: (iommubroker.v1.SessionHoldings|null);
+            public static encode(message: iommubroker.v1.IResumeSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ResumeSessionResponse;
+        }
+
+        interface IClaimSessionRequest {
+            session?: (string|null);
+            liveness?: (iommubroker.v1.Liveness|null);
+            leaseTtlMs?: (number|null);
+            requestId?: (string|null);
+            transferableTo?: (string[]|null);
+        }
+
+        class ClaimSessionRequest implements IClaimSessionRequest {
+            constructor(properties?: iommubroker.v1.IClaimSessionRequest);
+            public session: string;
+            public liveness: iommubroker.v1.Liveness;
+            public leaseTtlMs: number;
+            public requestId: string;
+            public transferableTo: string[];
+            public static encode(message: iommubroker.v1.IClaimSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ClaimSessionRequest;
+        }
+
+        interface IClaimSessionResponse {
+            session?: (iommubroker.v1.ISession|null);
+            token?: (string|null);
+            holdings?: (iommubroker.v1.ISessionHoldings|null);
+        }
+
+        class ClaimSessionResponse implements IClaimSessionResponse {
+            constructor(properties?: iommubroker.v1.IClaimSessionResponse);
+            public session?: (iommubroker.v1.Session|null);
+            public token: string;
+            public holdings?: (iommubroker.v1.SessionHoldings|null);
+            public static encode(message: iommubroker.v1.IClaimSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ClaimSessionResponse;
+        }
+
+        interface ISessionHoldings {
+            addressSpaces?: (string[]|null);
+            virtualIommus?: (string[]|null);
+            devices?: (iommubroker.v1.IHeldDevice[]|null);
+        }
+
+        class SessionHoldings implements ISessionHoldings {
+            constructor(properties?: iommubroker.v1.ISessionHoldings);
+            public addressSpaces: string[];
+            public virtualIommus: string[];
+            public devices: iommubroker.v1.HeldDevice[];
+            public static encode(message: iommubroker.v1.ISessionHoldings, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SessionHoldings;
+        }
+
+        interface IHeldDevice {
+            device?: (string|null);
+            virtualIommu?: (string|null);
+            generation?: (Long|null);
+            rebindRequired?: (boolean|null);
+        }
+
+        class HeldDevice implements IHeldDevice {
+            constructor(properties?: iommubroker.v1.IHeldDevice);
+            public device: string;
+            public virtualIommu: string;
+            public generation: Long;
+            public rebindRequired: boolean;
+            public static encode(message: iommubroker.v1.IHeldDevice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.HeldDevice;
         }
 
         interface IKeepSessionAliveRequest {
@@ -1637,6 +1747,8 @@ export namespace iommubroker {
         interface ISessionNotice {
             deviceRemoved?: (iommubroker.v1.IDeviceRemovedNotice|null);
             draining?: (iommubroker.v1.IDrainingNotice|null);
+            revoked?: (iommubroker.v1.IRevokedNotice|null);
+            transferred?: (iommubroker.v1.ITransferredNotice|null);
             preempted?: (iommubroker.v1.IPreemptedNotice|null);
         }
 
@@ -1644,10 +1756,51 @@ export namespace iommubroker {
             constructor(properties?: iommubroker.v1.ISessionNotice);
             public deviceRemoved?: (iommubroker.v1.DeviceRemovedNotice|null);
             public draining?: (iommubroker.v1.DrainingNotice|null);
+            public revoked?: (iommubroker.v1.RevokedNotice|null);
+            public transferred?: (iommubroker.v1.TransferredNotice|null);
             public preempted?: (iommubroker.v1.PreemptedNotice|null);
-            public notice?: ("deviceRemoved"|"draining"|"preempted");
+            public notice?: ("deviceRemoved"|"draining"|"revoked"|"transferred"|"preempted");
             public static encode(message: iommubroker.v1.ISessionNotice, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SessionNotice;
+        }
+
+        interface IRevokedNotice {
+            reason?: (string|null);
+        }
+
+        class RevokedNotice implements IRevokedNotice {
+            constructor(properties?: iommubroker.v1.IRevokedNotice);
+            public reason: string;
+            public static encode(message: iommubroker.v1.IRevokedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RevokedNotice;
+        }
+
+        interface ITransferredNotice {
+            to?: (string|null);
+        }
+
+        class TransferredNotice implements ITransferredNotice {
+            constructor(properties?: iommubroker.v1.ITransferredNotice);
+            public to: string;
+            public static encode(message: iommubroker.v1.ITransferredNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TransferredNotice;
+        }
+
+        interface IPreemptedNotice {
+            device?: (string|null);
+            deadlineMs?: (number|null);
+            by?: (string|null);
+            reason?: (string|null);
+        }
+
+        class PreemptedNotice implements IPreemptedNotice {
+            constructor(properties?: iommubroker.v1.IPreemptedNotice);
+            public device: string;
+            public deadlineMs: number;
+            public by: string;
+            public reason: string;
+            public static encode(message: iommubroker.v1.IPreemptedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PreemptedNotice;
         }
 
         interface IDeviceRemovedNotice {
@@ -1659,23 +1812,6 @@ export namespace iommubroker {
             public device: string;
             public static encode(message: iommubroker.v1.IDeviceRemovedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceRemovedNotice;
-        }
-
-        interface IPreemptedNotice {
-            device?: (string|null);
-            deadlineMs?: (number|null);
-            byDisplayName?: (string|null);
-            reason?: (string|null);
-        }
-
-        class PreemptedNotice implements IPreemptedNotice {
-            constructor(properties?: iommubroker.v1.IPreemptedNotice);
-            public device: string;
-            public deadlineMs: number;
-            public byDisplayName: string;
-            public reason: string;
-            public static encode(message: iommubroker.v1.IPreemptedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PreemptedNotice;
         }
 
         interface IDrainingNotice {

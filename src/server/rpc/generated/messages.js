@@ -8180,6 +8180,7 @@ export const iommubroker = $root.iommubroker = (() => {
         v1.Session = (function() {
 
             function Session(properties) {
+                this.transferableTo = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -8190,6 +8191,11 @@ export const iommubroker = $root.iommubroker = (() => {
             Session.prototype.displayName = "";
             Session.prototype.liveness = 0;
             Session.prototype.leaseTtlMs = 0;
+            Session.prototype.state = 0;
+            Session.prototype.graceMs = 0;
+            Session.prototype.transferableTo = $util.emptyArray;
+            Session.prototype.openTime = null;
+            Session.prototype.lastSeenTime = null;
 
             Session.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -8206,6 +8212,17 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(24).int32(message.liveness);
                 if (message.leaseTtlMs != null && Object.hasOwnProperty.call(message, "leaseTtlMs"))
                     writer.uint32(32).uint32(message.leaseTtlMs);
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(40).int32(message.state);
+                if (message.graceMs != null && Object.hasOwnProperty.call(message, "graceMs"))
+                    writer.uint32(48).uint32(message.graceMs);
+                if (message.transferableTo != null && message.transferableTo.length)
+                    for (let i = 0; i < message.transferableTo.length; ++i)
+                        writer.uint32(58).string(message.transferableTo[i]);
+                if (message.openTime != null && Object.hasOwnProperty.call(message, "openTime"))
+                    $root.google.protobuf.Timestamp.encode(message.openTime, writer.uint32(66).fork(), q + 1).ldelim();
+                if (message.lastSeenTime != null && Object.hasOwnProperty.call(message, "lastSeenTime"))
+                    $root.google.protobuf.Timestamp.encode(message.lastSeenTime, writer.uint32(74).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -8248,6 +8265,28 @@ export const iommubroker = $root.iommubroker = (() => {
                             message.leaseTtlMs = reader.uint32();
                             break;
                         }
+                    case 5: {
+                            message.state = reader.int32();
+                            break;
+                        }
+                    case 6: {
+                            message.graceMs = reader.uint32();
+                            break;
+                        }
+                    case 7: {
+                            if (!(message.transferableTo && message.transferableTo.length))
+                                message.transferableTo = [];
+                            message.transferableTo.push(reader.string());
+                            break;
+                        }
+                    case 8: {
+                            message.openTime = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 9: {
+                            message.lastSeenTime = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -8268,12 +8307,23 @@ export const iommubroker = $root.iommubroker = (() => {
             const valuesById = {}, values = Object.create(valuesById);
             values[valuesById[0] = "LIVENESS_UNSPECIFIED"] = 0;
             values[valuesById[1] = "LIVENESS_TTL"] = 1;
+            values[valuesById[2] = "LIVENESS_PEER_PROCESS"] = 2;
+            return values;
+        })();
+
+        v1.SessionState = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "SESSION_STATE_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "SESSION_STATE_LIVE"] = 1;
+            values[valuesById[2] = "SESSION_STATE_RESTORED"] = 2;
+            values[valuesById[3] = "SESSION_STATE_LOST"] = 3;
             return values;
         })();
 
         v1.OpenSessionRequest = (function() {
 
             function OpenSessionRequest(properties) {
+                this.transferableTo = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -8284,6 +8334,8 @@ export const iommubroker = $root.iommubroker = (() => {
             OpenSessionRequest.prototype.liveness = 0;
             OpenSessionRequest.prototype.leaseTtlMs = 0;
             OpenSessionRequest.prototype.requestId = "";
+            OpenSessionRequest.prototype.graceMs = 0;
+            OpenSessionRequest.prototype.transferableTo = $util.emptyArray;
 
             OpenSessionRequest.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -8300,6 +8352,11 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(24).uint32(message.leaseTtlMs);
                 if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
                     writer.uint32(34).string(message.requestId);
+                if (message.graceMs != null && Object.hasOwnProperty.call(message, "graceMs"))
+                    writer.uint32(40).uint32(message.graceMs);
+                if (message.transferableTo != null && message.transferableTo.length)
+                    for (let i = 0; i < message.transferableTo.length; ++i)
+                        writer.uint32(50).string(message.transferableTo[i]);
                 return writer;
             };
 
@@ -8340,6 +8397,16 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 4: {
                             message.requestId = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.graceMs = reader.uint32();
+                            break;
+                        }
+                    case 6: {
+                            if (!(message.transferableTo && message.transferableTo.length))
+                                message.transferableTo = [];
+                            message.transferableTo.push(reader.string());
                             break;
                         }
                     default:
@@ -8429,6 +8496,494 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return OpenSessionResponse;
+        })();
+
+        v1.ResumeSessionRequest = (function() {
+
+            function ResumeSessionRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ResumeSessionRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            ResumeSessionRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ResumeSessionRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ResumeSessionRequest;
+        })();
+
+        v1.ResumeSessionResponse = (function() {
+
+            function ResumeSessionResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ResumeSessionResponse.prototype.session = null;
+            ResumeSessionResponse.prototype.holdings = null;
+
+            ResumeSessionResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                    $root.iommubroker.v1.Session.encode(message.session, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.holdings != null && Object.hasOwnProperty.call(message, "holdings"))
+                    $root.iommubroker.v1.SessionHoldings.encode(message.holdings, writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ResumeSessionResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ResumeSessionResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.session = $root.iommubroker.v1.Session.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.holdings = $root.iommubroker.v1.SessionHoldings.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ResumeSessionResponse;
+        })();
+
+        v1.ClaimSessionRequest = (function() {
+
+            function ClaimSessionRequest(properties) {
+                this.transferableTo = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ClaimSessionRequest.prototype.session = "";
+            ClaimSessionRequest.prototype.liveness = 0;
+            ClaimSessionRequest.prototype.leaseTtlMs = 0;
+            ClaimSessionRequest.prototype.requestId = "";
+            ClaimSessionRequest.prototype.transferableTo = $util.emptyArray;
+
+            ClaimSessionRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                    writer.uint32(10).string(message.session);
+                if (message.liveness != null && Object.hasOwnProperty.call(message, "liveness"))
+                    writer.uint32(16).int32(message.liveness);
+                if (message.leaseTtlMs != null && Object.hasOwnProperty.call(message, "leaseTtlMs"))
+                    writer.uint32(24).uint32(message.leaseTtlMs);
+                if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
+                    writer.uint32(34).string(message.requestId);
+                if (message.transferableTo != null && message.transferableTo.length)
+                    for (let i = 0; i < message.transferableTo.length; ++i)
+                        writer.uint32(42).string(message.transferableTo[i]);
+                return writer;
+            };
+
+            ClaimSessionRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ClaimSessionRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.session = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.liveness = reader.int32();
+                            break;
+                        }
+                    case 3: {
+                            message.leaseTtlMs = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.requestId = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.transferableTo && message.transferableTo.length))
+                                message.transferableTo = [];
+                            message.transferableTo.push(reader.string());
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ClaimSessionRequest;
+        })();
+
+        v1.ClaimSessionResponse = (function() {
+
+            function ClaimSessionResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ClaimSessionResponse.prototype.session = null;
+            ClaimSessionResponse.prototype.token = "";
+            ClaimSessionResponse.prototype.holdings = null;
+
+            ClaimSessionResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                    $root.iommubroker.v1.Session.encode(message.session, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
+                    writer.uint32(18).string(message.token);
+                if (message.holdings != null && Object.hasOwnProperty.call(message, "holdings"))
+                    $root.iommubroker.v1.SessionHoldings.encode(message.holdings, writer.uint32(26).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ClaimSessionResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ClaimSessionResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.session = $root.iommubroker.v1.Session.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.token = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.holdings = $root.iommubroker.v1.SessionHoldings.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ClaimSessionResponse;
+        })();
+
+        v1.SessionHoldings = (function() {
+
+            function SessionHoldings(properties) {
+                this.addressSpaces = [];
+                this.virtualIommus = [];
+                this.devices = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SessionHoldings.prototype.addressSpaces = $util.emptyArray;
+            SessionHoldings.prototype.virtualIommus = $util.emptyArray;
+            SessionHoldings.prototype.devices = $util.emptyArray;
+
+            SessionHoldings.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.addressSpaces != null && message.addressSpaces.length)
+                    for (let i = 0; i < message.addressSpaces.length; ++i)
+                        writer.uint32(10).string(message.addressSpaces[i]);
+                if (message.virtualIommus != null && message.virtualIommus.length)
+                    for (let i = 0; i < message.virtualIommus.length; ++i)
+                        writer.uint32(18).string(message.virtualIommus[i]);
+                if (message.devices != null && message.devices.length)
+                    for (let i = 0; i < message.devices.length; ++i)
+                        $root.iommubroker.v1.HeldDevice.encode(message.devices[i], writer.uint32(26).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            SessionHoldings.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.SessionHoldings();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.addressSpaces && message.addressSpaces.length))
+                                message.addressSpaces = [];
+                            message.addressSpaces.push(reader.string());
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.virtualIommus && message.virtualIommus.length))
+                                message.virtualIommus = [];
+                            message.virtualIommus.push(reader.string());
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.devices && message.devices.length))
+                                message.devices = [];
+                            message.devices.push($root.iommubroker.v1.HeldDevice.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return SessionHoldings;
+        })();
+
+        v1.HeldDevice = (function() {
+
+            function HeldDevice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            HeldDevice.prototype.device = "";
+            HeldDevice.prototype.virtualIommu = "";
+            HeldDevice.prototype.generation = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            HeldDevice.prototype.rebindRequired = false;
+
+            HeldDevice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.virtualIommu != null && Object.hasOwnProperty.call(message, "virtualIommu"))
+                    writer.uint32(18).string(message.virtualIommu);
+                if (message.generation != null && Object.hasOwnProperty.call(message, "generation"))
+                    writer.uint32(24).uint64(message.generation);
+                if (message.rebindRequired != null && Object.hasOwnProperty.call(message, "rebindRequired"))
+                    writer.uint32(32).bool(message.rebindRequired);
+                return writer;
+            };
+
+            HeldDevice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.HeldDevice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.virtualIommu = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.generation = reader.uint64();
+                            break;
+                        }
+                    case 4: {
+                            message.rebindRequired = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return HeldDevice;
         })();
 
         v1.KeepSessionAliveRequest = (function() {
@@ -8573,12 +9128,14 @@ export const iommubroker = $root.iommubroker = (() => {
 
             SessionNotice.prototype.deviceRemoved = null;
             SessionNotice.prototype.draining = null;
+            SessionNotice.prototype.revoked = null;
+            SessionNotice.prototype.transferred = null;
             SessionNotice.prototype.preempted = null;
 
             let $oneOfFields;
 
             Object.defineProperty(SessionNotice.prototype, "notice", {
-                get: $util.oneOfGetter($oneOfFields = ["deviceRemoved", "draining", "preempted"]),
+                get: $util.oneOfGetter($oneOfFields = ["deviceRemoved", "draining", "revoked", "transferred", "preempted"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -8593,8 +9150,12 @@ export const iommubroker = $root.iommubroker = (() => {
                     $root.iommubroker.v1.DeviceRemovedNotice.encode(message.deviceRemoved, writer.uint32(10).fork(), q + 1).ldelim();
                 if (message.draining != null && Object.hasOwnProperty.call(message, "draining"))
                     $root.iommubroker.v1.DrainingNotice.encode(message.draining, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.revoked != null && Object.hasOwnProperty.call(message, "revoked"))
+                    $root.iommubroker.v1.RevokedNotice.encode(message.revoked, writer.uint32(26).fork(), q + 1).ldelim();
+                if (message.transferred != null && Object.hasOwnProperty.call(message, "transferred"))
+                    $root.iommubroker.v1.TransferredNotice.encode(message.transferred, writer.uint32(34).fork(), q + 1).ldelim();
                 if (message.preempted != null && Object.hasOwnProperty.call(message, "preempted"))
-                    $root.iommubroker.v1.PreemptedNotice.encode(message.preempted, writer.uint32(26).fork(), q + 1).ldelim();
+                    $root.iommubroker.v1.PreemptedNotice.encode(message.preempted, writer.uint32(42).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -8630,6 +9191,14 @@ export const iommubroker = $root.iommubroker = (() => {
                             break;
                         }
                     case 3: {
+                            message.revoked = $root.iommubroker.v1.RevokedNotice.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 4: {
+                            message.transferred = $root.iommubroker.v1.TransferredNotice.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 5: {
                             message.preempted = $root.iommubroker.v1.PreemptedNotice.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
@@ -8647,6 +9216,225 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return SessionNotice;
+        })();
+
+        v1.RevokedNotice = (function() {
+
+            function RevokedNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RevokedNotice.prototype.reason = "";
+
+            RevokedNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(10).string(message.reason);
+                return writer;
+            };
+
+            RevokedNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RevokedNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RevokedNotice;
+        })();
+
+        v1.TransferredNotice = (function() {
+
+            function TransferredNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            TransferredNotice.prototype.to = "";
+
+            TransferredNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.to != null && Object.hasOwnProperty.call(message, "to"))
+                    writer.uint32(10).string(message.to);
+                return writer;
+            };
+
+            TransferredNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.TransferredNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.to = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return TransferredNotice;
+        })();
+
+        v1.PreemptedNotice = (function() {
+
+            function PreemptedNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            PreemptedNotice.prototype.device = "";
+            PreemptedNotice.prototype.deadlineMs = 0;
+            PreemptedNotice.prototype.by = "";
+            PreemptedNotice.prototype.reason = "";
+
+            PreemptedNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.deadlineMs != null && Object.hasOwnProperty.call(message, "deadlineMs"))
+                    writer.uint32(16).uint32(message.deadlineMs);
+                if (message.by != null && Object.hasOwnProperty.call(message, "by"))
+                    writer.uint32(26).string(message.by);
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(34).string(message.reason);
+                return writer;
+            };
+
+            PreemptedNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.PreemptedNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.deadlineMs = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.by = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return PreemptedNotice;
         })();
 
         v1.DeviceRemovedNotice = (function() {
@@ -8713,93 +9501,6 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return DeviceRemovedNotice;
-        })();
-
-        v1.PreemptedNotice = (function() {
-
-            function PreemptedNotice(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            PreemptedNotice.prototype.device = "";
-            PreemptedNotice.prototype.deadlineMs = 0;
-            PreemptedNotice.prototype.byDisplayName = "";
-            PreemptedNotice.prototype.reason = "";
-
-            PreemptedNotice.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                if (message.deadlineMs != null && Object.hasOwnProperty.call(message, "deadlineMs"))
-                    writer.uint32(16).uint32(message.deadlineMs);
-                if (message.byDisplayName != null && Object.hasOwnProperty.call(message, "byDisplayName"))
-                    writer.uint32(26).string(message.byDisplayName);
-                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
-                    writer.uint32(34).string(message.reason);
-                return writer;
-            };
-
-            PreemptedNotice.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.PreemptedNotice();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.deadlineMs = reader.uint32();
-                            break;
-                        }
-                    case 3: {
-                            message.byDisplayName = reader.string();
-                            break;
-                        }
-                    case 4: {
-                            message.reason = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return PreemptedNotice;
         })();
 
         v1.DrainingNotice = (function() {
