@@ -8,7 +8,7 @@ import type * as messages from "./messages.ts";
 import { present } from "./present.ts";
 import { BrokerSession, type ClaimOptions, type ResumeOptions, type SessionOptions, type TakenUp } from "./session.ts";
 
-export type { CallOptions, ConnectOptions } from "./channel.ts";
+export type { CallOptions, ConnectOptions, TlsClientOptions } from "./channel.ts";
 export type { DeviceNews, DeviceWatch, DeviceWatchOptions } from "./device-watch.ts";
 export { BrokerCallError } from "./error.ts";
 export type { FaultBatch, FaultWatch, FaultWatchOptions } from "./fault-watch.ts";

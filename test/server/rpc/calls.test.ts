@@ -224,13 +224,16 @@ describe("a deadline", () => {
     const session = await server.session();
     const gate = Promise.withResolvers<void>();
     const finished = Promise.withResolvers<void>();
+    let arrivedMs = Number.POSITIVE_INFINITY;
     server.core.stages.detach = async () => {
+      arrivedMs = Date.now();
       await gate.promise;
       finished.resolve();
       return DEVICE;
     };
     const error = await refusal(session.detachDevice({ device: "devices/a" }, { deadlineMs: 50 }));
     expect(error.codeName).toBe("DEADLINE_EXCEEDED");
+    await expect.poll(() => Date.now()).toBeGreaterThan(arrivedMs + 50); // the server counts from the call's arrival
     gate.resolve();
     await finished.promise;
     await server.handle.drain();
