@@ -16,6 +16,8 @@ export interface CallOptions {
 export interface ConnectOptions {
   /** Deadline of calls that name none. Default 30,000. */
   readonly deadlineMs?: number;
+  /** Path of the descriptor socket. Default: "fd.sock" beside the API's socket. */
+  readonly fdSocket?: string;
   /** Default: plain text, as on a Unix socket or loopback. */
   readonly credentials?: grpc.ChannelCredentials;
   /** Channel options of grpc-js, over ours. */

@@ -22,6 +22,8 @@ export interface RpcObserver {
   ended(call: ObservedCall & { readonly code: number; readonly seconds: number; readonly error: unknown }): void;
   bug(): void;
   connectionRefused(): void;
+  /** A limit outside of any call. */
+  limited(limit: string): void;
 }
 
 /** Statuses as Go's gRPC spells them, which is how dashboards select them. */
@@ -45,7 +47,7 @@ const CODES = [
   "Unauthenticated",
 ] as const;
 
-/** Limits that a call can be refused by; a name that is not here is counted as "other". */
+/** Limits that a call or a descriptor can be refused by; a name that is not here is counted as "other". */
 export const LIMITS: ReadonlySet<string> = new Set([
   "sessions_max",
   "address_spaces_per_session_max",
@@ -59,6 +61,9 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "fault_streams_per_session_max",
   "queue_depth_max",
   "open_memory_files_max",
+  "tickets_max",
+  "tickets_per_peer_max",
+  "fd_connections_max",
   "request_ids_in_flight",
   "keep_alive_streams_per_session",
   "queued_notices",
@@ -88,6 +93,7 @@ export function observeRpc(registry: Registry, calls: readonly ObservedCall[]): 
     handled.inc({ ...labelsOf(call), grpc_code: "OK" }, 0);
     seconds.zero(labelsOf(call));
   }
+  const limited = (limit: string): void => limits.inc({ limit: LIMITS.has(limit) ? limit : OTHER_LIMIT });
   return {
     started: (call) => started.inc(labelsOf(call)),
     message: (call, direction) => (direction === "received" ? received : sent).inc(labelsOf(call)),
@@ -95,10 +101,11 @@ export function observeRpc(registry: Registry, calls: readonly ObservedCall[]): 
       handled.inc({ ...labelsOf(call), grpc_code: CODES[call.code] ?? "Unknown" });
       seconds.observe(labelsOf(call), call.seconds);
       const limit = limitOf(call.error);
-      if (limit !== undefined) limits.inc({ limit: LIMITS.has(limit) ? limit : OTHER_LIMIT });
+      if (limit !== undefined) limited(limit);
     },
     bug: () => bugs.inc(),
     connectionRefused: () => refused.inc(),
+    limited,
   };
 }
 
@@ -112,6 +119,9 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
   const deviceChanges = counter(registry, METRICS.deviceChanges);
   const stalls = counter(registry, METRICS.stalls);
   const sessionsRecovered = counter(registry, METRICS.sessionsRecovered);
+  const ticketsEnded = counter(registry, METRICS.ticketsEnded);
+  const putsRefused = counter(registry, METRICS.putsRefused);
+  for (const outcome of ["used", "expired"]) ticketsEnded.inc({ outcome }, 0);
   for (const outcome of ["restored", "given_up"]) sessionsRecovered.inc({ outcome }, 0);
   for (const reason of ["closed", "lease_expired"]) sessionsEnded.inc({ reason }, 0);
   for (const change of ["added", "removed"]) deviceChanges.inc({ change }, 0);
@@ -139,6 +149,12 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
         return deviceChanges.inc({ change: "removed" });
       case "stalled":
         return stalls.inc();
+      case "ticketUsed":
+        return ticketsEnded.inc({ outcome: "used" });
+      case "ticketExpired":
+        return ticketsEnded.inc({ outcome: "expired" });
+      case "putRefused":
+        return putsRefused.inc();
       default:
         return assertNever(event, "broker event");
     }

@@ -1,4 +1,5 @@
-// The only file that loads native code (koffi): the calls of libc that Node does not have, one typed function each.
+// Native code (koffi): calls of libc that Node does not have, one typed function each; descriptors.ts and shared-view.ts
+// have those for descriptors and for memory.
 // SO_PEERCRED says who is at the other end of a Unix socket; flock keeps two daemons from starting in one directory;
 // _exit ends a process that process.exit() cannot.
 // Every call here returns at once; nothing that can sleep in the kernel belongs in this file.

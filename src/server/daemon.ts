@@ -16,7 +16,9 @@ import { createCore } from "./core/create-core.ts";
 import type { DurableImage, DurableRecord } from "./core/durable.ts";
 import type { Journal } from "./core/ports.ts";
 import { logEvents, logLimit, Throttle } from "./event-log.ts";
-import { cryptoIdentifiers } from "./identifiers.ts";
+import { type Exchange, openExchange } from "./fds/exchange.ts";
+import { Tickets } from "./fds/tickets.ts";
+import { cryptoIdentifiers, randomTicket } from "./identifiers.ts";
 import type { Log } from "./log.ts";
 import { addBrokerServices, type RpcDeps, type RpcHooks } from "./rpc/broker-services.ts";
 import { loadDescriptors } from "./rpc/descriptors.ts";
@@ -61,23 +63,40 @@ export async function startDaemon(
   });
   const { backend, simulator } = selectBackend(config);
   backend.onNotice(({ level, message, facts }) => log[level]({ facts }, message));
+  const tickets = new Tickets({
+    clock: systemClock,
+    random: randomTicket,
+    ttlMs: config.timing.ticketTtlMs,
+    ticketsMax: config.limits.ticketsMax,
+    ticketsPerPeerMax: config.limits.ticketsPerPeerMax,
+    onUsed: () => core.events.emit({ type: "ticketUsed" }),
+    onExpired: (ticket) => core.events.emit({ type: "ticketExpired", ...ticket }),
+  });
   const state = await openState(config, () => core.image(), onFatal);
   const core = createCore({
     backend,
     simulator: config.simulatorApi ? simulator : undefined,
-    ports: { clock: systemClock, identifiers: cryptoIdentifiers, memoryFiles, journal: state.journal },
+    ports: {
+      clock: systemClock,
+      identifiers: cryptoIdentifiers,
+      memoryFiles,
+      memoryTickets: tickets,
+      journal: state.journal,
+    },
     limits: config.limits,
   });
   const throttle = new Throttle(systemClock);
   logEvents(core.events, log, throttle);
 
   let listeners: Listeners | undefined;
+  let exchange: Exchange | undefined;
   const metrics = createMetrics({
     events: core.events,
     counters: () => backend.counters(),
     census: () => core.census(),
     connections: () => listeners?.connections() ?? 0,
     openMemoryFiles: () => memoryFiles.openCount(),
+    tickets: () => tickets.census(),
     devicesMax: config.metrics.devicesMax,
     calls: servedCalls(core),
     build: { version, backend: backend.kind },
@@ -101,6 +120,17 @@ export async function startDaemon(
         throttle.run("connections", (left) => log.warn({ limit: "connections_max", ...left }, "connection refused"));
       },
     });
+    if (config.fdSocket !== undefined) {
+      exchange = await openExchange({
+        path: config.fdSocket,
+        tickets,
+        connectionsMax: config.limits.fdConnectionsMax,
+        requestTimeoutMs: config.timing.fdRequestTimeoutMs,
+        adopt: (passed, label) => memoryFiles.adopt(passed, label),
+        onRefused: (put) => core.events.emit({ type: "putRefused", ...put }),
+        onBug: (error) => log.error({ error }, "bug: a descriptor could not be taken"),
+      });
+    }
     const http = await serveMetrics({
       ...config.metrics,
       contentType: metrics.contentType,
@@ -108,13 +138,13 @@ export async function startDaemon(
       isReady: () => services.health.isReady(),
       onFailure: (error) => throttle.run("scrape", (left) => log.error({ error, ...left }, "scrape failed")),
     });
-    const reaping = startReaping(core, config.timing.reapIntervalMs, log);
+    const reaping = startReaping(core, config.timing.reapIntervalMs, log, () => tickets.expire());
     const parts: Parts = {
       config,
       server,
       services,
       listeners,
-      stopLast: [reaping.stop, http.stop, () => backend.close(), () => state.close()],
+      stopLast: [() => exchange?.stop(), reaping.stop, http.stop, () => backend.close(), () => state.close()],
     };
     let stopping: Promise<void> | undefined;
     return {
@@ -128,6 +158,7 @@ export async function startDaemon(
     };
   } catch (error) {
     listeners?.stop();
+    exchange?.stop();
     server.forceShutdown();
     await backend.close();
     await state.close();
@@ -233,8 +264,9 @@ function rpcHooks({ rpc }: Metrics, log: Log, throttle: Throttle): RpcHooks {
  * Looks for lapsed leases at an interval, also while an earlier look is still giving back what it found: a look that
  * does not come is how core knows that the daemon stood still.
  */
-function startReaping(core: Core, intervalMs: number, log: Log): { stop(): void } {
+function startReaping(core: Core, intervalMs: number, log: Log, alsoReap: () => void): { stop(): void } {
   const timer = setInterval(() => {
+    alsoReap();
     core.reapExpired().catch((error: unknown) => log.error({ error }, "bug: reaping failed"));
   }, intervalMs).unref();
   return { stop: () => clearInterval(timer) };

@@ -75,6 +75,7 @@ function metrics(devicesMax = 16): Metrics {
     census: () => census,
     connections: () => 3,
     openMemoryFiles: () => 2,
+    tickets: () => ({ waiting: 4, taken: 1 }),
     devicesMax,
     calls: [CALL],
     build: { version: "1.2.3", backend: "simulated" },

@@ -7,13 +7,13 @@ import { createSimulatedBackend } from "../../src/backends/sim/backend.ts";
 import type { SimulatedConfig } from "../../src/backends/sim/inventory.ts";
 import type { SimulatorControl } from "../../src/backends/simulator-control.ts";
 import type { VSTE } from "../../src/backends/vste.ts";
-import type { ProcessCaller } from "../../src/server/core/caller.ts";
+import type { Caller, ProcessCaller } from "../../src/server/core/caller.ts";
 import type { Core } from "../../src/server/core/core.ts";
 import { createCore } from "../../src/server/core/create-core.ts";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
-import type { JournalEntry } from "../../src/server/core/ports.ts";
+import type { JournalEntry, MemoryTickets } from "../../src/server/core/ports.ts";
 import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
 import { BufferFile } from "./memory-file.ts";
 
@@ -82,6 +82,7 @@ export interface TestHost {
   readonly core: Core;
   readonly clock: ManualClock;
   readonly files: Map<string, BufferFile>;
+  readonly tickets: FakeTickets;
   readonly events: BrokerEvent[];
   readonly journal: JournalEntry[];
   /** What was noted to outlive the daemon; only after core.recover(). */
@@ -104,6 +105,7 @@ export function testHost(
   const journal: JournalEntry[] = [];
   const durable: DurableRecord[] = [];
   let serial = 0;
+  const tickets = new FakeTickets();
   const core = createCore({
     backend: options.wrap ? options.wrap(backend) : backend,
     simulator: options.withSimulator === false ? undefined : backend,
@@ -123,6 +125,7 @@ export function testHost(
           return file;
         },
       },
+      memoryTickets: tickets,
       journal: {
         append: async (entry) => {
           journal.push(entry);
@@ -136,7 +139,25 @@ export function testHost(
   });
   const events: BrokerEvent[] = [];
   core.events.subscribe((event) => events.push(event));
-  return { backend, core, clock, files, events, journal, durable };
+  return { backend, core, clock, files, tickets, events, journal, durable };
+}
+
+/** Memory under tickets, as the descriptor exchange holds it, for whoever names one. */
+export class FakeTickets implements MemoryTickets {
+  readonly files = new Map<string, BufferFile>();
+  readonly callers: Caller[] = [];
+
+  take(ticket: string, caller: Caller): BufferFile {
+    const file = this.files.get(ticket);
+    if (file === undefined) throw new BrokerError("argument_invalid", `no ticket ${ticket}`);
+    this.callers.push(caller);
+    file.retain();
+    return file;
+  }
+
+  settle(ticket: string, isUsed: boolean): void {
+    if (isUsed && this.files.delete(ticket) === false) throw new Error(`ticket ${ticket} was settled twice`);
+  }
 }
 
 export function addFile(host: TestHost, path: string, bytes: number): BufferFile {
