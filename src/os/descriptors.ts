@@ -96,9 +96,13 @@ export function accessModeOf(fd: number): AccessMode {
 /** memfd_create(2), "File-sealing". */
 export const SEALS = { shrink: 0x2, grow: 0x4, write: 0x8, futureWrite: 0x10 } as const;
 
-/** The seals of a file; 0 for one that cannot have any. */
-export function sealsOf(fd: number): number {
-  return Math.max(0, Number(fcntl(fd, F_GET_SEALS, 0)));
+/**
+ * The seals of a file of memory: a memfd, tmpfs, hugetlbfs. Undefined for anything else, and no file system is asked for
+ * it: one of FUSE or NFS could let even fstat(2) wait.
+ */
+export function sealsOf(fd: number): number | undefined {
+  const seals = Number(fcntl(fd, F_GET_SEALS, 0));
+  return seals < 0 ? undefined : seals;
 }
 
 interface Message {

@@ -12,8 +12,7 @@ import { errnoOf } from "./errno.ts";
 import { MemoryFile } from "./memory-file.ts";
 import { SharedViews } from "./shared-view.ts";
 
-/** linux/magic.h; a memfd is a file of one of these too. */
-const TMPFS_MAGIC = 0x0102_1994;
+/** linux/magic.h; what is memory and not this is tmpfs. */
 const HUGETLBFS_MAGIC = 0x9584_58f6;
 
 /** A descriptor that may be guest memory, opened anew. */
@@ -36,12 +35,9 @@ export function openPassed(passed: number): PassedMemory {
   const mode = accessModeOf(passed);
   if (mode === "none") throw refused("is only a place (O_PATH)", "open it for reading and writing");
   if (mode === "write") throw refused("is open for writing only", "open it for reading and writing");
-  if (!fstatSync(passed).isFile()) throw refused("is not a regular file", "pass a memfd");
+  const seals = sealsOf(passed);
+  if (seals === undefined) throw refused("is no memory: neither tmpfs nor hugetlbfs has it as a file", "pass a memfd");
   const path = `/proc/self/fd/${passed}`;
-  const type = statfsSync(path).type;
-  if (type !== TMPFS_MAGIC && type !== HUGETLBFS_MAGIC) {
-    throw refused("is not memory: its file system is neither tmpfs nor hugetlbfs", "pass a memfd");
-  }
   const isWritable = mode === "both";
   const fd = reopen(path, isWritable);
   const stat = fstatSync(fd, { bigint: true });
@@ -49,8 +45,8 @@ export function openPassed(passed: number): PassedMemory {
     fd,
     key: `passed:${stat.dev}:${stat.ino}:${isWritable ? "rw" : "r"}`,
     isWritable,
-    isHuge: type === HUGETLBFS_MAGIC,
-    isSealed: (sealsOf(fd) & SEALS.shrink) !== 0,
+    isHuge: statfsSync(path).type === HUGETLBFS_MAGIC,
+    isSealed: (seals & SEALS.shrink) !== 0,
   };
 }
 

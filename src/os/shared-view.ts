@@ -54,9 +54,8 @@ export class SharedViews {
   at(offset: number): MemoryView | undefined {
     const start = Math.floor(offset / VIEW_BYTES) * VIEW_BYTES;
     const known = this.#views.get(start);
-    if (known !== undefined && offset < start + known.bytes) return known;
-    if (known !== undefined && known.bytes === VIEW_BYTES) return undefined;
-    return this.#map(start, offset);
+    if (known === undefined) return this.#map(start, offset);
+    return offset < start + known.bytes ? known : undefined; // it has grown since: the new part is read by pread
   }
 
   /** From now on every view reads as zeros. */
@@ -69,7 +68,6 @@ export class SharedViews {
     const end = Math.floor(fstatSync(this.#fd).size / PAGE_BYTES) * PAGE_BYTES;
     const bytes = Math.min(VIEW_BYTES, end - start);
     if (offset >= start + bytes || areas >= VIEWS_MAX) return undefined;
-    if (this.#views.has(start)) return undefined; // it has grown since: the part that is new is read by pread
     const address = BigInt(mmap(null, bytes, PROT_READ, MAP_SHARED, this.#fd, start));
     if (address === MAP_FAILED) return undefined;
     areas += 1;

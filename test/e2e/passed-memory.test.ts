@@ -193,6 +193,14 @@ describe("a ticket", () => {
   }
 });
 
+test("examples/pass-memory.ts puts and maps", () => {
+  const { stdout, status } = spawnSync(process.execPath, ["examples/pass-memory.ts", directory.target], {
+    encoding: "utf8",
+  });
+  expect(status).toBe(0);
+  expect(stdout).toBe("put, and given a ticket for 10000 ms\nmapped 2097152 bytes at IPA 0x4000_0000\n");
+});
+
 test("a descriptor that nobody maps is closed, and the log says whose it was", async () => {
   const short = new DaemonDirectory({ timing: { ticket_ttl_ms: 100, reap_interval_ms: 20 } });
   const other = await short.start();

@@ -95,12 +95,14 @@ test("the access mode is that of the opening; a place has none", () => {
   rmSync(directory, { recursive: true });
 });
 
-test("seals are those of the file; what cannot be sealed has none", () => {
+test("seals are those of the file; what is not memory has none", () => {
   const fd = memfd(4096);
   expect(sealsOf(fd)).toBe(0);
   seal(fd, SEAL.shrink + SEAL.grow);
   expect(sealsOf(fd)).toBe(SEALS.shrink + SEALS.grow);
-  expect(sealsOf(one)).toBe(0);
+  const file = openSync("/proc/self/status", constants.O_RDONLY);
+  expect([one, file, 12_345].map(sealsOf)).toEqual([undefined, undefined, undefined]);
+  closeSync(file);
   closeSync(fd);
 });
 

@@ -59,13 +59,13 @@ function readAt(file: GuestMemoryFile, offset: number): number | undefined {
 
 describe("what is not memory that can be read is refused with the remedy", () => {
   test.each<readonly [string, () => number, string]>([
-    ["a directory", () => openSync("/proc", constants.O_RDONLY), "not a regular file"],
-    ["a device", () => openSync("/dev/null", constants.O_RDWR), "not a regular file"],
-    ["a socket", () => socketPairEnd(), "not a regular file"],
-    ["a FIFO", () => fifoIn(directory), "not a regular file"],
+    ["a directory", () => openSync("/proc", constants.O_RDONLY), "is no memory"],
+    ["a device", () => openSync("/dev/null", constants.O_RDWR), "is no memory"],
+    ["a socket", () => socketPairEnd(), "is no memory"],
+    ["a FIFO", () => fifoIn(directory), "is no memory"],
     ["a place", () => openSync("/dev/shm", O_PATH), "only a place"],
     ["a file open for writing only", () => onShm(constants.O_WRONLY), "for writing only"],
-    ["a file of a kernel's own system", () => openSync("/proc/self/status", constants.O_RDONLY), "is not memory"],
+    ["a file of a kernel's own system", () => openSync("/proc/self/status", constants.O_RDONLY), "is no memory"],
   ])("%s", async (_, open, why) => {
     const fd = mine(open());
     const error = await refusal(() => openPassed(fd));

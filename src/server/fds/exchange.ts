@@ -3,14 +3,14 @@
 // libuv accepts and writes, but never reads here: its read(2) would throw descriptors away. So there is no readiness to
 // wait for, and a connection is asked by recvmsg(MSG_DONTWAIT): at once, when nearly all have sent, and then ever more
 // rarely up to a deadline, after which it is cut. Nothing waits, and connections are few by limit, in all and for a uid.
-// The descriptor is closed here in every case: what is kept was opened anew (os/passed-memory.ts).
+// The descriptor is closed here in every case, beside the event loop: what is kept was opened anew (os/passed-memory.ts).
 
-import { closeSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { BrokerError, limitOf, limitReached } from "../../backends/errors.ts";
 import type { GuestMemoryFile } from "../../backends/guest-memory.ts";
 import { type ReceivedMessage, receiveMessage } from "../../os/descriptors.ts";
 import { descriptorOf, peerCredentials } from "../../os/libc.ts";
+import { SlowClose } from "../../os/slow-close.ts";
 import { listenUnix } from "../../os/unix-listener.ts";
 import { parseRequest, REQUEST_BYTES_MAX, type Refusal, refusalAnswer, ticketAnswer } from "./protocol.ts";
 import type { Putter, Tickets } from "./tickets.ts";
@@ -19,6 +19,8 @@ const FIRST_LOOK_MS = 1;
 const LONGEST_LOOK_MS = 20;
 /** One uid cannot have all connections. */
 const SHARE_OF_ONE_UID = 4;
+/** Beyond it somebody's close(2) hangs; nothing more is taken in until it comes back. */
+const CLOSING_MAX = 64;
 
 export interface RefusedPut extends Putter {
   readonly why: string;
@@ -62,6 +64,7 @@ export async function openExchange(options: ExchangeOptions): Promise<Exchange> 
 class Desk {
   readonly #options: ExchangeOptions;
   readonly #open = new Map<Socket, Visit>();
+  readonly #closing = new SlowClose();
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -83,7 +86,13 @@ class Desk {
       socket.destroy();
       return;
     }
-    const visit = new Visit(socket, fd, peer, this.#options);
+    if (this.#closing.waiting >= CLOSING_MAX) {
+      const why = "descriptors that came before cannot be closed: is one of a file system that hangs?";
+      this.#options.onRefused({ uid: peer.uid, pid: peer.pid, why, limit: undefined });
+      socket.destroy();
+      return;
+    }
+    const visit = new Visit({ socket, fd, putter: { uid: peer.uid, pid: peer.pid } }, this.#closing, this.#options);
     this.#open.set(socket, visit);
     socket.once("close", () => this.#open.delete(socket));
     visit.look();
@@ -99,6 +108,7 @@ class Visit {
   readonly putter: Putter;
   readonly #socket: Socket;
   readonly #fd: number;
+  readonly #closing: SlowClose;
   readonly #options: ExchangeOptions;
   readonly #descriptors: number[] = [];
   #bytes = new Uint8Array(0);
@@ -106,10 +116,15 @@ class Visit {
   #waitedMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(socket: Socket, fd: number, { uid, pid }: Putter, options: ExchangeOptions) {
+  constructor(
+    { socket, fd, putter }: { readonly socket: Socket; readonly fd: number; readonly putter: Putter },
+    closing: SlowClose,
+    options: ExchangeOptions,
+  ) {
     this.#socket = socket;
     this.#fd = fd;
-    this.putter = { uid, pid };
+    this.putter = putter;
+    this.#closing = closing;
     this.#options = options;
   }
 
@@ -188,7 +203,7 @@ class Visit {
 
   #finish(): void {
     clearTimeout(this.#timer);
-    for (const fd of this.#descriptors.splice(0)) closeSync(fd);
+    for (const fd of this.#descriptors.splice(0)) this.#closing.close(fd);
   }
 }
 
