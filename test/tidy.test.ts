@@ -46,8 +46,10 @@ const BITWISE = new Map([
   ["src/backends/smmuv3/walk.ts", "descriptor words"],
   ["src/server/rpc/translation-codec.ts", "varints from 32-bit halves"],
   ["src/os/libc.ts", "flags of flock(2)"],
+  ["src/os/descriptors.ts", "flags of recvmsg(2) and fcntl(2)"],
   ["src/os/memory-files.ts", "flags of open(2)"],
   ["src/os/tls-files.ts", "permission bits"],
+  ["src/os/shared-view.ts", "flags of mmap(2)"],
   ["src/os/state-directory.ts", "flags of open(2), permission bits"],
   ["src/os/unix-listener.ts", "flags of open(2), permission bits"],
 ]);

@@ -1,18 +1,35 @@
 // Guest memory as both backends get it: a file that somebody opened and checked, and the ranges that map it.
-// Reads and writes are pread and pwrite; a short one is a bus error. Nothing here is ever mmapped (HOUSE rule 7).
+// Reads and writes are pread and pwrite; a short one is a bus error. What a view shows is mmapped, but only of memory that
+// nobody can make shorter (HOUSE rule 7).
+
+/** A part of a file as memory to read without a call, in words of a little-endian machine. */
+export interface MemoryView {
+  /** Where in the file it begins, a multiple of 2^30. */
+  readonly offset: number;
+  /** At most 2^30. */
+  readonly bytes: number;
+  /** Reads as 0 after the file's last release; what keeps it asks nothing of it then. */
+  readonly words: Int32Array;
+}
 
 /** A file behind guest memory. Whoever retains it may use it until the matching release; the last release closes it. */
 export interface GuestMemoryFile {
   /** Identity of the file itself, so that two paths of one file are one: "dev:inode". */
   readonly key: string;
-  /** The path it was opened by, for messages. */
+  /** The path it was opened by, for messages; "ticket:" and its label for one that was passed as a descriptor. */
   readonly path: string;
+  /** Present: it was passed as a descriptor under this label, and no path leads to it. */
+  readonly label?: string;
+  /** Present: nobody may write it through the broker; why, and what to do. */
+  readonly writeRefusal?: string | undefined;
   /** Length in bytes when it was opened; it may have been truncated since. */
   readonly bytes: number;
   /** Reads exactly into.length bytes at offset; false when fewer are there (bus error). */
   read(offset: number, into: Uint8Array): boolean;
   /** Writes exactly from.length bytes at offset; false when the file does not reach that far (bus error). */
   write(offset: number, from: Uint8Array): boolean;
+  /** The memory around `offset` to read without a call; absent or undefined: there is none. */
+  view?(offset: number): MemoryView | undefined;
   retain(): void;
   release(): void;
 }

@@ -26,6 +26,8 @@ export interface TlsClientOptions {
 export interface ConnectOptions {
   /** Deadline of calls that name none. Default 30,000. */
   readonly deadlineMs?: number;
+  /** Path of the descriptor socket. Default: "fd.sock" beside the API's socket. */
+  readonly fdSocket?: string;
   /** Mutual TLS, in PEM. Default: plain text, as on a Unix socket. */
   readonly tls?: TlsClientOptions;
   /** Channel options of grpc-js, over ours. */

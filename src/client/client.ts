@@ -1,9 +1,11 @@
 // The typed client: connect, ask, open a session. For VMMs, the command line, the demo and the tests.
 // Every failed call rejects with a BrokerCallError; 64-bit values are bigint throughout.
 
+import { dirname, join } from "node:path";
 import { BROKER } from "../server/rpc/services.ts";
 import { type CallOptions, Channel, type ConnectOptions } from "./channel.ts";
 import { DeviceWatch, type DeviceWatchOptions } from "./device-watch.ts";
+import { type MemoryTicket, PutRefused, putMemory } from "./fd-exchange.ts";
 import type * as messages from "./messages.ts";
 import { present } from "./present.ts";
 import { BrokerSession, type ClaimOptions, type ResumeOptions, type SessionOptions, type TakenUp } from "./session.ts";
@@ -12,13 +14,21 @@ export type { CallOptions, ConnectOptions, TlsClientOptions } from "./channel.ts
 export type { DeviceNews, DeviceWatch, DeviceWatchOptions } from "./device-watch.ts";
 export { BrokerCallError } from "./error.ts";
 export type { FaultBatch, FaultWatch, FaultWatchOptions } from "./fault-watch.ts";
+export type { MemoryTicket } from "./fd-exchange.ts";
+export { PutRefused } from "./fd-exchange.ts";
 export type { Notice } from "./keep-alive.ts";
 export * from "./messages.ts";
 export type { BrokerSession, ClaimOptions, ResumeOptions, SessionOptions, TakenUp } from "./session.ts";
 
 /** @param target "unix:/run/iommu-broker/broker.sock" or "host:port" */
 export function connect(target: string, options: ConnectOptions = {}): BrokerClient {
-  return new BrokerClient(new Channel(target, options));
+  return new BrokerClient(new Channel(target, options), options.fdSocket ?? besideOf(target));
+}
+
+/** The descriptor socket where it usually is: "fd.sock" in the directory of the API's. */
+function besideOf(target: string): string | undefined {
+  const path = /^unix:(?:\/\/)?(\/.*)$/.exec(target)?.[1];
+  return path === undefined ? undefined : join(dirname(path), "fd.sock");
 }
 
 const PAGE_SIZE = 500;
@@ -26,9 +36,11 @@ const READY_DEADLINE_MS = 5_000;
 
 export class BrokerClient {
   readonly #channel: Channel;
+  readonly #fdSocket: string | undefined;
 
-  constructor(channel: Channel) {
+  constructor(channel: Channel, fdSocket: string | undefined) {
     this.#channel = channel;
+    this.#fdSocket = fdSocket;
   }
 
   /** Resolves once the connection stands. Calls wait for it by themselves; this is for those who want to know. */
@@ -99,6 +111,16 @@ export class BrokerClient {
 
   #session(opened: { readonly session: messages.Session; readonly token: string }, options: ResumeOptions) {
     return new BrokerSession(this.#channel, opened, options);
+  }
+
+  /**
+   * Puts guest memory and gives the ticket for MapMemory's sources: `{ ticket }`.
+   * @param memory  `fd`: a memfd or a file of tmpfs, still the caller's after this; `label`: 1 to 64 printable characters
+   * @throws PutRefused with the broker's reason
+   */
+  async putMemory(memory: { readonly fd: number; readonly label: string }): Promise<MemoryTicket> {
+    if (this.#fdSocket === undefined) throw new PutRefused("failed", "name the descriptor socket: connect's fdSocket");
+    return await putMemory(this.#fdSocket, memory);
   }
 
   /** Closes the connection. Sessions live on until their leases lapse: close them first. */

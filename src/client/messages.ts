@@ -58,6 +58,7 @@ export type CapabilitiesQuery = Sendable<iommubroker.v1.IGetCapabilitiesRequest>
 export type ExplainTranslation = Sendable<iommubroker.v1.IExplainTranslationRequest>;
 export type CreateAddressSpace = Sendable<iommubroker.v1.ICreateAddressSpaceRequest>;
 export type MapMemory = Sendable<iommubroker.v1.IMapMemoryRequest>;
+export type PresentMemory = Sendable<iommubroker.v1.IPresentMemoryRequest>;
 export type UnmapMemory = Sendable<iommubroker.v1.IUnmapMemoryRequest>;
 export type CreateVirtualIommu = Sendable<iommubroker.v1.ICreateVirtualIommuRequest>;
 export type AttachDevice = Sendable<iommubroker.v1.IAttachDeviceRequest>;

@@ -96,6 +96,12 @@ export class BrokerSession {
     return present(answer.addressSpace, "address_space");
   }
 
+  /** After a restart of the daemon: memory that was mapped by ticket, put again. */
+  async presentMemory(request: messages.PresentMemory, options?: CallOptions) {
+    const answer = await this.#channel.unary(BROKER.presentMemory, request, this.token, options);
+    return present(answer.addressSpace, "address_space");
+  }
+
   async unmapMemory(request: messages.UnmapMemory, options?: CallOptions) {
     const answer = await this.#channel.unary(BROKER.unmapMemory, request, this.token, options);
     return { addressSpace: present(answer.addressSpace, "address_space"), unmappedBytes: answer.unmappedBytes };

@@ -168,6 +168,24 @@ export const METRICS = {
     help: "Sessions opened.",
     labels: [],
   },
+  tickets: {
+    type: "gauge",
+    name: "iommu_broker_tickets",
+    help: "Descriptors that were put and are not mapped yet: waiting, or taken by a call.",
+    labels: ["state"],
+  },
+  ticketsEnded: {
+    type: "counter",
+    name: "iommu_broker_tickets_ended_total",
+    help: "Tickets of descriptors by how they ended: used or expired.",
+    labels: ["outcome"],
+  },
+  putsRefused: {
+    type: "counter",
+    name: "iommu_broker_descriptors_refused_total",
+    help: "Connections to the descriptor socket that ended without a ticket.",
+    labels: [],
+  },
   sessionsRecovered: {
     type: "counter",
     name: "iommu_broker_sessions_recovered_total",
@@ -273,7 +291,7 @@ export const METRICS = {
   limitsReached: {
     type: "counter",
     name: "iommu_broker_limit_reached_total",
-    help: "Calls refused with RESOURCE_EXHAUSTED, by the limit's name.",
+    help: "Calls refused with RESOURCE_EXHAUSTED and descriptors refused, by the limit's name.",
     labels: ["limit"],
   },
   bugs: {

@@ -35,6 +35,9 @@ export function createMetrics(sources: MetricsSources): Metrics {
   observeEvents(registry, sources.events);
   const rpc = observeRpc(registry, sources.calls);
   const connections = observeConnections(registry, sources.connectionKinds);
+  sources.events.subscribe((event) => {
+    if (event.type === "putRefused" && event.limit !== undefined) rpc.limited(event.limit);
+  });
   const sample = sampler(registry, sources);
   const { version, backend } = sources.build;
   gauge(registry, METRICS.buildInfo).set({ version, node_version: process.version, backend }, 1);

@@ -22,6 +22,8 @@ export interface RpcObserver {
   /** `code`: the number of the gRPC status. `error`: what the call was refused or failed with. */
   ended(call: ObservedCall & { readonly code: number; readonly seconds: number; readonly error: unknown }): void;
   bug(): void;
+  /** A limit outside of any call. */
+  limited(limit: string): void;
 }
 
 /** Statuses as Go's gRPC spells them, which is how dashboards select them. */
@@ -45,7 +47,7 @@ const CODES = [
   "Unauthenticated",
 ] as const;
 
-/** Limits that a call can be refused by; a name that is not here is counted as "other". */
+/** Limits that a call or a descriptor can be refused by; a name that is not here is counted as "other". */
 export const LIMITS: ReadonlySet<string> = new Set([
   "sessions_max",
   "address_spaces_per_session_max",
@@ -61,6 +63,9 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "waiters_per_group_max",
   "device_watches_max",
   "open_memory_files_max",
+  "tickets_max",
+  "tickets_per_peer_max",
+  "fd_connections_max",
   "request_ids_in_flight",
   "keep_alive_streams_per_session",
   "queued_notices",
@@ -89,6 +94,7 @@ export function observeRpc(registry: Registry, calls: readonly ObservedCall[]): 
     handled.inc({ ...labelsOf(call), grpc_code: "OK" }, 0);
     seconds.zero(labelsOf(call));
   }
+  const limited = (limit: string): void => limits.inc({ limit: LIMITS.has(limit) ? limit : OTHER_LIMIT });
   return {
     started: (call) => started.inc(labelsOf(call)),
     message: (call, direction) => (direction === "received" ? received : sent).inc(labelsOf(call)),
@@ -96,9 +102,10 @@ export function observeRpc(registry: Registry, calls: readonly ObservedCall[]): 
       handled.inc({ ...labelsOf(call), grpc_code: CODES[call.code] ?? "Unknown" });
       seconds.observe(labelsOf(call), call.seconds);
       const limit = limitOf(call.error);
-      if (limit !== undefined) limits.inc({ limit: LIMITS.has(limit) ? limit : OTHER_LIMIT });
+      if (limit !== undefined) limited(limit);
     },
     bug: () => bugs.inc(),
+    limited,
   };
 }
 
@@ -120,6 +127,9 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
   const sessionsRecovered = counter(registry, METRICS.sessionsRecovered);
   for (const outcome of ["taken", "handed_over", "called_off", "failed"]) preemptions.inc({ outcome }, 0);
   for (const result of ["done", "absent", "failed"]) resets.inc({ result }, 0);
+  const ticketsEnded = counter(registry, METRICS.ticketsEnded);
+  const putsRefused = counter(registry, METRICS.putsRefused);
+  for (const outcome of ["used", "expired"]) ticketsEnded.inc({ outcome }, 0);
   for (const outcome of ["restored", "given_up"]) sessionsRecovered.inc({ outcome }, 0);
   for (const reason of ["closed", "revoked", ...LOSS_REASONS]) sessionsEnded.inc({ reason }, 0);
   for (const reason of LOSS_REASONS) sessionsLost.inc({ reason }, 0);
@@ -163,6 +173,12 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
         return deviceChanges.inc({ change: "removed" });
       case "stalled":
         return stalls.inc();
+      case "ticketUsed":
+        return ticketsEnded.inc({ outcome: "used" });
+      case "ticketExpired":
+        return ticketsEnded.inc({ outcome: "expired" });
+      case "putRefused":
+        return putsRefused.inc();
       default:
         return assertNever(event, "broker event");
     }

@@ -15,6 +15,7 @@ export interface SampleSources {
   census(): Census;
   connections(): number;
   openMemoryFiles(): number;
+  tickets(): { readonly waiting: number; readonly taken: number };
   /** Devices with series of their own; the rest is counted as one. */
   readonly devicesMax: number;
 }
@@ -43,6 +44,7 @@ export function sampler(registry: Registry, sources: SampleSources): () => void 
   const sampleCensus = censusSampler(registry);
   const connections = gauge(registry, METRICS.connections);
   const openMemoryFiles = gauge(registry, METRICS.openMemoryFiles);
+  const tickets = gauge(registry, METRICS.tickets);
   const devicesOmitted = gauge(registry, METRICS.devicesOmitted);
   return () => {
     const counters = sources.counters();
@@ -58,6 +60,7 @@ export function sampler(registry: Registry, sources: SampleSources): () => void 
     sampleCensus(census, shown);
     connections.set(sources.connections());
     openMemoryFiles.set(sources.openMemoryFiles());
+    for (const [state, count] of Object.entries(sources.tickets())) tickets.set({ state }, count);
     devicesOmitted.set(census.devices.length - shown.size);
   };
 }

@@ -1,4 +1,5 @@
-// The only file that loads native code (koffi): the calls of libc that Node does not have, one typed function each.
+// Native code (koffi): calls of libc that Node does not have, one typed function each; descriptors.ts and shared-view.ts
+// have those for descriptors and for memory.
 // SO_PEERCRED and SO_PEERPIDFD say who is at the other end of a Unix socket; flock keeps two daemons from starting in one
 // directory; _exit ends a process that process.exit() cannot; pidfd_open, epoll and eventfd are for poller.ts.
 // Every call here returns at once, but for waitReadable, which waits on a thread of libuv's pool.

@@ -13,6 +13,7 @@ import type { MemoryFiles } from "../server/core/ports.ts";
 import { errnoOf } from "./errno.ts";
 import { MemoryFile } from "./memory-file.ts";
 import type { MemoryRoot } from "./memory-roots.ts";
+import { openPassed, PassedMemoryFile } from "./passed-memory.ts";
 
 export interface MemoryFilesOptions {
   readonly roots: readonly MemoryRoot[];
@@ -27,6 +28,11 @@ export interface MemoryFilesOptions {
 export interface OpenMemoryFiles extends MemoryFiles {
   /** How many distinct files are open now. */
   openCount(): number;
+  /**
+   * The file behind a descriptor that a client passed, retained once for the caller. `passed` stays the caller's to close.
+   * @throws BrokerError argument_invalid, policy_denied or limit_reached with the reason
+   */
+  adopt(passed: number, label: string): GuestMemoryFile;
 }
 
 /** PATH_MAX of Linux, without the final NUL. */
@@ -35,16 +41,28 @@ const PATH_BYTES_MAX = 4095;
 const OPEN_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export function createMemoryFiles(options: MemoryFilesOptions): OpenMemoryFiles {
-  const files = new Map<string, MemoryFile>();
+  const files = new Map<string, OpenFile>();
   return {
     openCount: () => files.size,
+    adopt: (passed, label) => {
+      const opened = openPassed(passed);
+      const make = (): OpenFile => new PassedMemoryFile(opened, label, () => files.delete(key));
+      const key = `${opened.key}:${label}`;
+      try {
+        return retainOrAdd(files, { key, fd: opened.fd }, make, options.openFilesMax);
+      } catch (error) {
+        closeSync(opened.fd);
+        throw error;
+      }
+    },
     open: async (path, caller) => {
       const expected = resolveBeneath(path, options.roots);
       await refuseUnlessRegular(path, expected);
       const fd = await openDescriptor(path, expected);
       try {
         const key = await checkDescriptor(fd, path, expected, (uid) => refuseOwner(path, uid, caller.uid, options));
-        return retainOrAdd(files, { key, path, fd }, options.openFilesMax);
+        const make = (): OpenFile => new MemoryFile({ key, path, fd }, () => files.delete(key));
+        return retainOrAdd(files, { key, fd }, make, options.openFilesMax);
       } catch (error) {
         closeSync(fd);
         throw error;
@@ -53,10 +71,13 @@ export function createMemoryFiles(options: MemoryFilesOptions): OpenMemoryFiles 
   };
 }
 
+type OpenFile = MemoryFile | PassedMemoryFile;
+
 /** Takes over `fd`: keeps it in a new file, or closes it because the same inode is open already. Throws before that. */
 function retainOrAdd(
-  files: Map<string, MemoryFile>,
-  opened: { key: string; path: string; fd: number },
+  files: Map<string, OpenFile>,
+  opened: { key: string; fd: number },
+  make: () => OpenFile,
   openFilesMax: number,
 ): GuestMemoryFile {
   const known = files.get(opened.key);
@@ -69,7 +90,7 @@ function retainOrAdd(
   if (files.size >= openFilesMax) {
     throw limitReached("open_memory_files_max", openFilesMax, "unmap memory, or raise limits.open_memory_files_max");
   }
-  const file = new MemoryFile(opened, () => files.delete(opened.key));
+  const file = make();
   files.set(opened.key, file);
   return file;
 }

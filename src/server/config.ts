@@ -31,11 +31,16 @@ export interface EdgeLimits {
   readonly sessionMemoryMiBMax: number;
   readonly openMemoryFilesMax: number;
   readonly journalBytesMax: number;
+  readonly ticketsMax: number;
+  readonly ticketsPerPeerMax: number;
+  readonly fdConnectionsMax: number;
 }
 
 export interface Timing {
   readonly gracePeriodMs: number;
   readonly heartbeatMs: number;
+  readonly ticketTtlMs: number;
+  readonly fdRequestTimeoutMs: number;
   readonly reapIntervalMs: number;
   readonly backendPingTimeoutMs: number;
   readonly healthWatchIntervalMs: number;
@@ -71,6 +76,8 @@ export interface Config {
   readonly simulatorApi: boolean;
   /** Without `tls`, `tcp` is plain text and on loopback. */
   readonly listen: Endpoints & { readonly tls: TlsFiles | undefined };
+  /** Where clients put descriptors; undefined: nowhere. */
+  readonly fdSocket: string | undefined;
   readonly metrics: Endpoints & { readonly devicesMax: number };
   readonly memoryRoots: readonly MemoryRootWish[];
   readonly memoryOwnerUids: readonly number[];

@@ -20,7 +20,9 @@ import { createCore } from "./core/create-core.ts";
 import type { DurableImage, DurableRecord } from "./core/durable.ts";
 import type { Journal } from "./core/ports.ts";
 import { logEvents, logLimit, Throttle } from "./event-log.ts";
-import { cryptoIdentifiers } from "./identifiers.ts";
+import { type Exchange, openExchange } from "./fds/exchange.ts";
+import { Tickets } from "./fds/tickets.ts";
+import { cryptoIdentifiers, randomTicket } from "./identifiers.ts";
 import type { Log } from "./log.ts";
 import { addBrokerServices, type RpcDeps, type RpcHooks } from "./rpc/broker-services.ts";
 import { CONNECTION_LIMITS } from "./rpc/connection-gate.ts";
@@ -67,6 +69,15 @@ export async function startDaemon(
   });
   const { backend, simulator } = selectBackend(config);
   backend.onNotice(({ level, message, facts }) => log[level]({ facts }, message));
+  const tickets = new Tickets({
+    clock: systemClock,
+    random: randomTicket,
+    ttlMs: config.timing.ticketTtlMs,
+    ticketsMax: config.limits.ticketsMax,
+    ticketsPerPeerMax: config.limits.ticketsPerPeerMax,
+    onUsed: () => core.events.emit({ type: "ticketUsed" }),
+    onExpired: (ticket) => core.events.emit({ type: "ticketExpired", ...ticket }),
+  });
   const state = await openState(config, () => core.image(), onFatal);
   const poller = new Poller(onFatal);
   const core = createCore({
@@ -77,6 +88,7 @@ export async function startDaemon(
       alarms: systemAlarms,
       identifiers: cryptoIdentifiers,
       memoryFiles,
+      memoryTickets: tickets,
       journal: state.journal,
       processes: createProcessWatch({ poller }),
     },
@@ -86,12 +98,14 @@ export async function startDaemon(
   logEvents(core.events, log, throttle);
 
   let listeners: Listeners | undefined;
+  let exchange: Exchange | undefined;
   const metrics = createMetrics({
     events: core.events,
     counters: () => backend.counters(),
     census: () => core.census(),
     connections: () => listeners?.connections() ?? 0,
     openMemoryFiles: () => memoryFiles.openCount(),
+    tickets: () => tickets.census(),
     devicesMax: config.metrics.devicesMax,
     calls: servedCalls(core),
     connectionKinds: { limits: CONNECTION_LIMITS, handshakeRefusals: HANDSHAKE_REFUSALS },
@@ -122,6 +136,17 @@ export async function startDaemon(
     if (config.listen.tcp !== undefined && config.listen.tls === undefined) {
       log.warn({}, "listen.tcp_insecure: whoever can connect over TCP is trusted");
     }
+    if (config.fdSocket !== undefined) {
+      exchange = await openExchange({
+        path: config.fdSocket,
+        tickets,
+        connectionsMax: config.limits.fdConnectionsMax,
+        requestTimeoutMs: config.timing.fdRequestTimeoutMs,
+        adopt: (passed, label) => memoryFiles.adopt(passed, label),
+        onRefused: (put) => core.events.emit({ type: "putRefused", ...put }),
+        onBug: (error) => log.error({ error }, "bug: a descriptor could not be taken"),
+      });
+    }
     const http = await serveMetrics({
       ...config.metrics,
       contentType: metrics.contentType,
@@ -129,13 +154,20 @@ export async function startDaemon(
       isReady: () => services.health.isReady(),
       onFailure: (error) => throttle.run("scrape", (left) => log.error({ error, ...left }, "scrape failed")),
     });
-    const reaping = startReaping(core, config.timing.reapIntervalMs, log);
+    const reaping = startReaping(core, config.timing.reapIntervalMs, log, () => tickets.expire());
     const parts: Parts = {
       config,
       server,
       services,
       listeners,
-      stopLast: [reaping.stop, http.stop, () => poller.close(), () => backend.close(), () => state.close()],
+      stopLast: [
+        () => exchange?.stop(),
+        reaping.stop,
+        http.stop,
+        () => poller.close(),
+        () => backend.close(),
+        () => state.close(),
+      ],
     };
     let stopping: Promise<void> | undefined;
     return {
@@ -149,6 +181,7 @@ export async function startDaemon(
     };
   } catch (error) {
     listeners?.stop();
+    exchange?.stop();
     server.forceShutdown();
     await poller.close();
     await backend.close();
@@ -269,8 +302,9 @@ function rpcHooks({ rpc }: Metrics, log: Log, throttle: Throttle): RpcHooks {
  * Looks for lapsed leases at an interval, also while an earlier look is still giving back what it found: a look that
  * does not come is how core knows that the daemon stood still.
  */
-function startReaping(core: Core, intervalMs: number, log: Log): { stop(): void } {
+function startReaping(core: Core, intervalMs: number, log: Log, alsoReap: () => void): { stop(): void } {
   const timer = setInterval(() => {
+    alsoReap();
     core.reapExpired().catch((error: unknown) => log.error({ error }, "bug: reaping failed"));
   }, intervalMs).unref();
   return { stop: () => clearInterval(timer) };

@@ -139,6 +139,18 @@ function lineOf(event: BrokerEvent): Line {
       const message = "quarantined: the device could not be reset after its owner";
       return { level: "error", facts: { device, group, facts: { reason } }, message };
     }
+    case "ticketExpired": {
+      const { label, uid, pid } = event;
+      const message = "a passed descriptor was not mapped in time: closed";
+      return { level: "warn", facts: { facts: { label, uid, pid } }, message, key: `ticket ${uid}` };
+    }
+    case "ticketUsed":
+      return { level: "debug", facts: {}, message: "passed descriptor mapped" };
+    case "putRefused": {
+      const { uid, pid, why, limit } = event;
+      const facts = { facts: { uid, pid, why }, ...(limit === undefined ? {} : { limit }) };
+      return { level: "info", facts, message: "descriptor refused", key: `put ${uid}` };
+    }
     case "deviceAdded":
       return { level: "info", facts: { device: event.device }, message: "device appeared" };
     case "deviceRemoved":

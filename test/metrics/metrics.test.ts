@@ -78,6 +78,7 @@ function metrics(devicesMax = 16): Metrics {
     census: () => census,
     connections: () => 3,
     openMemoryFiles: () => 2,
+    tickets: () => ({ waiting: 4, taken: 1 }),
     devicesMax,
     calls: [CALL],
     connectionKinds: { limits: ["connections_max"], handshakeRefusals: ["expired", "revoked"] },

@@ -75,6 +75,21 @@ describe("defaults", () => {
   });
 });
 
+describe("the descriptor socket", () => {
+  test.each([
+    ["is fd.sock beside the API's socket", "listen: { socket: /srv/a/b.sock }", "/srv/a/fd.sock"],
+    ["is none where the API has no socket", "listen: { socket: off, tcp: '127.0.0.1:9400', tcp_insecure: true }", undefined],
+    ["is where it is said to be", "listen: { fd_socket: /srv/fds }", "/srv/fds"],
+    ["is none when it is off", "listen: { fd_socket: off }", undefined],
+  ])("%s", (_, text, expected) => {
+    expect(configOf({ file: yaml(text) }).fdSocket).toBe(expected);
+  });
+
+  test("is a path", () => {
+    expect(complaints("listen: { fd_socket: fd.sock }")[0]).toContain('or "beside" or "off"');
+  });
+});
+
 describe("precedence", () => {
   const text = "limits: { sessions_max: 10, connections_max: 10, binds_per_call_max: 10 }";
   const environment = {

@@ -1,6 +1,6 @@
 // Bad input: address spaces and the memory in them. Which files may be guest memory: guest-memory-files.test.ts.
 
-import type { MapMemory } from "../../src/client/client.ts";
+import type { MapMemory, PresentMemory } from "../../src/client/client.ts";
 import { BROKER } from "../../src/server/rpc/services.ts";
 import {
   type BadCase,
@@ -18,10 +18,11 @@ import {
 } from "./e2e-case.ts";
 import { FILE_BYTES, mapping, RAM_BYTES, RAM_IPA, type World } from "./e2e-world.ts";
 
-const { createAddressSpace, deleteAddressSpace, mapMemory, unmapMemory } = BROKER;
+const { createAddressSpace, deleteAddressSpace, mapMemory, presentMemory, unmapMemory } = BROKER;
 
 type Mapping = Partial<ReturnType<typeof mapping>>;
 const PAGE = 4096n;
+const TICKET = "0123456789abcdef".repeat(2);
 const FREE_IPA = 0x8000_0000n;
 const MSI_IPA = 0x0800_0000n;
 /** smmu0 has OAS 48. */
@@ -56,6 +57,16 @@ function badSource(wrong: string, path: string, expected: Expected = invalid("so
     "sources sources.path",
     wrong,
     (world) => ({ ...mapRequest(world), sources: [{ path }] }),
+    expected,
+  );
+}
+
+function badPresent(field: string, wrong: string, changes: PresentMemory, expected: Expected): BadCase {
+  return bad(
+    presentMemory,
+    field,
+    wrong,
+    ({ own }) => ({ addressSpace: own.addressSpace, label: "ram", ticket: TICKET, ...changes }),
     expected,
   );
 }
@@ -185,6 +196,15 @@ export const MEMORY_CASES: readonly BadCase[] = [
     (world) => ({ ...mapRequest(world), sources: Array.from({ length: 3 }, () => ({ path: world.ram })) }),
     exhausted("sources_per_call_max"),
   ),
+  ...["", TICKET.slice(1), TICKET.toUpperCase(), TICKET].map((ticket) =>
+    bad(
+      mapMemory,
+      "sources sources.ticket",
+      ticket === TICKET ? "never given" : `malformed ${shown(ticket)}`,
+      (world) => ({ ...mapRequest(world), sources: [{ ticket }] }),
+      invalid("sources[0].ticket"),
+    ),
+  ),
   badSource("empty", ""),
   badSource("relative", "ram"),
   badSource("with NUL", "/tmp/\u0000"),
@@ -207,6 +227,24 @@ export const MEMORY_CASES: readonly BadCase[] = [
     (world) => ({ ...mapRequest(world), requestId: LONG_ID }),
     invalid("request_id"),
   ),
+
+  ...MALFORMED_ADDRESS_SPACES.map((addressSpace) =>
+    badPresent("address_space", `malformed ${shown(addressSpace)}`, { addressSpace }, invalid("address_space")),
+  ),
+  badPresent("address_space", "unknown", { addressSpace: UNKNOWN_ADDRESS_SPACE }, unknown("ADDRESS_SPACE")),
+  bad(
+    presentMemory,
+    "address_space",
+    "someone else's",
+    ({ others }) => ({ addressSpace: others.addressSpace, label: "ram", ticket: TICKET }),
+    precondition("NOT_OWNER"),
+  ),
+  ...["", "guest ram", "x".repeat(65)].map((label) =>
+    badPresent("label", `malformed ${shown(label)}`, { label }, invalid("label")),
+  ),
+  badPresent("label", "of nothing that is missing", { label: "ram" }, invalid("label")),
+  badPresent("ticket", "malformed", { ticket: "x" }, invalid("ticket")),
+  badPresent("request_id", "too long", { requestId: LONG_ID }, invalid("request_id")),
 
   ...MALFORMED_ADDRESS_SPACES.map((addressSpace) =>
     bad(

@@ -65,6 +65,7 @@ export const ADDRESS_SPACE: AddressSpaceView = {
   populated: true,
   mappingCount: 3,
   mappedBytes: 2 ** 52,
+  missing: ["ram"],
 };
 
 export const VIRTUAL_IOMMU: VirtualIommuView = {
@@ -270,6 +271,7 @@ export class FakeCore implements Core {
     create: async (session, pinning) => this.#answer("addressSpaces.create", session, [pinning], ADDRESS_SPACE),
     remove: async (session, name) => this.#answer("addressSpaces.remove", session, [name], undefined),
     map: async (session, request) => this.#answer("addressSpaces.map", session, [request], ADDRESS_SPACE),
+    present: async (session, request) => this.#answer("addressSpaces.present", session, [request], ADDRESS_SPACE),
     unmap: async (session, request) =>
       this.#answer("addressSpaces.unmap", session, [request], { view: ADDRESS_SPACE, unmappedBytes: 2 ** 53 - 4096 }),
   };

@@ -13,7 +13,13 @@ import { createCore } from "../../src/server/core/create-core.ts";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
-import type { JournalEntry, ProcessWatch, WatchedProcess, WatchOutcome } from "../../src/server/core/ports.ts";
+import type {
+  JournalEntry,
+  MemoryTickets,
+  ProcessWatch,
+  WatchedProcess,
+  WatchOutcome,
+} from "../../src/server/core/ports.ts";
 import type { Priority } from "../../src/server/core/preemption.ts";
 import type { TermsWish } from "../../src/server/core/session-terms.ts";
 import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
@@ -144,6 +150,7 @@ export interface TestHost {
   readonly clock: ManualClock;
   readonly files: Map<string, BufferFile>;
   readonly processes: FakeProcesses;
+  readonly tickets: FakeTickets;
   readonly events: BrokerEvent[];
   readonly journal: JournalEntry[];
   /** What was noted to outlive the daemon; only after core.recover(). */
@@ -172,6 +179,7 @@ export function testHost(
   const journal: JournalEntry[] = [];
   const durable: DurableRecord[] = [];
   let serial = 0;
+  const tickets = new FakeTickets();
   const core = createCore({
     backend: options.wrap ? options.wrap(backend) : backend,
     simulator: options.withSimulator === false ? undefined : backend,
@@ -193,6 +201,7 @@ export function testHost(
           return file;
         },
       },
+      memoryTickets: tickets,
       journal: {
         append: async (entry) => {
           journal.push(entry);
@@ -213,12 +222,31 @@ export function testHost(
     clock,
     files,
     processes,
+    tickets,
     events,
     journal,
     durable,
     beforeDurable: async () => {},
   };
   return host;
+}
+
+/** Memory under tickets, as the descriptor exchange holds it, for whoever names one. */
+export class FakeTickets implements MemoryTickets {
+  readonly files = new Map<string, BufferFile>();
+  readonly callers: Caller[] = [];
+
+  take(ticket: string, caller: Caller): BufferFile {
+    const file = this.files.get(ticket);
+    if (file === undefined) throw new BrokerError("argument_invalid", `no ticket ${ticket}`);
+    this.callers.push(caller);
+    file.retain();
+    return file;
+  }
+
+  settle(ticket: string, isUsed: boolean): void {
+    if (isUsed && this.files.delete(ticket) === false) throw new Error(`ticket ${ticket} was settled twice`);
+  }
 }
 
 export function addFile(host: TestHost, path: string, bytes: number): BufferFile {

@@ -5,6 +5,9 @@ import type { GuestMemoryFile } from "../../src/backends/guest-memory.ts";
 export class BufferFile implements GuestMemoryFile {
   readonly key: string;
   readonly path: string;
+  /** Set before it is mapped: it came by ticket. */
+  label?: string;
+  writeRefusal?: string;
   data: Uint8Array;
   references = 1;
   #bytes: number;

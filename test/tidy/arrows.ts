@@ -11,6 +11,7 @@ type Room =
   | "sim"
   | "core"
   | "store"
+  | "fds"
   | "generated"
   | "rpc"
   | "os"
@@ -30,6 +31,7 @@ const ROOMS: readonly (readonly [prefix: RegExp, room: Room])[] = [
   [/^src\/backends\/sim\//, "sim"],
   [/^src\/server\/core\//, "core"],
   [/^src\/server\/store\//, "store"],
+  [/^src\/server\/fds\//, "fds"],
   [/^src\/server\/rpc\/generated\//, "generated"],
   [/^src\/server\/rpc\//, "rpc"],
   [/^src\/os\//, "os"],
@@ -49,6 +51,7 @@ const MAY_IMPORT: Readonly<Record<Room, readonly Room[]>> = {
   sim: ["sim", "smmuv3", "front", "spec"],
   core: ["core", "front", "spec"],
   store: ["store", "core", "front", "spec"],
+  fds: ["fds", "core", "front", "os", "spec"],
   generated: [],
   rpc: ["rpc", "generated", "core", "front", "os", "spec"],
   os: ["os", "front", "core", "spec"],
@@ -56,7 +59,7 @@ const MAY_IMPORT: Readonly<Record<Room, readonly Room[]>> = {
   client: ["client", "rpc", "generated", "spec"],
   cli: ["cli", "client"],
   process: ["process", "core", "front", "os", "spec"],
-  daemon: ["process", "rpc", "core", "store", "select", "metrics", "os"],
+  daemon: ["process", "fds", "rpc", "core", "store", "select", "metrics", "os"],
   main: ["daemon", "process", "store", "front", "os"],
 };
 
@@ -64,6 +67,10 @@ const MAY_IMPORT: Readonly<Record<Room, readonly Room[]>> = {
 const FRONT_ROW_ONLY_FOR: Readonly<Record<string, readonly Room[]>> = {
   "src/backends/counters.ts": ["front", "sim", "metrics"],
   "src/backends/simulator-control.ts": ["front", "select", "sim", "core", "rpc"],
+  // A client passes its descriptor by the same bytes and the same native call as the broker takes it.
+  "src/server/fds/protocol.ts": ["fds", "client"],
+  "src/os/descriptors.ts": ["os", "fds", "client"],
+  "src/os/libc.ts": ["os", "rpc", "fds", "client", "main"],
 };
 
 const PACKAGES: Readonly<Record<string, readonly Room[]>> = {
@@ -78,7 +85,18 @@ const PACKAGES: Readonly<Record<string, readonly Room[]>> = {
   zod: ["process", "store"],
 };
 /** Node's own modules are for the rooms at the edge; core, the backends and spec work with what they are given. */
-const NODE_ROOMS: readonly Room[] = ["store", "rpc", "os", "metrics", "client", "cli", "process", "daemon", "main"];
+const NODE_ROOMS: readonly Room[] = [
+  "store",
+  "fds",
+  "rpc",
+  "os",
+  "metrics",
+  "client",
+  "cli",
+  "process",
+  "daemon",
+  "main",
+];
 
 export function arrowBreaches(files: readonly SourceFile[]): Breach[] {
   return files.flatMap((file) =>

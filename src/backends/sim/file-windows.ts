@@ -1,13 +1,14 @@
 // Guest memory files in the simulated host's physical address space: each file gets a window, 1 GiB aligned, so that
 // stage 2 can use blocks of every size where IPA and file offset agree. Mappings of one file share a window that reaches
 // far enough; a file that has grown gets another, so no window ever runs into the next.
-// Accesses are pread and pwrite; what the file no longer holds is a bus error.
+// Accesses are pread and pwrite; what the file no longer holds is a bus error. Where a file shows parts of itself as plain
+// memory, table walks read them through windows.
 
 import { assert } from "../../spec/assert.ts";
-import { hex } from "../../spec/u64.ts";
+import { hex, hi32, low32 } from "../../spec/u64.ts";
 import { limitReached } from "../errors.ts";
 import { type GuestMemoryFile, PAGE_BYTES } from "../guest-memory.ts";
-import type { MemoryMap, MemoryRegion, SwapResult } from "../smmuv3/memory.ts";
+import type { MemoryMap, MemoryRegion, MemoryWindow, SwapResult } from "../smmuv3/memory.ts";
 
 /** Windows begin above the host's own RAM. */
 const WINDOWS_BASE = 64 * 2 ** 30;
@@ -85,10 +86,26 @@ export class FileWindows {
   }
 }
 
+class ViewWindow implements MemoryWindow {
+  readonly words: Int32Array;
+  readonly hi: number;
+  readonly lo: number;
+  bytes: number;
+
+  constructor(base: number, { words, bytes }: { readonly words: Int32Array; readonly bytes: number }) {
+    this.words = words;
+    this.hi = hi32(base);
+    this.lo = low32(base);
+    this.bytes = bytes;
+  }
+}
+
 class FileRegion implements MemoryRegion {
   readonly base: number;
   readonly bytes: number;
   readonly #file: GuestMemoryFile;
+  /** By where in the file they begin. */
+  readonly #windows = new Map<number, ViewWindow>();
   readonly #doubleword = new Uint8Array(8);
   readonly #words = new DataView(this.#doubleword.buffer);
 
@@ -125,5 +142,22 @@ class FileRegion implements MemoryRegion {
 
   writeBytes(offset: number, from: Uint8Array): boolean {
     return this.#file.write(offset, from);
+  }
+
+  window(offset: number): MemoryWindow | undefined {
+    const view = this.#file.view?.(offset);
+    if (view === undefined) return undefined;
+    const known = this.#windows.get(view.offset);
+    if (known?.words === view.words) return known;
+    const bytes = Math.min(view.bytes, this.bytes - view.offset);
+    const window = new ViewWindow(this.base + view.offset, { words: view.words, bytes });
+    this.#windows.set(view.offset, window);
+    return window;
+  }
+
+  /** Before the file is released: nothing reads a view of it after that. */
+  close(): void {
+    for (const window of this.#windows.values()) window.bytes = 0;
+    this.#windows.clear();
   }
 }

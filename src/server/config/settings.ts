@@ -51,6 +51,10 @@ function socket(byDefault: string, purpose: string) {
     .describe(purpose);
 }
 
+/** Of fd_socket: where the API's socket is, so that daemons with sockets of their own have this one too. */
+export const BESIDE = "beside";
+const FD_SOCKET_ERROR = `${PATH_ERROR}, or "${BESIDE}" or "off"`;
+
 function tcp(byDefault: string, purpose: string) {
   const error = 'must be "off" or an IP address with a port, like 127.0.0.1:9400 or [2001:db8::1]:9400';
   return z
@@ -72,6 +76,11 @@ const TLS = z.strictObject({
 
 const LISTEN = z.strictObject({
   socket: socket("runtime:broker.sock", "Unix socket of the API. Its directory is made 0750, the socket 0660."),
+  fd_socket: z
+    .string({ error: FD_SOCKET_ERROR })
+    .refine((text) => text === OFF || text === BESIDE || isPath(text), { error: FD_SOCKET_ERROR })
+    .default(BESIDE)
+    .describe('Unix socket where clients put descriptors of their memory. "beside": fd.sock beside the socket above.'),
   tcp: tcp(OFF, "TCP address of the API besides. Needs listen.tls, or listen.tcp_insecure on loopback."),
   tls: TLS.prefault({}).describe("Mutual TLS on listen.tcp: a client is the SPIFFE ID or DNS name in its certificate."),
   tcp_insecure: z
@@ -131,6 +140,14 @@ const LIMITS = z.strictObject({
     1_073_741_824,
     "Length of the journal after which a snapshot takes its place.",
   ),
+  tickets_max: count(256, 1, 4096, "Descriptors that were put and are not mapped yet."),
+  tickets_per_peer_max: count(64, 1, 4096, "Of these, the ones of one uid."),
+  fd_connections_max: count(
+    64,
+    4,
+    1024,
+    "Connections at once to the descriptor socket; a quarter of them for one uid.",
+  ),
   open_memory_files_max: count(1024, 1, 65_536, "Distinct files open as guest memory."),
 });
 
@@ -143,6 +160,8 @@ const TIMING = z.strictObject({
     3_600_000,
     "After a restart, how long a session may take to be used or renewed, at least.",
   ),
+  ticket_ttl_ms: count(10_000, 100, 600_000, "Time to map what was put; then it is closed."),
+  fd_request_timeout_ms: count(1000, 10, 60_000, "Time for a request on the descriptor socket to arrive."),
   reap_interval_ms: count(500, 10, 60_000, "How often lapsed leases are looked for."),
   backend_ping_timeout_ms: count(2000, 10, 60_000, "Time for the backend to answer a health check."),
   health_watch_interval_ms: count(1000, 10, 60_000, "How often a watched health status is checked again."),

@@ -1,13 +1,14 @@
 // The file's names and texts (snake_case, "off", "runtime:", HOST:PORT) become what the daemon works with.
 // Written out field by field: a setting that is forgotten here does not compile.
 
+import { dirname, join } from "node:path";
 import type { IdRegisters } from "../../backends/inventory.ts";
 import type { TlsFiles } from "../../os/tls-files.ts";
 import type { Config, EdgeLimits, Endpoints, Timing } from "../config.ts";
 import type { CoreLimits } from "../core/limits.ts";
 import { tcpAddress } from "./address.ts";
 import { type Environment, resolveRuntime } from "./runtime-directory.ts";
-import { OFF, type Settings } from "./settings.ts";
+import { BESIDE, OFF, type Settings } from "./settings.ts";
 
 export function configOf(settings: Settings, environment: Environment): Config {
   const endpoints = (at: { socket: string; tcp: string }): Endpoints => ({
@@ -18,6 +19,7 @@ export function configOf(settings: Settings, environment: Environment): Config {
     backend: settings.backend,
     simulatorApi: settings.simulator_api,
     listen: { ...endpoints(settings.listen), tls: tlsFilesOf(settings.listen.tls, environment) },
+    fdSocket: fdSocketOf(settings.listen, environment),
     metrics: { ...endpoints(settings.metrics), devicesMax: settings.metrics.devices_max },
     memoryRoots: settings.memory_roots.map((text) => {
       const { path, isRuntime } = resolveRuntime(text, environment);
@@ -52,6 +54,12 @@ function tlsFilesOf(tls: Settings["listen"]["tls"], environment: Environment): T
     clientCA: path(tls.client_ca),
     clientCRL: tls.client_crl === OFF ? undefined : path(tls.client_crl),
   };
+}
+
+function fdSocketOf(listen: Settings["listen"], environment: Environment): string | undefined {
+  if (listen.fd_socket === OFF) return undefined;
+  if (listen.fd_socket !== BESIDE) return resolveRuntime(listen.fd_socket, environment).path;
+  return listen.socket === OFF ? undefined : join(dirname(resolveRuntime(listen.socket, environment).path), "fd.sock");
 }
 
 /** Drops the registers that were not given, so that the backend's own values stand. */
@@ -101,6 +109,9 @@ function edgeLimitsOf(from: Settings["limits"]): EdgeLimits {
     sessionMemoryMiBMax: from.session_memory_mib_max,
     openMemoryFilesMax: from.open_memory_files_max,
     journalBytesMax: from.journal_bytes_max,
+    ticketsMax: from.tickets_max,
+    ticketsPerPeerMax: from.tickets_per_peer_max,
+    fdConnectionsMax: from.fd_connections_max,
   };
 }
 
@@ -108,6 +119,8 @@ function timingOf(from: Settings["timing"]): Timing {
   return {
     gracePeriodMs: from.grace_period_ms,
     heartbeatMs: from.heartbeat_ms,
+    ticketTtlMs: from.ticket_ttl_ms,
+    fdRequestTimeoutMs: from.fd_request_timeout_ms,
     reapIntervalMs: from.reap_interval_ms,
     backendPingTimeoutMs: from.backend_ping_timeout_ms,
     healthWatchIntervalMs: from.health_watch_interval_ms,

@@ -7,10 +7,11 @@ import { BrokerError, invalidField, limitReached } from "../../backends/errors.t
 import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES } from "../../backends/guest-memory.ts";
 import type { HostIommu } from "../../backends/inventory.ts";
 import { hex } from "../../spec/u64.ts";
-import { uidOf } from "./caller.ts";
-import type { AddressSpaceVerbs, CallGate, MappingRequest, MapRequest } from "./core.ts";
+import { AwaitedMemory, requireOwnLabels } from "./awaited-memory.ts";
+import type { AddressSpaceVerbs, CallGate, MappingRequest, MapRequest, PresentRequest } from "./core.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappingAt, planMap, planUnmap } from "./mapping-table.ts";
+import { OpenSources } from "./memory-sources.ts";
 import type { Ports } from "./ports.ts";
 import { type AddressSpaceRecord, addressSpaceView, type Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
@@ -92,7 +93,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
   }
 
   async map(session: string, request: MapRequest, gate?: CallGate): Promise<AddressSpaceView> {
-    const { limits, queues, registry, sessions } = this.#deps;
+    const { limits, ports, queues, registry, sessions } = this.#deps;
     registry.addressSpace(request.addressSpace, session);
     if (request.mappings.length > limits.mappingsPerCallMax) {
       throw limitReached("mappings_per_call_max", limits.mappingsPerCallMax, "split the batch");
@@ -101,20 +102,53 @@ export class AddressSpaces implements AddressSpaceVerbs {
       throw limitReached("sources_per_call_max", limits.sourcesPerCallMax, "split the batch");
     }
     if (request.mappings.length === 0) throw invalidField("mappings", "is empty");
-    const files = await this.#open(request.sources, uidOf(sessions.requireLive(session).caller));
+    const caller = request.caller ?? sessions.requireLive(session).caller;
+    const sources = await OpenSources.open(ports, request.sources, caller);
+    let isDone = false;
     try {
       return await queues.run(
         [{ kind: "address-space", id: request.addressSpace }],
         async () => {
           sessions.requireLive(session);
           const space = registry.addressSpace(request.addressSpace, session);
-          return await this.#mapInto(space, files, request.mappings);
+          const view = await this.#mapInto(space, sources.files, request.mappings);
+          isDone = true;
+          return view;
         },
         gate,
       );
     } finally {
-      for (const file of files) file.release();
+      sources.close(isDone);
     }
+  }
+
+  async present(session: string, request: PresentRequest, gate?: CallGate): Promise<AddressSpaceView> {
+    const { ports, queues, registry, sessions } = this.#deps;
+    const { addressSpace, label, ticket } = request;
+    registry.addressSpace(addressSpace, session);
+    return await queues.run(
+      [{ kind: "address-space", id: addressSpace }],
+      async () => {
+        const { caller } = sessions.requireLive(session);
+        const space = registry.addressSpace(addressSpace, session);
+        const mine = space.table.filter(({ file }) => file.label === label);
+        const missing = mine.map(({ file }) => file).find((file) => file instanceof AwaitedMemory && file.isMissing);
+        if (!(missing instanceof AwaitedMemory)) {
+          throw invalidField("label", `${label}: no memory of this name is missing`, { label });
+        }
+        const sources = await OpenSources.ofTicket(ports, ticket, request.caller ?? caller);
+        try {
+          missing.present(
+            sources.files[0]!,
+            mine.some(({ writable }) => writable),
+          );
+        } finally {
+          sources.close(!missing.isMissing);
+        }
+        return addressSpaceView(space);
+      },
+      gate,
+    );
   }
 
   async unmap(
@@ -177,33 +211,13 @@ export class AddressSpaces implements AddressSpaceVerbs {
     }
   }
 
-  async #open(paths: readonly string[], uid: number | undefined): Promise<GuestMemoryFile[]> {
-    const files: GuestMemoryFile[] = [];
-    try {
-      for (const [index, path] of paths.entries()) files.push(await this.#openOne(path, index, uid));
-      return files;
-    } catch (error) {
-      for (const file of files) file.release();
-      throw error;
-    }
-  }
-
-  async #openOne(path: string, index: number, uid: number | undefined): Promise<GuestMemoryFile> {
-    try {
-      return await this.#deps.ports.memoryFiles.open(path, { uid });
-    } catch (error) {
-      if (!(error instanceof BrokerError)) throw error;
-      const field = { path: `sources[${index}].path`, description: error.message };
-      throw new BrokerError(error.code, error.message, error.facts, { cause: error, fields: [field] });
-    }
-  }
-
   async #mapInto(
     space: AddressSpaceRecord,
     files: readonly GuestMemoryFile[],
     requests: readonly MappingRequest[],
   ): Promise<AddressSpaceView> {
     const { backend, limits, registry } = this.#deps;
+    requireOwnLabels(new Set(space.table.map(({ file }) => file)), files);
     const bounds = this.#boundsOf(space);
     const added = requests.map((request, index) => checkMapping(request, `mappings[${index}]`, files, bounds));
     const max = limits.mappingsPerAddressSpaceMax;
@@ -263,6 +277,9 @@ function checkMapping(
   if (!file) throw invalidField(`${path}.source`, `${request.source} is not an index into ${files.length} sources`);
   if (!request.readable && !request.writable) {
     throw invalidField(`${path}.readable`, "neither readable nor writable: set one, or leave the range unmapped");
+  }
+  if (request.writable && file.writeRefusal !== undefined) {
+    throw invalidField(`${path}.writable`, `the memory ${file.writeRefusal}`);
   }
   if (offset + bytes > file.bytes) {
     throw invalidField(`${path}.offset`, `range ends at ${offset + bytes}, the file has ${file.bytes} bytes`, {

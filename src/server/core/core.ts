@@ -81,16 +81,31 @@ export interface MappingRequest {
   readonly writable: boolean;
 }
 
+/** A path, or the ticket of a descriptor that was put. */
+export type MemorySource = string | { readonly ticket: string };
+
 export interface MapRequest {
   readonly addressSpace: string;
-  readonly sources: readonly string[];
+  readonly sources: readonly MemorySource[];
   readonly mappings: readonly MappingRequest[];
+  /** Who calls, for its tickets; absent: who has the session. */
+  readonly caller?: Caller;
+}
+
+export interface PresentRequest {
+  readonly addressSpace: string;
+  readonly label: string;
+  readonly ticket: string;
+  /** As in MapRequest. */
+  readonly caller?: Caller;
 }
 
 export interface AddressSpaceVerbs {
   create(session: string, pinning: Pinning, gate?: CallGate): Promise<AddressSpaceView>;
   remove(session: string, addressSpace: string, gate?: CallGate): Promise<void>;
   map(session: string, request: MapRequest, gate?: CallGate): Promise<AddressSpaceView>;
+  /** Memory that was mapped by ticket before a restart, put again. */
+  present(session: string, request: PresentRequest, gate?: CallGate): Promise<AddressSpaceView>;
   unmap(
     session: string,
     request: { addressSpace: string; ranges: readonly { ipa: bigint; bytes: bigint }[] },

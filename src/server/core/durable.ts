@@ -58,6 +58,8 @@ export interface DurableMapping {
   readonly offset: number;
   readonly readable: boolean;
   readonly writable: boolean;
+  /** Present: no path leads to it; its owner passed it as a descriptor and must do so again. */
+  readonly passed?: { readonly label: string; readonly bytes: number } | undefined;
 }
 
 export interface DurableAddressSpace {
@@ -210,5 +212,6 @@ export function hostDeviceRecord({ id, iommu, group, streamIDs, pasidBits, ats }
 }
 
 function durableMapping({ ipa, bytes, file, offset, readable, writable }: GuestMapping): DurableMapping {
-  return { ipa, bytes, path: file.path, offset, readable, writable };
+  const mapping = { ipa, bytes, path: file.path, offset, readable, writable };
+  return file.label === undefined ? mapping : { ...mapping, passed: { label: file.label, bytes: file.bytes } };
 }

@@ -61,6 +61,19 @@ export type BrokerEvent =
   | { readonly type: "quarantined"; readonly device: DeviceID; readonly group: GroupID; readonly reason: string }
   | { readonly type: "deviceAdded"; readonly device: DeviceID }
   | { readonly type: "deviceRemoved"; readonly device: DeviceID; readonly session: string | undefined }
+  /** A descriptor that a process put was mapped by nobody in time; it is closed. */
+  | { readonly type: "ticketExpired"; readonly label: string; readonly uid: number; readonly pid: number }
+  /** The ticket of a descriptor was used. */
+  | { readonly type: "ticketUsed" }
+  /** A process could not put a descriptor, or did not in time. */
+  | {
+      readonly type: "putRefused";
+      readonly uid: number;
+      readonly pid: number;
+      readonly why: string;
+      /** The limit that refused it. */
+      readonly limit: string | undefined;
+    }
   /** After a restart: a session of before is there again, or was given up as a whole. */
   | { readonly type: "sessionRestored"; readonly session: string; readonly displayName: string }
   | {

@@ -38,6 +38,17 @@ export interface MemoryFiles {
   open(path: string, caller: { readonly uid: number | undefined }): Promise<GuestMemoryFile>;
 }
 
+/** Guest memory that clients passed as descriptors, each under a ticket that is good once. */
+export interface MemoryTickets {
+  /**
+   * The memory behind a ticket, retained once for the caller, in whose hands it is until settle().
+   * @throws BrokerError argument_invalid or policy_denied: not known, expired, taken, another process's
+   */
+  take(ticket: string, caller: Caller): GuestMemoryFile;
+  /** Used: it is gone. Not used: it is good again for the rest of its time. */
+  settle(ticket: string, isUsed: boolean): void;
+}
+
 /** One line of history: what is about to happen, or what came of it. */
 export interface JournalEntry {
   readonly kind: "intent" | "outcome";
@@ -88,6 +99,7 @@ export interface Ports {
   readonly alarms: Alarms;
   readonly identifiers: Identifiers;
   readonly memoryFiles: MemoryFiles;
+  readonly memoryTickets: MemoryTickets;
   readonly journal: Journal;
   readonly processes: ProcessWatch;
 }

@@ -7,6 +7,7 @@ import type { AddressSpaceHandle, Backend, PartHandle } from "../../backends/bac
 import { BrokerError } from "../../backends/errors.ts";
 import type { GuestMapping, GuestMemoryFile } from "../../backends/guest-memory.ts";
 import { deviceID, type IommuID, iommuID, virtualStreamID } from "../../backends/ids.ts";
+import { AwaitedMemory } from "./awaited-memory.ts";
 import { uidOf } from "./caller.ts";
 import { attachedDevice, namedDevice } from "./device.ts";
 import {
@@ -206,8 +207,10 @@ class Restoring {
     const opened = new Map<string, GuestMemoryFile>();
     const table: GuestMapping[] = [];
     try {
-      for (const { path, ...mapping } of mappings) {
-        const file = opened.get(path) ?? (await this.#deps.ports.memoryFiles.open(path, { uid }));
+      for (const { path, passed, ...mapping } of mappings) {
+        const open = async (): Promise<GuestMemoryFile> =>
+          passed === undefined ? await this.#deps.ports.memoryFiles.open(path, { uid }) : new AwaitedMemory(passed);
+        const file = opened.get(path) ?? (await open());
         opened.set(path, file);
         if (mapping.offset + mapping.bytes > file.bytes) throw shrunk(path, file.bytes);
         file.retain();

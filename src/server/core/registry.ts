@@ -7,6 +7,7 @@ import { BrokerError } from "../../backends/errors.ts";
 import type { DeviceID, GroupID, IommuID } from "../../backends/ids.ts";
 import type { HostIommu, IdRegisters, Inventory } from "../../backends/inventory.ts";
 import { assert } from "../../spec/assert.ts";
+import { missingLabels } from "./awaited-memory.ts";
 import { type DeviceRecord, newDevice } from "./device.ts";
 import {
   addressSpaceRecords,
@@ -304,6 +305,7 @@ export function addressSpaceView(space: AddressSpaceRecord): AddressSpaceView {
     populated: space.populated,
     mappingCount: space.table.length,
     mappedBytes: mappedBytesOf(space.table),
+    missing: missingLabels(new Set(space.table.map(({ file }) => file))),
   });
 }
 

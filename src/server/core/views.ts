@@ -65,6 +65,8 @@ export interface AddressSpaceView {
   readonly populated: boolean;
   readonly mappingCount: number;
   readonly mappedBytes: number;
+  /** Labels of memory that was passed as a descriptor before a restart and has not been presented again. */
+  readonly missing: readonly string[];
 }
 
 export interface VirtualIommuView {

@@ -1,8 +1,14 @@
-// CreateAddressSpace, DeleteAddressSpace, MapMemory, UnmapMemory.
+// CreateAddressSpace, DeleteAddressSpace, MapMemory, PresentMemory, UnmapMemory.
 
 import { limitReached } from "../../backends/errors.ts";
 import type { Calls } from "./calls.ts";
-import { addressSpaceMessage, parseMapMemory, parsePinning, parseUnmapMemory } from "./convert-address-space.ts";
+import {
+  addressSpaceMessage,
+  parseMapMemory,
+  parsePinning,
+  parsePresentMemory,
+  parseUnmapMemory,
+} from "./convert-address-space.ts";
 import type { RpcDeps } from "./deps.ts";
 import { longOfNumber } from "./int64.ts";
 import { parseAddressSpace } from "./names.ts";
@@ -21,10 +27,15 @@ export function addressSpaceCalls(calls: Calls, { core, limits }: RpcDeps) {
       await addressSpaces.remove(session, parseAddressSpace(request.addressSpace, "address_space"), gate);
       return {};
     }),
-    mapMemory: calls.mutating(BROKER.mapMemory, async (request, session, { gate }) => {
+    mapMemory: calls.mutating(BROKER.mapMemory, async (request, session, { caller, gate }) => {
       refuseAbove(request.sources.length, "sources_per_call_max", limits.sourcesPerCallMax);
       refuseAbove(request.mappings.length, "mappings_per_call_max", limits.mappingsPerCallMax);
-      return { addressSpace: addressSpaceMessage(await addressSpaces.map(session, parseMapMemory(request), gate)) };
+      const parsed = { ...parseMapMemory(request), caller };
+      return { addressSpace: addressSpaceMessage(await addressSpaces.map(session, parsed, gate)) };
+    }),
+    presentMemory: calls.mutating(BROKER.presentMemory, async (request, session, { caller, gate }) => {
+      const parsed = { ...parsePresentMemory(request), caller };
+      return { addressSpace: addressSpaceMessage(await addressSpaces.present(session, parsed, gate)) };
     }),
     unmapMemory: calls.mutating(BROKER.unmapMemory, async (request, session, { gate }) => {
       refuseAbove(request.ranges.length, "mappings_per_call_max", limits.mappingsPerCallMax);

@@ -3,7 +3,7 @@
 
 import { invalidField } from "../../backends/errors.ts";
 import { PAGE_BYTES } from "../../backends/guest-memory.ts";
-import type { MappingRequest } from "../core/core.ts";
+import type { MappingRequest, MemorySource, PresentRequest } from "../core/core.ts";
 import type { AddressSpaceView, Pinning } from "../core/views.ts";
 import { iommubroker } from "./codec.ts";
 import { allOf, eachOf, enumeration, integer } from "./field.ts";
@@ -24,6 +24,9 @@ const WIRE_PINNING = {
 const PAGE = BigInt(PAGE_BYTES);
 const TWO_64 = 2n ** 64n;
 const PATH_BYTES_MAX = 4096;
+const LABEL = /^[!-~]{1,64}$/;
+const TICKET = /^[0-9a-f]{32}$/;
+const TICKET_FORM = "must be the 32 hexadecimal digits that the descriptor socket gave";
 
 export function addressSpaceMessage(view: AddressSpaceView): iommubroker.v1.IAddressSpace {
   return {
@@ -32,6 +35,7 @@ export function addressSpaceMessage(view: AddressSpaceView): iommubroker.v1.IAdd
     populated: view.populated,
     mappingCount: view.mappingCount,
     mappedBytes: longOfNumber(view.mappedBytes),
+    missingMemory: [...view.missing],
   };
 }
 
@@ -41,7 +45,7 @@ export function parsePinning(pinning: number): Pinning {
 
 export function parseMapMemory(request: iommubroker.v1.MapMemoryRequest): {
   addressSpace: string;
-  sources: readonly string[];
+  sources: readonly MemorySource[];
   mappings: readonly MappingRequest[];
 } {
   return allOf({
@@ -51,6 +55,14 @@ export function parseMapMemory(request: iommubroker.v1.MapMemoryRequest): {
       eachOf(notEmpty(request.mappings, "mappings"), "mappings", (mapping, path) =>
         parseMapping(mapping, path, request.sources.length),
       ),
+  });
+}
+
+export function parsePresentMemory(request: iommubroker.v1.PresentMemoryRequest): PresentRequest {
+  return allOf({
+    addressSpace: () => parseAddressSpace(request.addressSpace, "address_space"),
+    label: () => matching(request.label, "label", LABEL, "must be 1 to 64 printable ASCII characters without spaces"),
+    ticket: () => matching(request.ticket, "ticket", TICKET, TICKET_FORM),
   });
 }
 
@@ -64,15 +76,23 @@ export function parseUnmapMemory(request: iommubroker.v1.UnmapMemoryRequest): {
   });
 }
 
-function parseSource(source: iommubroker.v1.MemorySource, path: string): string {
+function parseSource(source: iommubroker.v1.MemorySource, path: string): MemorySource {
+  const ticket = source.ticket ?? undefined;
+  if (ticket !== undefined) return { ticket: matching(ticket, `${path}.ticket`, TICKET, TICKET_FORM) };
   const name = source.path ?? undefined;
-  if (name === undefined) throw invalidField(path, "must have a path");
+  if (name === undefined) throw invalidField(path, "must have a path or a ticket");
   if (!name.startsWith("/")) throw invalidField(`${path}.path`, "must be an absolute path");
   if (name.includes("\0")) throw invalidField(`${path}.path`, "must not contain NUL");
   if (Buffer.byteLength(name) >= PATH_BYTES_MAX) {
     throw invalidField(`${path}.path`, `must have less than ${PATH_BYTES_MAX} bytes`);
   }
   return name;
+}
+
+/** The value itself is not repeated: a ticket is a secret. */
+function matching(value: string, path: string, form: RegExp, expected: string): string {
+  if (!form.test(value)) throw invalidField(path, expected);
+  return value;
 }
 
 function parseMapping(mapping: iommubroker.v1.MemoryMapping, path: string, sources: number): MappingRequest {

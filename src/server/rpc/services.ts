@@ -70,6 +70,7 @@ export const BROKER = {
   ),
   mapMemory: broker("MapMemory", "unary", v1.MapMemoryRequest, v1.MapMemoryResponse),
   unmapMemory: broker("UnmapMemory", "unary", v1.UnmapMemoryRequest, v1.UnmapMemoryResponse),
+  presentMemory: broker("PresentMemory", "unary", v1.PresentMemoryRequest, v1.PresentMemoryResponse),
   createVirtualIommu: broker(
     "CreateVirtualIommu",
     "unary",

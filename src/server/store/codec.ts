@@ -71,6 +71,7 @@ const mapping = z.strictObject({
   offset: count,
   readable: z.boolean(),
   writable: z.boolean(),
+  passed: z.strictObject({ label: id, bytes: count }).optional(),
 });
 
 const registers = z.strictObject({

@@ -105,6 +105,12 @@ describe("putting it together", () => {
         clock,
         alarms: clock,
         identifiers: { uuid: () => "u", token: () => "t", digest: (token) => token },
+        memoryTickets: {
+          take: () => {
+            throw new Error("no tickets here");
+          },
+          settle: () => {},
+        },
         memoryFiles: { open: () => Promise.reject(new Error("no files here")) },
         journal: { append: async () => {}, note: () => {}, durable: async () => {} },
         processes: new FakeProcesses(),

@@ -14,12 +14,14 @@ import {
   guest,
   NIC,
   NVME,
+  readEnds,
   refusal,
   steConfig,
   type TestHost,
   TWO_SMMUS,
   testHost,
 } from "../../support/host.ts";
+import { BufferFile } from "../../support/memory-file.ts";
 
 const TRANSLATE = encodeVSTE({
   S1ContextPtr: 0x4000_0000n,
@@ -194,4 +196,108 @@ test("a quarantined group stays out of everybody's reach", async () => {
   expect(steConfig(next, NVME)).toBe(0b000);
   const other = await guest(next, { name: "other" });
   expect((await refusal(() => attach(next, other, NVME))).code).toBe("device_quarantined");
+});
+
+describe("memory that came by ticket", () => {
+  const TICKET = "0".repeat(32);
+  const IPA = 0x8000_0000;
+  const BYTES = 2 ** 21;
+
+  /** A guest whose device, in bypass, reads and writes memory that came by ticket. */
+  async function ticketGuest(host: TestHost): Promise<Guest> {
+    const vmm = await guest(host, { name: "one" });
+    const file = new BufferFile("ticket:ram", BYTES);
+    file.label = "ram";
+    host.tickets.files.set(TICKET, file);
+    const mapping = { ipa: BigInt(IPA), bytes: BigInt(BYTES), source: 0, offset: 0n, readable: true, writable: true };
+    const request = { addressSpace: vmm.addressSpace, sources: [{ ticket: TICKET }], mappings: [mapping] };
+    await host.core.addressSpaces.map(vmm.session, request);
+    await attach(host, vmm, NVME, "bypass");
+    return vmm;
+  }
+
+  async function presented(host: TestHost, vmm: Guest, bytes = BYTES): Promise<BufferFile> {
+    const file = new BufferFile("ticket:again", bytes);
+    file.label = "again";
+    host.tickets.files.set(TICKET, file);
+    const request = { addressSpace: vmm.addressSpace, label: "ram", ticket: TICKET };
+    expect((await host.core.addressSpaces.present(vmm.session, request)).missing).toEqual([]);
+    return file;
+  }
+
+  test("is missing: the session, its stage and its mappings are as they were, and DMA to it is a bus error", async () => {
+    const host = await firstHost();
+    const vmm = await ticketGuest(host);
+    expect(await readEnds(host, NVME, IPA)).toBe("ok");
+    const next = await restarted(host);
+    expect(next.core.devices.get(NVME)).toEqual(host.core.devices.get(NVME));
+    expect(next.core.census().mappedBytes).toBe(host.core.census().mappedBytes);
+    expect(await readEnds(next, NVME, IPA)).not.toBe("ok");
+    expect(await readEnds(next, NVME, 0x4000_0000)).toBe("ok"); // by path: there at once
+    expect(next.core.sessions.authenticate(vmm.token, CALLER)).toBe(vmm.session);
+  });
+
+  test("is there again once it is presented, under any label, and the ticket is spent", async () => {
+    const host = await firstHost();
+    const vmm = await ticketGuest(host);
+    const next = await restarted(host);
+    const file = await presented(next, vmm);
+    file.data[8] = 77;
+    expect(await readEnds(next, NVME, IPA)).toBe("ok");
+    expect(next.core.simulator?.readMemory(vmm.session, vmm.addressSpace, BigInt(IPA) + 8n, 1)[0]).toBe(77);
+    expect(next.tickets.files.size).toBe(0);
+    await next.core.sessions.close(vmm.session);
+    expect(file.references).toBe(1);
+  });
+
+  test("must be as long as it was, and a ticket that does not fit stays good", async () => {
+    const host = await firstHost();
+    const vmm = await ticketGuest(host);
+    const next = await restarted(host);
+    expect((await refusal(() => presented(next, vmm, BYTES / 2))).facts).toMatchObject({ expected_bytes: BYTES });
+    expect(next.tickets.files.get(TICKET)?.references).toBe(1);
+    expect(await readEnds(next, NVME, IPA)).not.toBe("ok");
+  });
+
+  test("is presented once, by its own session, under a label that is missing", async () => {
+    const host = await firstHost();
+    const vmm = await ticketGuest(host);
+    const other = await guest(host, { name: "two" });
+    const next = await restarted(host);
+    const { addressSpace } = vmm;
+    const present = (session: string, label: string) =>
+      next.core.addressSpaces.present(session, { addressSpace, label, ticket: TICKET });
+    expect((await refusal(() => present(other.session, "ram"))).code).toBe("not_owner");
+    expect((await refusal(() => present(vmm.session, "rom"))).fields[0]?.path).toBe("label");
+    expect((await refusal(() => present(vmm.session, "ram"))).fields[0]?.path).toBe("ticket");
+    await presented(next, vmm);
+    expect((await refusal(() => present(vmm.session, "ram"))).fields[0]?.path).toBe("label");
+  });
+
+  test("of two guests under one label is two memories, before and after", async () => {
+    const host = await firstHost();
+    const one = await ticketGuest(host);
+    const two = await guest(host, { name: "two" });
+    const file = new BufferFile("ticket:ram of two", BYTES);
+    file.label = "ram";
+    host.tickets.files.set(TICKET, file);
+    const mapping = { ipa: BigInt(IPA), bytes: BigInt(BYTES), source: 0, offset: 0n, readable: true, writable: true };
+    const request = { addressSpace: two.addressSpace, sources: [{ ticket: TICKET }], mappings: [mapping] };
+    await host.core.addressSpaces.map(two.session, request);
+    await attach(host, two, NIC, "bypass");
+    const next = await restarted(host);
+    await presented(next, one);
+    expect(await readEnds(next, NVME, IPA)).toBe("ok");
+    expect(await readEnds(next, NIC, IPA)).not.toBe("ok");
+  });
+
+  test("outlives another restart before anybody presented it", async () => {
+    const host = await firstHost();
+    const vmm = await ticketGuest(host);
+    const next = await restarted(await restarted(host), host.durable);
+    const again = await restarted(host, next.core.image());
+    const file = await presented(again, vmm);
+    expect(await readEnds(again, NVME, IPA)).toBe("ok");
+    expect(file.references).toBeGreaterThan(1);
+  });
 });

@@ -5,6 +5,7 @@ import { faultsOf, invalid, refusal, serve } from "../../support/rpc-server.ts";
 
 const NAME = `addressSpaces/${ADDRESS_SPACE_ID}`;
 const MAPPING = { ipa: 0x4000_0000n, bytes: 0x1000n, source: 0, offset: 0n, readable: true, writable: true };
+const TICKET = "0123456789abcdef".repeat(2);
 const MAP = { addressSpace: NAME, sources: [{ path: "/ram" }], mappings: [MAPPING] };
 
 describe("CreateAddressSpace", () => {
@@ -23,6 +24,7 @@ describe("CreateAddressSpace", () => {
       populated: true,
       mappingCount: 3,
       mappedBytes: 2n ** 52n,
+      missingMemory: ["ram"],
     });
   });
 
@@ -67,8 +69,15 @@ describe("MapMemory", () => {
         addressSpace: ADDRESS_SPACE_ID,
         sources: ["/ram", "/rom"],
         mappings: [MAPPING, top],
+        caller: expect.objectContaining({ kind: "process", pid: process.pid }),
       },
     ]);
+  });
+
+  test("hands core a ticket as one", async () => {
+    const server = await serve();
+    await (await server.session()).mapMemory({ ...MAP, sources: [{ ticket: TICKET }] });
+    expect(server.core.argsOf("addressSpaces.map")).toMatchObject([{ sources: [{ ticket: TICKET }] }]);
   });
 
   const wrong = (mapping: object) => ({ ...MAP, mappings: [MAPPING, { ...MAPPING, ...mapping }] });
@@ -77,6 +86,9 @@ describe("MapMemory", () => {
     ["no sources", { ...MAP, sources: [] }, ["sources"]],
     ["no mappings", { ...MAP, mappings: [] }, ["mappings"]],
     ["a source without a path", { ...MAP, sources: [{}] }, ["sources[0]"]],
+    ["an empty ticket", { ...MAP, sources: [{ ticket: "" }] }, ["sources[0].ticket"]],
+    ["a ticket of 31 digits", { ...MAP, sources: [{ ticket: TICKET.slice(1) }] }, ["sources[0].ticket"]],
+    ["a ticket of other digits", { ...MAP, sources: [{ ticket: TICKET.toUpperCase() }] }, ["sources[0].ticket"]],
     ["an empty path", { ...MAP, sources: [{ path: "" }] }, ["sources[0].path"]],
     ["a relative path", { ...MAP, sources: [{ path: "ram" }] }, ["sources[0].path"]],
     ["a NUL in a path", { ...MAP, sources: [{ path: "/ram\0/x" }] }, ["sources[0].path"]],
@@ -109,6 +121,34 @@ describe("MapMemory", () => {
     expect([error.codeName, error.reason]).toEqual(["RESOURCE_EXHAUSTED", "LIMIT_REACHED"]);
     expect(error.metadata).toEqual({ limit, maximum });
     expect(error.retryAfterMs).toBeGreaterThan(0);
+  });
+});
+
+describe("PresentMemory", () => {
+  const PRESENT = { addressSpace: NAME, label: "ram", ticket: TICKET };
+
+  test("hands core the label and the ticket, and who calls", async () => {
+    const server = await serve();
+    const space = await (await server.session()).presentMemory(PRESENT);
+    const caller = expect.objectContaining({ kind: "process", pid: process.pid });
+    expect(server.core.argsOf("addressSpaces.present")).toEqual([
+      { addressSpace: ADDRESS_SPACE_ID, label: "ram", ticket: TICKET, caller },
+    ]);
+    expect(space.missingMemory).toEqual(["ram"]);
+  });
+
+  test.each([
+    ["no address space", { ...PRESENT, addressSpace: "" }, ["address_space"]],
+    ["no label", { ...PRESENT, label: "" }, ["label"]],
+    ["a label with a space", { ...PRESENT, label: "guest ram" }, ["label"]],
+    ["a label of 65 characters", { ...PRESENT, label: "x".repeat(65) }, ["label"]],
+    ["no ticket", { ...PRESENT, ticket: "" }, ["ticket"]],
+    ["nothing right", { addressSpace: "x", label: "é", ticket: "x" }, ["address_space", "label", "ticket"]],
+  ])("refuses %s", async (_what, request, paths) => {
+    const server = await serve();
+    const session = await server.session();
+    expect(await faultsOf(session.presentMemory(request))).toEqual(invalid(...paths));
+    expect(server.core.argsOf("addressSpaces.present")).toEqual([]);
   });
 });
 

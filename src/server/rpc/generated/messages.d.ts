@@ -313,6 +313,7 @@ export namespace iommubroker {
             populated?: (boolean|null);
             mappingCount?: (number|null);
             mappedBytes?: (Long|null);
+            missingMemory?: (string[]|null);
         }
 
         class AddressSpace implements IAddressSpace {
@@ -322,6 +323,7 @@ export namespace iommubroker {
             public populated: boolean;
             public mappingCount: number;
             public mappedBytes: Long;
+            public missingMemory: string[];
             public static encode(message: iommubroker.v1.IAddressSpace, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AddressSpace;
         }
@@ -397,12 +399,14 @@ export namespace iommubroker {
 
         interface IMemorySource {
             path?: (string|null);
+            ticket?: (string|null);
         }
 
         class MemorySource implements IMemorySource {
             constructor(properties?: iommubroker.v1.IMemorySource);
             public path?: (string|null);
-            public source?: "path";
+            public ticket?: (string|null);
+            public source?: ("path"|"ticket");
             public static encode(message: iommubroker.v1.IMemorySource, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MemorySource;
         }
@@ -437,6 +441,34 @@ export namespace iommubroker {
             public addressSpace?: (iommubroker.v1.AddressSpace|null);
             public static encode(message: iommubroker.v1.IMapMemoryResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MapMemoryResponse;
+        }
+
+        interface IPresentMemoryRequest {
+            addressSpace?: (string|null);
+            label?: (string|null);
+            ticket?: (string|null);
+            requestId?: (string|null);
+        }
+
+        class PresentMemoryRequest implements IPresentMemoryRequest {
+            constructor(properties?: iommubroker.v1.IPresentMemoryRequest);
+            public addressSpace: string;
+            public label: string;
+            public ticket: string;
+            public requestId: string;
+            public static encode(message: iommubroker.v1.IPresentMemoryRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PresentMemoryRequest;
+        }
+
+        interface IPresentMemoryResponse {
+            addressSpace?: (iommubroker.v1.IAddressSpace|null);
+        }
+
+        class PresentMemoryResponse implements IPresentMemoryResponse {
+            constructor(properties?: iommubroker.v1.IPresentMemoryResponse);
+            public addressSpace?: (iommubroker.v1.AddressSpace|null);
+            public static encode(message: iommubroker.v1.IPresentMemoryResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PresentMemoryResponse;
         }
 
         interface IUnmapMemoryRequest {

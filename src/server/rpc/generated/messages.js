@@ -1672,6 +1672,7 @@ export const iommubroker = $root.iommubroker = (() => {
         v1.AddressSpace = (function() {
 
             function AddressSpace(properties) {
+                this.missingMemory = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -1683,6 +1684,7 @@ export const iommubroker = $root.iommubroker = (() => {
             AddressSpace.prototype.populated = false;
             AddressSpace.prototype.mappingCount = 0;
             AddressSpace.prototype.mappedBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            AddressSpace.prototype.missingMemory = $util.emptyArray;
 
             AddressSpace.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -1701,6 +1703,9 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(32).uint32(message.mappingCount);
                 if (message.mappedBytes != null && Object.hasOwnProperty.call(message, "mappedBytes"))
                     writer.uint32(40).uint64(message.mappedBytes);
+                if (message.missingMemory != null && message.missingMemory.length)
+                    for (let i = 0; i < message.missingMemory.length; ++i)
+                        writer.uint32(50).string(message.missingMemory[i]);
                 return writer;
             };
 
@@ -1745,6 +1750,12 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 5: {
                             message.mappedBytes = reader.uint64();
+                            break;
+                        }
+                    case 6: {
+                            if (!(message.missingMemory && message.missingMemory.length))
+                                message.missingMemory = [];
+                            message.missingMemory.push(reader.string());
                             break;
                         }
                     default:
@@ -2146,11 +2157,12 @@ export const iommubroker = $root.iommubroker = (() => {
             }
 
             MemorySource.prototype.path = null;
+            MemorySource.prototype.ticket = null;
 
             let $oneOfFields;
 
             Object.defineProperty(MemorySource.prototype, "source", {
-                get: $util.oneOfGetter($oneOfFields = ["path"]),
+                get: $util.oneOfGetter($oneOfFields = ["path", "ticket"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -2163,6 +2175,8 @@ export const iommubroker = $root.iommubroker = (() => {
                     throw Error("max depth exceeded");
                 if (message.path != null && Object.hasOwnProperty.call(message, "path"))
                     writer.uint32(10).string(message.path);
+                if (message.ticket != null && Object.hasOwnProperty.call(message, "ticket"))
+                    writer.uint32(18).string(message.ticket);
                 return writer;
             };
 
@@ -2191,6 +2205,10 @@ export const iommubroker = $root.iommubroker = (() => {
                     switch (tag >>> 3) {
                     case 1: {
                             message.path = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.ticket = reader.string();
                             break;
                         }
                     default:
@@ -2374,6 +2392,159 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return MapMemoryResponse;
+        })();
+
+        v1.PresentMemoryRequest = (function() {
+
+            function PresentMemoryRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            PresentMemoryRequest.prototype.addressSpace = "";
+            PresentMemoryRequest.prototype.label = "";
+            PresentMemoryRequest.prototype.ticket = "";
+            PresentMemoryRequest.prototype.requestId = "";
+
+            PresentMemoryRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.addressSpace != null && Object.hasOwnProperty.call(message, "addressSpace"))
+                    writer.uint32(10).string(message.addressSpace);
+                if (message.label != null && Object.hasOwnProperty.call(message, "label"))
+                    writer.uint32(18).string(message.label);
+                if (message.ticket != null && Object.hasOwnProperty.call(message, "ticket"))
+                    writer.uint32(26).string(message.ticket);
+                if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
+                    writer.uint32(34).string(message.requestId);
+                return writer;
+            };
+
+            PresentMemoryRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.PresentMemoryRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.addressSpace = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.label = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.ticket = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.requestId = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return PresentMemoryRequest;
+        })();
+
+        v1.PresentMemoryResponse = (function() {
+
+            function PresentMemoryResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            PresentMemoryResponse.prototype.addressSpace = null;
+
+            PresentMemoryResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.addressSpace != null && Object.hasOwnProperty.call(message, "addressSpace"))
+                    $root.iommubroker.v1.AddressSpace.encode(message.addressSpace, writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            PresentMemoryResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.PresentMemoryResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.addressSpace = $root.iommubroker.v1.AddressSpace.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return PresentMemoryResponse;
         })();
 
         v1.UnmapMemoryRequest = (function() {
