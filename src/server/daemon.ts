@@ -65,6 +65,11 @@ export async function startDaemon(
   backend.onNotice(({ level, message, facts }) => log[level]({ facts }, message));
   const state = await openState(config, () => core.image(), onFatal);
   const poller = new Poller(onFatal);
+  const processes = createProcessWatch({ poller });
+  const stopWatching = async (): Promise<void> => {
+    processes.close();
+    await poller.close();
+  };
   const core = createCore({
     backend,
     simulator: config.simulatorApi ? simulator : undefined,
@@ -73,7 +78,7 @@ export async function startDaemon(
       identifiers: cryptoIdentifiers,
       memoryFiles,
       journal: state.journal,
-      processes: createProcessWatch({ poller }),
+      processes,
     },
     limits: config.limits,
   });
@@ -123,7 +128,7 @@ export async function startDaemon(
       server,
       services,
       listeners,
-      stopLast: [reaping.stop, http.stop, () => poller.close(), () => backend.close(), () => state.close()],
+      stopLast: [reaping.stop, http.stop, stopWatching, () => backend.close(), () => state.close()],
     };
     let stopping: Promise<void> | undefined;
     return {
@@ -138,7 +143,7 @@ export async function startDaemon(
   } catch (error) {
     listeners?.stop();
     server.forceShutdown();
-    await poller.close();
+    await stopWatching();
     await backend.close();
     await state.close();
     throw error;
