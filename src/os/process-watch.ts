@@ -17,7 +17,13 @@ export interface ProcessWatchOptions {
   readonly open?: (pid: number) => Opened;
 }
 
-export function createProcessWatch({ poller, open = openPidfd }: ProcessWatchOptions): ProcessWatch {
+export interface SystemProcessWatch extends ProcessWatch {
+  /** Watches nothing any more; the poller is its owner's to close. */
+  close(): void;
+}
+
+export function createProcessWatch({ poller, open = openPidfd }: ProcessWatchOptions): SystemProcessWatch {
+  const stops = new Set<() => void>();
   const watchPid = (
     pid: number,
     expected: { readonly birth?: string | undefined; readonly startTime?: number | undefined },
@@ -38,13 +44,29 @@ export function createProcessWatch({ poller, open = openPidfd }: ProcessWatchOpt
       closeSync(pidfd.fd);
       return { kind: "dead" };
     }
-    return { kind: "watched", process: { pid, birth }, stop: watchPidfd(poller, pidfd.fd, onDeath) };
+    const stop = watchPidfd(poller, pidfd.fd, () => {
+      stops.delete(stop);
+      onDeath();
+    });
+    stops.add(stop);
+    return {
+      kind: "watched",
+      process: { pid, birth },
+      stop: () => {
+        stops.delete(stop);
+        stop();
+      },
+    };
   };
   return {
     watch: (caller: Caller, onDeath) => {
       if (caller.kind !== "process") return { kind: "impossible", reason: "no process is known behind a TCP client" };
       if (caller.pid === 0) return { kind: "impossible", reason: "the caller is in another pid namespace" };
       return watchPid(caller.pid, { startTime: caller.startTime }, onDeath);
+    },
+    close: () => {
+      for (const stop of stops) stop();
+      stops.clear();
     },
     rewatch: ({ pid, birth }: WatchedProcess, onDeath) => watchPid(pid, { birth }, onDeath),
   };

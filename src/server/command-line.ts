@@ -52,7 +52,7 @@ Examples:
 
 Signals: SIGTERM and SIGINT stop gracefully (exit 0) within timing.grace_period_ms; a second one stops at once.
 Exit: 0 stopped as told; 1 the command line, the configuration or a listener is not usable; 70 a bug, with the log;
-74 the state directory cannot be written.`;
+74 the state directory cannot be written, or the death of clients not be seen.`;
 
 export function parseCommandLine(argv: readonly string[], environment: Environment, version: string): Invocation {
   let output = "";

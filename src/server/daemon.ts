@@ -80,6 +80,11 @@ export async function startDaemon(
   });
   const state = await openState(config, () => core.image(), onFatal);
   const poller = new Poller(onFatal);
+  const processes = createProcessWatch({ poller });
+  const stopWatching = async (): Promise<void> => {
+    processes.close();
+    await poller.close();
+  };
   const core = createCore({
     backend,
     simulator: config.simulatorApi ? simulator : undefined,
@@ -90,7 +95,7 @@ export async function startDaemon(
       memoryFiles,
       memoryTickets: tickets,
       journal: state.journal,
-      processes: createProcessWatch({ poller }),
+      processes,
     },
     limits: config.limits,
   });
@@ -164,7 +169,7 @@ export async function startDaemon(
         () => exchange?.stop(),
         reaping.stop,
         http.stop,
-        () => poller.close(),
+        stopWatching,
         () => backend.close(),
         () => state.close(),
       ],
@@ -183,7 +188,7 @@ export async function startDaemon(
     listeners?.stop();
     exchange?.stop();
     server.forceShutdown();
-    await poller.close();
+    await stopWatching();
     await backend.close();
     await state.close();
     throw error;

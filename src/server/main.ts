@@ -16,7 +16,7 @@ import { raiseInliningLimits } from "./v8-inlining.ts";
 
 /** EX_SOFTWARE of sysexits(3): a bug. */
 const EXIT_BUG = 70;
-/** EX_IOERR of sysexits(3): the state directory cannot be written any more. */
+/** EX_IOERR of sysexits(3): the state directory cannot be written any more, or deaths of clients not be seen. */
 const EXIT_STATE = 74;
 
 async function main(): Promise<void> {
@@ -54,10 +54,7 @@ async function main(): Promise<void> {
   raiseInliningLimits();
   try {
     const daemon = await startDaemon(loaded.config, log, version, (error) => {
-      log.fatal(
-        { error },
-        "the state directory cannot be written: ending, so that a restart begins with what was kept",
-      );
+      log.fatal({ error }, "cannot go on: ending, so that a restart begins with what was kept");
       void exit(EXIT_STATE, log);
     });
     stopOnSignal(daemon, log); // first: whoever reads that we listen may send one at once

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Poller } from "../../src/os/poller.ts";
@@ -109,12 +110,34 @@ describe("a pid", () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     expect(watched(watch.rewatch(before.process, resolve)).process).toEqual(before.process);
     expect(watch.rewatch({ ...before.process, birth: `${before.process.birth}0` }, () => {})).toEqual({ kind: "dead" });
-    const other = await child();
-    expect(watch.rewatch({ pid: other.pid, birth: before.process.birth }, () => {})).toEqual({ kind: "dead" });
+    const [startTime] = before.process.birth.split("@");
+    const ofAnotherBoot = { pid: victim.pid, birth: `${startTime}@00000000-0000-4000-8000-000000000000` };
+    expect(watch.rewatch(ofAnotherBoot, () => {})).toEqual({ kind: "dead" });
     victim.kill("SIGKILL");
     await promise;
   });
 });
+
+test("a watch that is closed tells of nothing and leaves no descriptor open", async () => {
+  const { watch, poller } = processWatch();
+  const victims = [await child(), await child()];
+  const pidfds = () => readdirSync("/proc/self/fd").filter((fd) => isPidfd(fd)).length;
+  const before = pidfds();
+  for (const { pid } of victims) watched(watch.watch(callerAt(pid), () => expect.unreachable()));
+  expect(pidfds()).toBe(before + 2);
+  watch.close();
+  expect([pidfds(), poller.size]).toEqual([before, 0]);
+  victims[0]?.kill("SIGKILL");
+});
+
+/** Some kernels link a pidfd to "anon_inode:[pidfd]", newer ones to "pidfd:[number]". */
+function isPidfd(fd: string): boolean {
+  try {
+    return /pidfd/.test(readlinkSync(`/proc/self/fd/${fd}`));
+  } catch {
+    return false; // the one that readdir itself had open
+  }
+}
 
 test("who cannot be watched is told why", () => {
   const { watch } = processWatch({ open: () => ({ ok: false, errno: "ENOSYS" }) });

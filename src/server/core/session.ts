@@ -59,8 +59,9 @@ export function openSession(request: NewSession, nowMs: number): SessionRecord {
   return renewed(fresh, nowMs);
 }
 
-/** A live session's deadline counts from now again. */
+/** A live session's deadline counts from now again. One that waits for a process to hang on waits no longer for it. */
 export function renewed(session: SessionRecord, nowMs: number): SessionRecord {
+  if (session.state !== "live") return session;
   return Object.freeze({ ...session, deadlineMs: nowMs + leaseMs(session) });
 }
 

@@ -78,6 +78,7 @@ export function limitsMessage(
     sourcesPerCall: limits.sourcesPerCallMax,
     leaseTtlMinMs: limits.leaseTtlMinMs,
     leaseTtlMaxMs: limits.leaseTtlMaxMs,
+    sessionGraceMaxMs: limits.sessionGraceMaxMs,
     leaseTtlDefaultMs: limits.leaseTtlDefaultMs,
     simulatorAccessesPerCall: simulator?.accessesPerCallMax ?? 0,
     simulatorBytesPerCall: simulator?.dataBytesPerCallMax ?? 0,

@@ -405,7 +405,11 @@ describe("after a restart of the daemon", () => {
     const vmm = await busy();
     const next = await restarted(new FakeProcesses());
     expect(next.core.sessions.authenticate(vmm.token, HEIR)).toBe(vmm.session);
+    next.core.sessions.renew(vmm.session);
     expect(next.core.census()).toMatchObject({ sessionStates: { restored: 1 } });
+    next.clock.advance(5000);
+    await next.core.reapExpired();
+    expect(next.core.census()).toMatchObject({ sessionStates: { lost: 1 } });
   });
 
   test("a lost session is lost still, with its devices at abort, and may be resumed", async () => {

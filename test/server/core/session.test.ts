@@ -77,6 +77,11 @@ describe("after a restart", () => {
     expect(afterRestart(hanging, 5000, 10)).toEqual({ ...hanging, state: "restored", deadlineMs: 5010 });
   });
 
+  test("a session that has no process to hang on yet is not renewed by who cannot be watched", () => {
+    const restored = afterRestart(hanging, 5000, 10);
+    expect(renewed(restored, 4000)).toEqual(restored);
+  });
+
   test("a lost one is lost still, and has its grace again, the window at least; without grace it has nothing", () => {
     const gone = lost(leased, "lease_expired", 2000);
     expect(afterRestart(gone, 5000, 10)).toEqual({ ...gone, deadlineMs: 5010 });

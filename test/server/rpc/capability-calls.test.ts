@@ -59,6 +59,7 @@ describe("GetCapabilities", () => {
       sourcesPerCall: 3,
       leaseTtlMinMs: 1000,
       leaseTtlMaxMs: 60_000,
+      sessionGraceMaxMs: 60_000,
       leaseTtlDefaultMs: 3000,
       simulatorAccessesPerCall: 4096,
       simulatorBytesPerCall: 1_048_576,

@@ -7,12 +7,13 @@ const UUID = "01234567-89ab-4cde-8f01-23456789abcd";
 test("every name leads back to its id", () => {
   expect(names.parseDevice(names.deviceName(deviceID("0000:01:00.0")), "device")).toBe("0000:01:00.0");
   expect(names.parseIommu(names.iommuName(iommuID("smmu0")), "iommu")).toBe("smmu0");
-  expect(names.sessionName(UUID)).toBe(`sessions/${UUID}`);
+  expect(names.parseSession(names.sessionName(UUID), "session")).toBe(UUID);
   expect(names.parseAddressSpace(names.addressSpaceName(UUID), "address_space")).toBe(UUID);
   expect(names.parseVirtualIommu(names.virtualIommuName(UUID), "virtual_iommu")).toBe(UUID);
 });
 
 describe.each([
+  ["sessions/", names.parseSession],
   ["addressSpaces/", names.parseAddressSpace],
   ["virtualIommus/", names.parseVirtualIommu],
 ] as const)("%s{uuid}", (prefix, parse) => {

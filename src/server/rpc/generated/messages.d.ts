@@ -773,6 +773,7 @@ export namespace iommubroker {
             leaseTtlDefaultMs?: (number|null);
             simulatorAccessesPerCall?: (number|null);
             simulatorBytesPerCall?: (number|null);
+            sessionGraceMaxMs?: (number|null);
         }
 
         class Limits implements ILimits {
@@ -794,6 +795,7 @@ export namespace iommubroker {
             public leaseTtlDefaultMs: number;
             public simulatorAccessesPerCall: number;
             public simulatorBytesPerCall: number;
+            public sessionGraceMaxMs: number;
             public static encode(message: iommubroker.v1.ILimits, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Limits;
         }

@@ -3970,6 +3970,7 @@ export const iommubroker = $root.iommubroker = (() => {
             Limits.prototype.leaseTtlDefaultMs = 0;
             Limits.prototype.simulatorAccessesPerCall = 0;
             Limits.prototype.simulatorBytesPerCall = 0;
+            Limits.prototype.sessionGraceMaxMs = 0;
 
             Limits.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -4012,6 +4013,8 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(128).uint32(message.simulatorAccessesPerCall);
                 if (message.simulatorBytesPerCall != null && Object.hasOwnProperty.call(message, "simulatorBytesPerCall"))
                     writer.uint32(136).uint32(message.simulatorBytesPerCall);
+                if (message.sessionGraceMaxMs != null && Object.hasOwnProperty.call(message, "sessionGraceMaxMs"))
+                    writer.uint32(144).uint32(message.sessionGraceMaxMs);
                 return writer;
             };
 
@@ -4104,6 +4107,10 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 17: {
                             message.simulatorBytesPerCall = reader.uint32();
+                            break;
+                        }
+                    case 18: {
+                            message.sessionGraceMaxMs = reader.uint32();
                             break;
                         }
                     default:
