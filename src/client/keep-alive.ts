@@ -108,7 +108,7 @@ export class KeepAlive {
       this.#listeners.onNotice?.({ kind: "deviceRemoved", device: notice.deviceRemoved.device });
     }
     if (notice.preempted) {
-      const { device, deadlineMs, byDisplayName: by, reason } = notice.preempted;
+      const { device, deadlineMs, by, reason } = notice.preempted;
       this.#listeners.onNotice?.({ kind: "preempted", device, deadlineMs, by, reason });
     }
     if (notice.draining) this.#listeners.onNotice?.({ kind: "draining", graceMs: notice.draining.graceMs });

@@ -94,11 +94,12 @@ export class InventoryWatch {
     this.#listener(this.durable());
   }
 
-  /** @throws BrokerError limit_reached when there are too many watches */
+  /** @throws BrokerError limit_reached when there are too many watches, iommu_unknown */
   subscribe(viewer: string | undefined, request: DeviceWatchRequest): DeviceSubscription {
     const max = this.#deps.limits.deviceWatchesMax;
     if (this.#watchers.size >= max)
       throw limitReached("device_watches_max", max, "end another WatchDevices stream first");
+    if (request.iommu !== undefined) this.#deps.registry.iommu(request.iommu);
     this.#seal();
     const resumed = request.resumeAfter === undefined ? undefined : this.#numberOf(request.resumeAfter);
     const watcher: Watcher = {

@@ -48,7 +48,7 @@ export function noticeMessage(
   const leaseRemainingMs = wholeMs(remainingMs);
   if (notice.kind === "deviceRemoved") return { leaseRemainingMs, notice: { deviceRemoved: { device } } };
   const { by, deadlineMs, reason } = notice;
-  const preempted = { device, deadlineMs: wholeMs(deadlineMs), byDisplayName: by, reason };
+  const preempted = { device, deadlineMs: wholeMs(deadlineMs), by, reason };
   return { leaseRemainingMs, notice: { preempted } };
 }
 

@@ -1660,7 +1660,7 @@ export namespace iommubroker {
         interface IPreemptedNotice {
             device?: (string|null);
             deadlineMs?: (number|null);
-            byDisplayName?: (string|null);
+            by?: (string|null);
             reason?: (string|null);
         }
 
@@ -1668,7 +1668,7 @@ export namespace iommubroker {
             constructor(properties?: iommubroker.v1.IPreemptedNotice);
             public device: string;
             public deadlineMs: number;
-            public byDisplayName: string;
+            public by: string;
             public reason: string;
             public static encode(message: iommubroker.v1.IPreemptedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PreemptedNotice;

@@ -8580,7 +8580,7 @@ export const iommubroker = $root.iommubroker = (() => {
                 if (message.draining != null && Object.hasOwnProperty.call(message, "draining"))
                     $root.iommubroker.v1.DrainingNotice.encode(message.draining, writer.uint32(18).fork(), q + 1).ldelim();
                 if (message.preempted != null && Object.hasOwnProperty.call(message, "preempted"))
-                    $root.iommubroker.v1.PreemptedNotice.encode(message.preempted, writer.uint32(26).fork(), q + 1).ldelim();
+                    $root.iommubroker.v1.PreemptedNotice.encode(message.preempted, writer.uint32(42).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -8615,7 +8615,7 @@ export const iommubroker = $root.iommubroker = (() => {
                             message.draining = $root.iommubroker.v1.DrainingNotice.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
-                    case 3: {
+                    case 5: {
                             message.preempted = $root.iommubroker.v1.PreemptedNotice.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
@@ -8712,7 +8712,7 @@ export const iommubroker = $root.iommubroker = (() => {
 
             PreemptedNotice.prototype.device = "";
             PreemptedNotice.prototype.deadlineMs = 0;
-            PreemptedNotice.prototype.byDisplayName = "";
+            PreemptedNotice.prototype.by = "";
             PreemptedNotice.prototype.reason = "";
 
             PreemptedNotice.encode = function encode(message, writer, q) {
@@ -8726,8 +8726,8 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(10).string(message.device);
                 if (message.deadlineMs != null && Object.hasOwnProperty.call(message, "deadlineMs"))
                     writer.uint32(16).uint32(message.deadlineMs);
-                if (message.byDisplayName != null && Object.hasOwnProperty.call(message, "byDisplayName"))
-                    writer.uint32(26).string(message.byDisplayName);
+                if (message.by != null && Object.hasOwnProperty.call(message, "by"))
+                    writer.uint32(26).string(message.by);
                 if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
                     writer.uint32(34).string(message.reason);
                 return writer;
@@ -8765,7 +8765,7 @@ export const iommubroker = $root.iommubroker = (() => {
                             break;
                         }
                     case 3: {
-                            message.byDisplayName = reader.string();
+                            message.by = reader.string();
                             break;
                         }
                     case 4: {
