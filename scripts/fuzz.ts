@@ -21,6 +21,11 @@ try {
     `transactions: ${ok} ok, ${abort} aborted, ${razWi} RAZ/WI, ${stalled} stalled, ${figures.resumed} resumed`,
   );
   console.log(`${figures.commands} commands, ${figures.events} events`);
+  const { answers, pages } = figures;
+  const refused = answers["completer-abort"] + answers["unsupported-request"];
+  console.log(
+    `translation requests: ${answers.success} answered, ${refused} refused; page requests: ${pages.queued} queued`,
+  );
   console.log(`memory accesses of one transaction: ${figures.transactionMax} at most, bound ${TRANSACTION_MAX}`);
   console.log(
     `memory accesses of one register write: ${figures.registerWriteMax} at most, bound ${REGISTER_WRITE_MAX}`,

@@ -32,9 +32,13 @@ const BITWISE = new Map([
   ["src/backends/vste.ts", "doublewords as bigint"],
   ["src/backends/sim/write-entry.ts", "doublewords as bigint"],
   ["src/backends/sim/file-windows.ts", "frame numbers below 2^31"],
+  ["src/backends/smmuv3/ats.ts", "signed halves"],
+  ["src/backends/smmuv3/translation-request.ts", "permission sets"],
+  ["src/backends/smmuv3/ats-walk.ts", "descriptor words and permission sets"],
   ["src/backends/smmuv3/fast-path.ts", "words of the TLB"],
   ["src/backends/smmuv3/nested-walk.ts", "descriptor words and words of the TLB"],
   ["src/backends/smmuv3/memory.ts", "32-bit words of memory"],
+  ["src/backends/smmuv3/memory-type.ts", "attributes packed into ten bits"],
   ["src/backends/smmuv3/permissions.ts", "permission sets and descriptor words"],
   ["src/backends/smmuv3/stage1.ts", "descriptor words and permission sets"],
   ["src/backends/smmuv3/stage2.ts", "descriptor words and permission sets"],
@@ -43,6 +47,7 @@ const BITWISE = new Map([
   ["src/server/rpc/translation-codec.ts", "varints from 32-bit halves"],
   ["src/os/libc.ts", "flags of flock(2)"],
   ["src/os/memory-files.ts", "flags of open(2)"],
+  ["src/os/tls-files.ts", "permission bits"],
   ["src/os/state-directory.ts", "flags of open(2), permission bits"],
   ["src/os/unix-listener.ts", "flags of open(2), permission bits"],
 ]);
@@ -56,7 +61,11 @@ const CASTS = new Map([
 ]);
 
 const THROUGH: TestedThrough = [
+  [/^src\/backends\/smmuv3\/explain-(?:ats|translated)\.ts$/, "test/oracle/random-ats.test.ts"],
   [/^src\/backends\/smmuv3\/explain(?:\/|\.ts$)/, "test/oracle/golden.test.ts"],
+  [/^src\/backends\/smmuv3\/(?:ats|ats-walk|translation-request)\.ts$/, "test/judge/ats-requests.test.ts"],
+  [/^src\/backends\/smmuv3\/(?:ats-commands|atc-port)\.ts$/, "test/judge/atc-invalidation.test.ts"],
+  [/^src\/backends\/smmuv3\/(?:page-requests|page-request-queue|pri-record)\.ts$/, "test/judge/page-requests.test.ts"],
   [/^src\/backends\/sim\/objects\.ts$/, "test/backends/sim/contract.test.ts"],
   [/^src\/server\/config\//, "test/server/config.test.ts"],
   [/^src\/metrics\//, "test/metrics/metrics.test.ts"],
@@ -76,6 +85,7 @@ const THROUGH: TestedThrough = [
   [/^src\/client\/(?:session|simulator|messages|present)\.ts$/, "test/client/client.test.ts"],
   [/^src\/cli\/explain\.ts$/, "test/cli/program.test.ts"],
   [/^src\/server\/core\/(?:admission|attach|bind|device|group|stage-change)\.ts$/, "test/server/core/arbiter.test.ts"],
+  [/^src\/spec\/page-requests\.ts$/, "test/judge/page-requests.test.ts"],
   [/^src\/spec\/descriptor\.ts$/, "test/backends/smmuv3/walk.test.ts"],
 ];
 

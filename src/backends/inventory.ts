@@ -46,6 +46,8 @@ export interface HostDevice {
   /** PASID bits of the device itself, 0…20. */
   readonly pasidBits: number;
   readonly ats: boolean;
+  /** It makes page requests. Only where simulated. */
+  readonly pri?: boolean;
 }
 
 export type InventoryChange =

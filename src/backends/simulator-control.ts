@@ -31,6 +31,8 @@ export interface TranslationOutcome {
   readonly pageBytes: number;
   readonly ipa: number | undefined;
   readonly bypass: boolean;
+  /** "Normal-iWB-oWB" or "Device-nGnRE", and "NSH", "ISH" or "OSH"; undefined unless it was translated. */
+  readonly attributes: { readonly memoryType: string; readonly shareability: string } | undefined;
   readonly fault:
     | {
         readonly type: string;

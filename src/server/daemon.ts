@@ -9,8 +9,10 @@ import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import { createMemoryFiles } from "../os/memory-files.ts";
 import { openMemoryRoots } from "../os/memory-roots.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
+import type { TlsEvent } from "../os/tls-files.ts";
 import { systemAlarms, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { logRefusedConnection, logTlsEvent } from "./connection-log.ts";
 import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
 import type { DurableImage, DurableRecord } from "./core/durable.ts";
@@ -19,12 +21,14 @@ import { logEvents, logLimit, Throttle } from "./event-log.ts";
 import { cryptoIdentifiers } from "./identifiers.ts";
 import type { Log } from "./log.ts";
 import { addBrokerServices, type RpcDeps, type RpcHooks } from "./rpc/broker-services.ts";
+import { CONNECTION_LIMITS } from "./rpc/connection-gate.ts";
 import { loadDescriptors } from "./rpc/descriptors.ts";
 import { addHealthService, HEALTH_SERVICE } from "./rpc/health.ts";
 import { type Listeners, openListeners } from "./rpc/listener.ts";
 import { callerOf } from "./rpc/peer.ts";
 import { addReflectionServices, REFLECTION_SERVICES } from "./rpc/reflection.ts";
 import { BROKER, SIMULATOR } from "./rpc/services.ts";
+import { HANDSHAKE_REFUSALS } from "./rpc/tls-front.ts";
 import { openFileJournal } from "./store/file-journal.ts";
 import { createMemoryJournal } from "./store/memory-journal.ts";
 
@@ -86,6 +90,7 @@ export async function startDaemon(
     openMemoryFiles: () => memoryFiles.openCount(),
     devicesMax: config.metrics.devicesMax,
     calls: servedCalls(core),
+    connectionKinds: { limits: CONNECTION_LIMITS, handshakeRefusals: HANDSHAKE_REFUSALS },
     build: { version, backend: backend.kind },
   });
   const server = new grpc.Server(serverOptions(config));
@@ -100,13 +105,19 @@ export async function startDaemon(
     await core.recover(state.records);
     listeners = await openListeners({
       server,
-      ...config.listen,
-      connectionsMax: config.limits.connectionsMax,
-      onRefused: () => {
-        metrics.rpc.connectionRefused();
-        throttle.run("connections", (left) => log.warn({ limit: "connections_max", ...left }, "connection refused"));
+      ...listenerOptions(config),
+      onRefused: (limit, who) => {
+        metrics.connections.refused(limit);
+        logRefusedConnection(limit, who, log, throttle);
+      },
+      onTlsEvent: (event) => {
+        observeTls(metrics, event);
+        logTlsEvent(event, log, throttle);
       },
     });
+    if (config.listen.tcp !== undefined && config.listen.tls === undefined) {
+      log.warn({}, "listen.tcp_insecure: whoever can connect over TCP is trusted");
+    }
     const http = await serveMetrics({
       ...config.metrics,
       contentType: metrics.contentType,
@@ -167,6 +178,20 @@ async function openState(
     directory.release();
     throw error;
   }
+}
+
+function listenerOptions({ listen, limits, timing }: Config) {
+  const { connectionsMax, connectionsPerIdentityMax, handshakesMax } = limits;
+  const { handshakeTimeoutMs, tlsReloadMs } = timing;
+  const { socket, tcp, tls: files } = listen;
+  const tls = files && { files, handshakesMax, reloadMs: tlsReloadMs };
+  return { socket, tcp, tls, connectionsMax, connectionsPerIdentityMax, handshakeTimeoutMs };
+}
+
+function observeTls({ connections }: Metrics, event: TlsEvent): void {
+  if (event.kind === "loaded") connections.tlsLoaded(event.validTo);
+  else if (event.kind === "failed") connections.tlsFailed();
+  else connections.handshakeRefused(event.reason);
 }
 
 function serverOptions({ limits, timing }: Config): grpc.ServerOptions {

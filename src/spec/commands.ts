@@ -80,6 +80,17 @@ export const CMD_ATC_INV = layout(128, {
   Address: [127, 76],
 });
 
+/** CMD_PRI_RESP. Source: §4.5.2. */
+export const CMD_PRI_RESP = layout(128, {
+  Opcode: [7, 0],
+  SSec: 10,
+  SSV: 11,
+  SubstreamID: [31, 12],
+  StreamID: [63, 32],
+  PRGIndex: [72, 64],
+  Resp: [77, 76],
+});
+
 /** CMD_RESUME. Source: §4.6.1. */
 export const CMD_RESUME = layout(128, {
   Opcode: [7, 0],
@@ -93,7 +104,7 @@ export const CMD_RESUME = layout(128, {
 /** CMD_STALL_TERM. Source: §4.6.2. */
 export const CMD_STALL_TERM = layout(128, { Opcode: [7, 0], SSec: 10, StreamID: [63, 32] });
 
-/** CMD_SYNC: MSIAddress is address[51:2]. Source: §4.7.3. */
+/** CMD_SYNC: MSIAddress is address[55:2]. Source: §4.7.3. */
 export const CMD_SYNC = layout(128, {
   Opcode: [7, 0],
   SSec: 10,
@@ -101,5 +112,5 @@ export const CMD_SYNC = layout(128, {
   MSH: [23, 22],
   MSIAttr: [27, 24],
   MSIData: [63, 32],
-  MSIAddress: [115, 66],
+  MSIAddress: [119, 66],
 });

@@ -23,6 +23,30 @@ export const INSTCFG = { DATA: 0b10, INSTRUCTION: 0b11 } as const;
 /** STE.SHCFG. Source: §5.2. */
 export const SHCFG = { NON_SHAREABLE: 0b00, INCOMING: 0b01, OUTER: 0b10, INNER: 0b11 } as const;
 
+/** SH[1:0] of descriptors, CD.SHx and STE.S2SH0; 0b01 is reserved. Source: §5.4; DDI 0487 D8.6.2. */
+export const SH = { NON_SHAREABLE: 0b00, OUTER: 0b10, INNER: 0b11 } as const;
+
+/** Device types: MAIR.Attr[3:2] with Attr[7:4]=0, stage 2 MemAttr[1:0]. Source: §5.4 (MAIR0); DDI 0487 D8.6.5. */
+export const DEVICE_TYPES = ["Device-nGnRnE", "Device-nGnRE", "Device-nGRE", "Device-GRE"] as const;
+
+/** MAIR.Attr of a level that is Non-cacheable, and its bits where it is cacheable. Source: §5.4 (MAIR0). */
+export const MAIR_LEVEL = {
+  NON_CACHEABLE: 0b0100,
+  NON_TRANSIENT: 0b1000,
+  WRITE_BACK: 0b0100,
+  READ_ALLOCATE: 0b0010,
+  WRITE_ALLOCATE: 0b0001,
+} as const;
+
+/** Stage 2 MemAttr[3:2] and [1:0] of Normal memory without FWB, and STE.MemAttr. Source: DDI 0487 D8.6.5. */
+export const S2_CACHEABILITY = { NON_CACHEABLE: 0b01, WRITE_THROUGH: 0b10, WRITE_BACK: 0b11 } as const;
+
+/** Stage 2 MemAttr[2:0] of what is not Device, with FWB. Source: DDI 0487 D8.6.6. */
+export const S2_FWB = { NON_CACHEABLE: 0b101, WRITE_BACK: 0b110, STAGE1: 0b111 } as const;
+
+/** STE.ALLOCCFG and GBPA.ALLOCCFG. Source: §5.2, §6.3.14. */
+export const ALLOCCFG = { OVERRIDE: 0b1000, READ_ALLOCATE: 0b0100, WRITE_ALLOCATE: 0b0010, TRANSIENT: 0b0001 } as const;
+
 /** Address size in bits for IDR5.OAS, CD.IPS and STE.S2PS. 0b111 is 56 bits, which needs D128. Source: §6.3.6. */
 export const ADDRESS_SIZE_BITS = [32, 36, 40, 42, 44, 48, 52, 56] as const;
 
@@ -50,6 +74,9 @@ export const S2_START_LEVEL: Readonly<Record<number, readonly (number | undefine
 
 /** CMDQ_CONS.ERR. Source: §7.5.1. */
 export const CERROR = { NONE: 0, ILL: 1, ABT: 2, ATC_INV_SYNC: 3 } as const;
+
+/** CMD_PRI_RESP.Resp; 0b11 is reserved and ILLEGAL. Source: §4.5.2. */
+export const PRI_RESP = { FAILURE: 0b00, INVALID: 0b01, SUCCESS: 0b10 } as const;
 
 /** CMD_SYNC.CS. Source: §4.7.3. */
 export const SYNC_CS = { NONE: 0b00, IRQ: 0b01, SEV: 0b10 } as const;

@@ -66,3 +66,21 @@ export const EVENT_FETCH = layout(256, {
   InputAddr: [191, 128],
   FetchAddr: [247, 195],
 });
+
+/**
+ * Fields of F_BAD_ATS_TREQ: what was asked for, before overrides; Span in STUs; InputAddr is address[63:12].
+ * Source: §7.3.6, which prints the positions as a figure that could not be checked. Span and InputAddr are where §7.3.19
+ * (E_PAGE_REQUEST) has them; PRIV, X and R where other records have PnU, InD and RnW, and W beside them.
+ */
+export const EVENT_ATS_REQUEST = layout(256, {
+  Type: [7, 0],
+  SSV: 11,
+  SubstreamID: [31, 12],
+  StreamID: [63, 32],
+  PRIV: 97,
+  X: 98,
+  R: 99,
+  W: 100,
+  Span: [115, 108],
+  InputAddr: [191, 140],
+});

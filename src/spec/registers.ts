@@ -38,6 +38,9 @@ export const REGISTER = {
   EVENTQ_IRQ_CFG1: 0x0b8,
   EVENTQ_IRQ_CFG2: 0x0bc,
   PRIQ_BASE: 0x0c0,
+  PRIQ_IRQ_CFG0: 0x0d0,
+  PRIQ_IRQ_CFG1: 0x0d8,
+  PRIQ_IRQ_CFG2: 0x0dc,
   IDR6: 0x190,
   EVENTQ_PROD: 0x100a8,
   EVENTQ_CONS: 0x100ac,
@@ -195,3 +198,10 @@ export const EVENTQ_PROD = layout(32, { WR: [19, 0], OVFLG: 31 });
 
 /** Event queue consumer index. Source: §6.3.31. */
 export const EVENTQ_CONS = layout(32, { RD: [19, 0], OVACKFLG: 31 });
+
+/** PRI queue indexes, both in page 1, of the same form as the Event queue's. Source: §6.1, §8.1. */
+export const PRIQ_PROD = layout(32, { WR: [19, 0], OVFLG: 31 });
+export const PRIQ_CONS = layout(32, { RD: [19, 0], OVACKFLG: 31 });
+
+/** PRI queue interrupt configuration; LO: only for messages with Last set. Source: §6.3.36. */
+export const PRIQ_IRQ_CFG2 = layout(32, { MemAttr: [3, 0], SH: [5, 4], LO: 31 });

@@ -141,7 +141,7 @@ describe("starting", () => {
   });
 
   test("TCP on loopback works beside the socket, and says which port it found", async () => {
-    const daemon = await start("--listen-tcp", "127.0.0.1:0");
+    const daemon = await start("--listen-tcp", "127.0.0.1:0", "--listen-tcp-insecure");
     const addresses = daemon
       .log()
       .filter((line) => line.msg === "listening for clients")
@@ -184,6 +184,17 @@ describe("the command line", () => {
     expect(await outcome("--set", "limits.sessions_max=0")).toMatchObject({
       code: 1,
       stderr: "--set: limits.sessions_max: 0 must be a whole number from 1 to 65536\n",
+    });
+  });
+
+  test.each([[], ["--check-config"]])("ID registers that cannot be together stop the start: %j", async (...flags) => {
+    const file = join(directory, "registers.yaml");
+    const registers = "{ idr0: 0x0500101b, idr1: 0x02730010, idr3: 0x14, idr5: 0x54, aidr: 0x1 }"; // ST_LEVEL 0
+    writeFileSync(file, `simulated:\n  iommus:\n    - id: odd\n      registers: ${registers}\n`);
+    expect(await outcome("--config", file, ...flags)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `${file}:4: simulated.iommus[0].registers.idr1: 41091088 has IDR1.SIDSIZE 16: 7 and more need IDR0.ST_LEVEL (IHI 0070 §6.3.2); set IDR0.ST_LEVEL to 1, or 0 to 6\n`,
     });
   });
 

@@ -9,7 +9,11 @@ test("five seconds of random guests: nothing is thrown, work is bounded, no regi
   const figures = fuzz(seed, 5);
   expect(figures.transactionMax).toBeLessThanOrEqual(TRANSACTION_MAX);
   const { ok, abort, stalled } = figures.outcomes;
-  const reached = { ok, abort, stalled, resumed: figures.resumed, commands: figures.commands };
+  const reached = {
+    ...{ ok, abort, stalled, resumed: figures.resumed, commands: figures.commands },
+    ...figures.answers,
+    ...figures.pages,
+  };
   for (const [what, count] of Object.entries(reached)) {
     expect(count, `${what} with seed ${seed}`).toBeGreaterThan(0);
   }

@@ -6,13 +6,8 @@ import type { Outcome } from "../../src/backends/smmuv3/smmu.ts";
 import { type GoldenCase, type GoldenTranslation, type MaskedRecord, PAGE_BYTES } from "./case.ts";
 import { CaseMachine, EVENT_BYTES, memoryOf, writeText } from "./machine.ts";
 
-/** What of a row is not compared: its labels, and what another of its fields decides. */
-export const NOT_COMPARED = [
-  "from",
-  "how",
-  "event where event_fixed stands (it decides)",
-  "bits [11:0] of fetch_addr in rows from qemu (it gives pages)",
-] as const;
+/** What of a row is no verdict: where it comes from, and what it is about. */
+export const PROVENANCE = ["from", "how"] as const;
 
 export interface Disagreement {
   /** Index of the translation, or of the event in the case's `events`. */
@@ -28,8 +23,10 @@ export interface CaseReport {
   readonly name: string;
   readonly agree: number;
   readonly disagreements: readonly Disagreement[];
-  /** Result fields this replay does not know, and so did not compare. */
+  /** Fields of a row that this replay does not know, and so did not compare. */
   readonly unknownFields: readonly string[];
+  /** Rows by where they come from. */
+  readonly from: Readonly<Record<string, number>>;
 }
 
 /** Replays a whole case. Cases that judge descriptor updates start each row from fresh pages and cold caches. */
@@ -40,12 +37,15 @@ export function replay(golden: GoldenCase): CaseReport {
   const disagreements: Disagreement[] = [];
   const unknown = new Set<string>();
   const recorded: string[] = [];
+  const from: Record<string, number> = {};
   golden.translations.forEach((row, index) => {
     if (isColdEachTime) machine = new CaseMachine(golden, memory);
     const outcome = machine.run(golden, row);
     const events = machine.drain();
     recorded.push(...events);
-    for (const key of Object.keys(row.result)) if (!COMPARED.has(key)) unknown.add(key);
+    for (const key of Object.keys(row.result)) if (!COMPARED.has(key)) unknown.add(`result.${key}`);
+    for (const key of Object.keys(row)) if (!ROW_FIELDS.has(key)) unknown.add(key);
+    from[row.from] = (from[row.from] ?? 0) + 1;
     const differences = compare(row, outcome, events, memory.changes());
     if (isColdEachTime) memory.rollBack();
     if (differences.length > 0) disagreements.push(disagreement(row, index, outcome, events, differences));
@@ -57,6 +57,7 @@ export function replay(golden: GoldenCase): CaseReport {
     agree: agree + inQueue.agree,
     disagreements: [...disagreements, ...inQueue.disagreements],
     unknownFields: [...unknown],
+    from,
   };
 }
 
@@ -72,6 +73,13 @@ const COMPARED = new Set([
   "response",
   "unrecorded",
   "writes",
+]);
+
+/** What a row asks, what is compared, and its provenance. */
+const ROW_FIELDS = new Set<string>([
+  ...["stream_id", "iova", "ssid", "access", "privileged"],
+  ...["result", "event", "event_fixed"],
+  ...PROVENANCE,
 ]);
 
 /** The `events` of a case are the whole queue, in order. */
@@ -137,7 +145,7 @@ function compareFault(
   if (result.class !== undefined) check("class", fault.class === result.class);
   if (result.ipa !== undefined) check("ipa", pageOf(fault.ipa) === pageOf(result.ipa));
   if (result.fetch_addr !== undefined) {
-    const isExact = row.from !== "qemu"; // QEMU's are page-aligned
+    const isExact = row.from !== "qemu"; // QEMU tells the page, and all of what it tells is compared
     const got = isExact ? fault.fetchAddress : pageOf(fault.fetchAddress);
     check("fetch_addr", got === (isExact ? result.fetch_addr : pageOf(result.fetch_addr)));
   }
@@ -145,19 +153,48 @@ function compareFault(
   const expected = expectedRecord(row);
   if (result.unrecorded === true) check("unrecorded", events.length === 0);
   else check("recorded", events.length === 1);
-  if (expected !== undefined && events[0] !== undefined) check("event", isRecord(events[0], expected));
+  if (expected !== undefined && events[0] !== undefined) check("event_fixed", isRecord(events[0], expected));
+  if (row.event !== undefined && events[0] !== undefined)
+    check("event", isRecord(events[0], rawRecord(row, row.event)));
+}
+
+/** Bits of a record, counted over its 32 bytes, in which QEMU goes its own way whatever the row: PnU, InD, address[11:0]. */
+const QEMU_OWN: readonly (readonly [msb: number, lsb: number])[] = [
+  [98, 97],
+  [203, 192],
+];
+const RNW = 99;
+
+/** The raw record, all of it but what QEMU does its own way, as README.md lists it. */
+function rawRecord(row: GoldenTranslation, raw: string): MaskedRecord {
+  if (row.from !== "qemu") return exactly(raw);
+  const isWriteToCD = row.access === "w" && row.result.class === "CD";
+  const own = isWriteToCD ? [...QEMU_OWN, [RNW, RNW] as const] : QEMU_OWN;
+  return { value: withFetchAddressInPlace(row, raw), mask: maskWithout(own) };
+}
+
+function maskWithout(ranges: readonly (readonly [msb: number, lsb: number])[]): string {
+  const bytes = Buffer.alloc(EVENT_BYTES, 0xff);
+  for (const [msb, lsb] of ranges) {
+    for (let bit = lsb; bit <= msb; bit++) bytes[Math.floor(bit / 8)]! &= ~(1 << (bit % 8));
+  }
+  return bytes.toString("hex");
+}
+
+/** What the record must be by the architecture alone. */
+function expectedRecord(row: GoldenTranslation): MaskedRecord | undefined {
+  const given = row.event_fixed ?? (row.event === undefined ? undefined : exactly(row.event));
+  return given === undefined ? undefined : { ...given, value: withFetchAddressInPlace(row, given.value) };
 }
 
 /**
- * What the record must be. QEMU writes FetchAddr of F_CD_FETCH into the doubleword where other records have InputAddr; the
- * architecture has it in bits [247:195] and no InputAddr at all (§7.3.10), so a value there is moved to its place.
+ * QEMU writes FetchAddr of F_CD_FETCH into the doubleword where other records have InputAddr; the architecture has it in
+ * bits [247:195] and no InputAddr at all (§7.3.10), so a value there is moved to its place.
  */
-function expectedRecord(row: GoldenTranslation): MaskedRecord | undefined {
-  const given = row.event_fixed ?? (row.event === undefined ? undefined : exactly(row.event));
-  if (given === undefined || row.from !== "qemu" || row.result.fault !== "F_CD_FETCH") return given;
-  const fetchAddress = given.value.slice(32, 48);
-  if (/^0+$/.test(fetchAddress)) return given;
-  return { ...given, value: given.value.slice(0, 32) + given.value.slice(48, 64) + fetchAddress };
+function withFetchAddressInPlace(row: GoldenTranslation, record: string): string {
+  if (row.from !== "qemu" || row.result.fault !== "F_CD_FETCH") return record;
+  const fetchAddress = record.slice(32, 48);
+  return /^0+$/.test(fetchAddress) ? record : record.slice(0, 32) + record.slice(48, 64) + fetchAddress;
 }
 
 function pageOf(value: number | undefined): number | undefined {

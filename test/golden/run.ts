@@ -4,7 +4,7 @@
 import { basename, dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { findCases, findIndexes, loadCase } from "./case.ts";
-import { type CaseReport, NOT_COMPARED, replay } from "./replay.ts";
+import { type CaseReport, PROVENANCE, replay } from "./replay.ts";
 
 const HELP = `Replays golden cases through the SMMUv3 model.
 
@@ -21,6 +21,7 @@ interface Totals {
   disagree: number;
   problems: number;
   cases: number;
+  readonly from: Map<string, number>;
 }
 
 function main(): number {
@@ -32,10 +33,14 @@ function main(): number {
     console.log(HELP);
     return values.help === true ? 0 : 1;
   }
-  const totals: Totals = { agree: 0, disagree: 0, problems: 0, cases: 0 };
+  const totals: Totals = { agree: 0, disagree: 0, problems: 0, cases: 0, from: new Map() };
   const unknown = new Set<string>();
   for (const root of positionals) runRoot(root, Number(values.explain), totals, unknown);
-  console.log(`not compared: ${[...NOT_COMPARED, ...unknown].join(", ")}, and the case's description of itself`);
+  const sources = [...totals.from].map(([from, rows]) => `${rows} ${from}`).join(", ");
+  console.log(
+    `provenance, no verdict: ${PROVENANCE.join(", ")} (rows: ${sources}), and the case's description of itself`,
+  );
+  console.log(`fields not compared: ${unknown.size === 0 ? "none" : [...unknown].join(", ")}`);
   console.log(`TOTAL: ${totals.agree} agree, ${totals.disagree} disagree in ${totals.cases} cases`);
   if (totals.agree + totals.disagree === 0) console.log("nothing was replayed");
   if (totals.problems > 0) console.log(`${totals.problems} cases missing or unreadable`);
@@ -92,6 +97,7 @@ function print(report: CaseReport, explain: number, totals: Totals, unknown: Set
   totals.agree += report.agree;
   totals.disagree += disagree;
   for (const field of report.unknownFields) unknown.add(field);
+  for (const [from, rows] of Object.entries(report.from)) totals.from.set(from, (totals.from.get(from) ?? 0) + rows);
   console.log(`${report.name}: ${report.agree} agree, ${disagree} disagree`);
   for (const each of report.disagreements.slice(0, explain)) {
     console.log(`  ${each.what} ${each.row}: ${each.input}`);

@@ -86,6 +86,7 @@ describe("CERROR_ILL on this interface (§4.1.3)", () => {
     ["RESUME of a STAG that is not stalled", 0x44n, 0x1234n],
     ["STALL_TERM of a stream without stalls", 0x45n, 0n],
     ["SYNC with CS=0", 0x46n, 0n],
+    ["SYNC with CS=SEV", 0x2046n, 0n],
   ])("%s is accepted", (_, lo, hi) => {
     const judge = new JudgeMachine();
     judge.command(lo, hi);

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { RamRegion } from "../../src/backends/smmuv3/memory.ts";
 import {
   CD_RA,
+  CD_S,
   CD_TABLE,
   CR0,
   EVENTQ_CONS,
@@ -160,6 +161,79 @@ describe("EVENTQ_ABT_ERR (§7.2)", () => {
     expect(judge.smmu.read32(GERROR)).toBe(0x5);
     judge.smmu.write32(GERRORN, 0x4);
     expect(judge.consumed()).toBe(0);
+  });
+});
+
+describe("a queue that is not writable, and stalls (§7.2.1, §7.2.2, §7.4)", () => {
+  const STALLED = 0x0000_0208_8000_0000n;
+  const resumeAbort = 0x0000_0005_0000_2044n;
+
+  test("a record that waits is no overflow; a lost one beside it is, and OVFLG stays when the first is written", () => {
+    const judge = new JudgeMachine({ eventQueueLog2: 1 });
+    judge.stage1(5, CD_S, []);
+    raise(judge, 2);
+    const stag = judge.stall(5, 0x4000n);
+    expect(prod(judge)).toBe(0x2);
+    raise(judge, 1);
+    expect(prod(judge)).toBe(0x8000_0002);
+    judge.smmu.write32(EVENTQ_CONS, 0x8000_0002);
+    expect(prod(judge)).toBe(0x8000_0003);
+    expect(judge.records()).toEqual([words(0x0000_0005_0000_0010n, STALLED | stag, 0x4000n, 0n)]);
+  });
+
+  test("room that appears is taken by what waits, before anything later", () => {
+    const judge = new JudgeMachine({ eventQueueLog2: 1 });
+    judge.stage1(5, CD_S, []);
+    raise(judge, 2);
+    const stag = judge.stall(5, 0x4000n);
+    judge.smmu.write32(EVENTQ_CONS, 0x1);
+    raise(judge, 1, 0x20); // the queue is full again
+    expect(prod(judge)).toBe(0x8000_0003);
+    expect(judge.records()).toEqual([badSTE(0x11n), words(0x0000_0005_0000_0010n, STALLED | stag, 0x4000n, 0n)]);
+  });
+
+  test("with EVENTQ_ABT_ERR active a stall waits, and its record comes when the error is acknowledged", () => {
+    const judge = new JudgeMachine();
+    judge.stage1(5, CD_S, []);
+    judge.smmu.write32(CR0, 0x9);
+    judge.smmu.write64(0xa0, 0x4000_0004n);
+    judge.smmu.write32(CR0, 0xd);
+    raise(judge, 1);
+    judge.memory.add(new RamRegion(0x4000_0000, 0x1000));
+    const stag = judge.stall(5, 0x4000n);
+    expect([prod(judge), judge.smmu.read32(GERROR)]).toEqual([0, 0x4]);
+    judge.smmu.write32(GERRORN, 0x4);
+    expect(prod(judge)).toBe(1);
+    expect([judge.get(0x4000_0000), judge.get(0x4000_0008)]).toEqual([0x0000_0005_0000_0010n, STALLED | stag]);
+  });
+
+  test("a stall record whose write aborts is lost; the transaction is still held, and can be terminated", () => {
+    const judge = new JudgeMachine();
+    judge.stage1(5, CD_S, []);
+    judge.smmu.write32(CR0, 0x9);
+    judge.smmu.write64(0xa0, 0x4000_0004n);
+    judge.smmu.write32(CR0, 0xd);
+    const stag = judge.stall(5, 0x4000n);
+    expect([prod(judge), judge.smmu.read32(GERROR), judge.eventInterrupts]).toEqual([0, 0x4, 0]);
+    judge.memory.add(new RamRegion(0x4000_0000, 0x1000));
+    judge.smmu.write32(GERRORN, 0x4);
+    expect([prod(judge), judge.resumed()]).toEqual([0, []]);
+    judge.command(resumeAbort, stag);
+    expect(judge.resumed()).toEqual(["abort"]);
+  });
+
+  test("SMMUEN 1 to 0 ends stalls that wait for their record too, and leaves none behind (§6.3.9.6)", () => {
+    const judge = new JudgeMachine({ eventQueueLog2: 1 });
+    judge.stage1(5, CD_S, []);
+    raise(judge, 2);
+    judge.stall(5, 0x4000n);
+    judge.stall(5, 0x5000n);
+    judge.smmu.write32(CR0, 0xc);
+    expect(judge.resumed()).toEqual(["abort", "abort"]);
+    expect(judge.records()).toEqual([badSTE(0x10n), badSTE(0x11n)]);
+    expect(judge.records()).toEqual([]);
+    judge.smmu.write32(CR0, 0xd);
+    expect(judge.records()).toEqual([]);
   });
 });
 

@@ -47,23 +47,31 @@ export interface DescriptorStyle {
   readonly isBigEndian: boolean;
   /** Address bits above 48 are used. */
   readonly isWide: boolean;
+  /** How rare some descriptors are: those that abort, that are not valid, and whose AF is 0. */
+  readonly abortsOneIn: number;
+  readonly invalidOneIn: number;
+  readonly unaccessedOneIn: number;
+  /** Blocks where a table or page may be, and addresses of up to 48 bits instead of 35. */
+  readonly blockOneIn: number;
+  readonly farOneIn: number;
 }
 
 function descriptorAt(seed: bigint, pa: number, style: DescriptorStyle): bigint | undefined {
   const chance = new Chance(seed ^ BigInt(pa));
-  if (chance.oneIn(150)) return undefined;
+  if (chance.oneIn(style.abortsOneIn)) return undefined;
   if (chance.oneIn(100)) return chance.bits(64);
-  let value = chance.oneIn(20) ? 0n : 1n;
-  if (!chance.oneIn(5)) value |= 2n;
+  let value = chance.oneIn(style.invalidOneIn) ? 0n : 1n;
+  if (!chance.oneIn(style.blockOneIn)) value |= 2n;
   value |= chance.bits(4) << 2n;
   if (!chance.oneIn(12)) value |= 1n << 6n;
   value |= chance.flag() << 7n;
   if (style.isWide && chance.oneIn(12)) value |= (chance.bits(2) << 8n) | (chance.bits(2) << 48n);
-  if (!chance.oneIn(4)) value |= 1n << 10n;
+  if (!chance.oneIn(style.unaccessedOneIn)) value |= 1n << 10n;
   value |= chance.bits(1) << 11n;
-  value |= (chance.oneIn(12) ? chance.bits(36) : chance.bits(19) << 4n) << 12n; // mostly 35 bits, 64 KiB aligned
+  value |= (chance.oneIn(style.farOneIn) ? chance.bits(36) : chance.bits(19) << 4n) << 12n; // mostly 35 bits, 64 KiB aligned
   value |= chance.flag() << 51n;
   for (const at of [50, 52, 53, 54, 59, 60, 61, 62, 63]) value |= chance.flag(6) << BigInt(at);
+  if (!style.isWide) value |= chance.bits(2) << 8n; // SH; elsewhere it may be address
   return style.isBigEndian ? swapped(value) : value;
 }
 

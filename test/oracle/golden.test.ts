@@ -43,8 +43,8 @@ function disagreements(golden: GoldenCase): string[] {
 function asSeen({ outcome }: Explanation): { outcome: Outcome; events: string[] } {
   switch (outcome.kind) {
     case "ok": {
-      const { pa, pageBytes, bypass } = outcome;
-      return { outcome: { kind: "ok", pa: Number(pa), pageBytes: Number(pageBytes), bypass }, events: [] };
+      const { pa, pageBytes, bypass, attributes } = outcome;
+      return { outcome: { kind: "ok", pa: Number(pa), pageBytes: Number(pageBytes), bypass, attributes }, events: [] };
     }
     case "abort":
     case "raz-wi": {

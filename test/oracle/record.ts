@@ -8,7 +8,9 @@ const NUMBER: Readonly<Record<string, bigint>> = {
   C_BAD_STREAMID: 0x02n,
   F_STE_FETCH: 0x03n,
   C_BAD_STE: 0x04n,
+  F_BAD_ATS_TREQ: 0x05n,
   F_STREAM_DISABLED: 0x06n,
+  F_TRANSL_FORBIDDEN: 0x07n,
   C_BAD_SUBSTREAMID: 0x08n,
   F_CD_FETCH: 0x09n,
   C_BAD_CD: 0x0an,
@@ -36,13 +38,21 @@ export function recordOf(fault: Fault, stag?: number): string {
     put(stag, 64);
     put(1, 95);
   }
+  if (fault.asked !== undefined) {
+    put(fault.asked.privileged ? 1 : 0, 97);
+    put(fault.asked.execute ? 1 : 0, 98);
+    put(1, 99);
+    put(fault.asked.write ? 1 : 0, 100);
+    put(1, 108);
+  }
   if (fault.privileged === true) put(1, 97);
   if (fault.instruction === true) put(1, 98);
   if (fault.read === true) put(1, 99);
   if (fault.stage === 2) put(1, 103);
   if (fault.class !== undefined) put({ CD: 0, TTD: 1, IN: 2 }[fault.class], 104);
   if (fault.tableRead === true) put(1, 108);
-  if (fault.inputAddr !== undefined) put(fault.inputAddr, 128);
+  if (fault.inputAddr !== undefined)
+    put(fault.asked === undefined ? fault.inputAddr : fault.inputAddr - (fault.inputAddr % 4096n), 128);
   if (fault.fetchAddress !== undefined) put((BigInt(fault.fetchAddress) >> 3n) << 3n, 192);
   else if (fault.ipa !== undefined && fault.stage === 2) put((BigInt(fault.ipa) >> 12n) << 12n, 192);
   return Buffer.from(record.toString(16).padStart(64, "0"), "hex").reverse().toString("hex");

@@ -115,6 +115,7 @@ describe("the environment", () => {
         IOMMU_BROKER_SIMULATOR_API: "true",
         IOMMU_BROKER_LIMITS_SESSIONS_MAX: "0x10",
         IOMMU_BROKER_LISTEN_TCP: "[::1]:0",
+        IOMMU_BROKER_LISTEN_TCP_INSECURE: "true",
       },
     });
     expect(config.memoryRoots.map((root) => root.path)).toEqual(["/var/lib/a", "/var/lib/b"]);
@@ -159,11 +160,19 @@ describe("complaints name the place, the setting, the value and what would be ri
     ["listen: nowhere", 'listen: "nowhere" must be a section'],
     ["listen: { socket: broker.sock }", '"broker.sock" must be an absolute path, or "runtime:"'],
     ["listen: { socket: 'runtime:../x' }", "must be an absolute path"],
-    ["listen: { tcp: '0.0.0.0:9400' }", 'must be "off" or a loopback address with a port'],
-    ["listen: { tcp: '192.168.1.1:9400' }", "loopback"],
+    ["listen: { tcp: '0.0.0.0:9400' }", "has no TLS"],
+    ["listen: { tcp: '0.0.0.0:9400', tcp_insecure: true }", "is no loopback address"],
+    ["listen: { tcp: '192.168.1.1:9400', tcp_insecure: true }", "is no loopback address"],
+    ["listen: { tcp: '127.0.0.1:9400' }", "set listen.tls, or listen.tcp_insecure on loopback"],
+    ["listen: { tcp: '[::1]:9400', tls: { certificate: /c, client_ca: /a } }", "private_key missing"],
+    ["listen: { tls: { client_crl: /c } }", "certificate and private_key and client_ca missing"],
+    [
+      "listen: { tcp: '[::1]:9400', tcp_insecure: true, tls: { certificate: /c, private_key: /k, client_ca: /a } }",
+      "exclude each other",
+    ],
     ["listen: { tcp: '127.0.0.1' }", "with a port"],
     ["listen: { tcp: '127.0.0.1:65536' }", "with a port"],
-    ["listen: { tcp: '127.0.0.1.evil.example:1' }", "loopback"],
+    ["listen: { tcp: '127.0.0.1.evil.example:1' }", "an IP address with a port"],
     ["listen: { socket: off }", "socket and tcp are both off"],
     ["metrics: { socket: 'runtime:broker.sock' }", "is listen.socket too"],
     ["log: { level: loud }", '"loud" must be "trace" or "debug"'],
@@ -207,24 +216,36 @@ describe("complaints name the place, the setting, the value and what would be ri
 });
 
 describe("the simulated inventory", () => {
+  // both stages, VMSAv8-64, no stalls; 4 KiB granule (IHI 0070G.b §6.3.1, §6.3.6)
+  const registers = "{ idr0: 0x0100000b, idr5: 0x10 }";
+  const iommus = `iommus: [{ id: a, registers: ${registers} }, { id: b, registers: ${registers} }]`;
+
   test("SMMUs merge event records only when told to", () => {
-    const text = "simulated: { iommus: [{ id: a }], merge_events: ";
+    const text = `simulated: { ${iommus}, merge_events: `;
     expect(configOf({}).simulated.mergeEvents).toBe(false);
-    expect(configOf({ file: yaml("simulated: { iommus: [{ id: a }] }") }).simulated.mergeEvents).toBe(false);
+    expect(configOf({ file: yaml(`simulated: { ${iommus} }`) }).simulated.mergeEvents).toBe(false);
     expect(configOf({ file: yaml(`${text}true }`) }).simulated.mergeEvents).toBe(true);
     expect(complaints(`${text}1 }`).join()).toContain("simulated.merge_events: 1 must be true or false");
   });
-
-  const iommus = "iommus: [{ id: a, registers: { idr0: 0x1 } }, { id: b }]";
 
   test("registers in hexadecimal, and StreamIDs and PASID bits, arrive as numbers", () => {
     const device = "{ id: d, iommu: b, group: 7, stream_ids: [0x10, 17], pasid_bits: 8 }";
     const { simulated } = configOf({ file: yaml(`simulated: { ${iommus}, devices: [${device}] }`) });
     expect(simulated.iommus).toEqual([
-      { id: "a", registers: { idr0: 1 } },
-      { id: "b", registers: {} },
+      { id: "a", registers: { idr0: 0x0100_000b, idr5: 0x10 } },
+      { id: "b", registers: { idr0: 0x0100_000b, idr5: 0x10 } },
     ]);
     expect(simulated.devices).toEqual([{ id: "d", iommu: "b", group: 7, streamIDs: [16, 17], pasidBits: 8 }]);
+  });
+
+  test("a device may have an ATC and make page requests", () => {
+    const device = (flags: string): string => `{ id: d, iommu: b, group: 7, stream_ids: [16], ${flags} }`;
+    const of = (flags: string): string => `simulated: { ${iommus}, devices: [${device(flags)}] }`;
+    expect(configOf({ file: yaml(of("ats: true, pri: true")) }).simulated.devices[0]).toMatchObject({
+      ats: true,
+      pri: true,
+    });
+    expect(complaints(of("ats: 1")).join()).toContain("ats: 1 must be true or false");
   });
 
   test.each([
@@ -256,6 +277,20 @@ describe("the simulated inventory", () => {
     expect(complaints(text)).toEqual([
       "broker.yaml:4: simulated.iommus[0].registers.idr0: 8589934591 must be a whole number below 2^32, like 0x10",
       "broker.yaml:4: simulated.iommus[0].registers.idr9: is no setting: did you mean idr0?",
+    ]);
+  });
+
+  test("ID registers that contradict each other are refused with the field, the rule and the remedy", () => {
+    const given = "registers: { idr0: 0x0100000b, idr1: 0x7, idr5: 0x10 }"; // SIDSIZE 7, ST_LEVEL 0
+    expect(complaints(`simulated:\n  iommus:\n    - id: a\n      ${given}`)).toEqual([
+      "broker.yaml:4: simulated.iommus[0].registers.idr1: 7 has IDR1.SIDSIZE 7: 7 and more need IDR0.ST_LEVEL (IHI 0070 §6.3.2); set IDR0.ST_LEVEL to 1, or 0 to 6",
+    ]);
+  });
+
+  test("a register that is left out reads as zero, and the SMMU is named", () => {
+    const text = "simulated:\n  iommus:\n    - id: a\n      registers: { idr0: 0x0100000b }"; // no granule
+    expect(complaints(text)).toEqual([
+      'broker.yaml:3: simulated.iommus[0].id: "a" has IDR5.GRAN4K 0: at least one granule is there (IHI 0070 §6.3.6); set GRAN4K, GRAN16K or GRAN64K',
     ]);
   });
 

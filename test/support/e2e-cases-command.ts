@@ -90,6 +90,13 @@ const BAD_RANGES = [
   ["tg", "of one granule at any level", { tg: 1 }],
 ] as const;
 
+const BAD_ATC_INVS = [
+  ["substream_id", "2^20", { substreamId: 2 ** 20 }],
+  ["global", "without substream_id", { global: true }],
+  ["address", "unaligned", { address: 0x1001n }],
+  ["size", "53", { size: 53 }],
+] as const;
+
 const TYPED_CASES: readonly BadCase[] = [
   badCommand("", "nothing", {}, "commands[1]"),
   badCommand("tlbi_nh_asid.asid", "0x10000", { tlbiNhAsid: { asid: 0x1_0000 } }, "commands[1].tlbi_nh_asid.asid"),
@@ -123,6 +130,15 @@ const TYPED_CASES: readonly BadCase[] = [
     "set",
     { cfgiCdAll: { virtualStreamId: 1, leaf: true } },
     "commands[1].cfgi_cd_all.leaf",
+  ),
+  badCommand(
+    "atc_inv.virtual_stream_id",
+    "behind an SMMU without ATS",
+    { atcInv: { virtualStreamId: 1, size: 52 } },
+    "commands[1]",
+  ),
+  ...BAD_ATC_INVS.map(([field, wrong, changes]) =>
+    badCommand(`atc_inv.${field}`, wrong, { atcInv: changes }, `commands[1].atc_inv.${field}`),
   ),
 ];
 

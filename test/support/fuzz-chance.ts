@@ -72,7 +72,8 @@ export class Chance {
     const flags = this.once(4) ? BigInt(this.below(16)) << 55n : BigInt(this.below(4)) << 57n;
     const granule = this.once(6) ? BigInt(this.below(4)) << 46n : 0n;
     const w2 = BigInt(this.below(4)) | (start << 32n) | granule | (BigInt(4 + this.below(3)) << 48n) | (1n << 51n);
-    const w1 = BigInt(this.below(3)) | (this.once(4) ? this.word() & 0x000f_3fff_c808_0000n : 0n);
+    const eats = BigInt(this.of([0, 0, 1, 1, 2, 3])) << 28n;
+    const w1 = BigInt(this.below(3)) | eats | (this.once(4) ? this.word() & 0x000f_3fff_c808_0000n : 0n);
     const words = [w0 | substreams, w1, w2 | flags, this.address(TABLES), 0n, 0n, 0n, 0n];
     return this.once(4) ? words.map((word) => this.bent(word)) : words;
   }

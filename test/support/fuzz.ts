@@ -2,7 +2,14 @@
 // A round is one SMMU with its memory; a failure names seed and round, and the round alone shows it again.
 // The bounds on work are the architecture's, added up below; breaking one counts as a hang.
 
-import { type IdRegisters, type Outcome, Smmu } from "../../src/backends/smmuv3/smmu.ts";
+import {
+  type IdRegisters,
+  type Outcome,
+  type PageRequestOutcome,
+  Smmu,
+  type Transaction,
+  type TranslationResponse,
+} from "../../src/backends/smmuv3/smmu.ts";
 import { CDS, Chance, TABLES } from "./fuzz-chance.ts";
 import { CountedMemory, RAM_BASES, RAM_BYTES } from "./fuzz-memory.ts";
 
@@ -11,17 +18,19 @@ const STAGE2_WALK = 5 + 1;
 /**
  * Doublewords one transaction may cost: level 1 descriptor and STE; level 1 descriptor and CD, each behind a stage 2
  * walk; five stage 1 descriptors, each behind one; the update of the last, which is a write of its own to stage 2;
- * stage 2 of the output; the record (§3.3.3, §3.13, §7.3).
+ * stage 2 of the output; the record; the MSI that tells of it, or of its abort (§3.3.3, §3.13, §7.3, §3.18).
  */
 export const TRANSACTION_MAX =
-  1 + 8 + (STAGE2_WALK + 1) + (STAGE2_WALK + 8) + 5 * (STAGE2_WALK + 1) + (STAGE2_WALK + 1) + STAGE2_WALK + 4;
+  1 + 8 + (STAGE2_WALK + 1) + (STAGE2_WALK + 8) + 5 * (STAGE2_WALK + 1) + (STAGE2_WALK + 1) + STAGE2_WALK + 4 + 1;
+/** A translation request is walked a second time where its own update of a stage 1 descriptor changed the stage 2 leaf it needs. */
+export const REQUEST_MAX = 2 * TRANSACTION_MAX;
 const QUEUE_LOG2_MAX = 5;
 const STALL_MAX = 8;
 /**
- * A register write may run the command queue once around and its wrap bit (§3.5.1): two doublewords each and, for
- * CMD_RESUME, a transaction; then the stalls that waited for room are retried.
+ * A register write may run the command queue once around and its wrap bit (§3.5.1): two doublewords each, an MSI for
+ * CMD_SYNC's completion, one for its abort and, for CMD_RESUME, a transaction; then the stalls that waited are retried.
  */
-export const REGISTER_WRITE_MAX = 2 ** (QUEUE_LOG2_MAX + 1) * (2 + TRANSACTION_MAX) + STALL_MAX * TRANSACTION_MAX;
+export const REGISTER_WRITE_MAX = 2 ** (QUEUE_LOG2_MAX + 1) * (4 + TRANSACTION_MAX) + STALL_MAX * TRANSACTION_MAX;
 
 const STEPS = 2000;
 const OPCODES = [
@@ -30,13 +39,16 @@ const OPCODES = [
 ];
 const REGISTERS = [
   0x20, 0x28, 0x2c, 0x44, 0x50, 0x60, 0x64, 0x80, 0x84, 0x88, 0x90, 0x94, 0x98, 0x9c, 0xa0, 0xa4, 0x1_00a8, 0x1_00ac,
-  0xc0, 0x1_00c8, 0x1_00cc,
+  0xc0, 0x1_00c8, 0x1_00cc, 0x68, 0x6c, 0x70, 0x74, 0xb0, 0xb4, 0xb8, 0xbc,
 ];
 
 export interface FuzzFigures {
   rounds: number;
   steps: number;
   outcomes: Record<Outcome["kind"], number>;
+  /** Answers to translation requests, and what became of page requests. */
+  answers: Record<TranslationResponse["kind"], number>;
+  pages: Record<PageRequestOutcome, number>;
   resumed: number;
   commands: number;
   events: number;
@@ -51,6 +63,8 @@ export function newFuzzFigures(): FuzzFigures {
     rounds: 0,
     steps: 0,
     outcomes: { ok: 0, abort: 0, "raz-wi": 0, stalled: 0 },
+    answers: { success: 0, "completer-abort": 0, "unsupported-request": 0 },
+    pages: { queued: 0, "auto-response": 0, discarded: 0 },
     resumed: 0,
     commands: 0,
     events: 0,
@@ -88,6 +102,20 @@ class FuzzMachine {
   readonly #memory = new CountedMemory();
   readonly #smmu: Smmu;
   readonly #stags: bigint[] = [0n];
+  /** What a step may be, each with its share. */
+  readonly #ops: readonly { readonly share: number; readonly run: () => void }[] = [
+    { share: 60, run: () => this.#transact() },
+    { share: 15, run: () => this.#command() },
+    { share: 5, run: () => this.#write(this.#chance.of(REGISTERS), this.#chance.bits()) },
+    { share: 2, run: () => this.#write(4 * this.#chance.below(0x8000), this.#chance.bits()) },
+    { share: 2, run: () => this.#read() },
+    { share: 9, run: () => this.#mutate() },
+    { share: 3, run: () => this.#write(0x1_00ac, this.#smmu.read32(0x1_00a8)) },
+    { share: 3, run: () => this.#write(0x64, this.#smmu.read32(0x60)) },
+    { share: 1, run: () => this.#aimInterrupts() },
+    { share: 1, run: () => this.#configure() },
+  ];
+  readonly #shares = this.#ops.reduce((sum, op) => sum + op.share, 0);
 
   constructor(chance: Chance, figures: FuzzFigures) {
     this.#chance = chance;
@@ -101,16 +129,14 @@ class FuzzMachine {
   }
 
   step(): void {
-    const kind = this.#chance.below(100);
-    if (kind < 60) this.#transact();
-    else if (kind < 75) this.#command();
-    else if (kind < 80) this.#write(this.#chance.of(REGISTERS), this.#chance.bits());
-    else if (kind < 82) this.#write(4 * this.#chance.below(0x8000), this.#chance.bits());
-    else if (kind < 84) this.#read();
-    else if (kind < 93) this.#mutate();
-    else if (kind < 96) this.#write(0x1_00ac, this.#smmu.read32(0x1_00a8));
-    else if (kind < 99) this.#write(0x64, this.#smmu.read32(0x60));
-    else this.#configure();
+    let left = this.#chance.below(this.#shares);
+    for (const op of this.#ops) {
+      if (left < op.share) {
+        op.run();
+        break;
+      }
+      left -= op.share;
+    }
     this.#figures.steps += 1;
     this.#figures.resumed += this.#smmu.takeResumed().length;
   }
@@ -131,11 +157,37 @@ class FuzzMachine {
       privileged: chance.once(2),
     };
     const ssid = chance.once(20) ? chance.below(2 ** 20) : chance.below(16);
+    const pasid = chance.once(3) ? { substreamID: ssid } : {};
+    const what = chance.below(20);
+    if (what < 4) this.#requestTranslation({ ...tx, ...pasid });
+    else if (what === 4) this.#requestPage({ ...tx, ...pasid });
+    else this.#translate({ ...tx, ...pasid, translated: chance.once(8) });
+  }
+
+  #translate(tx: Transaction): void {
     this.#memory.accesses = 0;
-    const outcome = this.#smmu.translate(chance.once(3) ? { ...tx, substreamID: ssid } : tx);
+    const outcome = this.#smmu.translate(tx);
     this.#figures.transactionMax = bounded(this.#memory.accesses, this.#figures.transactionMax, TRANSACTION_MAX);
     this.#figures.outcomes[outcome.kind] += 1;
     if (outcome.kind === "stalled") this.#stags.push(BigInt(outcome.stag));
+  }
+
+  #requestTranslation({ streamID, substreamID, iova, privileged }: Transaction): void {
+    const chance = this.#chance;
+    const pasid = substreamID === undefined ? {} : { substreamID };
+    const wishes = { noWrite: chance.once(2), execute: chance.once(3), privileged };
+    this.#memory.accesses = 0;
+    const answer = this.#smmu.translationRequest({ streamID, ...pasid, iova, ...wishes });
+    bounded(this.#memory.accesses, 0, REQUEST_MAX);
+    this.#figures.answers[answer.kind] += 1;
+  }
+
+  #requestPage({ streamID, substreamID, iova, access, privileged }: Transaction): void {
+    const chance = this.#chance;
+    const pasid = substreamID === undefined ? {} : { substreamID };
+    const rights = { read: access === "read", write: access === "write", execute: access === "execute", privileged };
+    const group = { last: chance.once(2), prgIndex: chance.below(512) };
+    this.#figures.pages[this.#smmu.pageRequest({ streamID, ...pasid, address: iova, ...rights, ...group })] += 1;
   }
 
   /** One command into the ring where the registers say it is; half the RESUMEs name a STAG that was given out. */
@@ -187,6 +239,16 @@ class FuzzMachine {
     this.#memory.write64(pa, Number(word & 0xffff_ffffn), Number(word >> 32n));
   }
 
+  /** MSI addresses and data of global errors and the Event queue, into RAM or nowhere; CMD_SYNC brings its own. */
+  #aimInterrupts(): void {
+    this.#write(0x50, 0);
+    for (const offset of [0x68, 0xb0]) {
+      this.#smmu.write64(offset, this.#chance.once(4) ? this.#chance.word() : BigInt(RAM_BASES[1] + 0x2000));
+      this.#write(offset + 8, this.#chance.bits());
+    }
+    this.#write(0x50, 0x5);
+  }
+
   /** Puts the SMMU back to work: a random driver would leave it disabled for most of the round. */
   #configure(): void {
     const chance = this.#chance;
@@ -197,10 +259,11 @@ class FuzzMachine {
     const log2 = BigInt(chance.below(QUEUE_LOG2_MAX + 1));
     this.#smmu.write64(0x90, (chance.once(20) ? chance.word() & ~31n : BigInt(RAM_BASES[1])) | log2);
     this.#smmu.write64(0xa0, (chance.once(20) ? chance.word() & ~31n : BigInt(RAM_BASES[1] + 0x1000)) | log2);
-    for (const offset of [0x98, 0x9c, 0x1_00a8, 0x1_00ac]) this.#write(offset, 0);
+    this.#smmu.write64(0xc0, (chance.once(20) ? chance.word() & ~31n : BigInt(RAM_BASES[1] + 0x2000)) | log2);
+    for (const offset of [0x98, 0x9c, 0x1_00a8, 0x1_00ac, 0x1_00c8, 0x1_00cc]) this.#write(offset, 0);
     this.#write(0x2c, chance.bits());
     this.#write(0x64, this.#smmu.read32(0x60));
-    this.#write(0x20, 0xd);
+    this.#write(0x20, chance.of([0xd, 0xf, 0x1f]));
   }
 }
 
@@ -212,7 +275,7 @@ function bounded(count: number, most: number, bound: number): number {
 /** Any features this model may be built with (§6.3). */
 function idRegisters(chance: Chance): IdRegisters {
   const stages = chance.of([1, 2, 3, 3, 3]);
-  const features0 = chance.bits() & 0x040d_1e00;
+  const features0 = chance.bits() & 0x048f_7e20;
   const table = (chance.below(2) << 27) | (chance.of([0, 0, 0, 1, 2]) << 24) | (chance.of([0, 2, 2, 3]) << 21);
   const sizes = (chance.once(2) ? 16 : 6 + chance.below(27)) | (chance.below(21) << 6);
   const queues = (QUEUE_LOG2_MAX << 11) | (QUEUE_LOG2_MAX << 16) | (QUEUE_LOG2_MAX << 21);
@@ -223,7 +286,7 @@ function idRegisters(chance: Chance): IdRegisters {
     idr0: (stages | 0x8 | 0x10 | (chance.below(3) << 6) | features0 | table) >>> 0,
     idr1: (sizes | queues | (chance.bits() & 0x0c00_0000)) >>> 0,
     idr2: 0,
-    idr3: chance.bits() & 0x0002_7f94,
+    idr3: chance.bits() & 0x0003_7fb4,
     idr4: 0,
     idr5: (addresses | granules | (STALL_MAX << 16)) >>> 0,
     idr6: 0,

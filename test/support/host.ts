@@ -21,7 +21,7 @@ import { BufferFile } from "./memory-file.ts";
 /** Two SMMUs with different ID registers, eight devices in six IOMMU groups, one of them of three. */
 export const TWO_SMMUS: SimulatedConfig = {
   iommus: [
-    { id: "smmu0", registers: { idr0: 0x0d4c101b, idr1: 0x02730510, idr3: 0x1414, idr5: 0x75, aidr: 3 } },
+    { id: "smmu0", registers: { idr0: 0x0d4c101b, idr1: 0x02730510, idr3: 0x1414, idr5: 0x75, aidr: 1 } },
     { id: "smmu1", registers: { idr0: 0x0d44101b, idr1: 0x02730210, idr3: 0x14, idr5: 0x54, aidr: 1 } },
   ],
   devices: [

@@ -3,26 +3,39 @@
 // misplaced field of the model cannot agree with a test by sharing its table. Sections are those of IHI 0070G.b.
 
 import { MemoryMap, RamRegion } from "../../src/backends/smmuv3/memory.ts";
-import { type Access, type IdRegisters, type Outcome, Smmu } from "../../src/backends/smmuv3/smmu.ts";
+import {
+  type Access,
+  type AtcPort,
+  type IdRegisters,
+  type Outcome,
+  Smmu,
+  type TranslationRequest,
+} from "../../src/backends/smmuv3/smmu.ts";
 
 export const RAM = 0x8000_0000;
 export const STREAM_TABLE = 0x8000_0000;
 export const COMMAND_QUEUE = 0x8001_0000;
 export const EVENT_QUEUE = 0x8002_0000;
+export const PRI_QUEUE = 0x8002_8000;
 export const CD_TABLE = 0x8003_0000;
 export const STAGE1 = 0x8010_0000;
 export const STAGE2 = 0x8020_0000;
 
 export const CR0 = 0x20;
+export const CR2 = 0x2c;
 export const GERROR = 0x60;
 export const GERRORN = 0x64;
 export const CMDQ_PROD = 0x98;
 export const CMDQ_CONS = 0x9c;
 export const EVENTQ_PROD = 0x1_00a8;
 export const EVENTQ_CONS = 0x1_00ac;
+export const PRIQ_PROD = 0x1_00c8;
+export const PRIQ_CONS = 0x1_00cc;
 
 /** S1P S2P, TTF AArch64, COHACC, Hyp, ASID16, VMID16, CD2L, little endian, STALL_MODEL 0, two-level stream tables (§6.3.1). */
 export const IDR0 = 0x084c_121b;
+/** The same with ATS, PRI, ATSRECERR and NS1ATS=0; split-stage ATS is possible. */
+export const IDR0_ATS = 0x08cd_161b;
 /** SIDSIZE 16, SSIDSIZE 8, EVENTQS 8, CMDQS 8 (§6.3.2). */
 export const IDR1 = 0x0108_0210;
 /** HAD, XNX, RIL (§6.3.4). */
@@ -64,6 +77,7 @@ export interface JudgeOptions {
   readonly idr5?: number;
   readonly eventQueueLog2?: number;
   readonly commandQueueLog2?: number;
+  readonly atc?: AtcPort;
 }
 
 export class JudgeMachine {
@@ -73,6 +87,7 @@ export class JudgeMachine {
   readonly #commandQueueLog2: number;
   eventInterrupts = 0;
   gerrorInterrupts = 0;
+  priInterrupts = 0;
 
   /** A machine that is enabled, with a linear stream table of 256 entries, interrupts on. */
   constructor(options: JudgeOptions = {}) {
@@ -90,14 +105,18 @@ export class JudgeMachine {
       iidr: 0x0000_043b,
       aidr: 0x2,
     };
-    this.smmu = new Smmu(id, this.memory, {
+    const lines = {
       eventQueue: () => {
         this.eventInterrupts += 1;
       },
       gerror: () => {
         this.gerrorInterrupts += 1;
       },
-    });
+      priQueue: () => {
+        this.priInterrupts += 1;
+      },
+    };
+    this.smmu = new Smmu(id, this.memory, lines, options.atc === undefined ? {} : { atc: options.atc });
     this.smmu.write64(0x80, BigInt(STREAM_TABLE));
     this.smmu.write32(0x88, 8);
     this.smmu.write64(0x90, BigInt(COMMAND_QUEUE) | BigInt(this.#commandQueueLog2));
@@ -177,6 +196,23 @@ export class JudgeMachine {
   /** The output address, or the kind of refusal. */
   reach(streamID: number, iova: bigint, access: Access = "read", substreamID?: number): string {
     const outcome = this.access(streamID, iova, access, substreamID);
+    return outcome.kind === "ok" ? `0x${outcome.pa.toString(16)}` : outcome.kind;
+  }
+
+  /** The answer to an ATS translation request: "0x90001000 2^12 RW-", or the completion status. */
+  ask(streamID: number, iova: bigint, request: Partial<TranslationRequest> = {}): string {
+    const asked = { streamID, iova, noWrite: true, execute: false, privileged: false, ...request };
+    const answer = this.smmu.translationRequest(asked);
+    if (answer.kind !== "success") return answer.kind;
+    const { read, write, execute, privileged, address, sizeLog2 } = answer;
+    const rights = `${read ? "R" : "-"}${write ? "W" : "-"}${execute ? "X" : "-"}${privileged ? "P" : ""}`;
+    return `0x${address.toString(16)} 2^${sizeLog2} ${rights}`;
+  }
+
+  /** What becomes of a translated transaction. */
+  pass(streamID: number, iova: bigint, access: Access = "read", substreamID?: number): string {
+    const tx = { streamID, iova, access, privileged: false, translated: true };
+    const outcome = this.smmu.translate(substreamID === undefined ? tx : { ...tx, substreamID });
     return outcome.kind === "ok" ? `0x${outcome.pa.toString(16)}` : outcome.kind;
   }
 

@@ -4,7 +4,9 @@
 
 import { assert } from "../../spec/assert.ts";
 import { CMD_CFGI, CMD_TLBI, COMMAND } from "../../spec/commands.ts";
+import { EATS } from "../../spec/encodings.ts";
 import { doublewordsOf, get, set, wordsOf } from "../../spec/layout.ts";
+import { STE } from "../../spec/ste.ts";
 import type {
   AddressSpaceHandle,
   Backend,
@@ -31,10 +33,12 @@ import type {
   TranslationOutcome,
 } from "../simulator-control.ts";
 import { MemoryMap } from "../smmuv3/memory.ts";
+import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
 import type { StreamCounters } from "../smmuv3/smmu.ts";
 import { decodeSTE } from "../smmuv3/ste.ts";
 import type { VSTE } from "../vste.ts";
 import { DmaMaster } from "./dma-master.ts";
+import { Endpoints } from "./endpoints.ts";
 import { EventQueueDriver } from "./eventq-driver.ts";
 import { guestView, hostView } from "./explanation.ts";
 import { FileWindows } from "./file-windows.ts";
@@ -44,6 +48,7 @@ import { abortSTE, defaultDomainSTE, nestedSTE, type SteWords, stage2STE } from 
 import { MsiDoorbell } from "./msi-doorbell.ts";
 import { Ioas, Part, TABLES_MAX, Vmids } from "./objects.ts";
 import { previewFaults } from "./preview.ts";
+import { PriQueueDriver } from "./priq-driver.ts";
 import { SimulatedResets } from "./resets.ts";
 import { type RawCommand, SmmuDriver, stallTerm } from "./smmu-driver.ts";
 import { Stage2Tables } from "./stage2-tables.ts";
@@ -54,6 +59,8 @@ interface HostSmmu {
   readonly driver: SmmuDriver;
   readonly events: EventQueueDriver;
   readonly vmids: Vmids;
+  readonly endpoints: Endpoints;
+  readonly pageRequests: PriQueueDriver;
 }
 
 /** Commands that go into a command queue together, and what one costs in units of a turn. */
@@ -152,7 +159,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
     const part = this.#part(handle);
     assert(!this.#attached.has(group), `group ${group} is attached already`);
     this.#smmu(part.iommu).events.drainAll(); // what the default domain refused is not the new owner's
-    this.#installOnGroup(group, () => this.#plainSTE(part, stage));
+    this.#installOnGroup(group, (device) => this.#plainSTE(part, stage, device.ats));
     this.#attached.set(group, { part });
     part.users += 1;
     for (const device of this.#devicesOf(group)) this.#track(device, part.driver);
@@ -161,7 +168,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   async setPlainStage(group: GroupID, handle: PartHandle, stage: PlainStage): Promise<void> {
     const part = this.#part(handle);
     assert(this.#attached.get(group)?.part === part, `group ${group} is not attached to part ${part.id}`);
-    this.#installOnGroup(group, () => this.#plainSTE(part, stage));
+    this.#installOnGroup(group, (device) => this.#plainSTE(part, stage, device.ats));
   }
 
   async bindGuestStage(request: BindRequest): Promise<void> {
@@ -188,11 +195,11 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   async detach(group: GroupID): Promise<void> {
     if (this.#blocked.has(group)) {
-      for (const device of this.#devicesOf(group)) this.#installDefaultDomain(device);
+      this.#installOnGroup(group, ({ iommu }, streamID) => hostSTE(this.#smmu(iommu).driver, streamID));
       this.#blocked.delete(group);
     }
     const attachment = this.#attached.get(group);
-    if (attachment) this.#leave(group, attachment, (streamID) => hostSTE(attachment.part.driver, streamID));
+    if (attachment) this.#leave(group, attachment, (_device, streamID) => hostSTE(attachment.part.driver, streamID));
   }
 
   async block(group: GroupID): Promise<void> {
@@ -206,8 +213,9 @@ class SimulatedBackend implements Backend, SimulatorControl {
     const device = this.#device(id);
     const outcome = await this.#resetter.reset(id);
     if (outcome.kind !== "done" || this.inventory.find(id) !== device) return outcome;
-    const { driver, events } = this.#smmu(device.iommu);
+    const { driver, endpoints, events } = this.#smmu(device.iommu);
     driver.issue(endOfStalls(device, driver));
+    for (const streamID of device.streamIDs) endpoints.find(streamID)?.reset();
     events.drainAll(); // what it did before is told before the reset is
     this.#resets.set(id, this.#resetsOf(id) + 1);
     if (this.#tracked.has(id)) this.#doorbell.begin(id);
@@ -215,7 +223,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   /** Out of its part: the group's streams get other STEs, and what the owner knew its devices by is forgotten. */
-  #leave(group: GroupID, { part }: Attachment, make: (streamID: number) => SteWords): void {
+  #leave(group: GroupID, { part }: Attachment, make: (device: HostDevice, streamID: number) => SteWords): void {
     this.#installOnGroup(group, make);
     part.driver.issue(this.#devicesOf(group).flatMap((device) => endOfStalls(device, part.driver)));
     // Its records say its old name and are its old owner's: take them all off before both are gone.
@@ -250,7 +258,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
   explain(request: ExplainRequest): Explanation {
     const { access, iova, privileged, substreamID } = request;
     const device = this.#device(request.device);
-    const transaction = { streamID: device.streamIDs[request.streamIndex]!, iova, access, privileged };
+    const streamID = device.streamIDs[request.streamIndex]!;
+    const transaction = { streamID, iova, access, privileged, attributes: PCIE_ATTRIBUTES };
     const walk = this.#smmu(device.iommu).driver.smmu.explain(
       substreamID === undefined ? transaction : { ...transaction, substreamID },
     );
@@ -295,7 +304,11 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   async close(): Promise<void> {
-    for (const { events } of this.#smmus.values()) events.stop();
+    for (const { endpoints, events, pageRequests } of this.#smmus.values()) {
+      events.stop();
+      pageRequests.stop();
+      endpoints.close();
+    }
     for (const space of this.#spaces.values()) space.abandon();
     this.#spaces.clear();
   }
@@ -312,6 +325,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
     assert(!this.#attached.has(device.group), `${id} is removed while its group is attached`);
     const { driver } = this.#smmu(device.iommu);
     for (const streamID of device.streamIDs) driver.installSTE(streamID, abortSTE());
+    for (const streamID of device.streamIDs) this.#smmu(device.iommu).endpoints.remove(streamID);
     this.#resets.delete(id);
     if (this.#devicesOf(device.group).length === 1) this.#blocked.delete(device.group);
     this.inventory.remove(id);
@@ -352,10 +366,14 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   #addSmmu(id: IommuID, mergesEvents: boolean): void {
     const host = this.inventory.iommus().find((one) => one.id === id)!;
+    const endpoints = new Endpoints();
     const driver: SmmuDriver = new SmmuDriver(host, this.#memory, this.#frames, {
       onEvents: () => events.schedule(),
+      onPageRequests: () => pageRequests.schedule(),
       mergesEvents,
+      endpoints,
     });
+    const pageRequests: PriQueueDriver = new PriQueueDriver(driver, this.#memory);
     const events: EventQueueDriver = new EventQueueDriver({
       driver,
       memory: this.#memory,
@@ -364,7 +382,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
       devices: () => this.#attachedDevices(id),
       deliver: (notice) => this.#deliver(id, notice),
     });
-    this.#smmus.set(id, { driver, events, vmids: new Vmids(driver.features.vmid16 ? 16 : 8) });
+    const vmids = new Vmids(driver.features.vmid16 ? 16 : 8);
+    this.#smmus.set(id, { driver, events, vmids, endpoints, pageRequests });
   }
 
   #deliver(iommu: IommuID, notice: FaultNotice): void {
@@ -392,19 +411,22 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   #installDefaultDomain(device: HostDevice): void {
-    const { driver } = this.#smmu(device.iommu);
-    for (const streamID of device.streamIDs) driver.installSTE(streamID, hostSTE(driver, streamID));
+    const { driver, endpoints } = this.#smmu(device.iommu);
+    for (const streamID of device.streamIDs) {
+      if (device.ats) endpoints.add(streamID);
+      driver.installSTE(streamID, hostSTE(driver, streamID));
+    }
   }
 
   /** The same kind of STE on every stream of the group; those already written go back when a later one fails. */
-  #installOnGroup(group: GroupID, make: (streamID: number) => SteWords): void {
+  #installOnGroup(group: GroupID, make: (device: HostDevice, streamID: number) => SteWords): void {
     const done: (() => void)[] = [];
     try {
       for (const device of this.#devicesOf(group)) {
         const { driver } = this.#smmu(device.iommu);
         for (const streamID of device.streamIDs) {
           const before = driver.readSTE(streamID);
-          driver.installSTE(streamID, make(streamID));
+          driver.installSTE(streamID, make(device, streamID));
           done.push(() => driver.installSTE(streamID, before));
         }
       }
@@ -414,12 +436,15 @@ class SimulatedBackend implements Backend, SimulatorControl {
     }
   }
 
-  #plainSTE(part: Part, stage: PlainStage): SteWords {
-    return stage === "bypass" ? stage2STE(part.stage2, part.driver.features) : abortSTE();
+  #plainSTE(part: Part, stage: PlainStage, hasATS: boolean): SteWords {
+    return stage === "bypass" ? stage2STE(part.stage2, part.driver.features, hasATS) : abortSTE();
   }
 
   #guestSTE(device: HostDevice, part: Part, vste: VSTE): SteWords {
-    if (vste.disposition !== "translate") return this.#plainSTE(part, vste.disposition);
+    if (vste.disposition !== "translate") {
+      const isWanted = get(wordsOf([vste.dword0, vste.dword1]), 0, STE.EATS) === EATS.FULL;
+      return this.#plainSTE(part, vste.disposition, device.ats && isWanted);
+    }
     return nestedSTE(vste, part.stage2, part.driver.features, device.ats);
   }
 
@@ -481,7 +506,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   #master(id: DeviceID): DmaMaster {
     const device = this.#device(id);
-    const { driver, events } = this.#smmu(device.iommu);
+    const { driver, endpoints, events } = this.#smmu(device.iommu);
     const resets = this.#resetsOf(id);
     const isReset = (): boolean => this.#resetsOf(id) !== resets || this.inventory.find(id) !== device;
     return new DmaMaster({
@@ -490,6 +515,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
       smmu: driver.smmu,
       memory: this.#memory,
       events,
+      endpoints,
+      makesPageRequests: device.pri === true,
       streamIDs: device.streamIDs,
       isReset,
     });

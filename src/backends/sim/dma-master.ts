@@ -13,7 +13,10 @@ import type {
   TranslationOutcome,
 } from "../simulator-control.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
-import type { Access, Outcome, Smmu } from "../smmuv3/smmu.ts";
+import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
+import type { Access, Outcome, PageResponseCode, Smmu, Transaction } from "../smmuv3/smmu.ts";
+import type { Atc, AtcKey } from "./atc.ts";
+import type { Endpoints } from "./endpoints.ts";
 import type { EventQueueDriver } from "./eventq-driver.ts";
 import type { MsiDoorbell } from "./msi-doorbell.ts";
 import { EVENTS_MAX } from "./smmu-driver.ts";
@@ -33,6 +36,8 @@ export class DmaMaster {
   readonly #smmu: Smmu;
   readonly #memory: MemoryMap;
   readonly #events: EventQueueDriver;
+  readonly #endpoints: Endpoints;
+  readonly #makesPageRequests: boolean;
   readonly #streamIDs: readonly number[];
   readonly #isReset: () => boolean;
   readonly #iova = new BigUint64Array(1);
@@ -47,6 +52,8 @@ export class DmaMaster {
     smmu: Smmu;
     memory: MemoryMap;
     events: EventQueueDriver;
+    endpoints: Endpoints;
+    makesPageRequests: boolean;
     streamIDs: readonly number[];
     /** The device was reset since: it issues nothing more. */
     isReset: () => boolean;
@@ -56,6 +63,8 @@ export class DmaMaster {
     this.#smmu = options.smmu;
     this.#memory = options.memory;
     this.#events = options.events;
+    this.#endpoints = options.endpoints;
+    this.#makesPageRequests = options.makesPageRequests;
     this.#streamIDs = options.streamIDs;
     this.#isReset = options.isReset;
   }
@@ -70,8 +79,12 @@ export class DmaMaster {
       if (this.#isReset()) return { end: "abort", bytesDone: done, data: data.subarray(0, done) };
       const at = access.iova + BigInt(done);
       const bytes = Math.min(total - done, BEAT_BYTES - Number(at % BigInt(BEAT_BYTES)));
-      const request = this.#request({ ...access, access: access.kind });
-      const outcome = this.#smmu.translate({ ...request, iova: at });
+      const tx = { ...this.#request({ ...access, access: access.kind }), iova: at };
+      const asked = this.#askForPage(tx, access.kind);
+      if (asked !== undefined && ((await asked) !== "success" || this.#isReset())) {
+        return { end: "abort", bytesDone: done, data: data.subarray(0, done) };
+      }
+      const outcome = this.#issue(tx, access.kind); // and carried out in the same turn: nothing is unmapped in between
       const end = this.#carryOut(outcome, access, data, done, bytes);
       if (end !== "ok") return { end, bytesDone: done, data: data.subarray(0, done) };
       done += bytes;
@@ -98,6 +111,71 @@ export class DmaMaster {
     return outcomes;
   }
 
+  /** Untranslated, or by the ATC where ATS is enabled at the device. */
+  #issue(tx: Transaction, kind: "read" | "write"): Outcome {
+    const atc = this.#atc(tx);
+    if (atc === undefined) return this.#smmu.translate(tx);
+    const refused = this.#fill(atc, tx, kind);
+    if (refused === undefined) return this.#byAtc(atc, tx, kind);
+    return refused === "not-granted" ? ABORTED : refused;
+  }
+
+  /** Undefined: the page is there, or the device does not ask for pages. */
+  #askForPage(tx: Transaction, kind: "read" | "write"): Promise<PageResponseCode> | undefined {
+    const atc = this.#makesPageRequests ? this.#atc(tx) : undefined;
+    if (atc === undefined || this.#fill(atc, tx, kind) !== "not-granted") return undefined;
+    return this.#requestPage(atc, tx, kind);
+  }
+
+  #atc({ streamID }: Transaction): Atc | undefined {
+    const atc = this.#endpoints.find(streamID);
+    return atc?.isEnabled === true ? atc : undefined;
+  }
+
+  /** @returns undefined when the ATC has what the access needs */
+  #fill(atc: Atc, tx: Transaction, kind: "read" | "write"): Outcome | "not-granted" | undefined {
+    const key = keyOf(tx);
+    if (atc.find(key, kind) !== undefined) return undefined;
+    const pasid = tx.substreamID === undefined ? {} : { substreamID: tx.substreamID };
+    const { streamID, iova } = tx;
+    const noWrite = kind === "read";
+    const answer = this.#smmu.translationRequest({
+      streamID,
+      ...pasid,
+      iova,
+      noWrite,
+      execute: false,
+      privileged: key.privileged,
+    });
+    if (answer.kind !== "success") return { kind: "abort", fault: answer.fault, recorded: answer.recorded };
+    if (!answer[kind]) return "not-granted";
+    atc.remember(key, answer);
+    return undefined;
+  }
+
+  #byAtc(atc: Atc, tx: Transaction, kind: "read" | "write"): Outcome {
+    const translated = atc.find(keyOf(tx), kind);
+    if (translated === undefined) return ABORTED;
+    return this.#smmu.translate({ ...tx, iova: BigInt(translated), translated: true });
+  }
+
+  /** One page, a group of its own; the host answers on a later turn. */
+  async #requestPage(atc: Atc, tx: Transaction, kind: "read" | "write"): Promise<PageResponseCode> {
+    const group = atc.openGroup();
+    if (group === undefined) return "failure";
+    const pasid = tx.substreamID === undefined ? {} : { substreamID: tx.substreamID };
+    const rights = { read: kind === "read", write: kind === "write", execute: false, privileged: tx.privileged };
+    this.#smmu.pageRequest({
+      streamID: tx.streamID,
+      ...pasid,
+      address: tx.iova,
+      ...rights,
+      last: true,
+      prgIndex: group.prgIndex,
+    });
+    return await group.answered;
+  }
+
   #translate(request: Request, iova: bigint): TranslationOutcome {
     this.#iova[0] = iova;
     const failed = this.#smmu.translateHalves(request, this.#halves[1]!, this.#halves[0]!);
@@ -105,13 +183,15 @@ export class DmaMaster {
       this.#mayBeCrowded = true;
       return described(failed);
     }
-    const { ipaHi, ipaLo, paHi, paLo, pageBits } = this.#smmu.answer;
+    const { answer } = this.#smmu;
+    const { ipaHi, ipaLo, paHi, paLo, pageBits } = answer;
     return {
       end: "ok",
       pa: joinNumber(paHi, paLo),
       pageBytes: pageBits === 0 ? 0 : pow2(pageBits),
       ipa: ipaHi < 0 ? undefined : joinNumber(ipaHi, ipaLo),
       bypass: pageBits === 0,
+      attributes: answer.attributesOf(request),
       fault: undefined,
       recorded: false,
     };
@@ -119,7 +199,8 @@ export class DmaMaster {
 
   #request(access: Omit<TranslateAccess, "iova">): Request {
     const { privileged, substreamID } = access;
-    const base = { streamID: this.#streamIDs[access.streamIndex]!, access: access.access, privileged };
+    const streamID = this.#streamIDs[access.streamIndex]!;
+    const base = { streamID, access: access.access, privileged, attributes: PCIE_ATTRIBUTES };
     return substreamID === undefined ? base : { ...base, substreamID };
   }
 
@@ -161,6 +242,11 @@ export class DmaMaster {
   }
 }
 
+/** Without a PASID there is no privilege to ask for (IHI 0070G.b §13.7). */
+function keyOf({ substreamID, iova, privileged }: Transaction): AtcKey {
+  return { substreamID, iova, privileged: substreamID !== undefined && privileged };
+}
+
 /** The same request but for its address. */
 function isAlike(a: TranslateAccess, b: TranslateAccess): boolean {
   return (
@@ -172,10 +258,11 @@ function isAlike(a: TranslateAccess, b: TranslateAccess): boolean {
 }
 
 function described(outcome: Outcome): TranslationOutcome {
-  const none = { pa: 0, pageBytes: 0, ipa: undefined, bypass: false, fault: undefined, recorded: false };
+  const blank = { pa: 0, pageBytes: 0, ipa: undefined, bypass: false, attributes: undefined };
+  const none = { ...blank, fault: undefined, recorded: false };
   if (outcome.kind === "ok") {
-    const { bypass, ipa, pa, pageBytes } = outcome;
-    return { ...none, end: "ok", pa, pageBytes, ipa, bypass };
+    const { attributes, bypass, ipa, pa, pageBytes } = outcome;
+    return { ...none, end: "ok", pa, pageBytes, ipa, bypass, attributes };
   }
   const { fault } = outcome;
   const recorded = outcome.kind === "stalled" || outcome.recorded;

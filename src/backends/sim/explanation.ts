@@ -43,6 +43,7 @@ function guestStep(step: Step, isLast: boolean, outcome: Walk["outcome"]): Expla
     return stage2.answer !== undefined || isLast ? [guestStage2(stage2, outcome, section)] : [];
   }
   if (structure === "STE" && pa !== undefined) return [guestSTE(step)];
+  if (structure === "attributes") return []; // overrides of the host's STE and stage 2's types are not the guest's
   const isHosts = ipa === undefined && (pa !== undefined || raw.length > 0);
   return isHosts ? [] : [{ structure, ipa, pa: undefined, raw, fields, decision: why, section }];
 }

@@ -3,6 +3,7 @@
 import { get } from "../../spec/layout.ts";
 import { IDR0, IDR1, IDR5 } from "../../spec/registers.ts";
 import { BrokerError } from "../errors.ts";
+import { registerProblems } from "../id-rules.ts";
 import { deviceID, groupID, type IommuID, iommuID, streamID } from "../ids.ts";
 import type { HostDevice, HostIommu, IdRegisters, Inventory, InventoryChange } from "../inventory.ts";
 import { featuresOf } from "../smmuv3/id-registers.ts";
@@ -30,6 +31,10 @@ export interface SimulatedDeviceConfig {
   readonly reset?: ResetBehaviour | undefined;
   /** How long it takes; default: no time. */
   readonly resetMs?: number | undefined;
+  /** It has an ATC; default: it has none. */
+  readonly ats?: boolean | undefined;
+  /** It makes page requests; default: it makes none. */
+  readonly pri?: boolean | undefined;
 }
 
 export interface SimulatedConfig {
@@ -101,6 +106,11 @@ export class SimulatedInventory implements Inventory {
       throw refused(`device ${device.id} must have 1 to ${STREAMS_PER_DEVICE_MAX} different StreamIDs`, facts);
     }
     if (device.pasidBits > 20) throw refused(`device ${device.id}: PASIDs have at most 20 bits`, facts);
+    const { ats, pri } = featuresOf(iommu.registers);
+    if (device.ats && !ats) throw refused(`device ${device.id}: ats needs IDR0.ATS (bit 10) of ${iommu.id}`, facts);
+    if (device.pri === true && !(device.ats && pri)) {
+      throw refused(`device ${device.id}: pri needs ats, and IDR0.PRI (bit 16) of ${iommu.id}`, facts);
+    }
     this.#checkStreams(device, iommu);
     const sibling = this.devices().find((other) => other.group === device.group);
     if (sibling && sibling.iommu !== device.iommu) {
@@ -133,7 +143,8 @@ function hostDevice(config: SimulatedDeviceConfig): HostDevice {
     group: groupID(config.group),
     streamIDs: config.streamIDs.map(streamID),
     pasidBits: config.pasidBits ?? 0,
-    ats: false,
+    ats: config.ats ?? false,
+    pri: config.pri ?? false,
   };
 }
 
@@ -146,6 +157,8 @@ function hostIommu(config: SimulatedIommuConfig): HostIommu {
   const require = (holds: boolean, what: string): void => {
     if (!holds) throw refused(`simulated IOMMU ${id}: ${what}`, { iommu: id });
   };
+  const problems = registerProblems(registers).map(({ register, message }) => `${register} ${message}`);
+  require(problems.length === 0, problems.join("; "));
   const idr0 = Uint32Array.of(registers.idr0);
   require(features.stage1 && features.stage2, "IDR0.S1P and IDR0.S2P must be 1: both stages are what it is for");
   require(features.aarch64, "IDR0.TTF must include AArch64 tables");

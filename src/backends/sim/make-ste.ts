@@ -2,7 +2,7 @@
 // stage 1. Eight doublewords, as Linux's templates build them (arm_smmu_make_*_ste, arm_smmu_make_nested_domain_ste).
 // Source: IHI 0070G.b §5.2.
 
-import { ADDRESS_SIZE_BITS, SHCFG, STE_CONFIG } from "../../spec/encodings.ts";
+import { ADDRESS_SIZE_BITS, EATS, SHCFG, STE_CONFIG } from "../../spec/encodings.ts";
 import { doublewordsOf, get, set, setAddress, wordsOf } from "../../spec/layout.ts";
 import { STE, STE_WORDS } from "../../spec/ste.ts";
 import type { Features } from "../smmuv3/id-registers.ts";
@@ -43,8 +43,10 @@ export function defaultDomainSTE(contextDescriptor: number, features: Features):
 }
 
 /** Stage 1 bypass, stage 2 translate. */
-export function stage2STE(stage2: Stage2Setting, features: Features): SteWords {
-  return doublewordsOf(stage2Words(stage2, features));
+export function stage2STE(stage2: Stage2Setting, features: Features, hasATS = false): SteWords {
+  const words = stage2Words(stage2, features);
+  if (hasATS) set(words, 0, STE.EATS, EATS.FULL);
+  return doublewordsOf(words);
 }
 
 /** The guest's stage 1 on the host's stage 2; bits of the guest are those checkVSTE let through. */

@@ -221,6 +221,7 @@ export class Part {
       const single = first.map((leaf) => tlbi(COMMAND.CMD_TLBI_S2_IPA, this.vmid, leaf.ipa));
       this.driver.issue([...single, tlbi(COMMAND.CMD_TLBI_NH_ALL, this.vmid)]);
     }
+    if (count > 0) this.driver.flushATCs(this.vmid);
     for (const frame of frames) this.#frames.give(frame);
   }
 

@@ -4,10 +4,20 @@
 
 import { assert } from "../../spec/assert.ts";
 import { CD, CD_BYTES, CD_WORDS } from "../../spec/cd.ts";
-import { CMD, CMD_CFGI, CMD_STALL_TERM, CMD_TLBI, COMMAND, COMMAND_BYTES, COMMAND_WORDS } from "../../spec/commands.ts";
+import {
+  CMD,
+  CMD_ATC_INV,
+  CMD_CFGI,
+  CMD_STALL_TERM,
+  CMD_TLBI,
+  COMMAND,
+  COMMAND_BYTES,
+  COMMAND_WORDS,
+} from "../../spec/commands.ts";
 import { STE_CONFIG, STRTAB_FMT } from "../../spec/encodings.ts";
 import { L1STD, L1STD_BYTES } from "../../spec/l1std.ts";
 import { doublewordsOf, get, set, setAddress, wordsOf } from "../../spec/layout.ts";
+import { PAGE_REQUEST_BYTES } from "../../spec/page-requests.ts";
 import { CMDQ_CONS, CR0, IRQ_CTRL, QUEUE_BASE, REGISTER, STRTAB_BASE, STRTAB_BASE_CFG } from "../../spec/registers.ts";
 import { STE, STE_BYTES } from "../../spec/ste.ts";
 import { hex } from "../../spec/u64.ts";
@@ -17,6 +27,7 @@ import type { HostIommu } from "../inventory.ts";
 import { type Features, featuresOf } from "../smmuv3/id-registers.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
 import { Smmu } from "../smmuv3/smmu.ts";
+import type { Endpoints } from "./endpoints.ts";
 import type { Frames } from "./frames.ts";
 import { addressSizeCode, type SteWords } from "./make-ste.ts";
 import type { EntryWords } from "./used-bits.ts";
@@ -26,7 +37,11 @@ const SPLIT = 8;
 const COMMANDS_LOG2 = 8;
 const EVENTS_LOG2 = 10;
 export const EVENTS_MAX = 2 ** EVENTS_LOG2;
+/** log2 of the PRI queue's entries, where IDR1.PRIQS allows as many. */
+const PAGE_REQUESTS_LOG2 = 8;
 const HOST_ASID = 1;
+/** CMD_ATC_INV.Size of everything. */
+const ATC_SIZE_ALL = 52;
 
 /** One command as two doublewords. */
 export interface RawCommand {
@@ -39,6 +54,9 @@ export class SmmuDriver {
   readonly smmu: Smmu;
   readonly features: Features;
   readonly eventQueueBase: number;
+  readonly pageRequestQueueBase: number;
+  readonly pageRequestsLog2: number;
+  readonly #endpoints: Endpoints | undefined;
   readonly #memory: MemoryMap;
   readonly #frames: Frames;
   readonly #streamTable: number;
@@ -48,23 +66,37 @@ export class SmmuDriver {
   /** Where each stream's own context descriptor is, whether or not it is valid now. */
   readonly #contexts = new Map<number, number>();
   #contextFrame = 0;
+  /** Streams whose STE lets them make translation requests. */
+  readonly #withATS = new Set<number>();
 
   constructor(
     host: HostIommu,
     memory: MemoryMap,
     frames: Frames,
-    wiring: { readonly onEvents: () => void; readonly mergesEvents?: boolean },
+    wiring: {
+      readonly onEvents: () => void;
+      readonly onPageRequests?: () => void;
+      readonly mergesEvents?: boolean;
+      /** The devices' ATCs; absent: none has one. */
+      readonly endpoints?: Endpoints;
+    },
   ) {
     this.host = host;
     this.features = featuresOf(host.registers);
     this.#memory = memory;
     this.#frames = frames;
     const gerror = (): void => {}; // commands are checked right after they run
-    this.smmu = new Smmu(host.registers, memory, { eventQueue: wiring.onEvents, gerror }, wiring);
+    const priQueue = wiring.onPageRequests ?? ((): void => {});
+    const { endpoints, mergesEvents = false } = wiring;
+    this.#endpoints = endpoints;
+    const options = endpoints === undefined ? { mergesEvents } : { mergesEvents, atc: endpoints };
+    this.smmu = new Smmu(host.registers, memory, { eventQueue: wiring.onEvents, gerror, priQueue }, options);
     const l1Entries = 2 ** Math.max(0, this.features.sidBits - SPLIT);
     this.#streamTable = frames.takeContiguous(Math.max(64, l1Entries * L1STD_BYTES));
     this.#commandQueue = frames.takeContiguous(2 ** COMMANDS_LOG2 * COMMAND_BYTES);
     this.eventQueueBase = frames.takeContiguous(EVENTS_MAX * 32);
+    this.pageRequestsLog2 = Math.min(PAGE_REQUESTS_LOG2, this.features.priqBitsMax);
+    this.pageRequestQueueBase = frames.takeContiguous(Math.max(64, 2 ** this.pageRequestsLog2 * PAGE_REQUEST_BYTES));
     this.#hostCD = this.#makeHostCD(frames.take());
     this.#enable();
   }
@@ -85,10 +117,36 @@ export class SmmuDriver {
   }
 
   /**
-   * Installs an STE store by store, as planned, each step followed by CFGI_STE and CMD_SYNC. The stream's own context
-   * descriptor is filled before an STE that leads to it and cleared after one that does not.
+   * Installs an STE store by store, as planned, each step followed by CFGI_STE and CMD_SYNC. Around it ATS is switched at the
+   * device in the order of §3.9.2, and what its ATC holds of the old translation goes, as arm_smmu_attach_commit has it.
    */
   installSTE(streamID: number, target: SteWords): void {
+    const current = this.readSTE(streamID);
+    const atc = this.features.ats ? this.#endpoints?.find(streamID) : undefined;
+    const [had, has] = [hasATS(current), hasATS(target)];
+    if (atc && had && !has) {
+      atc.isEnabled = false;
+      this.issue([atcInvAll(streamID)]);
+    }
+    this.#storeSTE(streamID, target);
+    if (has) this.#withATS.add(streamID);
+    else this.#withATS.delete(streamID);
+    if (atc && had && has) this.issue([atcInvAll(streamID)]);
+    if (atc && has) atc.isEnabled = true;
+  }
+
+  /**
+   * Empties the ATCs of the devices under a VMID. Stage 2 is below whatever the guest maps, so that no address can be named;
+   * the TLB commands before must have been synchronised (§4.5.1).
+   */
+  flushATCs(vmid: number): void {
+    if (!this.features.ats) return;
+    const streams = [...this.#withATS].filter((id) => get(wordsOf(this.readSTE(id)), 0, STE.S2VMID) === vmid);
+    if (streams.length > 0) this.issue(streams.map(atcInvAll));
+  }
+
+  /** The stream's own context descriptor is filled before an STE that leads to it and cleared after one that does not. */
+  #storeSTE(streamID: number, target: SteWords): void {
     const isHosts = get(wordsOf(target), 0, STE.Config) === STE_CONFIG.S1;
     if (isHosts) this.#writeContext(streamID, this.#hostCD);
     const at = this.#steAddress(streamID);
@@ -214,12 +272,17 @@ export class SmmuDriver {
     this.smmu.write32(REGISTER.STRTAB_BASE_CFG, config[0]!);
     this.#queueBase(REGISTER.CMDQ_BASE, this.#commandQueue, COMMANDS_LOG2);
     this.#queueBase(REGISTER.EVENTQ_BASE, this.eventQueueBase, EVENTS_LOG2);
+    const { ats, pri } = this.features;
+    if (pri) this.#queueBase(REGISTER.PRIQ_BASE, this.pageRequestQueueBase, this.pageRequestsLog2);
     const interrupts = new Uint32Array(1);
     set(interrupts, 0, IRQ_CTRL.EVENTQ_IRQEN, 1);
+    if (pri) set(interrupts, 0, IRQ_CTRL.PRIQ_IRQEN, 1);
     this.smmu.write32(REGISTER.IRQ_CTRL, interrupts[0]!);
     const control = new Uint32Array(1);
     set(control, 0, CR0.CMDQEN, 1);
     set(control, 0, CR0.EVENTQEN, 1);
+    if (pri) set(control, 0, CR0.PRIQEN, 1);
+    if (ats) set(control, 0, CR0.ATSCHK, 1); // translated traffic is checked, as in Linux unless told otherwise
     this.smmu.write32(REGISTER.CR0, control[0]!);
     this.issue([cfgiAll(), command(COMMAND.CMD_TLBI_NSNH_ALL)]);
     set(control, 0, CR0.SMMUEN, 1);
@@ -268,6 +331,21 @@ export function stallTerm(streamID: number): RawCommand {
   set(words, 0, CMD_STALL_TERM.Opcode, COMMAND.CMD_STALL_TERM);
   set(words, 0, CMD_STALL_TERM.StreamID, streamID);
   return raw(words);
+}
+
+/** CMD_ATC_INV of everything. Without a PASID it reaches entries that were requested with one too. */
+function atcInvAll(streamID: number): RawCommand {
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD_ATC_INV.Opcode, COMMAND.CMD_ATC_INV);
+  set(words, 0, CMD_ATC_INV.StreamID, streamID);
+  set(words, 0, CMD_ATC_INV.Size, ATC_SIZE_ALL);
+  return raw(words);
+}
+
+/** STE.EATS of an STE that translates. */
+function hasATS(ste: SteWords): boolean {
+  const words = wordsOf(ste);
+  return get(words, 0, STE.V) === 1 && get(words, 0, STE.Config) > STE_CONFIG.BYPASS && get(words, 0, STE.EATS) !== 0;
 }
 
 /** CMD_CFGI_ALL: CMD_CFGI_STE_RANGE with Range 31. */

@@ -16,14 +16,16 @@ import {
   COMMAND_WORDS,
 } from "../../spec/commands.ts";
 import { CERROR, STALL_MODEL, SYNC_CS } from "../../spec/encodings.ts";
-import { type Field, get, getAddress } from "../../spec/layout.ts";
+import { type Field, get, getU64 } from "../../spec/layout.ts";
 import { GERROR } from "../../spec/registers.ts";
 import { alignDown, pow2 } from "../../spec/u64.ts";
+import type { AtsCommands } from "./ats-commands.ts";
 import type { ConfigCache } from "./config-cache.ts";
 import type { SmmuCounters } from "./counters.ts";
 import type { GlobalErrors } from "./gerror.ts";
 import type { Features } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
+import type { MsiWriter } from "./msi.ts";
 import { entryAddress, isEmpty, next, type QueueShape, queueShape, wrapIndex } from "./queue.ts";
 import type { ResumeAction } from "./respond.ts";
 import type { TlbInvalidator, TlbiRange } from "./tlb-invalidate.ts";
@@ -32,6 +34,8 @@ import type { TlbInvalidator, TlbiRange } from "./tlb-invalidate.ts";
 export interface CommandEffects {
   readonly cache: ConfigCache;
   readonly tlb: TlbInvalidator;
+  readonly msi: MsiWriter;
+  readonly ats: AtsCommands;
   /** CMD_RESUME; an unknown STAG has no effect. */
   resume(streamID: number, stag: number, action: ResumeAction): void;
   /** CMD_STALL_TERM. */
@@ -104,6 +108,7 @@ export class CommandQueue {
       }
       this.#counters.commands += 1;
       this.#cons = next(this.#shape, this.#cons);
+      if (this.#field(CMD.Opcode) === COMMAND.CMD_SYNC) this.#signalSync();
     }
   }
 
@@ -128,14 +133,15 @@ export class CommandQueue {
       case COMMAND.CMD_CFGI_VMS_PIDM:
         return legalIf(this.#features.mpam); // no PARTID map is cached
       case COMMAND.CMD_ATC_INV:
-        return legalIf(this.#features.ats); // no device caches translations
+        return this.#effects.ats.invalidate(this.#words);
       case COMMAND.CMD_PRI_RESP:
-        return legalIf(this.#features.pri); // no device made a page request
+        return this.#effects.ats.respond(this.#words);
       case COMMAND.CMD_RESUME:
       case COMMAND.CMD_STALL_TERM:
         return this.#answerStall(opcode);
       case COMMAND.CMD_SYNC:
-        return this.#sync();
+        // a device that did not answer fails it (§3.9.1.4)
+        return this.#field(CMD_SYNC.CS) > SYNC_CS.SEV ? CERROR.ILL : this.#effects.ats.sync();
       default:
         return CERROR.ILL;
     }
@@ -229,16 +235,16 @@ export class CommandQueue {
     return CERROR.NONE;
   }
 
-  /** Everything before it is already complete: commands run in order, to the end. Source: §4.7.3. */
-  #sync(): number {
-    const signal = this.#field(CMD_SYNC.CS);
-    if (signal > SYNC_CS.SEV) return CERROR.ILL;
-    const address = getAddress(this.#words, 0, CMD_SYNC.MSIAddress, 2) % pow2(this.#features.oasBits);
-    if (signal === SYNC_CS.IRQ && this.#features.msi && address !== 0) {
-      const data = new Uint8Array(Uint32Array.of(this.#field(CMD_SYNC.MSIData)).buffer);
-      if (!this.#memory.writeBytes(address, data)) this.#errors.raise(GERROR.MSI_CMDQ_ABT_ERR);
-    }
-    return CERROR.NONE;
+  /**
+   * Everything before it is complete, for commands run in order to their end, and CONS has passed it: whoever sees the MSI
+   * may read CONS. An address is zero as a whole field, not as what the OAS leaves of it; there is no PE to send an event
+   * to. Source: §4.7.3.
+   */
+  #signalSync(): void {
+    const address = getU64(this.#words, 0, CMD_SYNC.MSIAddress);
+    if (this.#field(CMD_SYNC.CS) !== SYNC_CS.IRQ || address === 0n) return;
+    const reachable = Number(BigInt.asUintN(this.#features.oasBits, address << 2n));
+    this.#effects.msi.write(reachable, this.#field(CMD_SYNC.MSIData), GERROR.MSI_CMDQ_ABT_ERR);
   }
 }
 

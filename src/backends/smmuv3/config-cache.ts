@@ -4,6 +4,7 @@
 
 import type { StreamWorld } from "./cd.ts";
 import type { ContextConfig } from "./context.ts";
+import type { InputOverride } from "./memory-type.ts";
 import type { Stage2Config } from "./stage2.ts";
 import type { DecodedSTE } from "./ste.ts";
 
@@ -20,6 +21,8 @@ export interface StreamConfig {
   readonly cdBits: number;
   /** What an access needs, by accessIndex(): one PERMISSION bit each, after PRIVCFG and INSTCFG. */
   readonly needs: readonly number[];
+  /** What the STE makes of the attributes that come with a transaction; undefined: nothing. */
+  readonly override: InputOverride | undefined;
   readonly contexts: Map<number, ContextConfig>;
 }
 

@@ -1,6 +1,6 @@
 // Plain numbers the model adds to; readers sample them, nobody is told.
 // Names follow the architecture's performance events where there is one.
-// Source: IHI 0070G.b §10.3 (PMCG event numbers 1 to 5).
+// Source: IHI 0070G.b §10.3 (PMCG event numbers 1 to 7).
 
 import type { EventName } from "../../spec/events.ts";
 
@@ -15,6 +15,10 @@ export interface SmmuCounters {
   transTableWalkAccess: number;
   /** PMCG event 5: doublewords of STEs, CDs and their level 1 tables fetched, one a structure. */
   configStructAccess: number;
+  /** PMCG event 6: ATS translation requests received. */
+  pcieAtsTransRq: number;
+  /** PMCG event 7: translated transactions that passed. */
+  pcieAtsTransPassed: number;
   tlbHit: number;
   eventsRecorded: number;
   eventsDropped: number;
@@ -41,6 +45,8 @@ export function newSmmuCounters(): SmmuCounters {
     configCacheMiss: 0,
     transTableWalkAccess: 0,
     configStructAccess: 0,
+    pcieAtsTransRq: 0,
+    pcieAtsTransPassed: 0,
     tlbHit: 0,
     eventsRecorded: 0,
     eventsDropped: 0,

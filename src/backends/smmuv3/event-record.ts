@@ -3,7 +3,7 @@
 // Source: IHI 0070G.b §7.3.
 
 import { EVENT_CLASS } from "../../spec/encodings.ts";
-import { EVENT, EVENT_FETCH, EVENT_NUMBER, EVENT_WORDS, type EventName } from "../../spec/events.ts";
+import { EVENT, EVENT_ATS_REQUEST, EVENT_FETCH, EVENT_NUMBER, EVENT_WORDS, type EventName } from "../../spec/events.ts";
 import { get, getAddress, getU64, set, setAddress, setU64 } from "../../spec/layout.ts";
 import { alignDown } from "../../spec/u64.ts";
 import type { Fault } from "./fault.ts";
@@ -45,6 +45,8 @@ function eventEntries(): readonly (readonly [EventName, number])[] {
   return names.map((each) => [each, EVENT_NUMBER[each]]);
 }
 
+const PAGE_BYTES = 4096n;
+
 /** Types whose record says nothing of SSV; C_BAD_SUBSTREAMID still has the SubstreamID (§7.3.9). */
 const WITHOUT_SSV: ReadonlySet<EventName> = new Set<EventName>(["F_STREAM_DISABLED", "C_BAD_SUBSTREAMID"]);
 
@@ -65,7 +67,8 @@ export function encodeEvent(fault: Fault, stag?: number): Uint32Array<ArrayBuffe
     set(words, 0, EVENT.Stall, 1);
     set(words, 0, EVENT.STAG, stag);
   }
-  if (fault.inputAddr !== undefined) encodeTransaction(words, fault, fault.inputAddr);
+  if (fault.asked !== undefined) encodeAsked(words, fault.asked, fault.inputAddr ?? 0n);
+  else if (fault.inputAddr !== undefined) encodeTransaction(words, fault, fault.inputAddr);
   if (fault.fetchAddress !== undefined) {
     setAddress(words, 0, EVENT_FETCH.FetchAddr, 3, alignDown(fault.fetchAddress, 3));
   } else if (fault.ipa !== undefined) {
@@ -82,6 +85,16 @@ function encodeTransaction(words: Uint32Array, fault: Fault, inputAddr: bigint):
   if (fault.stage === 2) set(words, 0, EVENT.S2, 1);
   if (fault.class !== undefined) set(words, 0, EVENT.CLASS, EVENT_CLASS[fault.class]);
   if (fault.tableRead === true) set(words, 0, EVENT.TTRnW, 1);
+}
+
+/** A request is for one STU, and always to read. Source: §7.3.6. */
+function encodeAsked(words: Uint32Array, asked: NonNullable<Fault["asked"]>, inputAddr: bigint): void {
+  set(words, 0, EVENT_ATS_REQUEST.R, 1);
+  if (asked.write) set(words, 0, EVENT_ATS_REQUEST.W, 1);
+  if (asked.execute) set(words, 0, EVENT_ATS_REQUEST.X, 1);
+  if (asked.privileged) set(words, 0, EVENT_ATS_REQUEST.PRIV, 1);
+  set(words, 0, EVENT_ATS_REQUEST.Span, 1);
+  setU64(words, 0, EVENT_ATS_REQUEST.InputAddr, inputAddr / PAGE_BYTES);
 }
 
 /** Decodes 8 words; every field is given, whether or not the type has it. */

@@ -1,11 +1,14 @@
 // One transaction, translated slowly and in the open: each structure read, what it says, what was decided and why.
 // A second reading of the architecture that shares nothing with the fast engine but src/spec; nothing is cached or written.
-// Not covered: VMSAv8-32, 128-bit descriptors, permission indirection and overlays, HAFT, attributes, ATS, Secure and Realm.
+// Not covered: VMSAv8-32, 128-bit descriptors, permission indirection and overlays, AIE, Secure and Realm.
+// ATS is explain-ats.ts's.
 // Source: IHI 0070G.b §3.3 (translation), §7.3.22 (order of faults), §5.5 (what a fault does).
 
 import { get } from "../../spec/layout.ts";
 import { CR0, CR2, GBPA } from "../../spec/registers.ts";
 import { hex } from "../../spec/u64.ts";
+import { afterInput, afterStage1, afterStage2 } from "./explain/attribute-steps.ts";
+import { type Attributes, consistent, described } from "./explain/attributes.ts";
 import { pow2 } from "./explain/bits.ts";
 import { type CdReader, illegalCd, lookupContext } from "./explain/context-entry.ts";
 import { type IdentificationRegisters, type Implementation, implementationOf } from "./explain/implementation.ts";
@@ -91,9 +94,10 @@ function translate(request: ExplainRequest, trace: Trace, found: Configuration):
   const hasStage2 = ste("Config") >= 0b110n;
   if (hasStage2 && ste("S2AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 2" };
   const stage2 = hasStage2 ? stage2Of(trace, implementation, ste) : undefined;
-  const ssid = contextIndex(request, trace, implementation, ste);
-  if (ssid === undefined) return withoutStage1(trace, implementation, found.input, stage2);
-  return withStage1({ trace, implementation, registers, ste, stage2, ssid }, found);
+  const ssid = contextIndex(transaction.substreamID, trace, implementation, ste);
+  const incoming = afterInput(trace, implementation, "STE", ste, transaction);
+  const parts = { trace, implementation, registers, ste, stage2, incoming };
+  return ssid === undefined ? withoutStage1(parts, found.input) : withStage1({ ...parts, ssid }, found);
 }
 
 /** SMMUEN=0: GBPA decides, and nothing is recorded. Source: §6.3.14, §3.4. */
@@ -107,11 +111,13 @@ function whileDisabled(
   const why = aborts ? "GBPA.ABORT is set" : isTooFar ? "the address is beyond OAS" : "GBPA lets it pass";
   decide(trace, "CR0 and GBPA", `the SMMU is disabled: ${why}`, "§6.3.14");
   if (aborts || isTooFar) return { kind: "abort", recorded: false };
-  return { kind: "ok", pa: transaction.iova, pageBytes: 0n, bypass: true };
+  const gbpa = Uint32Array.of(registers.gbpa);
+  const outgoing = afterInput(trace, implementation, "GBPA", (name) => BigInt(get(gbpa, 0, GBPA[name])), transaction);
+  return { kind: "ok", pa: transaction.iova, pageBytes: 0n, bypass: true, attributes: described(outgoing) };
 }
 
 /** PRIVCFG and INSTCFG; a write is data whatever INSTCFG says. Source: §5.2. */
-function overridden(input: Stage1Input, ste: SteReader, implementation: Implementation): Stage1Input {
+export function overridden(input: Stage1Input, ste: SteReader, implementation: Implementation): Stage1Input {
   if (implementation.idr1("ATTR_PERMS_OVR") === 0) return input;
   const privcfg = ste("PRIVCFG");
   const instcfg = ste("INSTCFG");
@@ -121,13 +127,12 @@ function overridden(input: Stage1Input, ste: SteReader, implementation: Implemen
 }
 
 /** Which CD the transaction uses; undefined: stage 1 is bypassed. Source: §5.2 S1DSS, §7.3.7, §7.3.9. */
-function contextIndex(
-  { transaction }: ExplainRequest,
+export function contextIndex(
+  substreamID: number | undefined,
   trace: Trace,
   implementation: Implementation,
   ste: SteReader,
 ): bigint | undefined {
-  const { substreamID } = transaction;
   const hasStage1 = ste("Config") % 2n === 1n;
   const cdBits = hasStage1 ? substreamBits(ste, implementation) : 0;
   if (substreamID !== undefined && (cdBits === 0 || BigInt(substreamID) >= pow2(cdBits))) {
@@ -146,33 +151,32 @@ function contextIndex(
   return s1dss === 1n ? undefined : 0n;
 }
 
-function withoutStage1(
-  trace: Trace,
-  implementation: Implementation,
-  input: Stage1Input,
-  stage2: Stage2 | undefined,
-): ExplainedOutcome {
+/** What a translation works with once its STE is known. */
+interface Parts {
+  readonly trace: Trace;
+  readonly implementation: Implementation;
+  readonly registers: StreamRegisters;
+  readonly ste: SteReader;
+  readonly stage2: Stage2 | undefined;
+  readonly incoming: Attributes;
+}
+
+function withoutStage1({ trace, implementation, ste, stage2, incoming }: Parts, input: Stage1Input): ExplainedOutcome {
   const limit = stage2 === undefined ? implementation.oas : implementation.ias;
   if (input.iova >= pow2(limit)) {
     decide(trace, "STE", `stage 1 is bypassed and ${hex(input.iova)} has more than ${limit} bits: F_ADDR_SIZE`, "§3.4");
     fail({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
   }
   decide(trace, "STE", "stage 1 is bypassed", "§5.2");
-  if (stage2 === undefined) return { kind: "ok", pa: input.iova, pageBytes: 0n, bypass: true };
-  const { pa, pageBytes } = stage2(input.iova, { ...input, class: "IN" });
-  return { kind: "ok", pa, pageBytes, ipa: input.iova, bypass: false };
+  if (stage2 === undefined) {
+    return { kind: "ok", pa: input.iova, pageBytes: 0n, bypass: true, attributes: described(incoming) };
+  }
+  const { pa, pageBytes, leaf } = stage2(input.iova, { ...input, class: "IN" });
+  const attributes = described(afterStage2(trace, implementation, ste, incoming, leaf));
+  return { kind: "ok", pa, pageBytes, ipa: input.iova, bypass: false, attributes };
 }
 
-interface Stage1Parts {
-  readonly trace: Trace;
-  readonly implementation: Implementation;
-  readonly registers: StreamRegisters;
-  readonly ste: SteReader;
-  readonly stage2: Stage2 | undefined;
-  readonly ssid: bigint;
-}
-
-function withStage1(parts: Stage1Parts, found: Configuration): ExplainedOutcome {
+function withStage1(parts: Parts & { readonly ssid: bigint }, found: Configuration): ExplainedOutcome {
   const { trace, implementation, ste, stage2 } = parts;
   const cd = lookupContext(trace, implementation, ste, stage2, parts.ssid);
   found.cd = cd;
@@ -184,10 +188,15 @@ function withStage1(parts: Stage1Parts, found: Configuration): ExplainedOutcome 
   }
   if (cd("AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 1" };
   const leaf = walkStage1({ trace, implementation, cd, world, stage2 }, found.input);
-  if (stage2 === undefined) return { kind: "ok", pa: leaf.address, pageBytes: leaf.pageBytes, bypass: false };
+  const between = afterStage1(trace, cd, parts.incoming, leaf);
+  if (stage2 === undefined) {
+    const attributes = described(consistent(between));
+    return { kind: "ok", pa: leaf.address, pageBytes: leaf.pageBytes, bypass: false, attributes };
+  }
   const last = stage2(leaf.address, { ...found.input, class: "IN" });
   const pageBytes = last.pageBytes < leaf.pageBytes ? last.pageBytes : leaf.pageBytes;
-  return { kind: "ok", pa: last.pa, pageBytes, ipa: leaf.address, bypass: false };
+  const attributes = described(afterStage2(trace, implementation, ste, between, last.leaf));
+  return { kind: "ok", pa: last.pa, pageBytes, ipa: leaf.address, bypass: false, attributes };
 }
 
 /** Faults that CD.A/R/S and STE.S2R/S2S have a say in; all others abort and are recorded. Source: §5.5. */
@@ -224,6 +233,6 @@ function answer({ registers, transaction }: ExplainRequest, cause: StageFault, f
   return { kind: cd("A") === 1n ? "abort" : "raz-wi", fault, recorded: cd("R") === 1n };
 }
 
-function decide(trace: Trace, structure: string, why: string, section: string): void {
+export function decide(trace: Trace, structure: string, why: string, section: string): void {
   trace.add({ structure, raw: [], fields: {}, why, section });
 }

@@ -22,7 +22,8 @@ export interface AnswerFields {
   ipaHi: number;
   ipaLo: number;
   pageBits: number;
-  attributes: number;
+  /** Memory attributes as the TLB keeps them; below zero: FastPath.attributes() has them. */
+  found: number;
 }
 
 export interface FastPathParts extends NestedWalkParts {
@@ -89,7 +90,7 @@ export class FastPath {
     this.#tag = context.tag;
     this.#hash = tlbHash(context.tag);
     this.#marks = (context.key << TLB_MARK.KEY_SHIFT) | TLB_MARK.VALID;
-    this.#walk.follow(context, half.format, stream.stage2);
+    this.#walk.follow(context, half, stream.stage2);
   }
 
   /** @returns false when it has no answer */
@@ -125,8 +126,13 @@ export class FastPath {
     answer.ipaHi = words[slot + IPA_HI]!;
     answer.ipaLo = words[slot + IPA_LO]! | (lo & 0xfff);
     answer.pageBits = (info >>> 6) & 0x3f;
-    answer.attributes = info >>> 18;
+    answer.found = info >>> 18;
     return true;
+  }
+
+  /** Memory attributes of the walk that answered last. */
+  attributes(): number {
+    return this.#walk.attributes();
   }
 
   #changeAccess(access: Access, privileged: boolean): void {

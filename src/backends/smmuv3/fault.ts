@@ -31,4 +31,6 @@ export interface Fault extends StageFault {
   readonly privileged?: boolean;
   readonly instruction?: boolean;
   readonly read?: boolean;
+  /** F_BAD_ATS_TREQ: what the translation request asked for, before STE overrides; reading is always asked for. */
+  readonly asked?: { readonly write: boolean; readonly execute: boolean; readonly privileged: boolean };
 }

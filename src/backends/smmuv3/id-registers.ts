@@ -28,11 +28,19 @@ export interface Features {
   readonly aarch64: boolean;
   /** 0 none, 1 Access flag, 2 and dirty state, 3 and Access flag in Table descriptors. */
   readonly httu: number;
+  readonly btm: boolean;
   readonly hyp: boolean;
   readonly ats: boolean;
   /** Split-stage ATS is *not* supported. */
   readonly ns1ats: boolean;
+  /** CR2.REC_CFG_ATS exists. */
+  readonly atsRecErr: boolean;
+  /** Page requests: needs ATS. */
   readonly pri: boolean;
+  /** Automatic responses to page requests have the PASID of the request, whatever STE.PPAR says. */
+  readonly pps: boolean;
+  /** Translated transactions may have a PASID. */
+  readonly pasidtt: boolean;
   readonly asid16: boolean;
   readonly vmid16: boolean;
   readonly vmw: boolean;
@@ -47,11 +55,13 @@ export interface Features {
   readonly ssidBits: number;
   readonly cmdqBitsMax: number;
   readonly eventqBitsMax: number;
+  readonly priqBitsMax: number;
   readonly attrPermsOverride: boolean;
   readonly attrTypesOverride: boolean;
   readonly had: boolean;
   readonly xnx: boolean;
   readonly fwb: boolean;
+  readonly mtePerm: boolean;
   readonly stt: boolean;
   readonly ril: boolean;
   readonly e0pd: boolean;
@@ -101,10 +111,14 @@ function decode(id: IdRegisters): Features {
     aarch32,
     aarch64,
     httu: idr0(IDR0.HTTU),
+    btm: idr0(IDR0.BTM) === 1,
     hyp: idr0(IDR0.Hyp) === 1,
     ats: idr0(IDR0.ATS) === 1,
     ns1ats: idr0(IDR0.NS1ATS) === 1,
+    atsRecErr: idr0(IDR0.ATS) === 1 && idr0(IDR0.ATSRECERR) === 1,
     pri: idr0(IDR0.PRI) === 1,
+    pps: idr3(IDR3.PPS) === 1,
+    pasidtt: idr3(IDR3.PASIDTT) === 1,
     asid16: idr0(IDR0.ASID16) === 1,
     vmid16: idr0(IDR0.VMID16) === 1,
     vmw: idr0(IDR0.VMW) === 1,
@@ -119,11 +133,13 @@ function decode(id: IdRegisters): Features {
     ssidBits: Math.min(idr1(IDR1.SSIDSIZE), 20),
     cmdqBitsMax: Math.min(idr1(IDR1.CMDQS), 19),
     eventqBitsMax: Math.min(idr1(IDR1.EVENTQS), 19),
+    priqBitsMax: Math.min(idr1(IDR1.PRIQS), 19),
     attrPermsOverride: idr1(IDR1.ATTR_PERMS_OVR) === 1,
     attrTypesOverride: idr1(IDR1.ATTR_TYPES_OVR) === 1,
     had: idr3(IDR3.HAD) === 1,
     xnx: idr3(IDR3.XNX) === 1,
     fwb: idr3(IDR3.FWB) === 1,
+    mtePerm: idr3(IDR3.MTEPERM) === 1,
     stt: idr3(IDR3.STT) === 1,
     ril: idr3(IDR3.RIL) === 1,
     e0pd: idr3(IDR3.E0PD) === 1,

@@ -5,9 +5,10 @@
 // Source: IHI 0070G.b §3.3.3; DDI 0487 D8.2, D8.3.
 
 import { S1_LEAF, S2_LEAF } from "../../spec/descriptor.ts";
-import type { ContextConfig } from "./context.ts";
+import type { ContextConfig, HalfConfig } from "./context.ts";
 import type { SmmuCounters } from "./counters.ts";
 import type { AnswerFields } from "./fast-path.ts";
+import { combineStages, stage1AttributeIndex, stage2AttributeIndex } from "./memory-type.ts";
 import { PERMISSION } from "./permissions.ts";
 import type { Stage2Config } from "./stage2.ts";
 import type { TableFormat } from "./table-format.ts";
@@ -36,10 +37,13 @@ const READ_ONLY = 1 << S1_LEAF.AP.msb;
 const S2_WRITABLE = 1 << S2_LEAF.S2AP.msb;
 const DBM_HI = 1 << (S1_LEAF.DBM.lsb - 32);
 const TABLE_SPAN_BITS = 21;
+/** Instead of attributes: ask NestedWalk.attributes(). */
+export const UNCOMBINED = -1;
 
 export class NestedWalk {
   #isUsable = false;
   #granted: Uint8Array = new Uint8Array(256);
+  #attributes: Uint16Array = new Uint16Array(32);
   #baseHi = 0;
   #baseLo = 0;
   #startLevel = 0;
@@ -51,6 +55,8 @@ export class NestedWalk {
   #key = 0;
   #hasTwoHalves = false;
   #granted2: Uint8Array = new Uint8Array(16);
+  #attributes2: Uint8Array = new Uint8Array(64);
+  #fwb = false;
   #baseHi2 = 0;
   #baseLo2 = 0;
   #startLevel2 = 0;
@@ -64,6 +70,9 @@ export class NestedWalk {
   #paHi = 0;
   #paLo = 0;
   #permissions = 0;
+  /** Leaves of both stages, as far as they tell of memory. */
+  #leafLo = 0;
+  #leafLo2 = 0;
   readonly #fill = new TlbFill();
   readonly #parts: NestedWalkParts;
   readonly #hasTlb: boolean;
@@ -99,10 +108,12 @@ export class NestedWalk {
     this.#walk2 = parts.stage2Walk;
   }
 
-  follow(context: ContextConfig, format: TableFormat, nested: Stage2Config | undefined): void {
+  follow(context: ContextConfig, half: HalfConfig, nested: Stage2Config | undefined): void {
+    const { format } = half;
     this.#isUsable = nested !== undefined && isPlain(format) && isPlain(nested.format);
     if (nested === undefined) return;
     this.#granted = context.granted;
+    this.#attributes = half.attributes;
     this.#baseHi = format.baseHi;
     this.#baseLo = format.baseLo;
     this.#startLevel = format.startLevel;
@@ -114,6 +125,8 @@ export class NestedWalk {
     this.#key = context.key;
     this.#hasTwoHalves = context.hasTwoHalves;
     this.#granted2 = nested.granted;
+    this.#attributes2 = nested.attributes;
+    this.#fwb = nested.fwb;
     this.#baseHi2 = nested.format.baseHi;
     this.#baseLo2 = nested.format.baseLo;
     this.#startLevel2 = nested.format.startLevel;
@@ -180,7 +193,9 @@ export class NestedWalk {
     answer.ipaHi = ipaHi;
     answer.ipaLo = (leafLo & -0x1000) | (lo & 0xfff);
     answer.pageBits = 12;
-    answer.attributes = 0;
+    answer.found = UNCOMBINED;
+    this.#leafLo = leafLo;
+    this.#leafLo2 = leafLo2;
     if (this.#hasTlb) this.#remember(hi, lo, granted & permissions, (leafLo & NG) === 0);
     return true;
   }
@@ -208,9 +223,16 @@ export class NestedWalk {
     answer.ipaHi = ipaHi;
     answer.ipaLo = ipaLo;
     answer.pageBits = 12;
-    answer.attributes = 0;
+    answer.found = UNCOMBINED;
+    this.#leafLo = leafLo;
     if (this.#hasTlb) this.#remember(hi, lo, granted & this.#permissions, (leafLo & NG) === 0);
     return true;
+  }
+
+  /** Memory attributes of what run() found last: they are combined for those who ask, the TLB being one. */
+  attributes(): number {
+    const own = this.#attributes[stage1AttributeIndex(this.#leafLo)]!;
+    return combineStages(own, this.#attributes2[stage2AttributeIndex(this.#leafLo2)]!, this.#fwb);
   }
 
   /** Stage 1 from its first level. */
@@ -256,7 +278,9 @@ export class NestedWalk {
         (words[slot + HI]! ^ hi) |
         (words[slot + TAG]! ^ this.#tag2);
       if (isOther === 0) {
-        const permissions = words[slot + INFO]! & 0x3f;
+        const info = words[slot + INFO]!;
+        const permissions = info & 0x3f;
+        this.#leafLo2 = ((info >>> 16) & 0x3c) | ((info >>> 14) & 0x300); // MemAttr and SH where a leaf has them
         this.#paHi = words[slot + PA_HI]!;
         this.#paLo = words[slot + PA_LO]! | (lo & 0xfff);
         this.#permissions = permissions;
@@ -307,14 +331,15 @@ export class NestedWalk {
     this.#paHi = paHi;
     this.#paLo = (leafLo & -0x1000) | (lo & 0xfff);
     this.#permissions = permissions;
-    if (this.#hasTlb2) this.#remember2(hi, lo, leafLo);
+    this.#leafLo2 = leafLo;
+    if (this.#hasTlb2) this.#remember2(hi, lo);
     if (this.#hasTables2 && !isKnown) this.#rememberTable2(hi, lo, tableHi, tableLo);
     return true;
   }
 
   #remember(hi: number, lo: number, permissions: number, isGlobal: boolean): void {
     const fill = this.#fill;
-    const { paHi, paLo, ipaHi, ipaLo, attributes } = this.#answer;
+    const { paHi, paLo, ipaHi, ipaLo } = this.#answer;
     fill.paHi = paHi;
     fill.paLo = paLo & -0x1000;
     fill.ipaHi = ipaHi;
@@ -323,7 +348,7 @@ export class NestedWalk {
     fill.invalidateBits = 12;
     fill.pageBits = 12;
     fill.isGlobal = isGlobal || !this.#hasTwoHalves;
-    fill.attributes = attributes;
+    fill.attributes = this.attributes();
     this.#parts.tlb.fill(hi, lo, this.#tag, this.#key, fill);
   }
 
@@ -340,7 +365,7 @@ export class NestedWalk {
     this.#parts.tables.fill(hi, lo, this.#tag, this.#key, fill);
   }
 
-  #remember2(hi: number, lo: number, leafLo: number): void {
+  #remember2(hi: number, lo: number): void {
     const fill = this.#fill;
     fill.paHi = this.#paHi;
     fill.paLo = this.#paLo & -0x1000;
@@ -350,7 +375,7 @@ export class NestedWalk {
     fill.invalidateBits = 12;
     fill.pageBits = 12;
     fill.isGlobal = true;
-    fill.attributes = ((leafLo >>> 2) & 0xf) | ((leafLo >>> 4) & 0x30);
+    fill.attributes = this.#attributes2[stage2AttributeIndex(this.#leafLo2)]!;
     this.#parts.stage2Tlb.fill(hi, lo, this.#tag2, 0, fill);
   }
 

@@ -3,17 +3,28 @@
 // Reserved bits are RES0: they read as zero and writes to them are dropped.
 // Source: IHI 0070G.b §6.1, §6.3; update and acknowledge pairs §6.2.1.
 
-import { type Field, set } from "../../spec/layout.ts";
-import { CR0, CR2, GBPA, IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
+import { type Field, get, set } from "../../spec/layout.ts";
+import { CR0, CR2, GBPA, IRQ_CTRL, PRIQ_IRQ_CFG2, REGISTER } from "../../spec/registers.ts";
 import { and32, lo32 } from "../../spec/u64.ts";
 import type { Features, IdRegisters } from "./id-registers.ts";
 
 /** What holds a register still while it is in use. */
-export type Lock = "smmuEnabled" | "commandQueueEnabled" | "eventQueueEnabled" | "gbpa";
+export type Lock =
+  | "smmuEnabled"
+  | "commandQueueEnabled"
+  | "eventQueueEnabled"
+  | "anyQueueEnabled"
+  | "gerrorInterruptEnabled"
+  | "eventInterruptEnabled"
+  | "priQueueEnabled"
+  | "priInterruptEnabled"
+  | "gbpa";
 
 interface Rule {
   readonly mask: number;
   readonly lock?: Lock;
+  /** Fields that have a lock of their own. */
+  readonly fields?: readonly { readonly mask: number; readonly lock: Lock }[];
 }
 
 const ALL = 0xffff_ffff;
@@ -45,6 +56,10 @@ export class RegisterFile {
     return lo32(this.#readOnly.get(offset) ?? this.#values.get(offset) ?? 0);
   }
 
+  isSet(offset: number, flag: Field): boolean {
+    return get(Uint32Array.of(this.read(offset)), 0, flag) === 1;
+  }
+
   /**
    * Stores a value as far as the register has the bits and is not locked.
    *
@@ -53,7 +68,8 @@ export class RegisterFile {
   write(offset: number, value: number, isLocked: (lock: Lock) => boolean): boolean {
     const rule = this.#rules.get(offset);
     if (rule === undefined || (rule.lock !== undefined && isLocked(rule.lock))) return false;
-    this.#values.set(offset, and32(value, rule.mask));
+    const held = (rule.fields ?? []).reduce((bits, field) => bits + (isLocked(field.lock) ? field.mask : 0), 0);
+    this.#values.set(offset, and32(value, rule.mask - held) + and32(this.read(offset), held));
     return true;
   }
 
@@ -68,21 +84,19 @@ function rules(features: Features): ReadonlyMap<number, Rule> {
   if (features.pri) cr0.push(CR0.PRIQEN);
   if (features.ats) cr0.push(CR0.ATSCHK);
   if (features.vmw) cr0.push(CR0.VMW);
-  const cr2 = [CR2.RECINVSID, CR2.PTM];
+  const cr2 = [CR2.RECINVSID];
   if (features.hyp) cr2.push(CR2.E2H);
+  if (features.btm) cr2.push(CR2.PTM);
+  if (features.atsRecErr) cr2.push(CR2.REC_CFG_ATS);
   const irqCtrl = [IRQ_CTRL.GERROR_IRQEN, IRQ_CTRL.EVENTQ_IRQEN];
   if (features.pri) irqCtrl.push(IRQ_CTRL.PRIQ_IRQEN);
   const smmuEnabled = { mask: ALL, lock: "smmuEnabled" } as const;
   return new Map<number, Rule>([
     [REGISTER.CR0, { mask: maskOf(cr0) }],
-    [REGISTER.CR1, { mask: 0xfff }],
+    [REGISTER.CR1, CR1_RULE],
     [REGISTER.CR2, { mask: maskOf(cr2), lock: "smmuEnabled" }],
     [REGISTER.GBPA, { mask: maskOf(Object.values(GBPA)) - maskOf([GBPA.Update]), lock: "gbpa" }],
     [REGISTER.IRQ_CTRL, { mask: maskOf(irqCtrl) }],
-    [REGISTER.GERROR_IRQ_CFG0, { mask: ALL }],
-    [REGISTER.GERROR_IRQ_CFG0 + 4, { mask: ALL }],
-    [REGISTER.GERROR_IRQ_CFG1, { mask: ALL }],
-    [REGISTER.GERROR_IRQ_CFG2, { mask: ALL }],
     [REGISTER.STRTAB_BASE, { ...smmuEnabled, mask: 0xffff_ffc0 }],
     [REGISTER.STRTAB_BASE + 4, { ...smmuEnabled, mask: BASE_HIGH }],
     [REGISTER.STRTAB_BASE_CFG, { ...smmuEnabled, mask: 0x0003_07ff }],
@@ -90,11 +104,45 @@ function rules(features: Features): ReadonlyMap<number, Rule> {
     [REGISTER.CMDQ_BASE + 4, { mask: BASE_HIGH, lock: "commandQueueEnabled" }],
     [REGISTER.EVENTQ_BASE, { mask: ALL, lock: "eventQueueEnabled" }],
     [REGISTER.EVENTQ_BASE + 4, { mask: BASE_HIGH, lock: "eventQueueEnabled" }],
-    [REGISTER.EVENTQ_IRQ_CFG0, { mask: ALL }],
-    [REGISTER.EVENTQ_IRQ_CFG0 + 4, { mask: ALL }],
-    [REGISTER.EVENTQ_IRQ_CFG1, { mask: ALL }],
-    [REGISTER.EVENTQ_IRQ_CFG2, { mask: ALL }],
+    ...(features.msi ? interruptRules(REGISTER.GERROR_IRQ_CFG0, "gerrorInterruptEnabled") : []),
+    ...(features.msi ? interruptRules(REGISTER.EVENTQ_IRQ_CFG0, "eventInterruptEnabled") : []),
+    ...(features.pri ? priRules(features) : []),
   ]);
+}
+
+/** QUEUE_* in [5:0] and TABLE_* in [11:6], each still while it is in use. Source: §6.3.11. */
+const CR1_RULE: Rule = {
+  mask: 0xfff,
+  fields: [
+    { mask: 0x03f, lock: "anyQueueEnabled" },
+    { mask: 0xfc0, lock: "smmuEnabled" },
+  ],
+};
+
+/** *_IRQ_CFG0 with address[55:2], CFG1 with the data, CFG2 with SH [5:4] and MemAttr [3:0]. Source: §6.3.21 to §6.3.23. */
+function interruptRules(offset: number, lock: Lock): readonly (readonly [number, Rule])[] {
+  return [
+    [offset, { mask: 0xffff_fffc, lock }],
+    [offset + 4, { mask: 0x00ff_ffff, lock }],
+    [offset + 8, { mask: ALL, lock }],
+    [offset + 12, { mask: 0x3f, lock }],
+  ];
+}
+
+/** PRIQ_BASE is guarded by PRIQEN, the MSI's registers by PRIQ_IRQEN; CFG2 has LO besides. Source: §6.3.33 to §6.3.36. */
+function priRules(features: Features): readonly (readonly [number, Rule])[] {
+  const queue = { lock: "priQueueEnabled" } as const;
+  const interrupt = { lock: "priInterruptEnabled" } as const;
+  const base: readonly (readonly [number, Rule])[] = [
+    [REGISTER.PRIQ_BASE, { ...queue, mask: ALL }],
+    [REGISTER.PRIQ_BASE + 4, { ...queue, mask: BASE_HIGH }],
+  ];
+  if (!features.msi) return base;
+  return [
+    ...base,
+    ...interruptRules(REGISTER.PRIQ_IRQ_CFG0, "priInterruptEnabled"),
+    [REGISTER.PRIQ_IRQ_CFG2, { ...interrupt, mask: maskOf(Object.values(PRIQ_IRQ_CFG2)) }],
+  ];
 }
 
 /** The bits of fields, all ones or with the given values. */

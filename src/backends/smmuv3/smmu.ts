@@ -1,22 +1,34 @@
 // The SMMU: registers in front, translation and queues behind. Start here.
-// It asks for memory and two interrupt lines, nothing else: no clock, no log, no promise; it never throws for what a
-// guest wrote. Commands run to completion inside the register write that made them visible.
+// It asks for memory, interrupt lines and a port to ATCs, nothing else: no clock, no log, no promise; it never throws for
+// what a guest wrote. Commands run to completion inside the register write that made them visible.
 // Source: IHI 0070G.b §6 (registers), §3.3.3 (translation), §3.5 (queues), §3.12 (faults).
 
-import { get } from "../../spec/layout.ts";
-import { CR0, CR2, GBPA, IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
-import { hiOf, joinBigint, loOf, pow2 } from "../../spec/u64.ts";
+import type { Field } from "../../spec/layout.ts";
+import { IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
+import { hiOf, joinBigint, loOf } from "../../spec/u64.ts";
+import { type AtcPort, NO_ATC } from "./atc-port.ts";
+import { Ats } from "./ats.ts";
+import { AtsCommands } from "./ats-commands.ts";
 import { CommandQueue } from "./command-queue.ts";
 import { ConfigCache } from "./config-cache.ts";
 import { ContextTableReader } from "./context-table.ts";
 import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCounters } from "./counters.ts";
 import { EventQueue } from "./event-queue.ts";
-import { type Explanation, explain } from "./explain.ts";
+import { encodeEvent } from "./event-record.ts";
+import { type ExplainRequest, type Explanation, explain } from "./explain.ts";
+import { explainTranslationRequest, type ResponseExplanation } from "./explain-ats.ts";
+import { explainTranslated } from "./explain-translated.ts";
 import { TLB_USE } from "./fast-path.ts";
-import { GlobalErrors } from "./gerror.ts";
-import { type Features, featuresOf, type IdRegisters } from "./id-registers.ts";
+import type { Fault } from "./fault.ts";
+import { errorsOf, GlobalErrors } from "./gerror.ts";
+import { featuresOf, type IdRegisters } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
-import { type Lock, RegisterFile } from "./register-file.ts";
+import { MSI_SOURCE, MsiWriter } from "./msi.ts";
+import { PageRequestQueue } from "./page-request-queue.ts";
+import { type PageRequestOutcome, PageRequests } from "./page-requests.ts";
+import type { PageRequest } from "./pri-record.ts";
+import { RegisterFile } from "./register-file.ts";
+import { RegisterInterface } from "./register-interface.ts";
 import { Responder } from "./respond.ts";
 import { Stage1 } from "./stage1.ts";
 import { Stage2 } from "./stage2.ts";
@@ -26,20 +38,28 @@ import { Tlb, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
 import { TlbInvalidator } from "./tlb-invalidate.ts";
 import type { Outcome, Transaction } from "./transaction.ts";
 import { type Answer, type Refusal, type Request, type Switches, Translator } from "./translate.ts";
+import type { TranslationRequest, TranslationResponse } from "./translation-request.ts";
 
+export type { AtcInvalidation, AtcPort, PageResponse, PageResponseCode } from "./atc-port.ts";
 export type { SmmuCounters, StreamCounters } from "./counters.ts";
 export type { Explanation } from "./explain.ts";
+export type { ResponseExplanation } from "./explain-ats.ts";
 export type { Fault, FaultClass } from "./fault.ts";
 export type { IdRegisters } from "./id-registers.ts";
+export type { PageRequestOutcome } from "./page-requests.ts";
+export type { PageRequest } from "./pri-record.ts";
 export type { ResumedTransaction } from "./stall.ts";
-export type { Access, Outcome, Transaction } from "./transaction.ts";
+export type { Access, MemoryAttributes, Outcome, Transaction } from "./transaction.ts";
+export type { TranslationRequest, TranslationResponse } from "./translation-request.ts";
 
-/** The two interrupts the model raises, edges; IRQ_CTRL gates them. */
+/** The interrupts the model raises, edges; IRQ_CTRL gates them. */
 export interface InterruptLines {
   /** The Event queue went from empty to non-empty. */
   eventQueue(): void;
   /** A global error became active. */
   gerror(): void;
+  /** The PRI queue went from empty to non-empty, or took a last request (PRIQ_IRQ_CFG2.LO). Absent: not connected. */
+  priQueue?(): void;
 }
 
 /** What an implementation may choose. */
@@ -50,6 +70,8 @@ export interface SmmuOptions {
   readonly tlbEntries?: number;
   /** Leaf tables, of each stage; a power of two, 0 leaves the cache out. */
   readonly walkCacheEntries?: number;
+  /** Where CMD_ATC_INV and page responses go; absent: no device has an ATC. */
+  readonly atc?: AtcPort;
 }
 
 const TLB_ENTRIES = 8192;
@@ -59,16 +81,14 @@ export class Smmu {
   readonly counters: SmmuCounters = newSmmuCounters();
   readonly #id: IdRegisters;
   readonly #memory: PhysicalMemory;
-  readonly #features: Features;
   readonly #registers: RegisterFile;
   readonly #switches: Switches;
-  readonly #cache = new ConfigCache();
-  readonly #errors: GlobalErrors;
   readonly #events: EventQueue;
-  readonly #commands: CommandQueue;
-  readonly #invalidator: TlbInvalidator;
   readonly #responder: Responder;
   readonly #translator: Translator;
+  readonly #ats: Ats;
+  readonly #pageRequests: PageRequests;
+  readonly #interface: RegisterInterface;
   readonly #tracked = new Map<number, StreamCounters>();
   #isTracking = false;
   /** The stream counted last, and its counters if it is tracked. */
@@ -80,23 +100,31 @@ export class Smmu {
   constructor(id: IdRegisters, memory: PhysicalMemory, irq: InterruptLines, options: SmmuOptions = {}) {
     const features = featuresOf(id);
     const counters = this.counters;
+    const cache = new ConfigCache();
     this.#id = id;
     this.#memory = memory;
-    this.#features = features;
     this.#registers = new RegisterFile(id, features);
     this.#switches = {
       smmuEnabled: false,
       bypassAborts: false,
+      bypassOverride: undefined,
       recordsBadStreamID: false,
       e2h: false,
       streamTable: decodeStreamTable(new Uint32Array(2), 0, features),
     };
-    this.#errors = new GlobalErrors(() => {
-      if (this.#isInterruptEnabled(IRQ_CTRL.GERROR_IRQEN)) irq.gerror();
+    const isEnabled = (interrupt: Field): boolean => this.#registers.isSet(REGISTER.IRQ_CTRL, interrupt);
+    const readRegister = (offset: number): number => this.#registers.read(offset);
+    const errors = new GlobalErrors(errorsOf(features), () => {
+      if (!isEnabled(IRQ_CTRL.GERROR_IRQEN)) return;
+      irq.gerror();
+      msi.signal(MSI_SOURCE.gerror, readRegister);
     });
-    const parts = { memory, features, errors: this.#errors, counters };
+    const parts = { memory, features, errors, counters };
+    const msi = new MsiWriter(parts);
     const raise = (): void => {
-      if (this.#isInterruptEnabled(IRQ_CTRL.EVENTQ_IRQEN)) irq.eventQueue();
+      if (!isEnabled(IRQ_CTRL.EVENTQ_IRQEN)) return;
+      irq.eventQueue();
+      msi.signal(MSI_SOURCE.eventQueue, readRegister);
     };
     this.#events = new EventQueue(parts, raise, options.mergesEvents ?? false);
     const { tlbEntries = TLB_ENTRIES, walkCacheEntries = WALK_CACHE_ENTRIES } = options;
@@ -107,10 +135,14 @@ export class Smmu {
       stage2Tables: new Tlb(walkCacheEntries, WALK_CACHE_UNIT_BITS),
     };
     const stage2 = new Stage2(memory, counters, caches.stage2, caches.stage2Tables);
-    this.#invalidator = new TlbInvalidator(caches);
-    this.#commands = new CommandQueue(parts, {
-      cache: this.#cache,
-      tlb: this.#invalidator,
+    const invalidator = new TlbInvalidator(caches);
+    const port = options.atc ?? NO_ATC;
+    const isSmmuEnabled = (): boolean => this.#switches.smmuEnabled;
+    const commands = new CommandQueue(parts, {
+      cache,
+      tlb: invalidator,
+      msi,
+      ats: new AtsCommands(features, port, isSmmuEnabled),
       resume: (streamID, stag, action) => this.#responder.resume(streamID, stag, action),
       terminateStalls: (streamID) => this.#responder.terminateStalls(streamID),
     });
@@ -118,7 +150,7 @@ export class Smmu {
       features,
       counters,
       switches: this.#switches,
-      cache: this.#cache,
+      cache,
       streams: new StreamTableReader(memory, features, counters),
       contexts: new ContextTableReader(memory, features, counters, stage2),
       stage1: new Stage1({ memory, counters, tlb: caches.main, tables: caches.tables, stage2 }),
@@ -126,12 +158,36 @@ export class Smmu {
       caches,
     });
     this.#responder = new Responder(this.#translator, this.#events, features.stallMax);
+    const translator = this.#translator;
+    const record = (fault: Fault): boolean => this.#events.record(encodeEvent(fault), translator.mayMerge(fault));
+    this.#ats = new Ats({ features, memory, counters, switches: this.#switches, stage2, translator, record });
+    const pageQueue = new PageRequestQueue(parts, () => {
+      if (!isEnabled(IRQ_CTRL.PRIQ_IRQEN)) return;
+      irq.priQueue?.();
+      msi.signal(MSI_SOURCE.priQueue, readRegister);
+    });
+    const ppar = (request: PageRequest): boolean | undefined => this.#ats.ppar(request);
+    this.#pageRequests = new PageRequests({ features, queue: pageQueue, port, isSmmuEnabled, ppar });
+    this.#interface = new RegisterInterface({
+      features,
+      registers: this.#registers,
+      switches: this.#switches,
+      cache,
+      errors,
+      commands,
+      events: this.#events,
+      pageQueue,
+      responder: this.#responder,
+      invalidator,
+      ats: this.#ats,
+    });
   }
 
   /** Translates one transaction; its event, if any, is in the queue when this returns. */
   translate(tx: Transaction): Outcome {
+    if (tx.translated === true) return this.#settleTranslated(tx);
     this.#split[0] = tx.iova;
-    return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome();
+    return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome(tx);
   }
 
   /**
@@ -153,9 +209,19 @@ export class Smmu {
 
   /** Why `translate` would do what it would do, step by step and from cold caches; changes and records nothing. */
   explain(transaction: Transaction): Explanation {
+    const request = { ...this.#setting(), transaction };
+    return transaction.translated === true ? explainTranslated(request) : explain(request);
+  }
+
+  /** Why `translationRequest` would answer what it would answer. */
+  explainTranslationRequest(request: TranslationRequest): ResponseExplanation {
+    return explainTranslationRequest(this.#setting(), request);
+  }
+
+  #setting(): Omit<ExplainRequest, "transaction"> {
     const registers = this.#registers;
     const memory = this.#memory;
-    return explain({
+    return {
       registers: {
         strtabBase: this.read64(REGISTER.STRTAB_BASE),
         strtabBaseCfg: registers.read(REGISTER.STRTAB_BASE_CFG),
@@ -165,8 +231,17 @@ export class Smmu {
       },
       id: this.#id,
       read64: (pa) => (memory.read64(Number(pa)) ? joinBigint(memory.hi, memory.lo) : undefined),
-      transaction,
-    });
+    };
+  }
+
+  /** An ATS Translation Request; its event, if any, is in the queue when this returns. */
+  translationRequest(request: TranslationRequest): TranslationResponse {
+    return this.#ats.request(request);
+  }
+
+  /** A page request message (PRI); an automatic answer has gone out by the port when this returns. */
+  pageRequest(request: PageRequest): PageRequestOutcome {
+    return this.#pageRequests.receive(request);
   }
 
   /** Stalled transactions that CMD_RESUME or CMD_STALL_TERM answered since the last call. */
@@ -192,53 +267,11 @@ export class Smmu {
   }
 
   read32(offset: number): number {
-    switch (offset) {
-      case REGISTER.CR0ACK:
-        return this.#registers.read(REGISTER.CR0);
-      case REGISTER.IRQ_CTRLACK:
-        return this.#registers.read(REGISTER.IRQ_CTRL);
-      case REGISTER.GERROR:
-        return this.#errors.gerror;
-      case REGISTER.GERRORN:
-        return this.#errors.gerrorn;
-      case REGISTER.CMDQ_PROD:
-        return this.#commands.prod;
-      case REGISTER.CMDQ_CONS:
-        return this.#commands.cons;
-      case REGISTER.EVENTQ_PROD:
-        return this.#events.prod;
-      case REGISTER.EVENTQ_CONS:
-        return this.#events.cons;
-      default:
-        return this.#registers.read(offset);
-    }
+    return this.#interface.read32(offset);
   }
 
   write32(offset: number, value: number): void {
-    switch (offset) {
-      case REGISTER.GERRORN:
-        this.#errors.acknowledge(value);
-        this.#responder.flush();
-        this.#commands.run();
-        return;
-      case REGISTER.CMDQ_PROD:
-        this.#commands.prod = value;
-        this.#commands.run();
-        return;
-      case REGISTER.CMDQ_CONS:
-        if (!this.#commands.isEnabled) this.#commands.cons = value;
-        return;
-      case REGISTER.EVENTQ_PROD:
-        if (!this.#events.isEnabled) this.#events.prod = value;
-        return;
-      case REGISTER.EVENTQ_CONS:
-        this.#events.cons = value;
-        this.#responder.flush();
-        return;
-      case REGISTER.GBPA:
-        if (get(Uint32Array.of(value), 0, GBPA.Update) === 0) return; // only a write with Update=1 counts (§6.3.14)
-    }
-    if (this.#registers.write(offset, value, (lock) => this.#isLocked(lock))) this.#apply(offset);
+    this.#interface.write32(offset, value);
   }
 
   read64(offset: number): bigint {
@@ -250,72 +283,16 @@ export class Smmu {
     this.write32(offset + 4, hiOf(value));
   }
 
-  #isLocked(lock: Lock): boolean {
-    switch (lock) {
-      case "smmuEnabled":
-        return this.#switches.smmuEnabled;
-      case "commandQueueEnabled":
-        return this.#commands.isEnabled;
-      case "eventQueueEnabled":
-        return this.#events.isEnabled;
-      case "gbpa":
-        return false; // an update is complete when the write returns
-    }
-  }
-
-  #apply(offset: number): void {
-    const registers = this.#registers;
-    const word = Uint32Array.of(registers.read(offset));
-    switch (offset) {
-      case REGISTER.CR0:
-        this.#applyCR0(word);
-        return;
-      case REGISTER.CR2:
-        this.#switches.e2h = get(word, 0, CR2.E2H) === 1;
-        this.#switches.recordsBadStreamID = get(word, 0, CR2.RECINVSID) === 1;
-        this.#cache.clear(); // StreamWorld is part of what was decoded
-        return;
-      case REGISTER.GBPA:
-        this.#switches.bypassAborts = get(word, 0, GBPA.ABORT) === 1;
-        return;
-      case REGISTER.STRTAB_BASE:
-      case REGISTER.STRTAB_BASE + 4:
-      case REGISTER.STRTAB_BASE_CFG:
-        this.#switches.streamTable = decodeStreamTable(
-          registers.pair(REGISTER.STRTAB_BASE),
-          registers.read(REGISTER.STRTAB_BASE_CFG),
-          this.#features,
-        );
-        return;
-      case REGISTER.CMDQ_BASE:
-      case REGISTER.CMDQ_BASE + 4:
-        this.#commands.setBase(registers.pair(REGISTER.CMDQ_BASE));
-        return;
-      case REGISTER.EVENTQ_BASE:
-      case REGISTER.EVENTQ_BASE + 4:
-        this.#events.setBase(registers.pair(REGISTER.EVENTQ_BASE));
-        return;
-    }
-  }
-
-  #applyCR0(word: Uint32Array): void {
-    const wasEnabled = this.#switches.smmuEnabled;
-    this.#switches.smmuEnabled = get(word, 0, CR0.SMMUEN) === 1;
-    this.#cache.renew();
-    this.#events.isEnabled = get(word, 0, CR0.EVENTQEN) === 1;
-    this.#commands.isEnabled = get(word, 0, CR0.CMDQEN) === 1;
-    this.#invalidator.vmidGroup = pow2(Math.min(get(word, 0, CR0.VMW), 4));
-    if (wasEnabled && !this.#switches.smmuEnabled) this.#responder.terminateStalls();
-    this.#responder.flush();
-    this.#commands.run();
-  }
-
-  #isInterruptEnabled(enable: (typeof IRQ_CTRL)[keyof typeof IRQ_CTRL]): boolean {
-    return get(Uint32Array.of(this.#registers.read(REGISTER.IRQ_CTRL)), 0, enable) === 1;
-  }
-
   #settle(request: Request, hi: number, lo: number, refusal: Refusal): Outcome {
     return this.#responder.settle({ ...request, iova: joinBigint(hi, lo) }, refusal);
+  }
+
+  #settleTranslated(tx: Transaction): Outcome {
+    this.counters.transaction += 1;
+    this.#translator.tlbUse = TLB_USE.NONE;
+    const outcome = this.#responder.settle(tx, this.#ats.translated(tx));
+    if (this.#isTracking) this.#count(tx.streamID, outcome);
+    return outcome;
   }
 
   /** @param outcome  undefined: success */

@@ -8,6 +8,7 @@ import type { ContextConfig, HalfConfig } from "./context.ts";
 import type { SmmuCounters } from "./counters.ts";
 import type { StageFault } from "./fault.ts";
 import type { PhysicalMemory } from "./memory.ts";
+import { combineStages, stage1AttributeIndex } from "./memory-type.ts";
 import { NestedPath } from "./nested.ts";
 import { stage1PermissionIndex, WRITE } from "./permissions.ts";
 import type { Stage2, Stage2Config } from "./stage2.ts";
@@ -34,7 +35,7 @@ export class Stage1 {
   ipaLo = 0;
   /** log2 of the page or block, the smaller of the two stages'. */
   pageBits = 0;
-  /** Memory attributes as the TLB keeps them. */
+  /** Memory attributes of the leaf, with stage 2's when there is one; without the hints of the transaction. */
   attributes = 0;
   isHit = false;
   #permissions = 0;
@@ -94,12 +95,12 @@ export class Stage1 {
     if (
       table >= 0 &&
       this.#byTable(context, half.format, table, inHi, inLo, need) &&
-      this.#finish(nested, need) === undefined
+      this.#finish(half, nested, need) === undefined
     ) {
       this.#remember(context, upper, lo);
       return undefined;
     }
-    const fault = this.#byWalk(context, half.format, inHi, inLo, need) ?? this.#finish(nested, need);
+    const fault = this.#byWalk(context, half.format, inHi, inLo, need) ?? this.#finish(half, nested, need);
     if (fault !== undefined) return fault;
     if (this.#tables.entries > 0 && this.walk.leafTable(half.format, this.#fill))
       this.#rememberTable(context, upper, lo);
@@ -145,10 +146,11 @@ export class Stage1 {
     return undefined;
   }
 
-  #finish(nested: Stage2Config | undefined, need: number): StageFault | undefined {
+  #finish(half: HalfConfig, nested: Stage2Config | undefined, need: number): StageFault | undefined {
     const { outHi, outLo } = this.walk;
-    this.attributes = 0;
+    const attributes = half.attributes[stage1AttributeIndex(this.walk.lo)]!;
     if (nested === undefined) {
+      this.attributes = attributes;
       this.paHi = outHi;
       this.paLo = outLo;
       this.ipaHi = -1;
@@ -165,6 +167,7 @@ export class Stage1 {
     this.ipaLo = outLo;
     this.pageBits = this.#leafBits < stage2.pageBits ? this.#leafBits : stage2.pageBits;
     this.#permissions &= stage2.permissions;
+    this.attributes = combineStages(attributes, stage2.attributes, nested.fwb);
     return undefined;
   }
 
@@ -199,13 +202,13 @@ export class Stage1 {
 }
 
 /** VA[55] selects the half; EL2 has one half and takes every address to it. Source: §3.4.1. */
-function selectHalf(context: ContextConfig, hi: number): HalfConfig | undefined {
+export function selectHalf(context: ContextConfig, hi: number): HalfConfig | undefined {
   if (!context.hasTwoHalves) return context.halves[0];
   return context.halves[(hi >>> 23) & 1];
 }
 
 /** VA[AddrTop:N-1 or N] must be one sign, or zero in EL2; TBI leaves VA[63:56] out. Source: §3.4.1. */
-function isInRange(half: HalfConfig, hasTwoHalves: boolean, hi: number, lo: number): boolean {
+export function isInRange(half: HalfConfig, hasTwoHalves: boolean, hi: number, lo: number): boolean {
   if (!half.isEnabled) return true; // nothing of a disabled half is judged, its walk faults anyway (§5.4.1.1)
   const signed = half.tbi ? (hi << 8) >> 8 : hi | 0;
   const expected = hasTwoHalves && ((hi >>> 23) & 1) === 1 ? -1 : 0;

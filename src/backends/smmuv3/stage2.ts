@@ -9,8 +9,9 @@ import type { SmmuCounters } from "./counters.ts";
 import type { FaultClass, StageFault } from "./fault.ts";
 import type { Features } from "./id-registers.ts";
 import type { PhysicalMemory } from "./memory.ts";
+import { stage2AttributeIndex, stage2AttributeTable } from "./memory-type.ts";
 import { isStage2Device, PERMISSION, stage2PermissionIndex, stage2PermissionTable, WRITE } from "./permissions.ts";
-import { type DecodedSTE, translatesStage1 } from "./ste.ts";
+import { type DecodedSTE, effectiveS2DS, translatesStage1 } from "./ste.ts";
 import { stage2Format, type TableFormat } from "./table-format.ts";
 import { type Tlb, TlbFill, tlbTag } from "./tlb.ts";
 import { TableWalk, WALK, type WalkResult } from "./walk.ts";
@@ -24,7 +25,10 @@ export interface Stage2Config {
   readonly hd: boolean;
   /** PERMISSION bits by stage2PermissionIndex(). */
   readonly granted: Uint8Array;
+  /** What stage 2 says of memory, by stage2AttributeIndex(). */
+  readonly attributes: Uint8Array;
   readonly fwb: boolean;
+  /** S2PTW of a nested stream. Without it PTWNNC gives tables in Device memory another type, which nothing here sees. */
   readonly protectedWalk: boolean;
   readonly record: boolean;
   readonly stall: boolean;
@@ -34,6 +38,8 @@ export interface Stage2Config {
 export function stage2Config(ste: DecodedSTE, vmid: number, features: Features): Stage2Config {
   const format = stage2Format(ste, features);
   const ha = features.httu >= 1 && ste.S2HA === 1;
+  const fwb = features.fwb && ste.S2FWB === 1;
+  const fixedSH = effectiveS2DS(ste, features) ? ste.S2SH0 : undefined;
   return Object.freeze({
     format,
     tag: tlbTag(vmid, 0),
@@ -41,7 +47,8 @@ export function stage2Config(ste: DecodedSTE, vmid: number, features: Features):
     ha,
     hd: features.httu >= 2 && ha && ste.S2HD === 1, // S2HD without S2HA behaves as neither
     granted: stage2PermissionTable(features.xnx),
-    fwb: features.fwb && ste.S2FWB === 1,
+    attributes: stage2AttributeTable({ fwb, mtePerm: features.mtePerm, fixedSH }),
+    fwb,
     protectedWalk: translatesStage1(ste) && ste.S2PTW === 1,
     record: ste.S2R === 1,
     stall: ste.S2S === 1,
@@ -64,7 +71,7 @@ export class Stage2 {
   pageBits = 0;
   /** PERMISSION bits that a cached copy of this translation may grant. */
   permissions = 0;
-  /** MemAttr[3:0] and SH[1:0] of the leaf: bits [3:0] and [5:4]. */
+  /** What the leaf says of memory: MemAttr in [3:0], SH in [5:4], without reserved values. */
   attributes = 0;
   /** True when the last translation came from the TLB. */
   isHit = false;
@@ -146,8 +153,8 @@ export class Stage2 {
     if (needsAF && !config.ha) return SETTLED.ACCESS;
     const isClean = config.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & S2AP_WRITE) === 0;
     const granted = config.granted[stage2PermissionIndex(isClean ? walk.lo | S2AP_WRITE : walk.lo, walk.hi)]!;
-    const memAttr = (walk.lo >>> 2) & 0xf;
-    const isForbidden = kind !== "IN" && config.protectedWalk && isStage2Device(memAttr, config.fwb);
+    const attributes = config.attributes[stage2AttributeIndex(walk.lo)]!;
+    const isForbidden = kind !== "IN" && config.protectedWalk && isStage2Device(attributes & 0xf, config.fwb);
     if ((granted & need) === 0 || isForbidden) return SETTLED.PERMISSION;
     const makesDirty = isClean && (need & WRITE) !== 0;
     if (needsAF || makesDirty) {
@@ -158,7 +165,7 @@ export class Stage2 {
     this.paLo = walk.outLo;
     this.pageBits = walk.leafBits;
     this.permissions = isClean && !makesDirty ? granted & ~WRITE : granted;
-    this.attributes = memAttr | (((walk.lo >>> 8) & 3) << 4);
+    this.attributes = attributes;
     return SETTLED.OK;
   }
 

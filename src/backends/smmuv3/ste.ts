@@ -30,6 +30,7 @@ function decodeFields(words: Uint32Array) {
     S1COR: field(STE.S1COR),
     S1CSH: field(STE.S1CSH),
     CONT: field(STE.CONT),
+    PPAR: field(STE.PPAR),
     MEV: field(STE.MEV),
     S1PIE: field(STE.S1PIE),
     S2FWB: field(STE.S2FWB),
@@ -115,6 +116,18 @@ export function stage2StartLevel(ste: DecodedSTE, features: Features): number | 
   const pageBits = TG0_PAGE_BITS[ste.S2TG]!;
   if (effectiveS2DS(ste, features) && pageBits === 12 && ste.S2SL0_2 === 1) return ste.S2SL0 === 0 ? -1 : undefined;
   return S2_START_LEVEL[pageBits]?.[ste.S2SL0];
+}
+
+/**
+ * EATS as it counts. Full ATS with DPT checks and split-stage ATS are no ATS without ATSCHK; nothing is ATS where no
+ * stage translates.
+ * Source: §5.2, EATS; §3.9.1.2.
+ */
+export function effectiveEATS(ste: DecodedSTE, features: Features, atsCheck: boolean): number {
+  if (!features.ats || ste.Config === 4) return EATS.NONE;
+  if (ste.EATS === EATS.SPLIT && !atsCheck) return EATS.NONE;
+  if (ste.EATS === EATS.DPT && !(features.dpt && atsCheck)) return EATS.NONE;
+  return ste.EATS;
 }
 
 /**

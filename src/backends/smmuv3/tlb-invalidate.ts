@@ -37,6 +37,8 @@ export interface TranslationCaches {
 export class TlbInvalidator {
   /** VMID bits that CR0.VMW leaves out of the comparison, as a power of two. */
   vmidGroup = 1;
+  /** CR2.E2H: which of the two hypervisor worlds CMD_TLBI_EL2_VA and VAA are for. */
+  e2h = false;
   readonly #caches: TranslationCaches;
 
   constructor(caches: TranslationCaches) {
@@ -72,10 +74,11 @@ export class TlbInvalidator {
     this.#stage1((entry) => isE2H(entry) && hasASID(entry, asid));
   }
 
-  /** CMD_TLBI_EL2_VA; without ASID CMD_TLBI_EL2_VAA. Entries of EL2 without E2H are global. */
+  /** CMD_TLBI_EL2_VA; without ASID CMD_TLBI_EL2_VAA. Entries of EL2 without E2H are global. Source: §4.4.2.8. */
   hypVA(asid: number | undefined, range: TlbiRange): void {
     const [from, to] = pagesOf(range);
-    this.#stage1((entry) => !isEL1(entry) && isOfASID(entry, asid) && entry.touches(from, to), range.leaf);
+    const isOfWorld = this.e2h ? isE2H : isEL2;
+    this.#stage1((entry) => isOfWorld(entry) && isOfASID(entry, asid) && entry.touches(from, to), range.leaf);
   }
 
   /** CMD_TLBI_S12_VMALL: everything of one VMID. */
@@ -114,6 +117,10 @@ export class TlbInvalidator {
 
 function isEL1(entry: TlbEntryView): boolean {
   return entry.key % (WORLD_KEY_MASK + 1) === WORLD_KEY.EL1;
+}
+
+function isEL2(entry: TlbEntryView): boolean {
+  return entry.key % (WORLD_KEY_MASK + 1) === WORLD_KEY.EL2;
 }
 
 function isE2H(entry: TlbEntryView): boolean {

@@ -15,6 +15,22 @@ export interface Transaction {
   readonly access: Access;
   /** The incoming PRIV attribute, before STE.PRIVCFG. */
   readonly privileged: boolean;
+  /** PCIe's Translated: the address came from a translation request, and passes without one more (§3.9.1.3). */
+  readonly translated?: boolean;
+  /**
+   * Memory attributes that the interconnect conveys: a MAIR byte in [7:0], SH[1:0] in [9:8]. Absent: it conveys none,
+   * and the SMMU takes DEFAULT_ATTRIBUTES.
+   */
+  readonly attributes?: number;
+}
+
+/** What goes out beside the address. Source: §13.1.1. */
+export interface MemoryAttributes {
+  /** "Device-nGnRE", "Normal-iWB-oNC". */
+  readonly memoryType: string;
+  readonly shareability: "NSH" | "ISH" | "OSH";
+  /** Hints of the cacheable levels, "iRAWAnTR-oRAnWATR"; empty when there is none. */
+  readonly allocation: string;
 }
 
 /** The result of one transaction. */
@@ -28,6 +44,7 @@ export type Outcome =
       /** Present when stage 2 translated: the address that stage 2 was given. */
       readonly ipa?: number;
       readonly bypass: boolean;
+      readonly attributes: MemoryAttributes;
     }
   | {
       readonly kind: "abort" | "raz-wi";

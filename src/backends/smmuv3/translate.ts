@@ -4,7 +4,7 @@
 
 import { INSTCFG, PRIVCFG, S1DSS, STRW } from "../../spec/encodings.ts";
 import type { EventName } from "../../spec/events.ts";
-import { fitsIn, joinBigint, joinNumber, pow2 } from "../../spec/u64.ts";
+import { fitsIn, hiOf, joinBigint, joinNumber, loOf, pow2 } from "../../spec/u64.ts";
 import type { StreamWorld } from "./cd.ts";
 import type { ConfigCache, StreamConfig } from "./config-cache.ts";
 import { type ContextConfig, contextConfig } from "./context.ts";
@@ -13,18 +13,21 @@ import type { SmmuCounters } from "./counters.ts";
 import { type AnswerFields, accessIndex, FastPath, TLB_USE } from "./fast-path.ts";
 import type { Fault, StageFault } from "./fault.ts";
 import type { Features } from "./id-registers.ts";
+import { combineHints, combineStages, describeAttributes, type InputOverride, inputAttributes } from "./memory-type.ts";
 import { PERMISSION } from "./permissions.ts";
 import type { Stage1 } from "./stage1.ts";
 import { type Stage2, stage2Config } from "./stage2.ts";
 import { type DecodedSTE, effectiveS1CDMax, passes, translatesStage1, translatesStage2, usesSTRW } from "./ste.ts";
 import type { StreamTable, StreamTableReader } from "./stream-table.ts";
 import type { TranslationCaches } from "./tlb-invalidate.ts";
-import type { Access, Outcome, Transaction } from "./transaction.ts";
+import type { Access, MemoryAttributes, Outcome, Transaction } from "./transaction.ts";
 
 /** The registers a translation looks at, decoded when they are written. */
 export interface Switches {
   smmuEnabled: boolean;
   bypassAborts: boolean;
+  /** What GBPA makes of the attributes of a transaction; undefined: nothing. */
+  bypassOverride: InputOverride | undefined;
   recordsBadStreamID: boolean;
   e2h: boolean;
   streamTable: StreamTable;
@@ -43,8 +46,8 @@ export interface TranslatorParts {
   readonly caches: TranslationCaches;
 }
 
-/** A transaction without its address. */
-export type Request = Omit<Transaction, "iova">;
+/** An untranslated transaction without its address. */
+export type Request = Omit<Transaction, "iova" | "translated">;
 
 /** Where a transaction that succeeded leads, as halves; ipaHi is -1 when stage 2 took no part, pageBits 0 when bypassed. */
 export interface Answer {
@@ -53,8 +56,10 @@ export interface Answer {
   readonly ipaHi: number;
   readonly ipaLo: number;
   readonly pageBits: number;
-  /** Memory attributes as the TLB keeps them. */
+  /** Ten bits of memory attributes; what a transaction with hints of its own goes out with, attributesOf() says. */
   readonly attributes: number;
+  /** Memory attributes that this transaction, the last one, went out with. */
+  attributesOf(tx: Request): MemoryAttributes;
 }
 
 /** What became of a transaction before anything was recorded or answered. */
@@ -101,7 +106,7 @@ export class Translator implements Answer, AnswerFields {
   ipaHi = -1;
   ipaLo = 0;
   pageBits = 0;
-  attributes = 0;
+  found = 0;
   /** The address under way, as it came. */
   #hi = 0;
   #lo = 0;
@@ -120,15 +125,32 @@ export class Translator implements Answer, AnswerFields {
 
   translate(tx: Transaction): Verdict {
     this.#split[0] = tx.iova;
-    return this.run(tx, this.#halves[1]!, this.#halves[0]!) ?? { kind: "ok", outcome: this.outcome() };
+    return this.run(tx, this.#halves[1]!, this.#halves[0]!) ?? { kind: "ok", outcome: this.outcome(tx) };
   }
 
-  /** What the last run() came to, when it succeeded. */
-  outcome(): Outcome {
+  /** What the last run(), which was for `tx`, came to when it succeeded. */
+  outcome(tx: Request): Outcome {
     const bypass = this.pageBits === 0;
-    const found = { pa: joinNumber(this.paHi, this.paLo), pageBytes: bypass ? 0 : pow2(this.pageBits), bypass };
+    const attributes = this.attributesOf(tx);
+    const pageBytes = bypass ? 0 : pow2(this.pageBits);
+    const found = { pa: joinNumber(this.paHi, this.paLo), pageBytes, bypass, attributes };
     if (this.ipaHi < 0) return { kind: "ok", ...found };
     return { kind: "ok", ...found, ipa: joinNumber(this.ipaHi, this.ipaLo) };
+  }
+
+  get attributes(): number {
+    return this.found < 0 ? this.#fast.attributes() : this.found;
+  }
+
+  /**
+   * Hints of the transaction are combined here and not where translations are cached, for each may have its own. To do so
+   * twice changes nothing, so that it does not matter which way the transaction went.
+   * Source: §13.4.2.
+   */
+  attributesOf(tx: Request): MemoryAttributes {
+    const { switches, cache } = this.#parts;
+    const override = switches.smmuEnabled ? cache.stream(tx.streamID)?.override : switches.bypassOverride;
+    return describeAttributes(combineHints(this.attributes, inputAttributes(tx.attributes, override)));
   }
 
   /**
@@ -159,7 +181,7 @@ export class Translator implements Answer, AnswerFields {
     const { switches, features, cache } = this.#parts;
     if (!switches.smmuEnabled) {
       if (switches.bypassAborts || !fitsIn(this.#hi, this.#lo, features.oasBits)) return SILENT_ABORT;
-      return this.#bypass();
+      return this.#bypass(inputAttributes(tx.attributes, switches.bypassOverride));
     }
     const stream = this.#stream(tx.streamID);
     if (!("ste" in stream)) {
@@ -192,7 +214,7 @@ export class Translator implements Answer, AnswerFields {
     this.ipaHi = stage1.ipaHi;
     this.ipaLo = stage1.ipaLo;
     this.pageBits = stage1.pageBits;
-    this.attributes = stage1.attributes;
+    this.found = stage1.attributes;
     return undefined;
   }
 
@@ -204,7 +226,8 @@ export class Translator implements Answer, AnswerFields {
     if (!fitsIn(hi, lo, bits)) {
       return this.#terminate(tx, BYPASS_SIZE_FAULT, effectiveAccess(tx, stream.ste, features), true);
     }
-    if (stream.stage2 === undefined) return this.#bypass();
+    const input = inputAttributes(tx.attributes, stream.override);
+    if (stream.stage2 === undefined) return this.#bypass(input);
     const fault = stage2.translate(stream.stage2, hi, lo, stream.needs[accessIndex(tx.access, tx.privileged)]!, "IN");
     this.#countTlb(fault === undefined && stage2.isHit);
     if (fault !== undefined) return this.#faulted(tx, fault, stream, undefined);
@@ -213,16 +236,16 @@ export class Translator implements Answer, AnswerFields {
     this.ipaHi = hi;
     this.ipaLo = lo;
     this.pageBits = stage2.pageBits;
-    this.attributes = stage2.attributes;
+    this.found = combineStages(input, stage2.attributes, stream.stage2.fwb);
     return undefined;
   }
 
-  #bypass(): undefined {
+  #bypass(input: number): undefined {
     this.paHi = this.#hi;
     this.paLo = this.#lo;
     this.ipaHi = -1;
     this.pageBits = 0;
-    this.attributes = 0;
+    this.found = input;
     return undefined;
   }
 
@@ -251,6 +274,7 @@ export class Translator implements Answer, AnswerFields {
       vmid,
       cdBits: effectiveS1CDMax(ste, features),
       needs: needsOf(ste, features),
+      override: features.attrTypesOverride ? ste : undefined,
       contexts: new Map(),
     });
   }
@@ -309,6 +333,39 @@ export class Translator implements Answer, AnswerFields {
     if (access === undefined || found.stage === undefined) return { ...found, ...whose };
     const { privileged, instruction, read } = access;
     return { ...found, ...whose, inputAddr: joinBigint(this.#hi, this.#lo), privileged, instruction, read };
+  }
+
+  /** For ats.ts: the stream's configuration as a transaction finds it. */
+  findStream(streamID: number): StreamConfig | StageFault {
+    return this.#stream(streamID);
+  }
+
+  /**
+   * For ats.ts: the context as a transaction finds it; "bypass": stage 1 takes no part.
+   *
+   * @param checksOnly  the CD is not wanted, only whether the SubstreamID, or its absence, is legal
+   */
+  findContext(
+    stream: StreamConfig,
+    substreamID: number | undefined,
+    checksOnly = false,
+  ): ContextConfig | StageFault | "bypass" {
+    const choice = chooseSubstream(substreamID, stream);
+    if (choice.kind === "fault") return choice.fault;
+    if (choice.kind === "bypass" || checksOnly) return "bypass";
+    return this.#context(stream, choice.substreamID);
+  }
+
+  /** For ats.ts: the PERMISSION bit that an access needs after the stream's overrides. */
+  needOf(tx: Request, stream: StreamConfig): number {
+    return stream.needs[accessIndex(tx.access, tx.privileged)]!;
+  }
+
+  /** For ats.ts: a fault that ends in an abort, told as an ordinary transaction's is. */
+  refuse(tx: Transaction, found: StageFault, stream: StreamConfig, record: boolean): Refusal {
+    this.#hi = hiOf(tx.iova);
+    this.#lo = loOf(tx.iova);
+    return this.#terminate(tx, found, effectiveAccess(tx, stream.ste, this.#parts.features), record);
   }
 }
 

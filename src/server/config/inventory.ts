@@ -8,7 +8,7 @@ export const DEFAULT_INVENTORY: SimulatedSettings = {
   iommus: [
     {
       id: "smmu0",
-      registers: { idr0: 0x0d4c_101b, idr1: 0x0273_0510, idr3: 0x0000_1414, idr5: 0x0000_0075, aidr: 0x3 },
+      registers: { idr0: 0x0d4c_101b, idr1: 0x0273_0510, idr3: 0x0000_1414, idr5: 0x0000_0075, aidr: 0x1 },
     },
     {
       id: "smmu1",

@@ -1,8 +1,9 @@
 // The shape of the "simulated:" section: SMMUs by their ID registers, and the devices behind them.
-// What one entry says about another (an IOMMU that is not there, a StreamID used twice) is checked here too, so that
-// --check-config finds it.
+// What one entry says about another (an IOMMU that is not there, a StreamID used twice) is checked here too, and what ID
+// registers cannot say together, so that --check-config finds it.
 
 import { z } from "zod";
+import { registerProblems } from "../../backends/id-rules.ts";
 
 const NAME_ERROR = "must be 1 to 63 of A-Z a-z 0-9 . _ : - and begin with a letter or digit";
 const name = z.string({ error: NAME_ERROR }).regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$/, { error: NAME_ERROR });
@@ -33,6 +34,7 @@ const IOMMU = z.strictObject({ id: name, registers: REGISTERS.prefault({}) });
 const PASID_ERROR = "must be a whole number from 0 to 20";
 const RESET_ERROR = 'must be "works", "fails" or "absent"';
 const RESET_MS_ERROR = "must be a whole number from 0 to 60000";
+const FLAG_ERROR = "must be true or false";
 const DEVICE = z.strictObject({
   id: name,
   iommu: name,
@@ -45,6 +47,8 @@ const DEVICE = z.strictObject({
     .min(0, { error: RESET_MS_ERROR })
     .max(60_000, { error: RESET_MS_ERROR })
     .optional(),
+  ats: z.boolean({ error: FLAG_ERROR }).optional(),
+  pri: z.boolean({ error: FLAG_ERROR }).optional(),
 });
 
 const SHAPE = z.strictObject({
@@ -59,6 +63,10 @@ export const SIMULATED = SHAPE.superRefine((simulated, context) => {
   for (const { path, message } of contradictions(simulated)) context.addIssue({ code: "custom", path, message });
 });
 
+function isRegister(value: number | undefined): boolean {
+  return value === undefined || (Number.isInteger(value) && value >= 0 && value < 2 ** 32);
+}
+
 interface Contradiction {
   readonly path: (string | number)[];
   readonly message: string;
@@ -66,9 +74,14 @@ interface Contradiction {
 
 function* contradictions(simulated: SimulatedSettings): Generator<Contradiction> {
   const iommus = new Set<string>();
-  for (const [index, { id }] of simulated.iommus.entries()) {
+  for (const [index, { id, registers }] of simulated.iommus.entries()) {
     if (iommus.has(id)) yield { path: ["iommus", index, "id"], message: "is the id of another IOMMU: ids are unique" };
     iommus.add(id);
+    if (!Object.values(registers).every(isRegister)) continue; // told already
+    for (const { register, message } of registerProblems(registers)) {
+      const at = registers[register] === undefined ? ["id"] : ["registers", register];
+      yield { path: ["iommus", index, ...at], message };
+    }
   }
   const devices = new Set<string>();
   const groups = new Map<number, string>();

@@ -2,21 +2,22 @@
 // Written out field by field: a setting that is forgotten here does not compile.
 
 import type { IdRegisters } from "../../backends/inventory.ts";
+import type { TlsFiles } from "../../os/tls-files.ts";
 import type { Config, EdgeLimits, Endpoints, Timing } from "../config.ts";
 import type { CoreLimits } from "../core/limits.ts";
-import { loopbackAddress } from "./address.ts";
+import { tcpAddress } from "./address.ts";
 import { type Environment, resolveRuntime } from "./runtime-directory.ts";
 import { OFF, type Settings } from "./settings.ts";
 
 export function configOf(settings: Settings, environment: Environment): Config {
   const endpoints = (at: { socket: string; tcp: string }): Endpoints => ({
     socket: at.socket === OFF ? undefined : resolveRuntime(at.socket, environment).path,
-    tcp: at.tcp === OFF ? undefined : loopbackAddress(at.tcp),
+    tcp: at.tcp === OFF ? undefined : tcpAddress(at.tcp),
   });
   return {
     backend: settings.backend,
     simulatorApi: settings.simulator_api,
-    listen: endpoints(settings.listen),
+    listen: { ...endpoints(settings.listen), tls: tlsFilesOf(settings.listen.tls, environment) },
     metrics: { ...endpoints(settings.metrics), devicesMax: settings.metrics.devices_max },
     memoryRoots: settings.memory_roots.map((text) => {
       const { path, isRuntime } = resolveRuntime(text, environment);
@@ -38,6 +39,18 @@ export function configOf(settings: Settings, environment: Environment): Config {
       })),
       mergeEvents: settings.simulated.merge_events,
     },
+  };
+}
+
+/** All or nothing: the configuration was checked as a whole. */
+function tlsFilesOf(tls: Settings["listen"]["tls"], environment: Environment): TlsFiles | undefined {
+  if (tls.certificate === OFF) return undefined;
+  const path = (text: string): string => resolveRuntime(text, environment).path;
+  return {
+    certificate: path(tls.certificate),
+    privateKey: path(tls.private_key),
+    clientCA: path(tls.client_ca),
+    clientCRL: tls.client_crl === OFF ? undefined : path(tls.client_crl),
   };
 }
 
@@ -81,6 +94,8 @@ function edgeLimitsOf(from: Settings["limits"]): EdgeLimits {
   return {
     messageBytesMax: from.message_bytes_max,
     connectionsMax: from.connections_max,
+    connectionsPerIdentityMax: from.connections_per_identity_max,
+    handshakesMax: from.handshakes_max,
     streamsPerConnectionMax: from.streams_per_connection_max,
     sessionMemoryMiBMax: from.session_memory_mib_max,
     openMemoryFilesMax: from.open_memory_files_max,
@@ -97,6 +112,8 @@ function timingOf(from: Settings["timing"]): Timing {
     healthWatchIntervalMs: from.health_watch_interval_ms,
     keepaliveMs: from.keepalive_ms,
     keepaliveTimeoutMs: from.keepalive_timeout_ms,
+    handshakeTimeoutMs: from.handshake_timeout_ms,
+    tlsReloadMs: from.tls_reload_ms,
     connectionIdleMs: from.connection_idle_ms,
   };
 }

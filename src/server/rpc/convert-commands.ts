@@ -1,9 +1,9 @@
 // A guest's invalidation commands to the 16 bytes that core validates: raw ones as they are, typed ones encoded.
 // Only what does not fit its field is refused here; which opcodes and combinations a guest may send is core's to say.
-// Source: IHI 0070G.b §4.3 (CMD_CFGI_*), §4.4 (CMD_TLBI_*).
+// Source: IHI 0070G.b §4.3 (CMD_CFGI_*), §4.4 (CMD_TLBI_*), §4.5.1 (CMD_ATC_INV).
 
 import { invalidField } from "../../backends/errors.ts";
-import { CMD_CFGI, CMD_TLBI, COMMAND, COMMAND_BYTES, COMMAND_WORDS } from "../../spec/commands.ts";
+import { CMD_ATC_INV, CMD_CFGI, CMD_TLBI, COMMAND, COMMAND_BYTES, COMMAND_WORDS } from "../../spec/commands.ts";
 import { doublewordsOf, type Field, set, setU64 } from "../../spec/layout.ts";
 import type { iommubroker } from "./codec.ts";
 import { allOf, integer, refuseViolations } from "./field.ts";
@@ -32,9 +32,10 @@ export function parseCommand(command: WireCommand, path: string): CommandDoublew
   }
   if (command.cfgiCd) return cfgi(COMMAND.CMD_CFGI_CD, command.cfgiCd, `${path}.cfgi_cd`);
   if (command.cfgiCdAll) return cfgiAll(command.cfgiCdAll, `${path}.cfgi_cd_all`);
+  if (command.atcInv) return atcInv(command.atcInv, `${path}.atc_inv`);
   throw invalidField(
     path,
-    "must be one of raw, tlbi_nh_all, tlbi_nh_asid, tlbi_nh_va, tlbi_nh_vaa, cfgi_cd, cfgi_cd_all",
+    "must be one of raw, tlbi_nh_all, tlbi_nh_asid, tlbi_nh_va, tlbi_nh_vaa, cfgi_cd, cfgi_cd_all, atc_inv",
   );
 }
 
@@ -89,6 +90,31 @@ function cfgiAll(command: iommubroker.v1.CfgiCd, path: string): CommandDoublewor
   ]);
   return cfgi(COMMAND.CMD_CFGI_CD_ALL, command, path);
 }
+
+function atcInv(command: iommubroker.v1.AtcInv, path: string): CommandDoublewords {
+  const { substreamId } = command;
+  const hasPasid = typeof substreamId === "number";
+  if (command.global && !hasPasid) {
+    throw invalidField(`${path}.global`, "must be unset without substream_id: it is about PASIDs");
+  }
+  const fields = allOf({
+    substreamID: () => (hasPasid ? bounded(substreamId, CMD_ATC_INV.SubstreamID, `${path}.substream_id`) : 0),
+    address: () => pageOf(bigintOf(command.address), `${path}.address`),
+    size: () => integer(command.size, `${path}.size`, { min: 0, max: ATC_SIZE_MAX }),
+  });
+  const words = new Uint32Array(COMMAND_WORDS);
+  set(words, 0, CMD_ATC_INV.Opcode, COMMAND.CMD_ATC_INV);
+  set(words, 0, CMD_ATC_INV.StreamID, command.virtualStreamId);
+  set(words, 0, CMD_ATC_INV.SSV, hasPasid ? 1 : 0);
+  set(words, 0, CMD_ATC_INV.SubstreamID, fields.substreamID);
+  set(words, 0, CMD_ATC_INV.G, command.global ? 1 : 0);
+  set(words, 0, CMD_ATC_INV.Size, fields.size);
+  setU64(words, 0, CMD_ATC_INV.Address, fields.address);
+  return fromWords(words);
+}
+
+/** 2^52 pages are all there are (§4.5.1). */
+const ATC_SIZE_MAX = 52;
 
 /** The contract has 0 to 31 here; the field itself is one bit wider (§4.4.1). */
 const SCALE_MAX = 31;

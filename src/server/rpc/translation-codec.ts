@@ -22,12 +22,16 @@ const TAG = {
   faultIpa: 9 * 8,
   faultFetchAddress: 10 * 8,
   recorded: 11 * 8,
+  memoryType: 12 * 8 + 2,
+  shareability: 13 * 8 + 2,
 } as const;
 
 /** Tag, length, four flags and small numbers, three numbers of up to 53 bits. */
 const WITHOUT_FAULT_BYTES_MAX = 2 + 4 * 2 + 3 * 9;
 /** Two more numbers, the stage, and two texts beside their characters. */
 const FAULT_BYTES_MAX = 2 * 9 + 2 + 2 * 2;
+/** Two texts beside their characters. */
+const ATTRIBUTES_BYTES_MAX = 2 * 2;
 /** A length below this is one byte. */
 const LENGTH_END = 128;
 
@@ -41,14 +45,22 @@ export const TRANSLATIONS: Codec<iommubroker.v1.TranslateResponse, readonly Tran
   decode: codec(iommubroker.v1.TranslateResponse).decode,
 };
 
-function bytesMax({ fault }: TranslationOutcome): number {
-  if (fault === undefined) return WITHOUT_FAULT_BYTES_MAX;
-  return WITHOUT_FAULT_BYTES_MAX + FAULT_BYTES_MAX + fault.type.length + (fault.class?.length ?? 0);
+function bytesMax({ attributes, fault }: TranslationOutcome): number {
+  let bytes = WITHOUT_FAULT_BYTES_MAX;
+  if (attributes !== undefined) {
+    bytes += ATTRIBUTES_BYTES_MAX + attributes.memoryType.length + attributes.shareability.length;
+  }
+  if (fault !== undefined) bytes += FAULT_BYTES_MAX + fault.type.length + (fault.class?.length ?? 0);
+  return bytes;
 }
 
 class TranslationWriter {
   readonly #bytes: Buffer;
   #at = 0;
+  /** The attributes written last, and where they stand: those of the next are mostly the same. */
+  #attributes: TranslationOutcome["attributes"];
+  #attributesStart = 0;
+  #attributesEnd = 0;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -64,6 +76,7 @@ class TranslationWriter {
     if (one.bypass) this.#number(TAG.bypass, 1);
     if (one.fault !== undefined) this.#fault(one.fault);
     if (one.recorded) this.#number(TAG.recorded, 1);
+    if (one.attributes !== undefined) this.#writeAttributes(one.attributes);
     const length = this.#at - start - 2;
     assert(length < LENGTH_END, `a translation of ${length} bytes`);
     this.#bytes[start] = TRANSLATIONS_TAG;
@@ -82,6 +95,21 @@ class TranslationWriter {
     if (fault.fetchAddress !== undefined) this.#number(TAG.faultFetchAddress, fault.fetchAddress);
   }
 
+  #writeAttributes(attributes: NonNullable<TranslationOutcome["attributes"]>): void {
+    const start = this.#at;
+    if (attributes === this.#attributes) {
+      for (let from = this.#attributesStart; from < this.#attributesEnd; from++) {
+        this.#bytes[this.#at++] = this.#bytes[from]!;
+      }
+    } else {
+      this.#text(TAG.memoryType, attributes.memoryType);
+      this.#text(TAG.shareability, attributes.shareability);
+    }
+    this.#attributes = attributes;
+    this.#attributesStart = start;
+    this.#attributesEnd = this.#at;
+  }
+
   /** A tag and a varint: 7 bits a byte, lowest first, bit 7 set where more follow. */
   #number(tag: number, value: number): void {
     const bytes = this.#bytes;
@@ -97,7 +125,7 @@ class TranslationWriter {
     this.#at = at;
   }
 
-  /** Event names and classes: ASCII. */
+  /** Names the architecture gives: ASCII. */
   #text(tag: number, text: string): void {
     this.#bytes[this.#at] = tag;
     this.#bytes[this.#at + 1] = text.length;

@@ -1,8 +1,9 @@
-// Appends to the journal. Records that come while a write is under way wait and go out together in the next frame, so that
-// one fdatasync serves them all (group commit). An append resolves when its record is on the disk.
+// Appends to the journal. Records wait until somebody asks that they be durable, or for a moment, and go out together with
+// all that came while the write before was under way: one fdatasync serves them all (group commit).
 // When the journal has grown past its bound the image of everything replaces it.
 // A write that fails ends the writer: what is on the disk is not known any more, and only recovery can tell.
 
+import { fdatasync, write } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { BrokerError } from "../../backends/errors.ts";
 import { encodeFrame } from "./frame.ts";
@@ -18,6 +19,7 @@ export interface JournalWriterOptions {
 
 interface Waiting {
   readonly record: unknown;
+  readonly promise: Promise<void>;
   resolve(): void;
   reject(error: BrokerError): void;
 }
@@ -33,6 +35,8 @@ export interface JournalCounters {
 
 /** Records that may wait; more than the calls that may be under way can make. */
 const WAITING_MAX = 2 ** 20;
+/** How long a record waits that nobody asks about. */
+const LINGER_MS = 5;
 
 export class JournalWriter {
   readonly counters: JournalCounters = { records: 0, frames: 0, bytes: 0, snapshots: 0 };
@@ -43,6 +47,7 @@ export class JournalWriter {
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #failure: BrokerError | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   private constructor(options: JournalWriterOptions, file: FileHandle, recovered: Recovered) {
     this.#options = options;
@@ -70,20 +75,35 @@ export class JournalWriter {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#waiting.length >= WAITING_MAX) return Promise.reject(failed(new Error("too many records wait")));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ record, resolve, reject });
-    this.#running ??= this.#run();
+    this.#waiting.push({ record, promise, resolve, reject });
+    this.#timer ??= setTimeout(() => this.#start(), LINGER_MS).unref();
     return promise;
   }
 
-  /** Resolves once everything appended so far is durable. */
+  /** Resolves once everything appended so far is durable; at once when nothing waits. */
   async flush(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    const last = this.#waiting.at(-1);
+    if (last !== undefined) this.#start();
+    if (last !== undefined || this.#running !== undefined) await this.#settled(last);
     if (this.#failure !== undefined) throw this.#failure;
   }
 
   async close(): Promise<void> {
+    this.#start();
     while (this.#running !== undefined) await this.#running;
     await this.#file.close();
+  }
+
+  /** Waits for one record, or else for the write under way. */
+  async #settled(record: Waiting | undefined): Promise<void> {
+    if (record === undefined) await this.#running;
+    else await record.promise.catch(() => {});
+  }
+
+  #start(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#waiting.length > 0) this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
@@ -109,8 +129,7 @@ export class JournalWriter {
       this.#number + 1,
       batch.map(({ record }) => record),
     );
-    await this.#file.appendFile(frame);
-    await this.#file.datasync();
+    await writeThrough(this.#file.fd, frame);
     this.#number += 1;
     this.#bytes += frame.length;
     this.counters.frames += 1;
@@ -132,6 +151,21 @@ export class JournalWriter {
     this.counters.snapshots += 1;
     await removeCovered(directory);
   }
+}
+
+/** By callbacks: promises of file handles cost several times as much, and this is once for each answer. */
+async function writeThrough(fd: number, bytes: Buffer): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const settle = (error: Error | null): void => (error === null ? resolve() : reject(error));
+    const from = (offset: number): void => {
+      write(fd, bytes, offset, (error, written) => {
+        if (error !== null) settle(error);
+        else if (offset + written < bytes.length) from(offset + written);
+        else fdatasync(fd, settle);
+      });
+    };
+    from(0);
+  });
 }
 
 function failed(cause: unknown): BrokerError {

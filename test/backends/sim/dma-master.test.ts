@@ -30,6 +30,16 @@ beforeEach(async () => {
   await attach(host, vmm, NVME, "bypass");
 });
 
+test("a translation says what goes out: memory is Write-Back and shared, the MSI window Device", async () => {
+  const at = (iova: bigint) => ({ ...WHERE, iova, access: "write" as const });
+  const answers = await host.backend.translate(NVME, [at(BASE), at(0x0800_0000n), at(HOLE)]);
+  expect(answers).toMatchObject([
+    { end: "ok", attributes: { memoryType: "Normal-iWB-oWB", shareability: "ISH" } },
+    { end: "ok", attributes: { memoryType: "Device-nGnRE", shareability: "OSH" } },
+    { end: "abort", attributes: undefined },
+  ]);
+});
+
 describe("an access", () => {
   test("crosses pages, each of them its own transaction", async () => {
     vmm.file.data.forEach((_, index, data) => {
@@ -88,7 +98,7 @@ describe("an access", () => {
 
 describe("where terminated transactions read as zero (CD.A=0, TERM_MODEL 0)", () => {
   test("the end says so and nothing is delivered", async () => {
-    const registers = { idr0: 0x094c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75 }; // TERM_MODEL (bit 26) 0
+    const registers = { idr0: 0x094c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75, aidr: 1 }; // TERM_MODEL (bit 26) 0
     const config = {
       iommus: [{ id: "smmu0", registers }],
       devices: [{ id: NVME, iommu: "smmu0", group: 0, streamIDs: [8] }],

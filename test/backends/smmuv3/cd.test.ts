@@ -9,6 +9,10 @@ import { at, contextDescriptor, type Doublewords, stage1STE } from "../../suppor
 const STE = stage1STE(0x4000_0000);
 const CD = contextDescriptor(0x4000_0000);
 
+/** OAS 52, all granules, VAX 1, with and without DS (§6.3.6). */
+const WIDE = { idr5: 0x0010_04f6 };
+const VAX = { idr5: 0x0010_0476 };
+
 function verdict(cd: Doublewords, ids: Partial<typeof IDS> = {}, setting: Partial<CdSetting> = {}): string | undefined {
   return checkCD(decodeCD(wordsOf(cd)), { ste: decodeSTE(wordsOf(STE)), world: "EL1", ...setting }, { ...IDS, ...ids });
 }
@@ -48,6 +52,13 @@ describe("a CD is illegal", () => {
     ["T0SZ above 39 without STT", contextDescriptor(0, { t0sz: 40 }), { idr3: 0 }, {}, "T0SZ 40"],
     ["T0SZ above 47 with STT and 64K", contextDescriptor(0, { t0sz: 48, tg0: 1 }), {}, {}, "T0SZ 48"],
     ["T1SZ out of range", contextDescriptor(0, { ttb1: 0, t1sz: 5 }), {}, {}, "T1SZ 5"],
+    ["HD without HTTU", plus(CD, 0, at(1, 42)), {}, {}, "HTTU is 0"],
+    ["ENDI with one half on", plus(CD, 0, at(1, 15)), { idr0: IDS.idr0 | (2 << 21) }, {}, "ENDI is 1"],
+    ["T0SZ 15 for 64K without VAX", contextDescriptor(0, { t0sz: 15, tg0: 1 }), {}, {}, "T0SZ 15"],
+    ["T0SZ 15 for 4K with VAX but without DS", contextDescriptor(0, { t0sz: 15 }), WIDE, {}, "T0SZ 15"],
+    ["T0SZ 15 with DS where IDR5 has none", plus(contextDescriptor(0, { t0sz: 15 }), 2, at(1, 58)), VAX, {}, "T0SZ 15"],
+    ["TTB0 beyond 48 bits with 4K", contextDescriptor(2 ** 48, { ips: 6 }), { idr5: 0x0010_0076 }, {}, "48 bits"],
+    ["TTB0 beyond the OAS", contextDescriptor(2 ** 48, { ips: 6, tg0: 1 }), {}, {}, "TTB0"],
     ["TTB0 beyond IPS", contextDescriptor(2 ** 32, { ips: 0 }), {}, {}, "TTB0"],
     ["TTB1 beyond the OAS", contextDescriptor(0, { ttb1: 2 ** 48 }), {}, {}, "TTB1"],
   ])("%s", (_, cd, ids, setting, reason) => {
@@ -59,6 +70,19 @@ describe("a CD is legal", () => {
   const allOff = plus(CD, 0, at(1, 14) | at(1, 15) | at(3, 6)); // EPD0 with EPD1 set: ENDI and TG0 are not judged
   test.each<[string, Doublewords, Partial<typeof IDS>, Partial<CdSetting>]>([
     ["as built", CD, {}, {}],
+    ["with A=0 where RAZ/WI is possible", plus(CD, 0, at(1, 46)), {}, {}],
+    ["with ASID 255 without ASID16", contextDescriptor(0, { asid: 255 }), { idr0: IDS.idr0 & ~(1 << 12) }, {}],
+    ["with T0SZ 16", contextDescriptor(0, { t0sz: 16 }), {}, {}],
+    ["with T0SZ 48 where tables may be small", contextDescriptor(0, { t0sz: 48 }), {}, {}],
+    [
+      "with TG1=3, which is 64 KiB",
+      plus(contextDescriptor(0, { ttb1: 0, tg0: 1 }), 0, at(1, 22)),
+      { idr5: 0x0010_0045 },
+      {},
+    ],
+    ["with TTB0 of 52 bits and 64K", contextDescriptor(2 ** 50, { ips: 6, tg0: 1 }), { idr5: 0x0010_0076 }, {}],
+    ["with TTB0 of 52 bits and DS", plus(contextDescriptor(2 ** 50, { ips: 6 }), 2, at(1, 58)), WIDE, {}],
+    ["with T0SZ 12 for 4K with DS", plus(contextDescriptor(0, { t0sz: 12, ips: 6 }), 2, at(1, 58)), WIDE, {}],
     ["with both halves off, whatever they hold", allOff, { idr0: IDS.idr0 | (2 << 21) }, {}],
     [
       "in EL2 with a wide ASID and anything in TTB1",

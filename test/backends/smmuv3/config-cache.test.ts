@@ -14,6 +14,7 @@ describe("the configuration cache", () => {
       vmid: 0,
       cdBits: 0,
       needs: [],
+      override: undefined,
       contexts: new Map(),
     } as const;
     for (let streamID = 0; streamID <= 4096; streamID++) cache.addStream(streamID, config);

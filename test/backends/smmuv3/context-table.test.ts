@@ -84,8 +84,9 @@ describe("S1DSS", () => {
   function outcomes(dss: number) {
     const machine = new Machine();
     const cds = machine.allocate();
-    writeContext(machine, cds, 0);
+    for (const ssid of [0, 1]) writeContext(machine, cds + ssid * 64, ssid);
     machine.writeSTE(SID, stage1STE(cds, { cdMax: 1, dss }));
+    expect(machine.outcome(SID, 0x1000, "read", { ssid: 1 })).toBe(pageOf(1)); // whatever S1DSS is
     return [machine.outcome(SID, 0x1000), machine.outcome(SID, 0x1000, "read", { ssid: 0 })];
   }
 

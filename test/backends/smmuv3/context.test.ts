@@ -37,3 +37,26 @@ test("features that are not implemented have no effect", () => {
   expect(config({}, { idr0: IDS.idr0 | 0x40 })).toMatchObject({ ha: true, hd: false });
   expect(config({}, { idr0: IDS.idr0 | 0x80 })).toMatchObject({ ha: true, hd: true });
 });
+
+test("each half has the attributes of its leaves; with DS their shareability is CD.SHx (§5.4)", () => {
+  // MAIR0 as Linux writes it: NC, WB, Device-nGnRE, inner NC with outer WB; SH0 [13:12] Outer, SH1 [29:28] Inner; DS 186
+  const words = contextDescriptor(0, { ttb1: 0, extra0: at(2, 12) | at(3, 28) });
+  const wide = featuresOf({ ...IDS, idr5: 0x0010_00f6 });
+  const setting: ContextSetting = { world: "EL1", vmid: 0, isNested: false };
+  words[3] = 0xf404_ff44n;
+  const plain = contextConfig(decodeCD(wordsOf(words)), setting, wide);
+  words[2] |= at(1, 58);
+  const ds = contextConfig(decodeCD(wordsOf(words)), setting, wide);
+  // AttrIndx 0 to 3 under SH 11 (index 24 on), as a MAIR byte below SH: what is not cacheable is Outer Shareable
+  const seen = (half: (typeof plain.halves)[number] | undefined): unknown => [
+    ...(half?.attributes.slice(24, 28) ?? []),
+  ];
+  expect(plain.halves.map(seen)).toEqual([
+    [0x244, 0x3ff, 0x204, 0x3f4],
+    [0x244, 0x3ff, 0x204, 0x3f4],
+  ]);
+  expect(ds.halves.map(seen)).toEqual([
+    [0x244, 0x2ff, 0x204, 0x2f4],
+    [0x244, 0x3ff, 0x204, 0x3f4],
+  ]);
+});

@@ -22,7 +22,13 @@ describe("the fast path", () => {
   test("answers a hit without reading a table, and counts it", () => {
     const { machine } = warmMachine();
     const before = { ...machine.smmu.counters };
-    expect(machine.read(SID, 0x1abc)).toEqual({ kind: "ok", pa: PA + 0xabc, pageBytes: 4096, bypass: false });
+    expect(machine.read(SID, 0x1abc)).toEqual({
+      kind: "ok",
+      pa: PA + 0xabc,
+      pageBytes: 4096,
+      bypass: false,
+      attributes: { memoryType: "Device-nGnRnE", shareability: "OSH", allocation: "" }, // MAIR is zero
+    });
     const { transaction, tlbHit, tlbMiss, transTableWalkAccess } = machine.smmu.counters;
     expect([transaction, tlbHit, tlbMiss, transTableWalkAccess]).toEqual([
       before.transaction + 1,

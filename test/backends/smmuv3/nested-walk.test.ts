@@ -74,6 +74,7 @@ describe("a nested walk", () => {
       ipa: IPA + 0x4010,
       pageBytes: 4096,
       bypass: false,
+      attributes: { memoryType: "Device-nGnRnE", shareability: "OSH", allocation: "" }, // MAIR is zero
     });
   });
 

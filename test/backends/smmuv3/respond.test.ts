@@ -79,6 +79,20 @@ describe("a stalled transaction", () => {
     expect(machine.smmu.takeResumed()).toMatchObject([{ stag: 1, outcome: { kind: "ok", pa: 0x4900_0000 } }]);
   });
 
+  test("that waits for room follows a CD that was changed meanwhile: without S it aborts, with an event of its own", () => {
+    const machine = new Machine({ eventqBits: 0 });
+    const table = machine.allocate();
+    const cd = machine.writeCD(contextDescriptor(table, { extra0: S }));
+    machine.writeSTE(SID, stage1STE(cd));
+    for (const page of [5, 6]) machine.read(SID, page * 0x1000);
+    machine.writeCD(contextDescriptor(table), cd);
+    machine.command(CMDS.cfgiCD(SID, 0), CMDS.sync());
+    const records = machine.events();
+    expect(records.map((record) => record[2])).toEqual([0x5000n, 0x6000n]);
+    expect(records.map((record) => (record[1]! >> 31n) & 1n)).toEqual([1n, 0n]); // Stall, bit 95
+    expect(machine.smmu.takeResumed()).toMatchObject([{ stag: 1, outcome: { kind: "abort", recorded: true } }]);
+  });
+
   test("that was terminated while it waited for room is never recorded", () => {
     const { machine } = stallingMachine({ eventqBits: 0 });
     for (const page of [5, 6]) machine.read(SID, page * 0x1000);
@@ -97,6 +111,7 @@ describe("a stalled transaction", () => {
 test("beyond STALL_MAX a transaction is terminated and recorded", () => {
   const { machine } = stallingMachine({ ids: { idr5: 0x0002_0075 } }); // STALL_MAX 2
   expect([5, 6, 7].map((page) => machine.read(SID, page * 0x1000).kind)).toEqual(["stalled", "stalled", "abort"]);
+  expect(machine.events().map((record) => (record[1]! >> 31n) & 1n)).toEqual([1n, 1n, 0n]); // Stall, bit 95
   machine.command(CMDS.resume(SID, 0, "abort"));
   expect(machine.read(SID, 0x8000)).toMatchObject({ kind: "stalled", stag: 2 });
 });

@@ -31,6 +31,12 @@ test("a Linux stage 2 STE decodes to what Linux meant", () => {
   expect(ste.S2TTB).toBe(0x4_8765_4000);
 });
 
+test("the overrides of memory attributes are where §5.2 has them", () => {
+  // MemAttr [99:96] 1010, MTCFG 100, ALLOCCFG [104:101] 1101, SHCFG [109:108] 11, S2FWB 89; S2SH0 [173:172] 10
+  const ste = decodeSTE(wordsOf([0x9n, 0x31ba_0200_0000n, 0x2000_0000_0000n, 0n, 0n, 0n, 0n, 0n]));
+  expect(ste).toMatchObject({ MemAttr: 10, MTCFG: 1, ALLOCCFG: 13, SHCFG: 3, S2FWB: 1, S2SH0: 2 });
+});
+
 test("the shapes the driver builds are legal", () => {
   for (const ste of [S1, S2, nestedSTE(S1, S2), bypassSTE()]) expect(verdict(ste)).toBeUndefined();
 });
@@ -40,6 +46,7 @@ test("V=0 is illegal, Config=0b0xx is legal whatever the rest says", () => {
   const garbage: Doublewords = [1n | at(3, 1), ones, ones, ones, ones, ones, ones, ones];
   expect(verdict([0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n])).toBe("V is 0");
   expect(verdict(garbage)).toBeUndefined();
+  expect(verdict(garbage, { idr0: ATS.idr0 & ~(1 << 18) })).toBeUndefined(); // ATS, 8-bit VMIDs
 });
 
 describe("an STE is illegal", () => {
@@ -48,7 +55,14 @@ describe("an STE is illegal", () => {
     ["stage 2 without S2P", S2, { idr0: IDS.idr0 & ~1 }, "stage 2 is not implemented"],
     ["a reserved STRW", plus(S1, 1, at(1, 30)), {}, "STRW 1"],
     ["S1STALLD where stalls are not optional", plus(S1, 1, at(1, 27)), { idr0: IDS.idr0 | (2 << 24) }, "S1STALLD"],
+    ["S1STALLD where nothing stalls", plus(S1, 1, at(1, 27)), { idr0: IDS.idr0 | (1 << 24) }, "S1STALLD"],
     ["S1CDMax above SSIDSIZE", stage1STE(0, { cdMax: 21 }), {}, "S1CDMax 21"],
+    [
+      "a two-level CD table of large leaves without CD2L",
+      stage1STE(0, { cdMax: 12, fmt: 2 }),
+      { idr0: IDS.idr0 & ~(1 << 19) },
+      "S1Fmt 2",
+    ],
     [
       "a two-level CD table without CD2L",
       stage1STE(0, { cdMax: 4, fmt: 1 }),
@@ -57,10 +71,13 @@ describe("an STE is illegal", () => {
     ],
     ["S1ContextPtr beyond the OAS", plus(S1, 0, at(1, 48)), {}, "S1ContextPtr"],
     ["S2AA64=0", plus(S2, 2, at(1, 51)), {}, "S2AA64"],
+    ["S2FWB over VMSAv8-32", plus(plus(S2, 1, at(1, 25)), 2, at(1, 51)), { idr3: IDS.idr3 | (1 << 8) }, "S2AA64"],
     ["VMSAv8-64 not offered", S2, { idr0: (IDS.idr0 & ~0xc) | 4 }, "VMSAv8-64"],
     ["S2S where nothing stalls", plus(S2, 2, at(1, 57)), { idr0: IDS.idr0 | (1 << 24) }, "S2S is 1"],
     ["S2S=0 where all stalls", S2, { idr0: IDS.idr0 | (2 << 24) }, "S2S is 0"],
     ["S2HA without HTTU", plus(S2, 2, at(1, 56)), {}, "S2HA"],
+    ["S2HD without HTTU", plus(S2, 2, at(1, 55)), {}, "S2HD"],
+    ["S2TTB beyond the OAS, whatever S2PS says", stage2STE(2 ** 48, { ps: 6, tg: 1, sl0: 1, t0sz: 24 }), {}, "S2TTB"],
     ["S2HD with Access flag only", plus(S2, 2, at(3, 55)), { idr0: IDS.idr0 | (1 << 6) }, "S2HD"],
     ["S2HAFT without S2HA", plus(S2, 2, at(1, 59)), { idr0: IDS.idr0 | (3 << 6) }, "S2HAFT"],
     ["a reserved S2TG", plus(S2, 2, at(3, 46)), {}, "S2TG 3"],
@@ -116,6 +133,24 @@ describe("fields of a stage that is off, or of a feature that is absent, are not
     ["EATS without ATS", plus(S1, 1, at(2, 28)), {}],
     ["EATS with DPT checks that do not exist", plus(S1, 1, at(3, 28)), ATS],
     ["S1ContextPtr as an IPA", nestedSTE(plus(S1, 0, at(1, 48)), S2), {}],
+    ["S2FWB without IDR3.FWB", plus(S2, 1, at(1, 25)), {}],
+    ["S2FWB with it", plus(S2, 1, at(1, 25)), { idr3: IDS.idr3 | (1 << 8) }],
+    ["S2FWB with Config=101", plus(S1, 1, at(1, 25)), { idr3: IDS.idr3 | (1 << 8) }],
+    ["overrides of attributes", plus(S1, 1, at(0x3f1f, 32)), {}],
+    ["EATS with DPT checks that do not exist and S2S", plus(plus(S2, 1, at(3, 28)), 2, at(1, 57)), ATS],
+    ["EATS in bypass", plus(bypassSTE(), 1, at(2, 28)), ATS],
+    ["S2S of a full-ATS stream without stage 2", plus(plus(S1, 1, at(1, 28)), 2, at(1, 57)), ATS],
+    ["STRW with Config=110", plus(S2, 1, at(1, 30)), {}],
+    ["STRW in bypass", plus(bypassSTE(), 1, at(1, 30)), {}],
+    ["STRW=2, which is EL2", plus(S1, 1, at(2, 30)), {}],
+    ["S1Fmt with S1CDMax 0", stage1STE(0, { fmt: 1 }), { idr0: IDS.idr0 & ~(1 << 19) }],
+    ["S1Fmt=3, which behaves as linear", stage1STE(0, { fmt: 3, cdMax: 4 }), { idr0: IDS.idr0 & ~(1 << 19) }],
+    ["S1CDMax of SSIDSIZE", stage1STE(0, { cdMax: 20 }), {}],
+    ["S2POE without S2PO", plus(S2, 2, at(1, 61)), {}],
+    ["S2HAFT without HTTU 3", plus(S2, 2, at(1, 59)), { idr0: IDS.idr0 | (2 << 6) }],
+    ["S2VMID 255 without VMID16", stage2STE(0, { vmid: 255 }), { idr0: IDS.idr0 & ~(1 << 18) }],
+    ["S2TTB of 52 bits with 64K", stage2STE(2 ** 50, { ps: 6, tg: 1, sl0: 1, t0sz: 24 }), { idr5: 0x0010_0076 }],
+    ["S2TTB of 52 bits with S2DS", stage2STE(2 ** 50, { ps: 6, extra3: at(1, 3) }), { idr5: 0x0010_04f6 }],
     ["a wide S2VMID in bypass", plus(bypassSTE(), 2, 0xffffn), { idr0: IDS.idr0 & ~(1 << 18) }],
   ])("%s", (_, ste, ids) => {
     expect(verdict(ste, ids)).toBeUndefined();

@@ -24,11 +24,15 @@ function stage1Machine(cd: Parameters<typeof contextDescriptor>[1] = {}): { mach
   return { machine, table };
 }
 
+/** What the SMMU supplies (§13.1.3). */
+const WRITE_BACK = { memoryType: "Normal-iWB-oWB", shareability: "NSH", allocation: "iRAWAnTR-oRAWAnTR" };
+const PASSED = { kind: "ok", pageBytes: 0, bypass: true, attributes: WRITE_BACK };
+
 describe("configuration", () => {
   test("an SMMU that is not enabled passes addresses through, or aborts with GBPA.ABORT, without an event", () => {
     const machine = new Machine();
     machine.smmu.write32(OFFSET.CR0, 0b1100);
-    expect(machine.read(SID, 0xdead_f000)).toEqual({ kind: "ok", pa: 0xdead_f000, pageBytes: 0, bypass: true });
+    expect(machine.read(SID, 0xdead_f000)).toEqual({ ...PASSED, pa: 0xdead_f000 });
     expect(machine.outcome(SID, 1n << 48n)).toBe("abort"); // beyond the OAS (§3.4)
     machine.smmu.write32(OFFSET.GBPA, 0x8010_0000); // Update, ABORT (§6.3.14)
     expect(machine.read(SID, 0x1000)).toEqual({ kind: "abort", fault: undefined, recorded: false });
@@ -38,7 +42,7 @@ describe("configuration", () => {
   test("a bypass STE passes the address through and records no event", () => {
     const machine = new Machine();
     machine.writeSTE(SID, bypassSTE());
-    expect(machine.read(SID, 0xdead_f000)).toEqual({ kind: "ok", pa: 0xdead_f000, pageBytes: 0, bypass: true });
+    expect(machine.read(SID, 0xdead_f000)).toEqual({ ...PASSED, pa: 0xdead_f000 });
     expect(machine.events()).toEqual([]);
   });
 
@@ -54,6 +58,7 @@ describe("configuration", () => {
     const machine = new Machine();
     machine.writeSTE(SID, abortSTE());
     expect(machine.read(SID, 0)).toEqual({ kind: "abort", fault: undefined, recorded: false });
+    expect(machine.read(SID, 0, { ssid: 5 })).toEqual({ kind: "abort", fault: undefined, recorded: false }); // §7.3.9: first
     expect(machine.events()).toEqual([]);
   });
 
@@ -97,7 +102,13 @@ describe("configuration", () => {
 describe("stage 1", () => {
   test("a page is translated with its offset, and its size reported", () => {
     const { machine } = stage1Machine();
-    expect(machine.read(SID, 0x1abc)).toEqual({ kind: "ok", pa: 0x4800_0abc, pageBytes: 0x1000, bypass: false });
+    expect(machine.read(SID, 0x1abc)).toEqual({
+      kind: "ok",
+      pa: 0x4800_0abc,
+      pageBytes: 0x1000,
+      bypass: false,
+      attributes: { memoryType: "Device-nGnRnE", shareability: "OSH", allocation: "" }, // MAIR is zero
+    });
   });
 
   test("an unmapped address is F_TRANSLATION with the address as it came in", () => {
@@ -163,6 +174,15 @@ describe("A, R and S", () => {
     expect(heard.eventNumbers()).toEqual([0x10]);
   });
 
+  test("A=1 aborts a faulting access, R=0 keeps it out of the Event queue", () => {
+    const quiet = stage1Machine({ record: false }).machine;
+    expect(quiet.read(SID, 0)).toMatchObject({ kind: "abort", recorded: false });
+    expect(quiet.events()).toEqual([]);
+    const heard = stage1Machine().machine;
+    expect(heard.read(SID, 0)).toMatchObject({ kind: "abort", recorded: true });
+    expect(heard.eventNumbers()).toEqual([0x10]);
+  });
+
   test("a walk abort ignores A and R", () => {
     const { machine, table } = stage1Machine({ abort: false, record: false });
     machine.poke(table, 0x9000_0003n);
@@ -188,6 +208,7 @@ describe("stage 2", () => {
       pageBytes: 0x1000,
       ipa: 0x8123,
       bypass: false,
+      attributes: WRITE_BACK,
     });
     expect(machine.outcome(SID, 0x9123)).toBe("F_TRANSLATION");
     // S2 103, CLASS IN, IPA[55:12] at [247:204]

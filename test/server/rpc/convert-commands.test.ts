@@ -19,7 +19,7 @@ function pathsRefused(command: iommubroker.v1.IInvalidationCommand): string[] {
   return [];
 }
 
-// Words assembled by hand from IHI 0070G.b §4.3 and §4.4.
+// Words assembled by hand from IHI 0070G.b §4.3, §4.4 and §4.5.1.
 describe("a typed command is the 16 bytes that the architecture gives it", () => {
   test.each<[string, iommubroker.v1.IInvalidationCommand, bigint, bigint]>([
     ["CMD_TLBI_NH_ALL: opcode 0x10", { tlbiNhAll: {} }, 0x10n, 0n],
@@ -48,6 +48,18 @@ describe("a typed command is the 16 bytes that the architecture gives it", () =>
       0xffff_ffff_ffff_f005n,
       1n,
     ],
+    [
+      "CMD_ATC_INV: opcode 0x40, StreamID [63:32], Size [69:64], Address [127:76]",
+      { atcInv: { virtualStreamId: 8, address: longOf(0xffff_8000_1234_5000n), size: 3 } },
+      0x0000_0008_0000_0040n,
+      0xffff_8000_1234_5003n,
+    ],
+    [
+      "CMD_ATC_INV with a PASID: G 9, SSV 11, SubstreamID [31:12]; 0 is a PASID too",
+      { atcInv: { virtualStreamId: 8, substreamId: 0, global: true, size: 52 } },
+      0x0000_0008_0000_0a40n,
+      0x34n,
+    ],
     ["CMD_CFGI_CD_ALL: opcode 6", { cfgiCdAll: { virtualStreamId: 8 } }, 0x0000_0008_0000_0006n, 0n],
   ])("%s", (_what, command, dword0, dword1) => {
     expect(parse(command)).toEqual({ dword0, dword1 });
@@ -73,6 +85,11 @@ describe("what does not fit its field is refused by path", () => {
     ],
     [{ tlbiNhVaa: { asid: 1 } }, ["commands[0].tlbi_nh_vaa.asid"]],
     [{ cfgiCd: { substreamId: 2 ** 20 } }, ["commands[0].cfgi_cd.substream_id"]],
+    [{ atcInv: { global: true } }, ["commands[0].atc_inv.global"]],
+    [
+      { atcInv: { substreamId: 2 ** 20, address: longOf(1n), size: 53 } },
+      ["substream_id", "address", "size"].map((field) => `commands[0].atc_inv.${field}`),
+    ],
     [
       { cfgiCdAll: { substreamId: 1, leaf: true } },
       ["substream_id", "leaf"].map((field) => `commands[0].cfgi_cd_all.${field}`),

@@ -112,7 +112,7 @@ describe("Translate", () => {
     ]);
   });
 
-  test("shows addresses exactly, an IPA of 0 as present, and a fault with all it has", async () => {
+  test("shows addresses exactly, an IPA of 0 as present, the memory type, and a fault with all it has", async () => {
     const { sim } = await simulator();
     expect(await sim.translate(DEVICE, [{ iova: 0n }])).toEqual([
       {
@@ -125,6 +125,8 @@ describe("Translate", () => {
         faultStage: 0,
         faultClass: "",
         recorded: false,
+        memoryType: "Normal-iWB-oNC",
+        shareability: "ISH",
       },
       {
         outcome: TransactionOutcome.TRANSACTION_OUTCOME_ABORT,
@@ -137,6 +139,8 @@ describe("Translate", () => {
         faultIpa: 0x1000n,
         faultFetchAddress: 0x2000n,
         recorded: true,
+        memoryType: "",
+        shareability: "",
       },
     ]);
   });

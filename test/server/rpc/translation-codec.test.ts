@@ -12,6 +12,7 @@ const OK = {
   pageBytes: 4096,
   ipa: undefined,
   bypass: false,
+  attributes: undefined,
   fault: undefined,
   recorded: false,
 } as const satisfies TranslationOutcome;
@@ -29,6 +30,11 @@ describe("on the wire", () => {
     ["a silent abort has its outcome", ABORT, [8, 2]],
     ["a read as zero that was recorded says both", { ...ABORT, end: "raz-wi", recorded: true }, [8, 3, 88, 1]],
     [
+      "a success with attributes has their two names",
+      { ...ABORT, end: "ok", attributes: { memoryType: "D", shareability: "OSH" } },
+      [8, 1, 98, 1, 0x44, 106, 3, 0x4f, 0x53, 0x48],
+    ],
+    [
       "a stall has its fault: type, stage, class, IPA and fetch address",
       {
         ...ABORT,
@@ -40,6 +46,18 @@ describe("on the wire", () => {
     ],
   ])("%s", (_what, outcome, expected) => {
     expect([...TRANSLATIONS.encode([outcome])]).toEqual([10, expected.length, ...expected]);
+  });
+
+  test("attributes that are the same as before are written as before", () => {
+    const same = { ...ABORT, end: "ok", attributes: { memoryType: "D", shareability: "I" } } as const;
+    const names = [98, 1, 0x44, 106, 1, 0x49];
+    const other = { ...same, attributes: { memoryType: "N", shareability: "O" } };
+    expect([...TRANSLATIONS.encode([same, { ...same, pa: 1 }, other, same])]).toEqual([
+      ...[10, 8, 8, 1, ...names],
+      ...[10, 10, 8, 1, 16, 1, ...names],
+      ...[10, 8, 8, 1, 98, 1, 0x4e, 106, 1, 0x4f],
+      ...[10, 8, 8, 1, ...names],
+    ]);
   });
 
   test("translations stand in order, and none is no byte at all", () => {
@@ -64,6 +82,13 @@ test("the generated decoder reads what any outcome has, the longest included", (
     pageBytes: address,
     ipa: optional,
     bypass: fc.boolean(),
+    attributes: fc.option(
+      fc.record({
+        memoryType: fc.constantFrom("Device-nGnRnE", "Normal-iWB-oWB"),
+        shareability: fc.constantFrom("NSH", "OSH"),
+      }),
+      { nil: undefined },
+    ),
     fault: fc.option(fault, { nil: undefined }),
     recorded: fc.boolean(),
   });
@@ -86,7 +111,7 @@ function decodedMessage(outcomes: readonly TranslationOutcome[]): iommubroker.v1
     stalled: kind.TRANSACTION_OUTCOME_STALLED,
   };
   const long = (value: number | undefined) => (value === undefined ? null : longOf(BigInt(value)));
-  const translations = outcomes.map(({ bypass, end, fault, ipa, pa, pageBytes, recorded }) => ({
+  const translations = outcomes.map(({ attributes, bypass, end, fault, ipa, pa, pageBytes, recorded }) => ({
     outcome: ends[end],
     pa: pa === 0 ? null : long(pa),
     pageBytes: pageBytes === 0 ? null : long(pageBytes),
@@ -98,6 +123,8 @@ function decodedMessage(outcomes: readonly TranslationOutcome[]): iommubroker.v1
     faultIpa: long(fault?.ipa),
     faultFetchAddress: long(fault?.fetchAddress),
     recorded: recorded || null,
+    memoryType: attributes?.memoryType ?? null,
+    shareability: attributes?.shareability ?? null,
   }));
   const generated = codec(v1.TranslateResponse);
   return generated.decode(generated.encode({ translations }));

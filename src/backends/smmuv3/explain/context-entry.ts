@@ -89,6 +89,7 @@ export interface Half {
   readonly pageBits: number;
   readonly tsz: number;
   readonly ttb: bigint;
+  readonly sh: bigint;
   readonly isTopByteIgnored: boolean;
   readonly isHierarchyIgnored: boolean;
   readonly refusesUnprivileged: boolean;
@@ -102,6 +103,7 @@ export function halfOf(cd: CdReader, implementation: Implementation, world: Stre
     pageBits: (isLow ? [12, 16, 14, 0][Number(cd("TG0"))] : [0, 14, 12, 16][Number(cd("TG1"))]) ?? 0,
     tsz: Number(cd(isLow ? "T0SZ" : "T1SZ")),
     ttb: (cd(isLow ? "TTB0" : "TTB1") * 16n) % pow2(52), // [55:52] are for 128-bit descriptors
+    sh: cd(isLow ? "SH0" : "SH1"),
     isTopByteIgnored: flag(isLow ? "TBI0" : "TBI1"),
     isHierarchyIgnored: implementation.idr3("HAD") && flag(isLow ? "HAD0" : "HAD1"),
     refusesUnprivileged: implementation.idr3("E0PD") && flag(isLow ? "E0PD0" : "E0PD1"),

@@ -37,7 +37,15 @@ interface Parts {
 
 const ABOUT = { stage: 1, class: "IN" } as const;
 
-export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint; pageBytes: bigint } {
+export interface Stage1Result {
+  readonly address: bigint;
+  readonly pageBytes: bigint;
+  readonly leaf: bigint;
+  /** CD.SHx, when DS takes SH out of the descriptors. */
+  readonly tableSH: bigint | undefined;
+}
+
+export function walkStage1(parts: Parts, input: Stage1Input): Stage1Result {
   const { trace, implementation, cd, world, stage2 } = parts;
   const half = selectHalf(parts, input);
   const format: Format = {
@@ -48,6 +56,7 @@ export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint;
   const inputBits = 64 - half.tsz;
   const outputBits = stage1OutputBits(cd, implementation, half.pageBits);
   const isBig = cd("ENDI") === 1n;
+  const marksTables = implementation.idr0("HTTU") === 3 && cd("HAFT") === 1n; // §3.13.6; legal with HA only
   const start = stage1StartLevel(format, inputBits);
   let table = aligned(half.ttb, startTableBits(format, start, inputBits, outputBits));
   let topBit = inputBits;
@@ -76,19 +85,22 @@ export function walkStage1(parts: Parts, input: Stage1Input): { address: bigint;
     });
     if (kind === "invalid") fail({ type: "F_TRANSLATION", ...ABOUT });
     if (isTooFar) fail({ type: "F_ADDR_SIZE", ...ABOUT });
+    const update = (value: bigint): void => {
+      const target = stage2 === undefined ? pa : stage2(at, { class: "TTD", access: "write", privileged: false }).pa;
+      trace.update(target, isBig ? swapBytes(value) : value);
+      note(trace, `the hardware updates the descriptor to ${hex(value)}`, "§3.13");
+    };
     if (kind === "table") {
+      if (marksTables && !bit(descriptor, 10)) update(setBit(descriptor, 10));
       table = next;
       topBit = low;
       if (!half.isHierarchyIgnored) limits = narrowed(limits, descriptor);
       continue;
     }
     const updated = leafDescriptor(parts, input, descriptor, limits, world);
-    if (updated !== descriptor) {
-      const target = stage2 === undefined ? pa : stage2(at, { class: "TTD", access: "write", privileged: false }).pa;
-      trace.update(target, isBig ? swapBytes(updated) : updated);
-      note(trace, `the hardware updates the descriptor to ${hex(updated)}`, "§3.13");
-    }
-    return { address: next + bits(input.iova, low - 1, 0), pageBytes: pow2(low) };
+    if (updated !== descriptor) update(updated);
+    const tableSH = format.ds ? half.sh : undefined;
+    return { address: next + bits(input.iova, low - 1, 0), pageBytes: pow2(low), leaf: descriptor, tableSH };
   }
 }
 

@@ -21,6 +21,7 @@ export interface Purpose {
 export interface Stage2Result {
   readonly pa: bigint;
   readonly pageBytes: bigint;
+  readonly leaf: bigint;
 }
 
 export type Stage2 = (ipa: bigint, purpose: Purpose) => Stage2Result;
@@ -31,6 +32,7 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
   const inputBits = 64 - Number(ste("S2T0SZ"));
   const outputBits = Math.min(addressBits(ste("S2PS")), implementation.oas, format.pageBits === 16 || ds ? 52 : 48);
   const isBig = ste("S2ENDI") === 1n;
+  const marksTables = implementation.idr0("HTTU") === 3 && ste("S2HAFT") === 1n; // §3.13.6; legal with S2HA only
   const start = stage2StartLevel(ste, implementation);
 
   return (ipa, purpose) => {
@@ -72,6 +74,8 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
       if (kind === "invalid") fail({ type: "F_TRANSLATION", ...about });
       if (isTooFar) fail({ type: "F_ADDR_SIZE", ...about });
       if (kind === "table") {
+        const marked = setBit(descriptor, 10);
+        if (marksTables && marked !== descriptor) trace.update(pa, isBig ? swapBytes(marked) : marked);
         table = next;
         topBit = low;
         continue;
@@ -82,7 +86,7 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
       const isDirtyManaged = ste("S2HA") === 1n && ste("S2HD") === 1n && bit(descriptor, 51);
       const answer = { ...result, readable: bit(descriptor, 6), writable: bit(descriptor, 7) || isDirtyManaged };
       note(trace, { ...asked, answer }, `IPA ${hex(ipa)} is PA ${hex(result.pa)}`, "§3.4");
-      return result;
+      return { ...result, leaf: descriptor };
     }
   };
 }

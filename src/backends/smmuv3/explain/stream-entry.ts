@@ -47,7 +47,8 @@ function steAddress(
   streamID: number,
 ): bigint {
   const cfg = Uint32Array.of(registers.strtabBaseCfg);
-  const log2size = Math.min(get(cfg, 0, STRTAB_BASE_CFG.LOG2SIZE), implementation.idr1("SIDSIZE"));
+  const programmed = get(cfg, 0, STRTAB_BASE_CFG.LOG2SIZE); // what the base is aligned by, whatever SIDSIZE is (§6.3.24)
+  const log2size = Math.min(programmed, implementation.idr1("SIDSIZE"));
   const base = getU64(wordsOf([registers.strtabBase]), 0, STRTAB_BASE.ADDR) * 64n;
   const isTwoLevel = get(cfg, 0, STRTAB_BASE_CFG.FMT) === 1 && implementation.idr0("ST_LEVEL") !== 0;
   const sid = BigInt(streamID);
@@ -62,10 +63,10 @@ function steAddress(
     section: "§3.3.2, §6.3.25",
   });
   if (!inTable) fail({ type: "C_BAD_STREAMID" });
-  if (!isTwoLevel) return aligned(base, log2size + 6) + sid * 64n;
+  if (!isTwoLevel) return aligned(base, programmed + 6) + sid * 64n;
 
   const split = [6, 8, 10].find((each) => each === get(cfg, 0, STRTAB_BASE_CFG.SPLIT)) ?? 6;
-  const l1Bits = Math.max(log2size - split, 0);
+  const l1Bits = Math.max(programmed - split, 0);
   const pa = aligned(base, Math.max(l1Bits + 3, 6)) + (sid >> BigInt(split)) * 8n;
   const raw = trace.read64(pa);
   if (raw === undefined) return fail({ type: "F_STE_FETCH", fetchAddress: Number(pa) });

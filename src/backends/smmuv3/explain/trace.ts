@@ -4,6 +4,7 @@
 
 import { type Field, getU64, wordsOf } from "../../../spec/layout.ts";
 import type { Fault, FaultClass, StageFault } from "../fault.ts";
+import type { MemoryAttributes } from "../transaction.ts";
 
 /** Memory as an explanation needs it: the little-endian doubleword at a physical address, undefined for an external abort. */
 export type Read64 = (pa: bigint) => bigint | undefined;
@@ -54,6 +55,7 @@ export type ExplainedOutcome =
       /** What stage 2 was given, when it translated. */
       readonly ipa?: bigint;
       readonly bypass: boolean;
+      readonly attributes: MemoryAttributes;
     }
   | {
       readonly kind: "abort" | "raz-wi" | "stalled";

@@ -1365,6 +1365,8 @@ export namespace iommubroker {
             faultIpa?: (Long|null);
             faultFetchAddress?: (Long|null);
             recorded?: (boolean|null);
+            memoryType?: (string|null);
+            shareability?: (string|null);
         }
 
         class Translation implements ITranslation {
@@ -1380,6 +1382,8 @@ export namespace iommubroker {
             public faultIpa?: (Long|null);
             public faultFetchAddress?: (Long|null);
             public recorded: boolean;
+            public memoryType: string;
+            public shareability: string;
             public static encode(message: iommubroker.v1.ITranslation, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Translation;
         }
@@ -1992,6 +1996,7 @@ export namespace iommubroker {
             tlbiNhVaa?: (iommubroker.v1.ITlbiAddress|null);
             cfgiCd?: (iommubroker.v1.ICfgiCd|null);
             cfgiCdAll?: (iommubroker.v1.ICfgiCd|null);
+            atcInv?: (iommubroker.v1.IAtcInv|null);
         }
 
         class InvalidationCommand implements IInvalidationCommand {
@@ -2003,7 +2008,8 @@ export namespace iommubroker {
             public tlbiNhVaa?: (iommubroker.v1.TlbiAddress|null);
             public cfgiCd?: (iommubroker.v1.CfgiCd|null);
             public cfgiCdAll?: (iommubroker.v1.CfgiCd|null);
-            public command?: ("raw"|"tlbiNhAll"|"tlbiNhAsid"|"tlbiNhVa"|"tlbiNhVaa"|"cfgiCd"|"cfgiCdAll");
+            public atcInv?: (iommubroker.v1.AtcInv|null);
+            public command?: ("raw"|"tlbiNhAll"|"tlbiNhAsid"|"tlbiNhVa"|"tlbiNhVaa"|"cfgiCd"|"cfgiCdAll"|"atcInv");
             public static encode(message: iommubroker.v1.IInvalidationCommand, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.InvalidationCommand;
         }
@@ -2064,6 +2070,25 @@ export namespace iommubroker {
             public leaf: boolean;
             public static encode(message: iommubroker.v1.ICfgiCd, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.CfgiCd;
+        }
+
+        interface IAtcInv {
+            virtualStreamId?: (number|null);
+            substreamId?: (number|null);
+            global?: (boolean|null);
+            address?: (Long|null);
+            size?: (number|null);
+        }
+
+        class AtcInv implements IAtcInv {
+            constructor(properties?: iommubroker.v1.IAtcInv);
+            public virtualStreamId: number;
+            public substreamId?: (number|null);
+            public global: boolean;
+            public address: Long;
+            public size: number;
+            public static encode(message: iommubroker.v1.IAtcInv, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AtcInv;
         }
 
         interface IInvalidateCacheResponse {

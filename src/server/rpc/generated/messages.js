@@ -7048,6 +7048,8 @@ export const iommubroker = $root.iommubroker = (() => {
             Translation.prototype.faultIpa = null;
             Translation.prototype.faultFetchAddress = null;
             Translation.prototype.recorded = false;
+            Translation.prototype.memoryType = "";
+            Translation.prototype.shareability = "";
 
             let $oneOfFields;
 
@@ -7098,6 +7100,10 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(80).uint64(message.faultFetchAddress);
                 if (message.recorded != null && Object.hasOwnProperty.call(message, "recorded"))
                     writer.uint32(88).bool(message.recorded);
+                if (message.memoryType != null && Object.hasOwnProperty.call(message, "memoryType"))
+                    writer.uint32(98).string(message.memoryType);
+                if (message.shareability != null && Object.hasOwnProperty.call(message, "shareability"))
+                    writer.uint32(106).string(message.shareability);
                 return writer;
             };
 
@@ -7166,6 +7172,14 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 11: {
                             message.recorded = reader.bool();
+                            break;
+                        }
+                    case 12: {
+                            message.memoryType = reader.string();
+                            break;
+                        }
+                    case 13: {
+                            message.shareability = reader.string();
                             break;
                         }
                     default:
@@ -10534,11 +10548,12 @@ export const iommubroker = $root.iommubroker = (() => {
             InvalidationCommand.prototype.tlbiNhVaa = null;
             InvalidationCommand.prototype.cfgiCd = null;
             InvalidationCommand.prototype.cfgiCdAll = null;
+            InvalidationCommand.prototype.atcInv = null;
 
             let $oneOfFields;
 
             Object.defineProperty(InvalidationCommand.prototype, "command", {
-                get: $util.oneOfGetter($oneOfFields = ["raw", "tlbiNhAll", "tlbiNhAsid", "tlbiNhVa", "tlbiNhVaa", "cfgiCd", "cfgiCdAll"]),
+                get: $util.oneOfGetter($oneOfFields = ["raw", "tlbiNhAll", "tlbiNhAsid", "tlbiNhVa", "tlbiNhVaa", "cfgiCd", "cfgiCdAll", "atcInv"]),
                 set: $util.oneOfSetter($oneOfFields)
             });
 
@@ -10563,6 +10578,8 @@ export const iommubroker = $root.iommubroker = (() => {
                     $root.iommubroker.v1.CfgiCd.encode(message.cfgiCd, writer.uint32(50).fork(), q + 1).ldelim();
                 if (message.cfgiCdAll != null && Object.hasOwnProperty.call(message, "cfgiCdAll"))
                     $root.iommubroker.v1.CfgiCd.encode(message.cfgiCdAll, writer.uint32(58).fork(), q + 1).ldelim();
+                if (message.atcInv != null && Object.hasOwnProperty.call(message, "atcInv"))
+                    $root.iommubroker.v1.AtcInv.encode(message.atcInv, writer.uint32(66).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -10615,6 +10632,10 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 7: {
                             message.cfgiCdAll = $root.iommubroker.v1.CfgiCd.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 8: {
+                            message.atcInv = $root.iommubroker.v1.AtcInv.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
                     default:
@@ -10943,6 +10964,108 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return CfgiCd;
+        })();
+
+        v1.AtcInv = (function() {
+
+            function AtcInv(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AtcInv.prototype.virtualStreamId = 0;
+            AtcInv.prototype.substreamId = null;
+            AtcInv.prototype.global = false;
+            AtcInv.prototype.address = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            AtcInv.prototype.size = 0;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(AtcInv.prototype, "_substreamId", {
+                get: $util.oneOfGetter($oneOfFields = ["substreamId"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            AtcInv.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.virtualStreamId != null && Object.hasOwnProperty.call(message, "virtualStreamId"))
+                    writer.uint32(8).uint32(message.virtualStreamId);
+                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
+                    writer.uint32(16).uint32(message.substreamId);
+                if (message.global != null && Object.hasOwnProperty.call(message, "global"))
+                    writer.uint32(24).bool(message.global);
+                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
+                    writer.uint32(32).uint64(message.address);
+                if (message.size != null && Object.hasOwnProperty.call(message, "size"))
+                    writer.uint32(40).uint32(message.size);
+                return writer;
+            };
+
+            AtcInv.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.AtcInv();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.virtualStreamId = reader.uint32();
+                            break;
+                        }
+                    case 2: {
+                            message.substreamId = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.global = reader.bool();
+                            break;
+                        }
+                    case 4: {
+                            message.address = reader.uint64();
+                            break;
+                        }
+                    case 5: {
+                            message.size = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return AtcInv;
         })();
 
         v1.InvalidateCacheResponse = (function() {
