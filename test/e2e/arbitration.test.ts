@@ -15,7 +15,7 @@ import {
 } from "../../src/client/client.ts";
 import { DaemonDirectory } from "../support/e2e-daemon.ts";
 
-const SMMU = { id: "smmu0", registers: { idr0: 0x0d4c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75, aidr: 0x3 } };
+const SMMU = { id: "smmu0", registers: { idr0: 0x0d4c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75, aidr: 0x1 } };
 const NVME = "devices/nvme";
 const SLOW = "devices/slow";
 const STUCK = "devices/stuck";

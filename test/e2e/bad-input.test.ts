@@ -33,7 +33,14 @@ import { FRESH, IDLE, NESTED, picture, startWorld, stopWorld, type World } from 
 const SERVICES = ["iommubroker.v1.IommuBroker", "iommubroker.v1.Simulator"] as const;
 const METHODS = [...Object.values(BROKER), ...Object.values(SIMULATOR)];
 /** Answered without a session, or for who has none yet. */
-const OPEN_METHODS = new Set(["GetCapabilities", "ListDevices", "GetDevice", "OpenSession", "ClaimSession"]);
+const OPEN_METHODS = new Set([
+  "GetCapabilities",
+  "ListDevices",
+  "GetDevice",
+  "WatchDevices",
+  "OpenSession",
+  "ClaimSession",
+]);
 
 let world: World;
 let raw: RawClient;
@@ -281,6 +288,9 @@ test("a device behind a host IOMMU that the frozen registers do not fit is refus
 const CANNOT_BE_WRONG: ReadonlyMap<string, string> = new Map([
   ["GetCapabilities wish", "any registers may be wished for; the answer is a verdict for each field"],
   ["ListDevices page_size", "0 takes the default, too much is lowered to the maximum"],
+  ["WatchDevices page_size", "as that of ListDevices"],
+  ["WatchDevices iommu_group", "any number: a group that is not there has no devices"],
+  ["WatchDevices owned_by_me", "a plain bool for who has a session, as here"],
   ["WatchFaults resume_after.value", "any number: what the ring no longer holds is a gap"],
   ...["idr2", "idr4", "idr6", "iidr", "aidr"].map(
     (name) => [`CreateVirtualIommu registers.${name}`, "the VMM emulates what it stands for: any value"] as const,

@@ -78,7 +78,11 @@ describe("defaults", () => {
 describe("the descriptor socket", () => {
   test.each([
     ["is fd.sock beside the API's socket", "listen: { socket: /srv/a/b.sock }", "/srv/a/fd.sock"],
-    ["is none where the API has no socket", "listen: { socket: off, tcp: '127.0.0.1:9400', tcp_insecure: true }", undefined],
+    [
+      "is none where the API has no socket",
+      "listen: { socket: off, tcp: '127.0.0.1:9400', tcp_insecure: true }",
+      undefined,
+    ],
     ["is where it is said to be", "listen: { fd_socket: /srv/fds }", "/srv/fds"],
     ["is none when it is off", "listen: { fd_socket: off }", undefined],
   ])("%s", (_, text, expected) => {

@@ -17,7 +17,7 @@ import {
 } from "./e2e-case.ts";
 import { IDLE, OTHERS, SIBLING } from "./e2e-world.ts";
 
-const { claimSession, getCapabilities, getDevice, listDevices, openSession, watchFaults } = BROKER;
+const { claimSession, getCapabilities, getDevice, listDevices, openSession, watchDevices, watchFaults } = BROKER;
 
 const BAD_IDENTITIES = [
   "",
@@ -172,6 +172,14 @@ export const SESSION_CASES: readonly BadCase[] = [
     invalid("request_id"),
   ),
 
+  ...["yesterday", "1-", "-1", "1-2-3", "1-2 ", `1-${"9".repeat(16)}`, "9".repeat(1_000_000)].map((resumeAfter) =>
+    bad(watchDevices, "resume_after", `${shown(resumeAfter)}`, () => ({ resumeAfter }), invalid("resume_after")),
+  ),
+  bad(watchDevices, "iommu", "malformed", () => ({ iommu: "smmu0" }), invalid("iommu")),
+  bad(watchDevices, "iommu", "unknown", () => ({ iommu: "iommus/smmu9" }), unknown("IOMMU")),
+  ...[1, 99, 3_600_001, 2 ** 32 - 1].map((heartbeatMs) =>
+    bad(watchDevices, "heartbeat_ms", `${heartbeatMs}`, () => ({ heartbeatMs }), invalid("heartbeat_ms")),
+  ),
   ...MALFORMED_DEVICES.map((device) =>
     bad(watchFaults, "devices", `malformed ${shown(device)}`, () => ({ devices: [device] }), invalid("devices[0]")),
   ),

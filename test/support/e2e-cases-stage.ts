@@ -5,6 +5,7 @@ import { BROKER } from "../../src/server/rpc/services.ts";
 import {
   type BadCase,
   bad,
+  DENIED,
   type Expected,
   exhausted,
   FENCED,
@@ -23,8 +24,15 @@ import {
 } from "./e2e-case.ts";
 import { IDLE, NESTED, OTHERS, SIBLING } from "./e2e-world.ts";
 
-const { attachDevice, createVirtualIommu, deleteVirtualIommu, detachDevice, setVirtualIommuMode, unbindGuestStage } =
-  BROKER;
+const {
+  attachDevice,
+  createVirtualIommu,
+  deleteVirtualIommu,
+  detachDevice,
+  resetDevice,
+  setVirtualIommuMode,
+  unbindGuestStage,
+} = BROKER;
 const { STAGE1_MODE_ABORT, STAGE1_MODE_BYPASS, STAGE1_MODE_TRANSLATE } = Stage1Mode;
 
 /** Fits smmu0: a guest that is shown little. */
@@ -262,6 +270,22 @@ const ATTACH_CASES: readonly BadCase[] = [
       FENCED,
     ),
   ),
+  ...[60_001, 2 ** 32 - 1].map((waitMs) =>
+    bad(
+      attachDevice,
+      "wait_ms",
+      `${waitMs}`,
+      ({ own }) => ({ device: OTHERS, virtualIommu: own.virtualIommu, waitMs }),
+      invalid("wait_ms"),
+    ),
+  ),
+  bad(
+    attachDevice,
+    "preempt",
+    "without a policy that grants it",
+    ({ own }) => ({ device: OTHERS, virtualIommu: own.virtualIommu, preempt: true }),
+    DENIED(),
+  ),
   bad(
     attachDevice,
     "request_id",
@@ -271,7 +295,7 @@ const ATTACH_CASES: readonly BadCase[] = [
   ),
 ];
 
-const LEAVE_CASES: readonly BadCase[] = [detachDevice, unbindGuestStage].flatMap((method) => [
+const LEAVE_CASES: readonly BadCase[] = [detachDevice, unbindGuestStage, resetDevice].flatMap((method) => [
   ...MALFORMED_DEVICES.map((device) =>
     bad(method, "device", `malformed ${shown(device)}`, () => ({ device }), invalid("device")),
   ),
@@ -283,4 +307,9 @@ const LEAVE_CASES: readonly BadCase[] = [detachDevice, unbindGuestStage].flatMap
   bad(method, "request_id", "too long", () => ({ device: NESTED, requestId: LONG_ID }), invalid("request_id")),
 ]);
 
-export const STAGE_CASES: readonly BadCase[] = [...VIRTUAL_IOMMU_CASES, ...ATTACH_CASES, ...LEAVE_CASES];
+export const STAGE_CASES: readonly BadCase[] = [
+  ...VIRTUAL_IOMMU_CASES,
+  ...ATTACH_CASES,
+  ...LEAVE_CASES,
+  bad(resetDevice, "device", "nobody's", () => ({ device: IDLE }), precondition("NOT_OWNER")),
+];

@@ -195,7 +195,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   async detach(group: GroupID): Promise<void> {
     if (this.#blocked.has(group)) {
-      for (const device of this.#devicesOf(group)) this.#installDefaultDomain(device);
+      this.#installOnGroup(group, ({ iommu }, streamID) => hostSTE(this.#smmu(iommu).driver, streamID));
       this.#blocked.delete(group);
     }
     const attachment = this.#attached.get(group);
@@ -216,6 +216,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
     const { driver, endpoints, events } = this.#smmu(device.iommu);
     for (const streamID of device.streamIDs) endpoints.find(streamID)?.reset();
     driver.issue(endOfStalls(device, driver));
+    for (const streamID of device.streamIDs) endpoints.find(streamID)?.reset();
     events.drainAll(); // what it did before is told before the reset is
     this.#resets.set(id, this.#resetsOf(id) + 1);
     if (this.#tracked.has(id)) this.#doorbell.begin(id);

@@ -1,6 +1,6 @@
 // The inventory as a watch: the list, then each change once, in order, with a version to resume from.
-// One bounded ring of changes serves every watcher; each has a cursor and nothing else. Who falls out of the ring, or
-// resumes from before it, is given the list anew: the latest state of each device, however much it missed.
+// One bounded ring of changes serves every watcher; each has a cursor. Who falls out of it, or resumes from before it, is
+// given the list anew: the latest state of each device, however much it missed.
 // Changes of one moment are one change of a device, and nobody is told what would not outlive a crash.
 
 import { limitReached } from "../../backends/errors.ts";
@@ -50,6 +50,8 @@ interface Watcher {
   /** The list is complete once the cursor has come here; undefined: it was said already. */
   syncedAt: number | undefined;
   owesResync: boolean;
+  /** Of the last batch that was handed out, or of changes since that are none of the watcher's. */
+  version: string | undefined;
   wake: (() => void) | undefined;
   isClosed: boolean;
 }
@@ -94,11 +96,12 @@ export class InventoryWatch {
     this.#listener(this.durable());
   }
 
-  /** @throws BrokerError limit_reached when there are too many watches */
+  /** @throws BrokerError limit_reached when there are too many watches, iommu_unknown */
   subscribe(viewer: string | undefined, request: DeviceWatchRequest): DeviceSubscription {
     const max = this.#deps.limits.deviceWatchesMax;
     if (this.#watchers.size >= max)
       throw limitReached("device_watches_max", max, "end another WatchDevices stream first");
+    if (request.iommu !== undefined) this.#deps.registry.iommu(request.iommu);
     this.#seal();
     const resumed = request.resumeAfter === undefined ? undefined : this.#numberOf(request.resumeAfter);
     const watcher: Watcher = {
@@ -109,6 +112,7 @@ export class InventoryWatch {
       cursor: resumed ?? this.#latest,
       syncedAt: undefined,
       owesResync: false,
+      version: undefined,
       wake: undefined,
       isClosed: false,
     };
@@ -118,7 +122,7 @@ export class InventoryWatch {
     this.#watchers.add(watcher);
     return {
       next: () => this.#next(watcher),
-      version: () => (isListing(watcher) ? undefined : this.#versionOf(watcher.cursor)),
+      version: () => watcher.version,
       close: () => this.#close(watcher),
     };
   }
@@ -169,8 +173,10 @@ export class InventoryWatch {
       const batch = this.#collect(watcher);
       if (batch !== undefined) {
         await this.#deps.journal.durable();
+        watcher.version = batch.version;
         return watcher.isClosed ? undefined : batch;
       }
+      watcher.version = this.#versionOf(watcher.cursor); // nothing is to be told up to there
       await new Promise<void>((resolve) => {
         watcher.wake = resolve;
       });
@@ -231,8 +237,7 @@ export class InventoryWatch {
 
   #news(watcher: Watcher): DeviceChange[] {
     const changes: DeviceChange[] = [];
-    const until = watcher.syncedAt ?? this.#latest;
-    while (watcher.cursor < until && changes.length < watcher.request.pageSize) {
+    while (watcher.cursor < (watcher.syncedAt ?? this.#latest) && changes.length < watcher.request.pageSize) {
       watcher.cursor += 1;
       const entry = this.#ring[watcher.cursor % this.#deps.limits.deviceChangesMax];
       assert(entry?.number === watcher.cursor, `the ring does not hold change ${watcher.cursor}`);
@@ -269,8 +274,7 @@ export class InventoryWatch {
   /** Undefined: of another life of the daemon. */
   #numberOf(version: string): number | undefined {
     const [epoch, number] = version.split("-").map(Number);
-    const isOurs = epoch === this.#epoch && number !== undefined && number <= this.#latest;
-    return isOurs ? number : undefined;
+    return epoch === this.#epoch && number !== undefined && number <= this.#latest ? number : undefined;
   }
 
   #endSession(session: string): void {

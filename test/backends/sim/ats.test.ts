@@ -108,6 +108,14 @@ describe("a guest that turns ATS on", () => {
     expect(ste[0]! & 0xfn).toBe(0xfn);
   });
 
+  test("has the ATC emptied by a reset of the device, which stays bound and asks anew", async () => {
+    expect(await read()).toBe("aa");
+    await remap(PAGE_B);
+    await host.core.stages.reset(vmm.session, { device: NVME, expectedGeneration: undefined });
+    expect(await read()).toBe("bb");
+    expect(await write()).toBe("ok");
+  });
+
   test("has the ATC emptied by a bind that keeps ATS on", async () => {
     expect(await read()).toBe("aa");
     await remap(PAGE_B);

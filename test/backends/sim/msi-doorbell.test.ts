@@ -61,6 +61,14 @@ describe("with stage 1 in bypass", () => {
     expect(answers[2]!.fault).toMatchObject({ type: "F_TRANSLATION", stage: 2, class: "IN" });
   });
 
+  test("a reset of the device forgets what it sent, and counting begins anew", async () => {
+    await ends(write(WINDOW, 1, 0, 0, 0), write(WINDOW, 2, 0, 0, 0));
+    expect(await host.backend.reset(NVME)).toEqual({ kind: "done" });
+    expect(host.backend.msis(NVME)).toMatchObject({ total: 0, msis: [] });
+    await ends(write(WINDOW, 3, 0, 0, 0));
+    expect(msis()).toEqual([{ sequence: 1, streamID: 0x100, data: 3, ipa: WINDOW }]);
+  });
+
   test("a read is a bus error without an event", async () => {
     expect(await ends(read(TRANSLATER, 4), read(TRANSLATER, 8))).toEqual(["bus-error", "bus-error"]);
     expect(host.backend.counters().iommus[0]).toMatchObject({ eventsRecorded: 0 });

@@ -272,6 +272,14 @@ describe("filters", () => {
     expect(grouped.lines).toHaveLength(4);
   });
 
+  test("keep the version going: what is passed over is not told again", async () => {
+    const behind = new Told({ iommu: SMMU1 });
+    await turn();
+    await churn(1);
+    await turn();
+    expect(behind.subscription.version()?.split("-")[1]).toBe("2");
+  });
+
   test("by owner show what comes to the session and what leaves it", async () => {
     await attach(host, vmm, NVME);
     const mine = new Told({ ownedByViewer: true }, vmm.session);
@@ -294,13 +302,16 @@ test("nothing is told that a crash could take back", async () => {
   const told = new Told();
   await turn();
   told.clear();
+  const before = told.version;
   host.beforeDurable = () => durable;
   await attach(host, vmm, NVME);
   await turn();
   expect(told.lines).toEqual([]);
+  expect(told.subscription.version()).toBe(before); // a heartbeat must not run ahead of what it stands for
   written();
   await turn();
   expect(told.lines).toEqual([`changed ${NVME} guest-abort attached`]);
+  expect(told.subscription.version()).toBe(told.version);
 });
 
 test("a watch of a session ends with it, one of nobody does not", async () => {
