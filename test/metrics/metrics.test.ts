@@ -374,3 +374,20 @@ test("promtool check metrics accepts a scrape", async (context) => {
   expect(`${stdout}${stderr}`).toBe("");
   expect(status).toBe(0);
 });
+
+test("passed descriptors are counted: by where they are, by how they ended, and by the limit that refused one", async () => {
+  const subject = metrics();
+  const refused = { type: "putRefused", uid: 1000, pid: 42, why: "full" } as const;
+  events.emit({ type: "ticketUsed" });
+  events.emit({ type: "ticketExpired", label: "ram", uid: 1000, pid: 42 });
+  events.emit({ type: "ticketExpired", label: "rom", uid: 1000, pid: 42 });
+  events.emit({ ...refused, limit: "tickets_max" });
+  events.emit({ ...refused, limit: undefined });
+  const after = await scraped(subject);
+  expect(after.get('iommu_broker_tickets{state="waiting"}')).toBe(4);
+  expect(after.get('iommu_broker_tickets{state="taken"}')).toBe(1);
+  expect(after.get('iommu_broker_tickets_ended_total{outcome="used"}')).toBe(1);
+  expect(after.get('iommu_broker_tickets_ended_total{outcome="expired"}')).toBe(2);
+  expect(after.get("iommu_broker_descriptors_refused_total")).toBe(2);
+  expect(after.get('iommu_broker_limit_reached_total{limit="tickets_max"}')).toBe(1);
+});

@@ -43,6 +43,9 @@ const EVENTS: readonly BrokerEvent[] = [
   { type: "quarantined", device: DEVICE, group: groupID(3), reason: "it does not answer any more" },
   { type: "deviceAdded", device: DEVICE },
   { type: "deviceRemoved", device: DEVICE, session: undefined },
+  { type: "ticketUsed" },
+  { type: "ticketExpired", label: "guest-ram", uid: 1000, pid: 42 },
+  { type: "putRefused", uid: 1000, pid: 42, why: "full", limit: "tickets_max" },
 ];
 
 test("every event becomes one line, severe when an operator should act", () => {
@@ -64,7 +67,11 @@ test("every event becomes one line, severe when an operator should act", () => {
     "error quarantined: the device could not be reset after its owner",
     "info device appeared",
     "warn device disappeared",
+    "debug passed descriptor mapped",
+    "warn a passed descriptor was not mapped in time: closed",
+    "info descriptor refused",
   ]);
+  expect(written[10]?.facts).toEqual({ label: "guest-ram", uid: 1000, pid: 42 });
   expect(written[0]).toMatchObject({
     group: 3,
     device: DEVICE,

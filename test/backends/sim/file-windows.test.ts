@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { GuestMemoryFile, MemoryView } from "../../../src/backends/guest-memory.ts";
 import { FileWindows } from "../../../src/backends/sim/file-windows.ts";
 import { Frames } from "../../../src/backends/sim/frames.ts";
 import { MemoryMap } from "../../../src/backends/smmuv3/memory.ts";
@@ -123,5 +124,49 @@ describe("host frames", () => {
     expect((await refusal(() => frames.takeContiguous(16 * GIB))).facts).toMatchObject({
       limit: "simulated_host_ram_bytes",
     });
+  });
+});
+
+describe("a file that shows views of itself", () => {
+  function sparse(path: string, bytes: number): BufferFile {
+    const file = new BufferFile(path, 4096);
+    file.grow(bytes);
+    return file;
+  }
+
+  /** Words count up from the view's number, a GiB each; only the first eight of a view are there to be looked at. */
+  function viewed(path: string, bytes: number): GuestMemoryFile {
+    const views = new Map<number, MemoryView>();
+    return Object.assign(sparse(path, bytes), {
+      view: (offset: number): MemoryView => {
+        const start = Math.floor(offset / GIB) * GIB;
+        const words = Int32Array.from({ length: 8 }, (_, index) => (start / GIB) * 16 + index);
+        const view = views.get(start) ?? { offset: start, bytes: 32, words };
+        views.set(start, view);
+        return view;
+      },
+    });
+  }
+
+  test("has a window for each, at the address of its place in the file", () => {
+    const base = windows.enter(viewed("a", 5 * GIB), 5 * GIB);
+    const window = memory.window(base + 4 * GIB + 8);
+    // 64 GiB + 4 GiB is 0x11_0000_0000.
+    expect([window?.hi, window?.lo, window?.bytes, window?.words[2]]).toEqual([0x11, 0, 32, 66]);
+    expect(memory.window(base + 4 * GIB)).toBe(window);
+    expect(memory.window(base)?.words[0]).toBe(0);
+  });
+
+  test("has no window left that shows a byte once its last mapping is gone", () => {
+    const base = windows.enter(viewed("a", 4096), 4096);
+    const window = memory.window(base);
+    expect(window?.bytes).toBe(32);
+    windows.leave(base);
+    expect(window?.bytes).toBe(0);
+    expect(memory.window(base)).toBeUndefined();
+  });
+
+  test("and one that shows none has no window", () => {
+    expect(memory.window(enter(new BufferFile("a", 4096)))).toBeUndefined();
   });
 });

@@ -47,6 +47,13 @@ test("a session comes back with what it hangs on, whom it may go to, and what it
   expect(recordsOf([record])).toEqual([record]);
 });
 
+test("a mapping of memory that was passed comes back with its label and length", () => {
+  const range = { ipa: 0x4000_0000, bytes: 4096, offset: 0, readable: true, writable: false };
+  const passed = { ...range, path: "ticket:ram", passed: { label: "ram", bytes: 8192 } };
+  const record = { type: "mappings", id: "a", removed: [0], added: [{ ...range, path: "/ram" }, passed] };
+  expect(recordsOf([record])).toEqual([record]);
+});
+
 test("intents and outcomes are history, not state", () => {
   const intent = { kind: "intent", verb: "attach", session: "s", subject: "group/3", generation: 1, result: "pending" };
   expect(recordsOf([intent, GROUP])).toEqual([GROUP]);
