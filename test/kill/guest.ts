@@ -77,6 +77,16 @@ export class KilledGuest {
 
   /** One thing that a VMM does. */
   async step(): Promise<void> {
+    try {
+      await this.#act();
+    } catch (error) {
+      if (!(error instanceof BrokerCallError) || isAway(error)) throw error;
+      this.#complain("lost", `what it was answered does not hold: ${error.message}`);
+      this.#held.delete(error.metadata.device === undefined ? "" : `devices/${error.metadata.device}`);
+    }
+  }
+
+  async #act(): Promise<void> {
     const devices = [...this.#held.keys()];
     const device = devices.length === 0 ? undefined : this.#chance.of(devices);
     const kind = this.#chance.below(12);

@@ -13,7 +13,7 @@ import { createCore } from "../../src/server/core/create-core.ts";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
-import type { JournalEntry } from "../../src/server/core/ports.ts";
+import type { Journal, JournalEntry } from "../../src/server/core/ports.ts";
 import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
 import { BufferFile } from "./memory-file.ts";
 
@@ -86,6 +86,7 @@ export interface TestHost {
   readonly journal: JournalEntry[];
   /** What was noted to outlive the daemon; only after core.recover(). */
   readonly durable: DurableRecord[];
+  readonly serials: { last: number };
 }
 
 /** @param wrap  puts something between core and the backend, to make it fail */
@@ -96,14 +97,18 @@ export function testHost(
     wrap?: (backend: Backend & SimulatorControl) => Backend;
     /** False: the Simulator service is not served. */
     withSimulator?: boolean;
+    /** Where records go; default: TestHost.durable. */
+    disk?: Pick<Journal, "note" | "durable">;
+    /** The host of before a restart: its clock, its guests' files, and no identifier twice. */
+    after?: TestHost;
   } = {},
 ): TestHost {
   const backend = createSimulatedBackend(options.config ?? TWO_SMMUS);
-  const clock = new ManualClock();
-  const files = new Map<string, BufferFile>();
+  const clock = options.after?.clock ?? new ManualClock();
+  const files = options.after?.files ?? new Map<string, BufferFile>();
   const journal: JournalEntry[] = [];
   const durable: DurableRecord[] = [];
-  let serial = 0;
+  const serials = options.after?.serials ?? { last: 0 };
   const core = createCore({
     backend: options.wrap ? options.wrap(backend) : backend,
     simulator: options.withSimulator === false ? undefined : backend,
@@ -111,8 +116,8 @@ export function testHost(
     ports: {
       clock,
       identifiers: {
-        uuid: () => `00000000-0000-4000-8000-${String(++serial).padStart(12, "0")}`,
-        token: () => `token-${++serial}`,
+        uuid: () => `00000000-0000-4000-8000-${String(++serials.last).padStart(12, "0")}`,
+        token: () => `token-${++serials.last}`,
         digest: (token) => `digest of ${token}`,
       },
       memoryFiles: {
@@ -129,14 +134,15 @@ export function testHost(
         },
         note: (record) => {
           durable.push(record);
+          options.disk?.note(record);
         },
-        durable: async () => {},
+        durable: async () => await options.disk?.durable(),
       },
     },
   });
   const events: BrokerEvent[] = [];
   core.events.subscribe((event) => events.push(event));
-  return { backend, core, clock, files, events, journal, durable };
+  return { backend, core, clock, files, events, journal, durable, serials };
 }
 
 export function addFile(host: TestHost, path: string, bytes: number): BufferFile {
@@ -243,6 +249,11 @@ export class Failures {
 
   fail(verb: keyof Backend, times = 1): void {
     this.#verbs.set(verb, times);
+  }
+
+  /** Some call will fail. */
+  get isArmed(): boolean {
+    return [...this.#verbs.values()].some((left) => left > 0);
   }
 
   /** Nothing fails any more. */

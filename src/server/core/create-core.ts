@@ -13,6 +13,7 @@ import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
 import { Explainer } from "./explainer.ts";
 import { FaultRouter } from "./fault-router.ts";
+import { givenUpRecords } from "./given-up.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
 import type { Ports } from "./ports.ts";
@@ -67,7 +68,7 @@ export function createCore(options: CoreOptions): Core {
       const state = foldRecords(records);
       if (simulator !== undefined) await restoreInventory(state, simulator, registry);
       tellRecovery(await restoreSessions(state, deps), events);
-      recorder.start();
+      recorder.start(givenUpRecords(state, registry, sessions));
     },
     image: () => recorder.image(),
     durable: () => ports.journal.durable(),

@@ -118,8 +118,10 @@ export class Recorder {
     deps.sessions.onChange((records) => this.#note(records));
   }
 
-  start(): void {
+  /** @param corrections  what recovery changed */
+  start(corrections: readonly DurableRecord[]): void {
     this.#isOn = true;
+    this.#note(corrections);
   }
 
   image(): DurableImage {
