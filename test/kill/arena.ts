@@ -222,6 +222,7 @@ async function reportOf({ process: child, name }: Player, kind: "verify" | "end"
     const onMessage = (message: FromClient): void => {
       if (message.kind !== "verified") return;
       child.off("message", onMessage);
+      child.off("exit", hasEnded);
       resolve(message.report);
     };
     child.on("message", onMessage);

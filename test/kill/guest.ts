@@ -246,7 +246,8 @@ export class KilledGuest {
         if (generation !== change.after) this.#surprise(change, generation);
         return true;
       } catch (error) {
-        if (isRetry && isReason(error, "FENCED")) return await this.#settle(change);
+        const isOver = isReason(error, "FENCED") || (change.what === "detach" && isReason(error, "DEVICE_OWNED"));
+        if (isRetry && isOver) return await this.#settle(change);
         if (!isAway(error)) return this.#refused(change, error);
         this.#figures.unanswered += 1;
         isRetry = true;
