@@ -104,7 +104,7 @@ function capabilityQueries(registry: Registry): CapabilityQueries {
 /** The simulated hardware has the devices it had. */
 async function restoreInventory(state: DurableState, simulator: SimulatorControl, registry: Registry): Promise<void> {
   for (const id of state.removedDevices) {
-    const found = registry.devices().find(({ host }) => host.id === id);
+    const found = registry.findDevice(deviceID(id));
     if (found !== undefined) await simulator.removeDevice(found.host.id);
   }
   for (const device of state.addedDevices.values()) {

@@ -141,7 +141,7 @@ export async function restoreSessions(state: DurableState, deps: RecoveryDeps): 
 
 /** A group that nobody owns now keeps counting: whoever lost it must not meet its generation again. */
 function leaveReleased(durable: DurableGroup, registry: Registry): void {
-  const group = registry.groups().find(({ id }) => id === durable.id);
+  const group = registry.findGroup(durable.id);
   if (group === undefined) return;
   const generation = durable.owner === null ? durable.generation : durable.generation + 1;
   registry.putGroup({ ...group, generation });
@@ -227,7 +227,7 @@ class Restoring {
 
   async #restoreGroup(durable: DurableGroup): Promise<void> {
     const { backend, faults, registry } = this.#deps;
-    const group = registry.groups().find(({ id }) => id === durable.id);
+    const group = registry.findGroup(durable.id);
     if (group === undefined) throw missing(`IOMMU group ${durable.id}`);
     const virtualIommu = durable.virtualIommu ?? undefined;
     const part = this.#partOf(virtualIommu, group.iommu);
@@ -262,7 +262,7 @@ class Restoring {
 
   async #restoreStage(durable: DurableGroup, part: PartHandle): Promise<void> {
     const { backend, registry } = this.#deps;
-    const group = registry.group(registry.groups().find(({ id }) => id === durable.id)!.id);
+    const group = registry.group(registry.findGroup(durable.id)!.id);
     if (durable.state === "nest-parent") await backend.setPlainStage(group.id, part, "bypass");
     if (durable.state !== "guest-nested") return;
     const [id] = group.devices;
