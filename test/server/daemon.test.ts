@@ -41,6 +41,7 @@ function configOf(...words: string[]): Config {
   const settings = [
     `listen.socket=${socket}`,
     `memory_roots=${join(directory, "memory")}`,
+    `state_directory=${join(directory, "state")}`, // and not one that another daemon of this user left its state in
     "metrics.tcp=127.0.0.1:0",
     "simulator_api=true",
     "log.level=debug",
