@@ -4,10 +4,8 @@
 
 import { closeSync, ftruncateSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-import { type BrokerProcess, startBroker } from "../examples/support/broker-process.ts";
 import { type BrokerSession, connect } from "../src/client/client.ts";
-import { privateBytes } from "./process-usage.ts";
+import { startMeasured, type Usage, usageOf } from "./measured-broker.ts";
 
 const REPETITIONS = 3;
 const KiB = 1024;
@@ -15,7 +13,6 @@ const MiB = 2 ** 20;
 const GiB = 2 ** 30;
 const IPA = 64 * GiB;
 const MAPPINGS_PER_CALL = 16_384;
-const COLLECT_MAX_MS = 30_000;
 
 /** A way to map a guest, and how many GiB before and after. */
 interface Shape {
@@ -40,36 +37,6 @@ const SMMU = {
   id: "smmu0",
   registers: { idr0: 0x0d4c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75, aidr: 0x3 },
 };
-
-interface Usage {
-  /** What the collector found in use, heap and buffers. */
-  readonly used: number;
-  /** What the kernel has given the process alone. */
-  readonly resident: number;
-}
-
-/** A broker that collects its garbage when it is told to. */
-async function startMeasured(extra: Readonly<Record<string, unknown>>): Promise<BrokerProcess> {
-  const before = process.env.NODE_OPTIONS ?? "";
-  process.env.NODE_OPTIONS = `${before} --expose-gc --import=${new URL("collect-on-signal.ts", import.meta.url)}`;
-  try {
-    return await startBroker(extra);
-  } finally {
-    process.env.NODE_OPTIONS = before;
-  }
-}
-
-async function usageOf(broker: BrokerProcess): Promise<Usage> {
-  const told = (): readonly string[] => broker.log.filter((line) => line.startsWith("bench-memory "));
-  const before = told().length;
-  broker.process.kill("SIGUSR2");
-  const deadline = performance.now() + COLLECT_MAX_MS;
-  while (told().length === before) {
-    if (performance.now() > deadline) throw new Error("the broker does not say what memory it uses");
-    await pause(5);
-  }
-  return { used: Number(told().at(-1)?.split(" ")[1]), resident: privateBytes(broker.process.pid!) };
-}
 
 async function mapGuest(session: BrokerSession, path: string, shape: Shape, from: number, to: number, space: string) {
   const { mappingBytes, skew } = shape;

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 
 const MAIN = fileURLToPath(new URL("../../src/server/main.ts", import.meta.url));
-const START_MAX_MS = 15_000;
+const START_MAX_MS = 120_000;
 const POLL_MS = 10;
 const LOG_LINES_MAX = 2000;
 

@@ -161,7 +161,7 @@ export async function startDaemon(
     });
     const reaping = startReaping(core, config.timing.reapIntervalMs, log, () => tickets.expire());
     const parts: Parts = {
-      config,
+      gracePeriodMs: config.timing.gracePeriodMs, // the configuration itself is let go: its devices are many
       server,
       services,
       listeners,
@@ -316,7 +316,7 @@ function startReaping(core: Core, intervalMs: number, log: Log, alsoReap: () => 
 }
 
 interface Parts {
-  readonly config: Config;
+  readonly gracePeriodMs: number;
   readonly server: grpc.Server;
   readonly services: Services;
   readonly listeners: Listeners;
@@ -327,8 +327,7 @@ interface Parts {
  * Not serving, then calls finished and streams ended with UNAVAILABLE, then connections closed, then the rest.
  * New connections are taken until the calls are done, so that a client is told UNAVAILABLE and not refused.
  */
-async function stopAll({ config, server, services, listeners, stopLast }: Parts): Promise<void> {
-  const { gracePeriodMs } = config.timing;
+async function stopAll({ gracePeriodMs, server, services, listeners, stopLast }: Parts): Promise<void> {
   const drained = deadline(gracePeriodMs * DRAIN_SHARE);
   const closed = deadline(gracePeriodMs * STOP_SHARE);
   services.health.drain();

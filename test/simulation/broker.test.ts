@@ -1,5 +1,5 @@
-// Clients, crashes, lapsed leases, a backend that fails and DMA, at random; what must hold is checked after every step.
-// fast-check prints seed and path of a failure; give them to fc.assert to run it again.
+// Clients, crashes of theirs and of the broker, lapsed leases, a backend that fails, devices that go and DMA, at random;
+// what must hold is checked after every step. Runs for a while; a failure prints its seed: npm run sim -- --seed N.
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -23,6 +23,16 @@ const COMMAND = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: kind("renew"), slot }) },
   { weight: 2, arbitrary: fc.record({ kind: kind("advance"), ms: fc.nat({ max: 600 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: kind("reap") }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind("jump") }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: kind("die"),
+      turns: fc.nat({ max: 30 }),
+      part: fc.double({ min: 0, max: 1, noNaN: true }),
+      tail: fc.constantFrom("nothing" as const, "zeroes" as const, "rubbish" as const),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: kind("map"), slot, page }) },
   { weight: 1, arbitrary: fc.record({ kind: kind("unmap"), slot, page }) },
   { weight: 6, arbitrary: fc.record({ kind: kind("attach"), slot, device, stage }) },
@@ -73,6 +83,14 @@ async function run(world: World, command: Command): Promise<void> {
     case "reap":
       await world.host.core.reapExpired();
       return;
+    case "jump": // over every lease there is
+      world.host.clock.advance(100_000);
+      return;
+    case "die":
+      for (let turn = 0; turn < command.turns; turn += 1) await Promise.resolve();
+      if (command.turns > 15) await new Promise((resolve) => setImmediate(resolve));
+      world.disk.cut(command.part, command.tail);
+      return;
     case "fail":
       world.failures.clear();
       world.failures.fail(command.verb);
@@ -87,9 +105,14 @@ async function run(world: World, command: Command): Promise<void> {
   }
 }
 
-type ClientCommand = Exclude<Command, { kind: "open" | "advance" | "reap" | "fail" | "crash" }>;
+type ClientCommand = Exclude<Command, { kind: "open" | "advance" | "jump" | "die" | "reap" | "fail" | "crash" }>;
 
 async function act(world: World, client: Client, command: ClientCommand): Promise<void> {
+  await ask(world, client, command);
+  await world.durable();
+}
+
+async function ask(world: World, client: Client, command: ClientCommand): Promise<void> {
   const { addressSpaces, sessions, stages, virtualIommus } = world.host.core;
   const { addressSpace, session, virtualIommu } = client;
   const expectedGeneration = undefined;
@@ -105,13 +128,15 @@ async function act(world: World, client: Client, command: ClientCommand): Promis
     case "map": {
       const at = { ipa: BigInt(FIRST_IPA + command.page * 4096), bytes: 4096n, offset: BigInt(command.page * 4096) };
       const mappings = [{ ...at, source: 0, readable: true, writable: true }];
-      await addressSpaces.map(session, { addressSpace, sources: [client.file.path], mappings });
+      await inDoubt(world, client, command.page, () =>
+        addressSpaces.map(session, { addressSpace, sources: [client.file.path], mappings }),
+      );
       client.mapped.add(command.page);
       return;
     }
     case "unmap": {
       const ranges = [{ ipa: BigInt(FIRST_IPA + command.page * 4096), bytes: 4096n }];
-      await addressSpaces.unmap(session, { addressSpace, ranges });
+      await inDoubt(world, client, command.page, () => addressSpaces.unmap(session, { addressSpace, ranges }));
       client.mapped.delete(command.page);
       return;
     }
@@ -151,6 +176,20 @@ async function act(world: World, client: Client, command: ClientCommand): Promis
   }
 }
 
+/** Until it is answered, nobody knows whether the page is mapped after a crash; a refusal leaves it as it was. */
+async function inDoubt(world: World, client: Client, page: number, call: () => Promise<unknown>): Promise<void> {
+  const wasInDoubt = client.inDoubt.has(page);
+  client.inDoubt.add(page);
+  try {
+    await call();
+  } catch (error) {
+    if (!wasInDoubt) client.inDoubt.delete(page);
+    throw error;
+  }
+  await world.durable();
+  client.inDoubt.delete(page);
+}
+
 /** Mostly one that the client owns, so that scripts get somewhere; sometimes any. */
 function chosen(world: World, client: Client, command: { kind: string; device: number }): DeviceID {
   const owned = world.host.core.devices
@@ -179,23 +218,56 @@ async function checkReach(world: World): Promise<void> {
   }
 }
 
-test("whatever clients do and however they end, every invariant holds after every step", async () => {
-  const steps = fc.array(fc.array(COMMAND, { minLength: 1, maxLength: 3 }), {
-    minLength: 1,
-    maxLength: 60,
-    size: "max",
-  });
-  await fc.assert(
-    fc.asyncProperty(steps, async (script) => {
-      const world = new World();
-      await Promise.all([world.open(0, true), world.open(1, false)]);
-      for (const together of script) {
-        await Promise.all(together.map((command) => run(world, command)));
-        world.checkInvariants();
-        await checkReach(world);
-      }
-      await world.end();
-    }),
-    { numRuns: 100 },
-  );
-}, 120_000);
+const SECONDS = Number(process.env.IOMMU_BROKER_SIM_SECONDS ?? 20);
+const STEPS = Number(process.env.IOMMU_BROKER_SIM_STEPS ?? 60);
+/** fast-check prints it with a failure: straight to the smallest script. */
+const PATH = process.env.IOMMU_BROKER_SIM_PATH ?? "";
+const SEED = Number(process.env.IOMMU_BROKER_SIM_SEED ?? Date.now() % 2 ** 31);
+
+async function runScript(script: readonly (readonly Command[])[], count: () => void): Promise<void> {
+  const world = new World();
+  await world.start();
+  await Promise.all([world.open(0, true), world.open(1, false)]);
+  for (const together of script) {
+    await Promise.all(together.map((command) => run(world, command)));
+    if (together.some((command) => command.kind === "die")) await world.restart();
+    world.checkInvariants();
+    await checkReach(world);
+    count();
+  }
+  await world.end();
+}
+
+test(
+  "whatever clients and the broker do and however they end, every invariant holds after every step",
+  async () => {
+    const together = fc.array(COMMAND, { minLength: 1, maxLength: 3 });
+    const scripts = fc.array(together, { minLength: 1, maxLength: STEPS, size: "max" });
+    const figures = { scripts: 0, steps: 0, deaths: 0 };
+    try {
+      await fc.assert(
+        fc.asyncProperty(scripts, async (script) => {
+          figures.scripts += 1;
+          figures.deaths += script.flat().filter((command) => command.kind === "die").length;
+          await runScript(script, () => {
+            figures.steps += 1;
+          });
+        }),
+        {
+          seed: SEED,
+          path: PATH,
+          numRuns: 2 ** 31 - 1,
+          interruptAfterTimeLimit: SECONDS * 1000,
+          markInterruptAsFailure: false,
+        },
+      );
+    } finally {
+      const { deaths, steps } = figures;
+      process.stdout.write(
+        `simulation: seed ${SEED}: ${figures.scripts} scripts, ${steps} steps, ${deaths} deaths of the broker\n`,
+      );
+    }
+    expect(figures.steps).toBeGreaterThan(0);
+  },
+  SECONDS * 1000 + 120_000,
+);

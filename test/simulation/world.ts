@@ -1,4 +1,5 @@
 // A broker over a simulated host, several clients on it, and what must hold whenever nobody is in the middle of a call.
+// The broker can die at any byte of its journal and come back on what is left.
 // The world keeps books of its own (who owned a device when it faulted, what each client has mapped) from what it sees
 // at the edges of core, and compares.
 
@@ -6,12 +7,16 @@ import { expect } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";
 import { BrokerError } from "../../src/backends/errors.ts";
 import type { FaultNotice, FaultRecord } from "../../src/backends/faults.ts";
-import type { DeviceID } from "../../src/backends/ids.ts";
+import type { DeviceID, GroupID } from "../../src/backends/ids.ts";
 import type { SimulatorControl } from "../../src/backends/simulator-control.ts";
 import type { FaultBatch, FaultSubscription } from "../../src/server/core/core.ts";
+import type { DurableRecord } from "../../src/server/core/durable.ts";
+import { foldRecords } from "../../src/server/core/recovery.ts";
 import type { StageState } from "../../src/server/core/stage-state.ts";
 import { addFile, CALLER, Failures, SMMU0, SMMU1, steConfig, type TestHost, testHost, turn } from "../support/host.ts";
 import type { BufferFile } from "../support/memory-file.ts";
+import { CrashDisk } from "./crash-disk.ts";
+import { checkRecovered } from "./recovered.ts";
 
 const CLIENTS = 3;
 export const PAGES = 8;
@@ -29,12 +34,15 @@ const CONFIG: Readonly<Record<StageState, number>> = {
 export interface Client {
   readonly slot: number;
   readonly session: string;
+  readonly token: string;
   readonly addressSpace: string;
   readonly virtualIommu: string;
   readonly eager: boolean;
   readonly file: BufferFile;
   readonly mapped: Set<number>;
-  readonly subscription: FaultSubscription;
+  /** Pages of calls that were not answered: mapped or not. */
+  readonly inDoubt: Set<number>;
+  subscription: FaultSubscription;
   readonly taken: Map<DeviceID, number>;
   readonly last: Map<DeviceID, number>;
   pending: Promise<void> | undefined;
@@ -43,7 +51,8 @@ export interface Client {
 }
 
 export class World {
-  readonly host: TestHost;
+  host: TestHost;
+  disk = new CrashDisk();
   readonly failures = new Failures();
   readonly clients: (Client | undefined)[] = new Array<Client | undefined>(CLIENTS).fill(undefined);
   readonly devices: readonly DeviceID[];
@@ -53,34 +62,99 @@ export class World {
   /** Faults and overflow marks by session and device, as they left the backend. */
   readonly #recorded = new Map<string, Map<DeviceID, number>>();
   readonly #background: Promise<void>[] = [];
+  /** By device: the highest generation that an answer told. */
+  readonly #answered = new Map<DeviceID, number>();
+  readonly #stages = new Map<GroupID, { readonly generation: number; readonly state: StageState }>();
   #told = 0;
+  #backend: Backend | undefined;
   /** What went wrong beside a step. */
   #wrong: unknown;
 
   constructor() {
-    this.host = testHost({ wrap: (backend) => this.#watch(backend) });
+    this.host = testHost({ disk: this.disk, wrap: (backend) => this.#watch(backend) });
     this.devices = this.host.core.devices.list().map(({ id }) => id);
+  }
+
+  async start(): Promise<void> {
+    await this.host.core.recover([]);
+  }
+
+  /** As the edge does before it answers. @throws BrokerError when the broker has died meanwhile */
+  async durable(): Promise<void> {
+    const told = this.host.core.devices.list();
+    await this.host.core.durable();
+    for (const { generation, id } of told) this.#answered.set(id, Math.max(generation, this.#answered.get(id) ?? 0));
+  }
+
+  /** The broker is dead already: whatever still ran in it comes to nothing. A new one starts on what the disk has. */
+  async restart(): Promise<void> {
+    await Promise.all(this.#background.splice(0));
+    for (const file of this.#files) file.references = 1;
+    const isArmed = this.failures.isArmed;
+    const records = this.disk.records();
+    this.disk = this.disk.successor();
+    this.host = testHost({ after: this.host, disk: this.disk, wrap: (backend) => this.#watch(backend) });
+    await this.host.core.recover(records);
+    checkRecovered(records, this.host.core.image(), isArmed);
+    this.#told = 0;
+    this.#recorded.clear();
+    this.#stages.clear();
+    for (const { generation, group, id, state } of this.host.core.devices.list()) {
+      this.#stages.set(group, { generation, state });
+      expect([id, generation >= (this.#answered.get(id) ?? 0)]).toEqual([id, true]);
+    }
+    for (const client of this.clients) if (client) this.#comeBack(client, records);
+    this.#told = this.host.events.length;
+  }
+
+  #comeBack(client: Client, records: readonly DurableRecord[]): void {
+    const { core } = this.host;
+    const { mappings, sessions } = foldRecords(records);
+    if (!sessions.has(client.session) || core.sessions.remaining(client.session) === 0) {
+      this.forget(client.slot); // had ended, or was given up
+      return;
+    }
+    expect(core.sessions.authenticate(client.token, CALLER)).toBe(client.session);
+    const found = new Set(
+      [...(mappings.get(client.addressSpace)?.keys() ?? [])].map((ipa) => (ipa - FIRST_IPA) / 4096),
+    );
+    for (let page = 0; page < PAGES; page += 1) {
+      if (client.inDoubt.has(page)) continue;
+      expect([client.slot, page, found.has(page)]).toEqual([client.slot, page, client.mapped.has(page)]);
+    }
+    client.inDoubt.clear();
+    client.mapped.clear();
+    for (const page of found) client.mapped.add(page);
+    client.subscription = core.faults.subscribe(client.session, { devices: [], resumeAfter: new Map() });
+    client.taken.clear();
+    client.last.clear();
+    client.pending = undefined;
+    client.batches = [];
+    client.hasEnded = false;
   }
 
   /** A client with memory and a virtual IOMMU over both host SMMUs; nothing when its slot is taken or it is refused. */
   async open(slot: number, eager: boolean): Promise<void> {
     if (this.clients[slot]) return;
     const { sessions, addressSpaces, virtualIommus, faults } = this.host.core;
-    const { session } = sessions.open({ displayName: `client ${slot}`, ttlMs: 1000, caller: CALLER });
+    const { session, token } = sessions.open({ displayName: `client ${slot}`, ttlMs: 1000, caller: CALLER });
     const file = addFile(this.host, `/memory/${slot}/${this.#files.length}`, PAGES * 4096);
     file.data.fill(slot + 1);
     this.#files.push(file);
     const space = await addressSpaces.create(session.id, eager ? "eager" : "on-first-bind");
     const ask = { addressSpace: space.id, iommus: [SMMU0, SMMU1], registers: undefined };
     const virtual = await virtualIommus.create(session.id, ask);
+    await this.durable();
     this.clients[slot] = {
       slot,
       session: session.id,
+      token,
       addressSpace: space.id,
       virtualIommu: virtual.id,
       eager,
       file,
       mapped: new Set(),
+      inDoubt: new Set(),
       subscription: faults.subscribe(session.id, { devices: [], resumeAfter: new Map() }),
       taken: new Map(),
       last: new Map(),
@@ -201,11 +275,9 @@ export class World {
     for (; this.#told < events.length; this.#told += 1) {
       const event = events[this.#told]!;
       if (event.type !== "stageChanged") continue;
-      const earlier = events
-        .slice(0, this.#told)
-        .findLast((one) => one.type === "stageChanged" && one.group === event.group);
-      const before = earlier?.type === "stageChanged" ? earlier : { generation: 0, to: "default-domain" };
-      expect([event.generation, event.from]).toEqual([before.generation + 1, before.to]);
+      const before = this.#stages.get(event.group) ?? { generation: 0, state: "default-domain" };
+      expect([event.generation, event.from]).toEqual([before.generation + 1, before.state]);
+      this.#stages.set(event.group, { generation: event.generation, state: event.to });
     }
   }
 
@@ -232,9 +304,10 @@ export class World {
 
   #watch(backend: Backend & SimulatorControl): Backend {
     const wrapped = this.failures.wrap(backend);
+    this.#backend = backend;
     const onFault = (listener: (notice: FaultNotice) => void): void =>
       backend.onFault((notice) => {
-        this.#book(notice);
+        if (this.#backend === backend) this.#book(notice); // the hardware of a dead broker tells nobody
         listener(notice);
       });
     return new Proxy(wrapped, {

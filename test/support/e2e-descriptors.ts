@@ -61,6 +61,17 @@ function steps(type: protobuf.Type, [first = "", ...rest]: readonly string[]): b
   return field.resolvedType instanceof protobuf.Type && steps(field.resolvedType, rest);
 }
 
+/** "/iommubroker.v1.IommuBroker/MapMemory" to the type of its request, for every unary call. */
+export function requestTypes(): ReadonlyMap<string, protobuf.Type> {
+  const types = ["iommubroker.v1.IommuBroker", "iommubroker.v1.Simulator"].flatMap((service) =>
+    root
+      .lookupService(service)
+      .methodsArray.filter((method) => !method.requestStream && !method.responseStream)
+      .map((method) => [`/${service}/${method.name}`, root.lookupType(`iommubroker.v1.${shortName(method)}`)] as const),
+  );
+  return new Map(types);
+}
+
 /** One field of one unary request, and how to send just it. */
 export interface FieldSpot {
   /** "MapMemory" */

@@ -14,6 +14,7 @@ import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
 import type {
+  Journal,
   JournalEntry,
   MemoryTickets,
   ProcessWatch,
@@ -157,6 +158,7 @@ export interface TestHost {
   readonly durable: DurableRecord[];
   /** Awaited before what was noted is durable. */
   beforeDurable: () => Promise<void>;
+  readonly serials: { last: number };
 }
 
 /** @param wrap  puts something between core and the backend, to make it fail */
@@ -170,15 +172,19 @@ export function testHost(
     /** False: the Simulator service is not served. */
     withSimulator?: boolean;
     priorityOf?: (caller: Caller) => Priority;
+    /** Where records go; default: TestHost.durable. */
+    disk?: Pick<Journal, "note" | "durable">;
+    /** The host of before a restart: its clock, its guests' files, and no identifier twice. */
+    after?: TestHost;
   } = {},
 ): TestHost {
   const backend = createSimulatedBackend(options.config ?? TWO_SMMUS);
-  const clock = new ManualClock();
-  const processes = options.processes ?? new FakeProcesses();
-  const files = new Map<string, BufferFile>();
+  const clock = options.after?.clock ?? new ManualClock();
+  const processes = options.processes ?? options.after?.processes ?? new FakeProcesses();
+  const files = options.after?.files ?? new Map<string, BufferFile>();
   const journal: JournalEntry[] = [];
   const durable: DurableRecord[] = [];
-  let serial = 0;
+  const serials = options.after?.serials ?? { last: 0 };
   const tickets = new FakeTickets();
   const core = createCore({
     backend: options.wrap ? options.wrap(backend) : backend,
@@ -189,8 +195,8 @@ export function testHost(
       clock,
       alarms: clock,
       identifiers: {
-        uuid: () => `00000000-0000-4000-8000-${String(++serial).padStart(12, "0")}`,
-        token: () => `token-${++serial}`,
+        uuid: () => `00000000-0000-4000-8000-${String(++serials.last).padStart(12, "0")}`,
+        token: () => `token-${++serials.last}`,
         digest: (token) => `digest of ${token}`,
       },
       memoryFiles: {
@@ -208,8 +214,12 @@ export function testHost(
         },
         note: (record) => {
           durable.push(record);
+          options.disk?.note(record);
         },
-        durable: () => host.beforeDurable(),
+        durable: async () => {
+          await host.beforeDurable();
+          await options.disk?.durable();
+        },
       },
       processes,
     },
@@ -226,6 +236,7 @@ export function testHost(
     events,
     journal,
     durable,
+    serials,
     beforeDurable: async () => {},
   };
   return host;
@@ -361,6 +372,11 @@ export class Failures {
 
   fail(verb: keyof Backend, times = 1): void {
     this.#verbs.set(verb, times);
+  }
+
+  /** Some call will fail. */
+  get isArmed(): boolean {
+    return [...this.#verbs.values()].some((left) => left > 0);
   }
 
   /** Nothing fails any more. */

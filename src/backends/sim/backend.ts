@@ -398,9 +398,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
     iommu: IommuID,
     streamID: number,
   ): { device: DeviceID; virtualStreamID: VirtualStreamID | undefined } | undefined {
-    const device = this.inventory
-      .devices()
-      .find((one) => one.iommu === iommu && one.streamIDs.some((stream) => stream === streamID));
+    const device = this.inventory.withStream(iommu, streamID);
     return device && { device: device.id, virtualStreamID: this.#names.get(device.id) };
   }
 
@@ -528,7 +526,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   #devicesOf(group: GroupID): readonly HostDevice[] {
-    return this.inventory.devices().filter((device) => device.group === group);
+    return this.inventory.inGroup(group);
   }
 
   #device(id: DeviceID): HostDevice {

@@ -10,7 +10,7 @@ import { featuresOf } from "../smmuv3/id-registers.ts";
 import { MSI_WINDOW } from "./msi-doorbell.ts";
 import { STAGE2_PAGE_BYTES } from "./stage2-tables.ts";
 
-const DEVICES_MAX = 4096;
+const DEVICES_MAX = 65_536;
 const STREAMS_PER_DEVICE_MAX = 8;
 
 export interface SimulatedIommuConfig {
@@ -47,6 +47,9 @@ export interface SimulatedConfig {
 export class SimulatedInventory implements Inventory {
   readonly #iommus: readonly HostIommu[];
   readonly #devices = new Map<string, HostDevice>();
+  readonly #groups = new Map<number, readonly HostDevice[]>();
+  /** By IOMMU, by StreamID. */
+  readonly #streams = new Map<IommuID, Map<number, HostDevice>>();
   #listener: (change: InventoryChange) => void = () => {};
 
   constructor(config: SimulatedConfig) {
@@ -69,6 +72,14 @@ export class SimulatedInventory implements Inventory {
     return this.#devices.get(id);
   }
 
+  inGroup(group: number): readonly HostDevice[] {
+    return this.#groups.get(group) ?? [];
+  }
+
+  withStream(iommu: IommuID, stream: number): HostDevice | undefined {
+    return this.#streams.get(iommu)?.get(stream);
+  }
+
   onChange(listener: (change: InventoryChange) => void): void {
     this.#listener = listener;
   }
@@ -80,6 +91,10 @@ export class SimulatedInventory implements Inventory {
   add(device: HostDevice): void {
     this.#check(device);
     this.#devices.set(device.id, Object.freeze(device));
+    this.#groups.set(device.group, [...this.inGroup(device.group), device]);
+    const streams = this.#streams.get(device.iommu) ?? new Map<number, HostDevice>();
+    for (const stream of device.streamIDs) streams.set(stream, device);
+    this.#streams.set(device.iommu, streams);
     this.#listener({ kind: "added", device });
   }
 
@@ -87,6 +102,10 @@ export class SimulatedInventory implements Inventory {
     const device = this.#devices.get(id);
     if (!device) return;
     this.#devices.delete(id);
+    const left = this.inGroup(device.group).filter((other) => other !== device);
+    if (left.length > 0) this.#groups.set(device.group, left);
+    else this.#groups.delete(device.group);
+    for (const stream of device.streamIDs) this.#streams.get(device.iommu)?.delete(stream);
     this.#listener({ kind: "removed", device });
   }
 
@@ -112,7 +131,7 @@ export class SimulatedInventory implements Inventory {
       throw refused(`device ${device.id}: pri needs ats, and IDR0.PRI (bit 16) of ${iommu.id}`, facts);
     }
     this.#checkStreams(device, iommu);
-    const sibling = this.devices().find((other) => other.group === device.group);
+    const [sibling] = this.inGroup(device.group);
     if (sibling && sibling.iommu !== device.iommu) {
       const why = `IOMMU group ${device.group} is behind ${sibling.iommu}, not ${device.iommu}`;
       throw refused(why, facts, "iommu_group");
@@ -127,7 +146,7 @@ export class SimulatedInventory implements Inventory {
         const why = `device ${device.id}: StreamID ${stream} does not fit ${bits} bits`;
         throw refused(why, { stream_id: stream, bits }, field);
       }
-      const holder = this.devices().find((other) => other.iommu === iommu.id && other.streamIDs.includes(stream));
+      const holder = this.withStream(iommu.id, stream);
       if (holder) {
         const facts = { stream_id: stream, device: holder.id };
         throw taken(field, `StreamID ${stream} of ${iommu.id} is ${holder.id}'s`, facts);

@@ -53,7 +53,7 @@ const DEVICE = z.strictObject({
 
 const SHAPE = z.strictObject({
   iommus: z.array(IOMMU).min(1, { error: "must have at least one" }).max(64, { error: "must have at most 64" }),
-  devices: z.array(DEVICE).max(4096, { error: "must have at most 4096" }).default([]),
+  devices: z.array(DEVICE).max(65_536, { error: "must have at most 65536" }).default([]),
   merge_events: z.boolean({ error: "must be true or false" }).default(false),
 });
 

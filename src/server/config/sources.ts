@@ -25,7 +25,7 @@ export interface Sourced {
   readonly locate?: (path: readonly PropertyKey[]) => string;
 }
 
-const FILE_BYTES_MAX = 1_048_576;
+const FILE_BYTES_MAX = 16_777_216;
 const ENVIRONMENT_PREFIX = "IOMMU_BROKER_";
 /** Names the file, where --config does not. */
 export const CONFIG_VARIABLE = `${ENVIRONMENT_PREFIX}CONFIG`;

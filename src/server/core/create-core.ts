@@ -14,6 +14,7 @@ import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
 import { Explainer } from "./explainer.ts";
 import { FaultRouter } from "./fault-router.ts";
+import { givenUpRecords } from "./given-up.ts";
 import { InventoryWatch } from "./inventory-watch.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
@@ -80,7 +81,7 @@ export function createCore(options: CoreOptions): Core {
       const state = foldRecords(records);
       if (simulator !== undefined) await restoreInventory(state, simulator, registry);
       tellRecovery(await restoreSessions(state, deps), events);
-      recorder.start();
+      recorder.start(givenUpRecords(state, registry, sessions));
       watch.begin(state.inventoryEpoch);
     },
     image: () => recorder.image(),
@@ -134,7 +135,7 @@ function capabilityQueries(registry: Registry): CapabilityQueries {
 /** The simulated hardware has the devices it had. */
 async function restoreInventory(state: DurableState, simulator: SimulatorControl, registry: Registry): Promise<void> {
   for (const id of state.removedDevices) {
-    const found = registry.devices().find(({ host }) => host.id === id);
+    const found = registry.findDevice(deviceID(id));
     if (found !== undefined) await simulator.removeDevice(found.host.id);
   }
   for (const device of state.addedDevices.values()) {

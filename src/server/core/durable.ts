@@ -136,8 +136,10 @@ export class Recorder {
     deps.watch.onChange((records) => this.#note(records));
   }
 
-  start(): void {
+  /** @param corrections  what recovery changed */
+  start(corrections: readonly DurableRecord[]): void {
     this.#isOn = true;
+    this.#note(corrections);
   }
 
   image(): DurableImage {

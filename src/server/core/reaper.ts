@@ -139,7 +139,7 @@ export class Reaper {
   async #giveBackGroup(found: GroupRecord, session: string): Promise<void> {
     const { arbiter, queues, registry } = this.#deps;
     await queues.run([{ kind: "group", id: found.id }], async () => {
-      const group = registry.groups().find((one) => one.id === found.id);
+      const group = registry.findGroup(found.id);
       if (group?.owner !== session) return;
       const aborted =
         group.state === "guest-abort" ? group : await arbiter.setPlain(group, "ownerLost", "abort", session);

@@ -152,7 +152,7 @@ export async function restoreSessions(state: DurableState, deps: RecoveryDeps): 
  * reset stays out of everybody's reach.
  */
 async function leaveReleased(durable: DurableGroup, { backend, registry }: RecoveryDeps): Promise<void> {
-  const group = registry.groups().find(({ id }) => id === durable.id);
+  const group = registry.findGroup(durable.id);
   if (group === undefined) return;
   const generation = durable.owner === null ? durable.generation : durable.generation + 1;
   const { state } = durable;
@@ -242,7 +242,7 @@ class Restoring {
 
   async #restoreGroup(durable: DurableGroup): Promise<void> {
     const { backend, faults, registry } = this.#deps;
-    const group = registry.groups().find(({ id }) => id === durable.id);
+    const group = registry.findGroup(durable.id);
     if (group === undefined) throw missing(`IOMMU group ${durable.id}`);
     const virtualIommu = durable.virtualIommu ?? undefined;
     const part = this.#partOf(virtualIommu, group.iommu);
@@ -277,7 +277,7 @@ class Restoring {
 
   async #restoreStage(durable: DurableGroup, part: PartHandle): Promise<void> {
     const { backend, registry } = this.#deps;
-    const group = registry.group(registry.groups().find(({ id }) => id === durable.id)!.id);
+    const group = registry.group(registry.findGroup(durable.id)!.id);
     if (durable.state === "nest-parent") await backend.setPlainStage(group.id, part, "bypass");
     if (durable.state !== "guest-nested") return;
     const [id] = group.devices;

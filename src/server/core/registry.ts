@@ -4,7 +4,7 @@
 
 import type { AddressSpaceHandle, PartHandle } from "../../backends/backend.ts";
 import { BrokerError } from "../../backends/errors.ts";
-import type { DeviceID, GroupID, IommuID } from "../../backends/ids.ts";
+import { type DeviceID, type GroupID, groupID, type IommuID } from "../../backends/ids.ts";
 import type { HostIommu, IdRegisters, Inventory } from "../../backends/inventory.ts";
 import { assert } from "../../spec/assert.ts";
 import { missingLabels } from "./awaited-memory.ts";
@@ -50,6 +50,8 @@ export class Registry {
   /** Ids in order, while nothing came or went. */
   #order: readonly DeviceID[] | undefined;
   readonly #groups = new Map<GroupID, GroupRecord>();
+  /** Groups by the session that owns them: what a session has is asked at every bind, whatever the host's size. */
+  readonly #owned = new Map<string, Set<GroupID>>();
   readonly #spaces = new Map<string, AddressSpaceRecord>();
   readonly #virtualIommus = new Map<string, VirtualIommuRecord>();
   /** Devices that were not there at the start. */
@@ -127,8 +129,11 @@ export class Registry {
     if (!this.#added.delete(id)) this.#removed.add(id);
     this.#listener([{ type: "deviceRemoved", id }]);
     const left = withoutDevice(group, id);
-    if (left.devices.length === 0) this.#groups.delete(group.id);
-    else this.#groups.set(group.id, left);
+    if (left.devices.length > 0) this.#groups.set(group.id, left);
+    else {
+      this.#groups.delete(group.id);
+      this.#own(group.id, group.owner, undefined);
+    }
     for (const sibling of left.devices) this.#deviceListener(sibling, "changed");
   }
 
@@ -155,14 +160,14 @@ export class Registry {
     this.#deviceListener(device.host.id, "changed");
   }
 
+  findGroup(id: number): GroupRecord | undefined {
+    return this.#groups.get(groupID(id));
+  }
+
   group(id: GroupID): GroupRecord {
     const found = this.#groups.get(id);
     assert(found !== undefined, `group ${id} has devices but no record`);
     return found;
-  }
-
-  findGroup(id: GroupID): GroupRecord | undefined {
-    return this.#groups.get(id);
   }
 
   groupOf(device: DeviceID): GroupRecord {
@@ -174,23 +179,39 @@ export class Registry {
   }
 
   groupsOwnedBy(session: string): readonly GroupRecord[] {
-    return this.groups().filter((group) => group.owner === session);
+    return [...(this.#owned.get(session) ?? [])].map((id) => this.group(id));
   }
 
   putGroup(group: GroupRecord): void {
+    this.#own(group.id, this.#groups.get(group.id)?.owner, group.owner);
     this.#groups.set(group.id, group);
     this.#listener([groupRecord(group)]);
     for (const id of group.devices) this.#deviceListener(id, "changed");
   }
 
+  /** In order of id. */
   devicesOfVirtualIommu(virtualIommu: string): readonly DeviceRecord[] {
-    return this.devices().filter(
-      (device) => device.attached && this.group(device.host.group).virtualIommu === virtualIommu,
-    );
+    const session = this.#virtualIommus.get(virtualIommu)?.session;
+    if (session === undefined) return [];
+    const groups = this.groupsOwnedBy(session).filter((group) => group.virtualIommu === virtualIommu);
+    return this.#attachedOf(groups).sort((a, b) => (a.host.id < b.host.id ? -1 : 1));
   }
 
   attachedCount(session: string): number {
-    return this.devices().filter((device) => device.attached && this.group(device.host.group).owner === session).length;
+    return this.#attachedOf(this.groupsOwnedBy(session)).length;
+  }
+
+  #attachedOf(groups: readonly GroupRecord[]): DeviceRecord[] {
+    return groups.flatMap(({ devices }) => devices.map((id) => this.device(id)).filter(({ attached }) => attached));
+  }
+
+  #own(group: GroupID, before: string | undefined, after: string | undefined): void {
+    if (before === after) return;
+    const left = before === undefined ? undefined : this.#owned.get(before);
+    left?.delete(group);
+    if (before !== undefined && left?.size === 0) this.#owned.delete(before);
+    if (after === undefined) return;
+    this.#owned.set(after, (this.#owned.get(after) ?? new Set()).add(group));
   }
 
   // Address spaces -------------------------------------------------------------------------------------------------

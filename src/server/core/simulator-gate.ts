@@ -33,7 +33,7 @@ export class SimulatorGate implements SimulatorVerbs {
     const { queues, registry, sessions } = this.#deps;
     sessions.requireLive(session);
     registry.iommu(device.iommu);
-    const group = registry.groups().find((one) => one.id === device.group);
+    const group = registry.findGroup(device.group);
     if (group?.state === "quarantined") throw quarantined(device);
     if (group?.owner !== undefined || queues.isHeld({ kind: "group", id: device.group })) {
       throw new BrokerError(

@@ -74,7 +74,7 @@ describe("devices that do not fit are refused", () => {
   });
 
   test("one device more than the limit", async () => {
-    const many = Array.from({ length: 4097 }, (_, index) =>
+    const many = Array.from({ length: 65_537 }, (_, index) =>
       device({ id: `d${index}`, group: index, streamIDs: [index] }),
     );
     const error = await refusal(() => new SimulatedInventory(config({}, ...many)));

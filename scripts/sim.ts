@@ -1,0 +1,29 @@
+// The seeded simulation by itself: npm run sim -- [--seed N] [--steps M] [--seconds S] [--path P].
+// A failure prints its seed and its path; with both, the smallest failing script runs at once.
+
+import { spawnSync } from "node:child_process";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    steps: { type: "string", default: "60" },
+    seconds: { type: "string", default: "60" },
+    path: { type: "string", default: "" },
+    help: { type: "boolean", default: false },
+  },
+});
+if (values.help) {
+  console.log("npm run sim -- [--seed N] [--steps 60, of one script at most] [--seconds 60] [--path P]");
+  process.exit(0);
+}
+const seed = values.seed === undefined ? {} : { IOMMU_BROKER_SIM_SEED: values.seed };
+const env = {
+  ...process.env,
+  ...seed,
+  IOMMU_BROKER_SIM_STEPS: values.steps,
+  IOMMU_BROKER_SIM_SECONDS: values.seconds,
+  IOMMU_BROKER_SIM_PATH: values.path,
+};
+const { status } = spawnSync("vitest", ["run", "test/simulation"], { env, stdio: "inherit" });
+process.exitCode = status ?? 1;

@@ -1,0 +1,324 @@
+// One VMM of the kill test: it remembers what it was answered, and holds the daemon to it after every death.
+// Every stage change names the generation it expects, so a retry after a lost answer is done once or fenced, never twice.
+
+import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { BrokerCallError, type BrokerClient, type BrokerSession, Stage1Mode } from "../../src/client/client.ts";
+import { Chance } from "../support/fuzz-chance.ts";
+import type { Breach, ClientOrders, ClientReport } from "./orders.ts";
+
+export const RAM_IPA = 0x4000_0000n;
+const PAGE = 4096n;
+/** Pages that come and go; the rest of memory stays mapped. */
+const LOOSE_PAGES = 16;
+const STAY_BYTES = 2n ** 20n;
+const LOOSE_IPA = RAM_IPA + STAY_BYTES;
+export const RAM_BYTES = STAY_BYTES + BigInt(LOOSE_PAGES) * PAGE;
+const HOLDS_MAX = 3;
+const RETRY_MS = 10;
+const AWAY_MAX_MS = 30_000;
+const CALL = { deadlineMs: 10_000 };
+const { STAGE1_MODE_ABORT: ABORT, STAGE1_MODE_BYPASS: BYPASS, STAGE1_MODE_TRANSLATE: TRANSLATE } = Stage1Mode;
+const MODES = [ABORT, BYPASS, TRANSLATE];
+
+/** What the last answer said of a device. */
+interface Held {
+  readonly generation: bigint;
+  readonly mode: number;
+  readonly name: number;
+}
+
+interface DeviceAnswer {
+  readonly generation: bigint;
+  readonly attached: boolean;
+  readonly owner: string;
+}
+
+/** A change of a device: how it is asked, and the generation after it. */
+interface Change {
+  readonly what: string;
+  readonly device: string;
+  readonly before: bigint;
+  readonly after: bigint;
+  readonly ask: (requestId: string) => Promise<{ readonly generation: bigint }>;
+}
+
+export class KilledGuest {
+  readonly #client: BrokerClient;
+  readonly #orders: ClientOrders;
+  readonly #chance: Chance;
+  readonly #held = new Map<string, Held>();
+  readonly #mapped = new Set<number>();
+  #session!: BrokerSession;
+  #space = "";
+  #virtualIommu = "";
+  #breaches: Breach[] = [];
+  #figures = { answered: 0, unanswered: 0, tookEffect: 0, restarted: 0 };
+
+  constructor(client: BrokerClient, orders: ClientOrders) {
+    this.#client = client;
+    this.#orders = orders;
+    this.#chance = new Chance(orders.seed);
+  }
+
+  /** A session with memory and a virtual IOMMU; from the start again when the daemon dies meanwhile. */
+  async setUp(leaseTtlMs: number): Promise<void> {
+    for (;;) {
+      try {
+        await this.#untilBack();
+        await this.#trySetUp(leaseTtlMs);
+        return;
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        this.#figures.restarted += 1;
+      }
+    }
+  }
+
+  /** One thing that a VMM does. */
+  async step(): Promise<void> {
+    try {
+      await this.#act();
+    } catch (error) {
+      if (!(error instanceof BrokerCallError) || isAway(error)) throw error;
+      this.#complain("lost", `what it was answered does not hold: ${error.message}`);
+      this.#held.delete(error.metadata.device === undefined ? "" : `devices/${error.metadata.device}`);
+    }
+  }
+
+  async #act(): Promise<void> {
+    const devices = [...this.#held.keys()];
+    const device = devices.length === 0 ? undefined : this.#chance.of(devices);
+    const kind = this.#chance.below(12);
+    if (device === undefined || (kind < 2 && devices.length < HOLDS_MAX)) {
+      await this.#attach(this.#chance.of(this.#orders.devices));
+    } else if (kind < 6) await this.#bind(device, this.#chance.of(MODES));
+    else if (kind === 6) await this.#unbind(device);
+    else if (kind === 7) await this.#detach(device);
+    else if (kind === 8) await this.#map(this.#chance.below(LOOSE_PAGES));
+    else if (kind === 9) await this.#unmap(this.#chance.below(LOOSE_PAGES));
+    else if (kind === 10) await this.#invalidate();
+    else await this.#dma(device);
+  }
+
+  /** Everything answered is still there, exactly. */
+  async verify(): Promise<void> {
+    for (const [device, held] of this.#held) {
+      const found = await this.#read(device);
+      if (found.generation !== held.generation || !found.attached || found.owner !== this.#session.name) {
+        const kind = found.generation > held.generation ? "doubled" : "lost";
+        this.#complain(kind, `${device} is at ${shown(found)}, was answered ${held.generation}`);
+      }
+      if (held.mode === BYPASS) await this.#dma(device);
+    }
+  }
+
+  report(): ClientReport {
+    const report = { breaches: this.#breaches, ...this.#figures, holds: this.#held.size };
+    this.#breaches = [];
+    this.#figures = { answered: 0, unanswered: 0, tookEffect: 0, restarted: 0 };
+    return report;
+  }
+
+  async end(): Promise<void> {
+    await this.#again(() => this.#session.close(CALL));
+    this.#client.close();
+  }
+
+  async #trySetUp(leaseTtlMs: number): Promise<void> {
+    const { memoryFile: path, name: displayName } = this.#orders;
+    this.#session?.abandon();
+    const onLost = (error: BrokerCallError): void => this.#complain("lost", `the session: ${error.message}`);
+    const session = await this.#client.openSession({ displayName, leaseTtlMs, onLost }, CALL);
+    this.#session = session;
+    this.#space = (await session.createAddressSpace({}, CALL)).name;
+    const stays = { ipa: RAM_IPA, bytes: STAY_BYTES, source: 0, offset: 0n, readable: true, writable: true };
+    await session.mapMemory({ addressSpace: this.#space, sources: [{ path }], mappings: [stays] }, CALL);
+    const iommus = ["iommus/smmu0", "iommus/smmu1"];
+    this.#virtualIommu = (await session.createVirtualIommu({ addressSpace: this.#space, iommus }, CALL)).name;
+  }
+
+  async #attach(device: string): Promise<void> {
+    if (this.#held.has(device)) return;
+    const { generation, owner, attached } = await this.#again(() => this.#client.getDevice(device, CALL));
+    if (owner !== "" || attached) return;
+    const mode = this.#chance.of([ABORT, BYPASS]);
+    const request = { device, virtualIommu: this.#virtualIommu, initialMode: mode, expectedGeneration: generation };
+    const ask = (requestId: string) => this.#session.attachDevice({ ...request, requestId }, CALL);
+    const isDone = await this.#change({ what: "attach", device, before: generation, after: generation + 1n, ask });
+    if (!isDone) return;
+    this.#held.set(device, { generation: generation + 1n, mode, name: this.#orders.devices.indexOf(device) });
+  }
+
+  async #bind(device: string, mode: number): Promise<void> {
+    const held = this.#held.get(device)!;
+    const fields = mode === TRANSLATE ? { mode, s1ContextPtr: RAM_IPA } : { mode };
+    const request = { device, virtualStreamId: held.name, fields, expectedGeneration: held.generation };
+    const ask = async (requestId: string): Promise<{ readonly generation: bigint }> => {
+      const { device: bound } = await this.#session.bindGuestStage({ ...request, requestId }, CALL);
+      return { generation: bound?.generation ?? 0n };
+    };
+    const after = held.generation + 1n;
+    await this.#change({ what: "bind", device, before: held.generation, after, ask });
+    this.#held.set(device, { ...held, generation: after, mode });
+  }
+
+  async #unbind(device: string): Promise<void> {
+    const held = this.#held.get(device)!;
+    const request = { device, expectedGeneration: held.generation };
+    const ask = (requestId: string) => this.#session.unbindGuestStage({ ...request, requestId }, CALL);
+    const after = held.mode === BYPASS ? held.generation : held.generation + 1n; // bypass already: nothing to do
+    await this.#change({ what: "unbind", device, before: held.generation, after, ask });
+    this.#held.set(device, { ...held, generation: after, mode: BYPASS });
+  }
+
+  async #detach(device: string): Promise<void> {
+    const held = this.#held.get(device)!;
+    const request = { device, expectedGeneration: held.generation };
+    const ask = (requestId: string) => this.#session.detachDevice({ ...request, requestId }, CALL);
+    this.#held.delete(device);
+    await this.#change({ what: "detach", device, before: held.generation, after: held.generation + 1n, ask });
+  }
+
+  async #map(page: number): Promise<void> {
+    if (this.#mapped.has(page)) return;
+    const ipa = LOOSE_IPA + BigInt(page) * PAGE;
+    const mapping = { ipa, bytes: PAGE, source: 0, offset: ipa - RAM_IPA, readable: true, writable: true };
+    const request = { addressSpace: this.#space, sources: [{ path: this.#orders.memoryFile }], mappings: [mapping] };
+    await this.#onceMore("ARGUMENT_INVALID", (requestId) => this.#session.mapMemory({ ...request, requestId }, CALL));
+    this.#mapped.add(page);
+  }
+
+  async #unmap(page: number): Promise<void> {
+    if (!this.#mapped.has(page)) return;
+    const ranges = [{ ipa: LOOSE_IPA + BigInt(page) * PAGE, bytes: PAGE }];
+    const request = { addressSpace: this.#space, ranges };
+    await this.#onceMore("MAPPING_UNKNOWN", (requestId) => this.#session.unmapMemory({ ...request, requestId }, CALL));
+    this.#mapped.delete(page);
+  }
+
+  /** What is refused for `reason` when it is done already: a retry needs no fence. */
+  async #onceMore(reason: string, ask: (requestId: string) => Promise<unknown>): Promise<void> {
+    const requestId = randomUUID();
+    let isRetry = false;
+    await this.#again(async () => {
+      try {
+        await ask(requestId);
+      } catch (error) {
+        if (!isRetry || !isReason(error, reason)) throw error;
+        this.#figures.tookEffect += 1;
+      } finally {
+        isRetry = true;
+      }
+    });
+  }
+
+  async #invalidate(): Promise<void> {
+    await this.#again(() => this.#session.invalidateCache(this.#virtualIommu, [{ tlbiNhAll: {} }], CALL));
+  }
+
+  /** In bypass, DMA reaches exactly what is mapped, and finds this guest's bytes there. */
+  async #dma(device: string): Promise<void> {
+    const isOpen = this.#held.get(device)?.mode === BYPASS;
+    const accesses = Array.from({ length: LOOSE_PAGES }, (_, page) => ({
+      iova: LOOSE_IPA + BigInt(page) * PAGE,
+      readBytes: 64,
+    }));
+    const results = await this.#again(() => this.#session.simulator.dma(device, accesses, CALL));
+    const mine = this.#orders.seed % 255;
+    for (const [page, { bytesDone, data }] of results.entries()) {
+      const isReached = bytesDone > 0;
+      const shouldBe = isOpen && this.#mapped.has(page);
+      if (isReached && !shouldBe) this.#complain("foreign", `${device} reaches page ${page} and must not`);
+      if (!isReached && shouldBe) this.#complain("lost", `${device} does not reach page ${page}, which was mapped`);
+      if (data.some((byte) => byte !== mine)) this.#complain("foreign", `${device} read another's bytes`);
+    }
+  }
+
+  /** Asks until there is an answer. Without one the device tells what became of it. False: refused. */
+  async #change(change: Change): Promise<boolean> {
+    const requestId = randomUUID();
+    let isRetry = false;
+    for (;;) {
+      try {
+        const { generation } = await change.ask(requestId);
+        this.#figures.answered += 1;
+        if (generation !== change.after) this.#surprise(change, generation);
+        return true;
+      } catch (error) {
+        const isOver = isReason(error, "FENCED") || (change.what === "detach" && isReason(error, "DEVICE_OWNED"));
+        if (isRetry && isOver) return await this.#settle(change);
+        if (!isAway(error)) return this.#refused(change, error);
+        this.#figures.unanswered += 1;
+        isRetry = true;
+        await this.#untilBack();
+      }
+    }
+  }
+
+  /** The daemon died before it answered, and had done it. */
+  async #settle(change: Change): Promise<boolean> {
+    const { generation } = await this.#again(() => this.#client.getDevice(change.device, CALL));
+    this.#figures.tookEffect += 1;
+    // What is detached may be another's meanwhile, and further on.
+    if (change.what === "detach" ? generation < change.after : generation !== change.after) {
+      if (change.what === "attach") return false; // another client was faster
+      this.#surprise(change, generation);
+    }
+    if (change.what !== "attach") return true;
+    return (await this.#read(change.device)).owner === this.#session.name;
+  }
+
+  #refused({ device, what }: Change, error: unknown): boolean {
+    const isRace = what === "attach" && (isReason(error, "DEVICE_OWNED") || isReason(error, "FENCED"));
+    if (!isRace) this.#complain("lost", `${what} of ${device} was refused: ${String(error)}`);
+    return false;
+  }
+
+  #surprise({ after, before, device, what }: Change, generation: bigint): void {
+    const kind = generation > after ? "doubled" : "lost";
+    this.#complain(kind, `${what} of ${device} from ${before} came to ${generation}, not to ${after}`);
+  }
+
+  async #read(device: string): Promise<DeviceAnswer> {
+    return await this.#again(() => this.#session.getDevice(device, CALL));
+  }
+
+  /** For calls that do no harm twice. */
+  async #again<T>(call: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + AWAY_MAX_MS;
+    for (;;) {
+      try {
+        const answer = await call();
+        this.#figures.answered += 1;
+        return answer;
+      } catch (error) {
+        if (!isAway(error) || performance.now() > deadline) throw error;
+        this.#figures.unanswered += 1;
+        await this.#untilBack();
+      }
+    }
+  }
+
+  async #untilBack(): Promise<void> {
+    await pause(RETRY_MS);
+    await this.#client.ready(AWAY_MAX_MS);
+  }
+
+  #complain(kind: Breach["kind"], what: string): void {
+    this.#breaches.push({ kind, client: this.#orders.name, what });
+  }
+}
+
+/** Nobody is there to answer, or died before it did. */
+function isAway(error: unknown): boolean {
+  return error instanceof BrokerCallError && (error.isBrokenOff || error.codeName === "DEADLINE_EXCEEDED");
+}
+
+function isReason(error: unknown, reason: string): boolean {
+  return error instanceof BrokerCallError && error.reason === reason;
+}
+
+function shown({ attached, generation, owner }: DeviceAnswer): string {
+  return `${generation}, ${attached ? "attached" : "not attached"}, owner ${owner === "" ? "nobody" : owner}`;
+}

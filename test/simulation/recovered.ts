@@ -1,0 +1,42 @@
+// What a broker has after a restart, against what its journal says: the same records, but for sessions that had ended.
+
+import { expect } from "vitest";
+import type { DurableRecord } from "../../src/server/core/durable.ts";
+import { type DurableState, foldRecords } from "../../src/server/core/recovery.ts";
+
+/** @param mayGiveUp  the backend was told to fail once, so one session may be gone as a whole */
+export function checkRecovered(
+  records: readonly DurableRecord[],
+  image: readonly DurableRecord[],
+  mayGiveUp: boolean,
+): void {
+  const [before, after] = [foldRecords(records), foldRecords(image)];
+  const kept = new Set(after.sessions.keys());
+  const missing = [...before.sessions.keys()].filter((id) => !kept.has(id));
+  expect(missing.length).toBeLessThanOrEqual(mayGiveUp ? 1 : 0);
+  const isKept = ({ session }: { readonly session: string }): boolean => kept.has(session);
+  const only = <V extends { readonly session: string }>(all: ReadonlyMap<string, V>) =>
+    sorted([...all].filter(([, value]) => isKept(value)));
+  expect(sorted(after.sessions)).toEqual(sorted([...before.sessions].filter(([id]) => kept.has(id))));
+  expect(sorted(after.addressSpaces)).toEqual(only(before.addressSpaces));
+  expect(sorted(after.virtualIommus)).toEqual(only(before.virtualIommus));
+  for (const [id, space] of before.addressSpaces) {
+    if (isKept(space)) expect([id, tableOf(after, id)]).toEqual([id, tableOf(before, id)]);
+  }
+  for (const [id, group] of before.groups) {
+    const isOwned = group.owner !== null && kept.has(group.owner);
+    const released = { id, state: "default-domain", owner: null, virtualIommu: null, vste: null };
+    const generation = group.generation + (group.owner === null ? 0 : 1);
+    const found = after.groups.get(id);
+    if (isOwned) expect(found).toEqual(group);
+    else if (found !== undefined) expect(found).toEqual({ ...released, generation });
+  }
+}
+
+function tableOf(state: DurableState, id: string): unknown {
+  return sorted(state.mappings.get(id) ?? []);
+}
+
+function sorted<K, V>(entries: Iterable<readonly [K, V]>): (readonly [K, V])[] {
+  return [...entries].sort(([a], [b]) => String(a).localeCompare(String(b)));
+}
