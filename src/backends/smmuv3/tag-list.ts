@@ -1,5 +1,4 @@
 // The tags a TLB has been filled under, as long as they are few.
-// It is asked on every fill, nearly always about the tag of the fill before.
 // More than it has room for, and it says nothing until it is cleared: whoever asks has to look everywhere then.
 
 /** Enough for the streams of a small host; each costs every invalidation by address a probe. */
@@ -7,12 +6,9 @@ export const TAGS_MAX = 16;
 
 export class TagList {
   readonly #tags: number[] = [];
-  #last: number | undefined;
   #isOverfull = false;
 
   add(tag: number): void {
-    if (tag === this.#last) return;
-    this.#last = tag;
     if (this.#isOverfull || this.#tags.includes(tag)) return;
     if (this.#tags.length < TAGS_MAX) this.#tags.push(tag);
     else this.#isOverfull = true;
@@ -25,7 +21,6 @@ export class TagList {
 
   clear(): void {
     this.#tags.length = 0;
-    this.#last = undefined;
     this.#isOverfull = false;
   }
 }

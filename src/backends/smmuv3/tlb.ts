@@ -63,6 +63,9 @@ export class Tlb {
   readonly #tags = new TagList();
   readonly #globalTags = new TagList();
   #largestBits = 0;
+  /** What was noted last; while #largestBits is 0, nothing. */
+  #notedTag = 0;
+  #notedGlobal = false;
   readonly #view = new TlbEntryView();
 
   /** @param entries a power of two, or 0 for a cache that keeps nothing */
@@ -99,7 +102,9 @@ export class Tlb {
     words[slot + PA_LO] = value.paLo;
     words[slot + IPA_HI] = value.ipaHi;
     words[slot + IPA_LO] = value.ipaLo;
-    this.#note(tag, value.isGlobal, value.invalidateBits);
+    const { isGlobal, invalidateBits } = value;
+    const isNoted = tag === this.#notedTag && isGlobal === this.#notedGlobal && invalidateBits <= this.#largestBits;
+    if (!isNoted) this.#note(tag, isGlobal, invalidateBits);
   }
 
   permissions(slot: number): number {
@@ -178,6 +183,8 @@ export class Tlb {
   }
 
   #note(tag: number, isGlobal: boolean, bits: number): void {
+    this.#notedTag = tag;
+    this.#notedGlobal = isGlobal;
     this.#tags.add(tag);
     if (isGlobal) this.#globalTags.add(tag);
     if (bits > this.#largestBits) this.#largestBits = bits;

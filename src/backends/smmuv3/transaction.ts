@@ -57,7 +57,7 @@ export type Outcome =
     }
   | { readonly kind: "stalled"; readonly stag: number; readonly fault: Fault };
 
-/** Who asks; both are checked on entry, for one that is no such number would be taken for another's. */
+/** Who asks; both are checked before anything is looked up, for one that is no such number would be taken for another's. */
 export function assertRequester({ streamID, substreamID }: Pick<Transaction, "streamID" | "substreamID">): void {
   if (!isBelow(streamID, 2 ** 32)) assert(false, `StreamID ${streamID} is not an integer from 0 to 2^32 - 1`);
   if (substreamID === undefined || isBelow(substreamID, 2 ** 20)) return;
