@@ -198,7 +198,9 @@ export class WindowedTables {
     let value = kind === "page" ? area + BigInt(chance.pick(0, ...PAGES) * PAGE_BYTES) : area;
     if (chance.oneIn(24)) value |= 1n << BigInt(chance.pick(32, 36, 39, 40, 42, 44, 47, this.#sizes.inputBits2 % 48));
     value |= chance.oneIn(8) ? 0n : 1n << 6n;
-    value |= chance.flag(4) << 7n;
+    const isReadOnly = chance.flag(4);
+    const maybeClean = isReadOnly & chance.bits(1); // with DBM hardware makes it writable
+    value |= (isReadOnly << 7n) | (maybeClean << 51n);
     return value | this.#common(kind, chance.bits(3), chance.bits(1));
   }
 

@@ -85,7 +85,7 @@ class WindowedSequence {
       streamID: this.#stream,
       ...this.#substream,
       iova: address ^ beyond,
-      access: chance.pick("read", "read", "read", "write", "write", "execute"),
+      access: chance.pick("read", "read", "write", "execute"),
       privileged: chance.oneIn(3),
       ...(chance.oneIn(3) ? { attributes: Number(chance.bits(10)) } : {}),
     };
