@@ -6,6 +6,8 @@ import { type Mutant, mutantsOf, type Row } from "./mutant.ts";
 
 const SECTION = { section: "fast", tests: ["test/oracle/windowed.test.ts"] };
 const NESTED_ONLY = "with stage 2 the StreamWorld is EL1, which has two halves";
+const REFUSED = "reads and fetches do not ask for S2AP[1], and a write is left to the general walk either way";
+const NO_KEY = "what is not valid is all zero there, and the key of a nested context is not";
 const NO_TLB = "it is reached without TLBs only, which is when nothing is remembered";
 
 /** Ends of run() and #finish(), which restate the same leaf of stage 1. */
@@ -68,7 +70,7 @@ const NESTED: readonly Mutant[] = mutantsOf(
       CACHED,
       "((words[slot + LO]! & ~GLOBAL & ~0xffc) ^ ((lo & (-1 << TABLE_SPAN_BITS)) | VALID)) |",
     ],
-    ["walk cache: valid", CACHED, CACHED.replace("~GLOBAL)", "~GLOBAL | VALID)")],
+    ["walk cache: valid", CACHED, CACHED.replace("~GLOBAL)", "~GLOBAL | VALID)"), { explained: NO_KEY }],
     ["walk cache: upper half of the address", CACHED_TAG, "(words[slot + TAG]! ^ this.#tag);"],
     ["walk cache: tag", CACHED_TAG, "(words[slot + HI]! ^ hi);"],
     ["cached: upper half of the window", WINDOW, "if (offset >= window.bytes) return false;"],
@@ -100,7 +102,7 @@ const NESTED: readonly Mutant[] = mutantsOf(
       LEAF2_TYPE.replace("(leafLo2 & PAGE) !== PAGE", "(leafLo2 & 3) !== 3"),
     ],
     ["cached: stage 2's output size", LEAF2_TYPE, LEAF2_TYPE.replace(" || paHi >>> this.#outputShift2 !== 0", "")],
-    ["cached: stage 2's DBM", LEAF2_DBM, ""],
+    ["cached: stage 2's DBM", LEAF2_DBM, "", { explained: REFUSED }],
     ["cached: S2AP", GRANTED2, GRANTED2.replace("((leafLo2 >>> 6) & 3)", "3")],
     ["cached: stage 2's XN", GRANTED2, GRANTED2.replace(" | ((leafHi2 >>> 19) & 0xc)", "")],
     ["cached: stage 2's permission", ENDS, "this.#counters.transTableWalkAccess += 2;"],
@@ -214,7 +216,7 @@ const NESTED: readonly Mutant[] = mutantsOf(
     ],
     ["stage 2 leaf: Access flag", LOCATE_TYPE, LOCATE_TYPE.replace("(leafLo & PAGE) !== PAGE", "(leafLo & 3) !== 3")],
     ["stage 2 leaf: output size", LOCATE_TYPE, LOCATE_TYPE.replace(" || paHi >>> this.#outputShift2 !== 0", "")],
-    ["stage 2 leaf: DBM", LOCATE_DBM, ""],
+    ["stage 2 leaf: DBM", LOCATE_DBM, "", { explained: REFUSED }],
     ["stage 2 leaf: S2AP", LOCATE_GRANTED, LOCATE_GRANTED.replace("((leafLo >>> 6) & 3)", "3")],
     ["stage 2 leaf: XN", LOCATE_GRANTED, LOCATE_GRANTED.replace(" | ((leafHi >>> 19) & 0xc)", "")],
     ["stage 2 leaf: permission", LOCATE_NEED, "this.#counters.transTableWalkAccess += reads;"],

@@ -42,6 +42,8 @@ export class WindowedCase {
       NO_CACHES,
       { tlbEntries: 0 },
       { tlbEntries: 0, walkCacheEntries: 2 },
+      { tlbEntries: 0, walkCacheEntries: 4 },
+      { tlbEntries: 0, walkCacheEntries: 8 },
       { tlbEntries: 8, walkCacheEntries: 0 },
     );
     this.smmu = new Smmu(this.#idRegisters(), this.memory, { eventQueue: () => {}, gerror: () => {} }, options);
@@ -72,7 +74,11 @@ export class WindowedCase {
   }
 
   writeContexts(): void {
-    for (const set of [0, 1] as const) this.memory.put(CONTEXTS + 64 * set, this.#cd(set));
+    for (const at of [0, 1] as const) {
+      this.memory.put(CONTEXTS + 64 * at, this.#cd(ASIDS[at], this.tables.roots[at]!));
+      // stage 1 alone has the same ASIDs for the other tables: only the key tells
+      this.memory.put(CONTEXTS + 128 + 64 * at, this.#cd(ASIDS[at], this.tables.roots[1 - at]!));
+    }
   }
 
   #drawSizes(): Sizes {
@@ -123,7 +129,7 @@ export class WindowedCase {
     const put = (name: keyof typeof STE, value: bigint): void => setU64(words, 0, STE[name], value);
     put("V", 1n);
     put("Config", BigInt(config));
-    put("S1ContextPtr", BigInt(CONTEXTS) >> 6n);
+    put("S1ContextPtr", BigInt(CONTEXTS + (config === 5 ? 128 : 0)) >> 6n);
     put("S1CDMax", config === 6 ? 0n : 1n);
     put("S1DSS", 2n);
     put("SHCFG", 1n);
@@ -138,7 +144,7 @@ export class WindowedCase {
     return doublewordsOf(words);
   }
 
-  #cd(set: 0 | 1): bigint[] {
+  #cd(asid: number, root: number): bigint[] {
     const chance = this.#chance;
     const words = new Uint32Array(16);
     const put = (name: keyof typeof CD, value: bigint): void => setU64(words, 0, CD[name], value);
@@ -149,8 +155,8 @@ export class WindowedCase {
     put("AA64", 1n);
     put("R", 1n);
     put("A", 1n);
-    put("ASID", BigInt(ASIDS[set]));
-    put("TTB0", BigInt(this.tables.roots[set]!) >> 4n);
+    put("ASID", BigInt(asid));
+    put("TTB0", BigInt(root) >> 4n);
     for (const name of ["AFFD", "WXN", "PAN", "EPAN", "HAD0", "E0PD0", "TBI0"] as const) put(name, chance.flag(8));
     const ha = this.#httu > 0 ? chance.flag() : 0n;
     put("HA", ha);

@@ -102,7 +102,7 @@ export class WindowedTables {
     const span = 2 ** inputBits;
     const half = 2 ** (this.#sizes.inputBits2 - 1);
     this.#areas = [DATA_IPA, half > 2 ** 32 ? half + DATA_IPA : DATA_IPA + 2 * TWO_MIB, DATA_IPA + TWO_MIB];
-    const first = TWO_MIB * (Number(this.#chance.bits(27)) % (span / TWO_MIB));
+    const first = this.#chance.oneIn(4) ? 0 : TWO_MIB * (Number(this.#chance.bits(27)) % (span / TWO_MIB));
     const areas = [first, (first + span / 2) % span, (first + TWO_MIB) % span];
     for (const set of [0, 1] as const) {
       const root = this.#tableOf1(1);

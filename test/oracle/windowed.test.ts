@@ -30,6 +30,8 @@ class WindowedSequence {
   #isCut = false;
   /** Whose accesses follow each other: a route is remembered for the last only. */
   #stream = 0;
+  /** Eight pages below one leaf table: what follows each other is mostly near. */
+  #area = 0;
   #substream: { substreamID: number } | undefined;
 
   constructor(seed: bigint, tally: Map<string, number>) {
@@ -43,7 +45,7 @@ class WindowedSequence {
     const lastSteps = chance.oneIn(8) ? 6 : 0;
     for (let step = 0; step < STEPS; step++) {
       if (chance.oneIn(8)) this.#changeOrigin();
-      if (chance.oneIn(8)) this.#rewriteLeaf();
+      if (chance.oneIn(12)) this.#rewriteLeaf();
       if (!this.#isCut && chance.oneIn(40)) this.#rewriteStructures();
       if (step === STEPS - lastSteps) this.#removeRegion();
       this.#access();
@@ -77,7 +79,9 @@ class WindowedSequence {
     const chance = this.#chance;
     const { tables, sizes } = this.#case;
     const pages = this.#stream === 3 ? tables.ipas : tables.inputs;
-    const address = BigInt(chance.pick(pages[0]!, ...pages)) + chance.bits(12);
+    if (chance.oneIn(8)) this.#area = chance.below(Math.floor(pages.length / 8));
+    const area = 8 * Math.min(this.#area, Math.floor(pages.length / 8) - 1);
+    const address = BigInt(pages[area + chance.below(8)]!) + chance.bits(12);
     const beyond = chance.oneIn(30)
       ? chance.pick(1n << BigInt(sizes.inputBits), 0x55n << 56n, 1n << 55n, 1n << 21n)
       : 0n;
@@ -128,20 +132,15 @@ class WindowedSequence {
     const each = (command: (vmid: bigint) => Command): Command[] => VMIDS.map((vmid) => command(BigInt(vmid) << 32n));
     const ofAll = each((vmid) => [0x10n | vmid, 0n]);
     if (leaf.kind === "table") return chance.pick(all, ofAll);
-    // of a global entry any ASID will do
-    const asid = BigInt(ASIDS[isGlobal ? chance.pick(0, 1) : leaf.set]) << 48n;
     const isLeaf = chance.flag();
-    const byAddress = each((vmid) => [0x12n | vmid | asid, address | isLeaf]);
     const byAnyASID = each((vmid) => [0x13n | vmid, address | isLeaf]);
-    return isGlobal
-      ? chance.pick(all, ofAll, byAddress, byAnyASID)
-      : chance.pick(
-          all,
-          ofAll,
-          byAddress,
-          byAnyASID,
-          each((vmid) => [0x11n | vmid | asid, 0n]),
-        );
+    const asids = ASIDS.map((asid) => BigInt(asid) << 48n);
+    const byASID = (of: readonly bigint[]): Command[] =>
+      of.flatMap((asid) => each((vmid) => [0x12n | vmid | asid, address | isLeaf]));
+    // of a global entry any one ASID will do; stage 1 alone has these tables with the other ASID
+    if (isGlobal) return chance.pick(all, ofAll, byAnyASID, byASID([chance.pick(asids[0]!, ...asids)]));
+    const ofASIDs = asids.flatMap((asid) => each((vmid) => [0x11n | vmid | asid, 0n]));
+    return chance.pick(all, ofAll, byAnyASID, byASID(asids), ofASIDs);
   }
 
   /** STEs or CDs drawn anew, invalidated one by one or all at once, and the TLBs with them. */
