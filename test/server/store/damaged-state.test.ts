@@ -36,7 +36,13 @@ function told(records: readonly DurableRecord[]): string {
     state.addedDevices,
   ];
   const tables = [...state.mappings].filter(([, table]) => table.size > 0).map(([id, table]) => [id, sorted(table)]);
-  return JSON.stringify([...parts.map(sorted), tables.sort(), [...state.removedDevices].sort()]);
+  return JSON.stringify([...parts.map(sorted), tables.sort(), [...state.removedDevices].sort()], inOrder);
+}
+
+/** The same keys in the same order, whoever made the object. */
+function inOrder(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Records of a snapshot leave out what is as it was found. */
