@@ -315,6 +315,7 @@ const OPEN: ReadonlySet<string> = new Set([
   "finish: a global page",
   "finish: stage 1's DBM",
   "finish: stage 1's DBM of a page that is writable",
+  "plain walk: end of the leaf's window",
   "plain walk: end of the window",
   "plain walk: type of a table",
   "plain: input of 32 bits",
