@@ -6,7 +6,6 @@ import { type Mutant, mutantsOf, type Row } from "./mutant.ts";
 
 const SECTION = { section: "fast", tests: ["test/oracle/windowed.test.ts"] };
 const NESTED_ONLY = "with stage 2 the StreamWorld is EL1, which has two halves";
-const REFUSED = "reads and fetches do not ask for S2AP[1], and a write is left to the general walk either way";
 const NO_KEY = "what is not valid is all zero there, and the key of a nested context is not";
 const NO_TLB = "it is reached without TLBs only, which is when nothing is remembered";
 
@@ -83,12 +82,7 @@ const NESTED: readonly Mutant[] = mutantsOf(
       "(words2[slot2 + HI]! ^ ipaHi);",
     ],
     ["cached: stage 1's permission", BEGINNING, "if (ipaHi >>> this.#inputShift2 !== 0) return false;"],
-    [
-      "cached: stage 2's input size",
-      BEGINNING,
-      "if ((granted & need) === 0) return false;",
-      { explained: "an address beyond is in no walk cache" },
-    ],
+    ["cached: stage 2's input size", BEGINNING, "if ((granted & need) === 0) return false;"],
     ["cached: upper half of stage 2's window", WINDOW2, "if (offset2 >= window2.bytes) return false;"],
     ["cached: end of stage 2's window", WINDOW2, "if (words2[slot2 + PA_HI] !== window2.hi) return false;"],
     [
@@ -102,7 +96,7 @@ const NESTED: readonly Mutant[] = mutantsOf(
       LEAF2_TYPE.replace("(leafLo2 & PAGE) !== PAGE", "(leafLo2 & 3) !== 3"),
     ],
     ["cached: stage 2's output size", LEAF2_TYPE, LEAF2_TYPE.replace(" || paHi >>> this.#outputShift2 !== 0", "")],
-    ["cached: stage 2's DBM", LEAF2_DBM, "", { explained: REFUSED }],
+    ["cached: stage 2's DBM", LEAF2_DBM, ""],
     ["cached: S2AP", GRANTED2, GRANTED2.replace("((leafLo2 >>> 6) & 3)", "3")],
     ["cached: stage 2's XN", GRANTED2, GRANTED2.replace(" | ((leafHi2 >>> 19) & 0xc)", "")],
     ["cached: stage 2's permission", ENDS, "this.#counters.transTableWalkAccess += 2;"],
@@ -216,7 +210,7 @@ const NESTED: readonly Mutant[] = mutantsOf(
     ],
     ["stage 2 leaf: Access flag", LOCATE_TYPE, LOCATE_TYPE.replace("(leafLo & PAGE) !== PAGE", "(leafLo & 3) !== 3")],
     ["stage 2 leaf: output size", LOCATE_TYPE, LOCATE_TYPE.replace(" || paHi >>> this.#outputShift2 !== 0", "")],
-    ["stage 2 leaf: DBM", LOCATE_DBM, "", { explained: REFUSED }],
+    ["stage 2 leaf: DBM", LOCATE_DBM, ""],
     ["stage 2 leaf: S2AP", LOCATE_GRANTED, LOCATE_GRANTED.replace("((leafLo >>> 6) & 3)", "3")],
     ["stage 2 leaf: XN", LOCATE_GRANTED, LOCATE_GRANTED.replace(" | ((leafHi >>> 19) & 0xc)", "")],
     ["stage 2 leaf: permission", LOCATE_NEED, "this.#counters.transTableWalkAccess += reads;"],
@@ -303,4 +297,40 @@ const PLAIN: readonly Mutant[] = mutantsOf({ ...SECTION, about: "plain tables", 
   ],
 ]);
 
-export const FAST_WAYS: readonly Mutant[] = [...NESTED, ...FAST, ...PLAIN];
+/** What test/oracle/windowed.test.ts reaches too rarely, or not at all, yet. */
+const OPEN: ReadonlySet<string> = new Set([
+  "a half that is enabled",
+  "by levels: end of the window",
+  "by levels: type of a table",
+  "by levels: upper half of the window",
+  "by levels: where a table is",
+  "by levels: where a table is for its parent",
+  "cached: end of stage 2's window",
+  "cached: end of the window",
+  "cached: stage 1's DBM",
+  "cached: stage 1's output size",
+  "cached: stage 2's output size",
+  "cached: upper half of stage 2's window",
+  "cached: upper half of the window",
+  "finish: a global page",
+  "finish: stage 1's DBM",
+  "finish: stage 1's DBM of a page that is writable",
+  "plain walk: end of the leaf's window",
+  "plain walk: end of the window",
+  "plain walk: type of a table",
+  "plain: input of 32 bits",
+  "ranges below 32 bits",
+  "stage 2 leaf table: tag",
+  "stage 2 leaf: DBM",
+  "cached: stage 2's DBM",
+  "cached: stage 2's input size",
+  "stage 2 leaf: end of the window",
+  "stage 2 levels: end of the window",
+  "stage 2 levels: type of a table",
+  "stage 2 walk cache: tag",
+]);
+
+export const FAST_WAYS: readonly Mutant[] = [...NESTED, ...FAST, ...PLAIN].map((mutant) => ({
+  ...mutant,
+  isOpen: OPEN.has(mutant.rule),
+}));

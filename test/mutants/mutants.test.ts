@@ -18,6 +18,7 @@ const SAMPLE: Mutant = {
   replace: "b",
   tests: ["test/x.test.ts"],
   explained: undefined,
+  isOpen: false,
 };
 
 describe("the tables", () => {
@@ -104,6 +105,13 @@ describe("a mutant", () => {
     expect(disproved).toEqual({ kind: "disproved", by: "test/x.test.ts" });
     expect(isFailure(disproved)).toBe(true);
   });
+});
+
+test("one that is open may survive, and may be killed", async () => {
+  const open = { ...SAMPLE, isOpen: true };
+  const survived = await verdictOn(open, async () => "passed");
+  expect([survived.kind, isFailure(survived)]).toEqual(["open", false]);
+  expect((await verdictOn(open, async () => "failed")).kind).toBe("killed");
 });
 
 test("a section, or the beginning of a rule, chooses mutants", () => {

@@ -11,6 +11,8 @@ export type Verdict =
   | { readonly kind: "killed"; readonly by: string }
   | { readonly kind: "explained"; readonly why: string }
   | { readonly kind: "survived" }
+  /** It survived, and is known to: no test reaches it yet. */
+  | { readonly kind: "open" }
   /** It was said that no test can tell it, and one did. */
   | { readonly kind: "disproved"; readonly by: string };
 
@@ -31,7 +33,8 @@ export async function verdictOn(mutant: Mutant, execute: Execute, isQuick = fals
     const by = execution === "timed-out" ? `${tests.join(" ")} (timed out)` : tests.join(" ");
     return { kind: mutant.explained === undefined ? "killed" : "disproved", by };
   }
-  return mutant.explained === undefined ? { kind: "survived" } : { kind: "explained", why: mutant.explained };
+  if (mutant.explained !== undefined) return { kind: "explained", why: mutant.explained };
+  return { kind: mutant.isOpen ? "open" : "survived" };
 }
 
 export function isFailure(verdict: Verdict): boolean {
