@@ -42,6 +42,7 @@ export async function startBroker(extra: Readonly<Record<string, unknown>> = {})
     backend: "simulated",
     simulator_api: true,
     listen: { socket },
+    admin: { socket: join(directory, "run", "admin.sock") },
     metrics: { socket: metricsSocket, tcp: "off" },
     memory_roots: [memoryRoot],
     state_directory: join(directory, "state"),

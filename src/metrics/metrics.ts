@@ -5,7 +5,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import type { BrokerEvents } from "../server/core/events.ts";
 import { METRICS } from "./catalog.ts";
 import { gauge } from "./instruments.ts";
-import { type ObservedCall, observeEvents, observeRpc, type RpcObserver } from "./observe.ts";
+import { type ObservedCall, observeEvents, observeReloads, observeRpc, type RpcObserver } from "./observe.ts";
 import { type SampleSources, sampler } from "./sample.ts";
 
 export interface MetricsSources extends SampleSources {
@@ -17,6 +17,7 @@ export interface MetricsSources extends SampleSources {
 
 export interface Metrics {
   readonly rpc: RpcObserver;
+  reloaded(outcome: "done" | "failed"): void;
   readonly contentType: string;
   /** Reads the sources and gives everything in Prometheus' text format. */
   scrape(): Promise<string>;
@@ -36,6 +37,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   gauge(registry, METRICS.buildInfo).set({ version, node_version: process.version, backend }, 1);
   return {
     rpc,
+    reloaded: observeReloads(registry),
     contentType: registry.contentType,
     scrape: () => {
       sample();

@@ -18,6 +18,7 @@ import {
 } from "./config/sources.ts";
 import { configOf } from "./config/translate.ts";
 import type { CoreLimits } from "./core/limits.ts";
+import type { PolicyRule } from "./core/policy.ts";
 import type { LogLevel } from "./log.ts";
 
 export interface EdgeLimits {
@@ -58,6 +59,11 @@ export interface SimulatedInventory {
   readonly mergeEvents: boolean;
 }
 
+export type AuditDestination =
+  | { readonly kind: "off" }
+  | { readonly kind: "log" }
+  | { readonly kind: "file"; readonly path: string };
+
 export interface Config {
   readonly backend: "simulated";
   readonly simulatorApi: boolean;
@@ -70,6 +76,10 @@ export interface Config {
   readonly limits: CoreLimits & EdgeLimits;
   readonly timing: Timing;
   readonly log: { readonly level: LogLevel; readonly destination: "stdout" | "stderr" };
+  readonly admin: { readonly socket: string | undefined; readonly uids: readonly number[] };
+  /** As configured, without the built-in ones. */
+  readonly policyRules: readonly PolicyRule[];
+  readonly audit: AuditDestination;
   readonly simulated: SimulatedInventory;
 }
 
@@ -166,6 +176,12 @@ function contradictions(settings: Settings, sourceOf: SourceOf): Problem[] {
   }
   if (settings.listen.socket !== OFF && settings.listen.socket === settings.metrics.socket) {
     complain(["metrics", "socket"], `${settings.metrics.socket} is listen.socket too: give each its own path`);
+  }
+  if (settings.admin.socket !== OFF) {
+    for (const other of ["listen", "metrics"] as const) {
+      if (settings.admin.socket !== settings[other].socket) continue;
+      complain(["admin", "socket"], `${settings.admin.socket} is ${other}.socket too: give each its own path`);
+    }
   }
   return problems;
 }

@@ -13,9 +13,11 @@ import { createCore } from "../../src/server/core/create-core.ts";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
+import type { Policy } from "../../src/server/core/policy.ts";
 import type { JournalEntry } from "../../src/server/core/ports.ts";
 import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
 import { BufferFile } from "./memory-file.ts";
+import { ANYBODY } from "./policy.ts";
 
 /** Two SMMUs with different ID registers, eight devices in six IOMMU groups, one of them of three. */
 export const TWO_SMMUS: SimulatedConfig = {
@@ -94,6 +96,8 @@ export function testHost(
     config?: SimulatedConfig;
     limits?: Partial<CoreLimits>;
     wrap?: (backend: Backend & SimulatorControl) => Backend;
+    /** Anybody may do anything unless given. */
+    policy?: Policy;
     /** False: the Simulator service is not served. */
     withSimulator?: boolean;
   } = {},
@@ -108,6 +112,7 @@ export function testHost(
     backend: options.wrap ? options.wrap(backend) : backend,
     simulator: options.withSimulator === false ? undefined : backend,
     limits: { ...TEST_LIMITS, ...options.limits },
+    policy: options.policy ?? ANYBODY,
     ports: {
       clock,
       identifiers: {

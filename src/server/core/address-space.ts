@@ -7,10 +7,13 @@ import { BrokerError, invalidField, limitReached } from "../../backends/errors.t
 import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES } from "../../backends/guest-memory.ts";
 import type { HostIommu } from "../../backends/inventory.ts";
 import { hex } from "../../spec/u64.ts";
-import { uidOf } from "./caller.ts";
+import { type Caller, uidOf } from "./caller.ts";
 import type { AddressSpaceVerbs, CallGate, MappingRequest, MapRequest } from "./core.ts";
+import type { BrokerEvents } from "./events.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappingAt, planMap, planUnmap } from "./mapping-table.ts";
+import type { Permissions } from "./permissions.ts";
+import { NO_SUBJECT } from "./policy.ts";
 import type { Ports } from "./ports.ts";
 import { type AddressSpaceRecord, addressSpaceView, type Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
@@ -32,6 +35,8 @@ export interface AddressSpaceDeps {
   readonly registry: Registry;
   readonly sessions: Sessions;
   readonly queues: WorkQueues;
+  readonly events: BrokerEvents;
+  readonly permissions: Permissions;
 }
 
 export class AddressSpaces implements AddressSpaceVerbs {
@@ -101,14 +106,15 @@ export class AddressSpaces implements AddressSpaceVerbs {
       throw limitReached("sources_per_call_max", limits.sourcesPerCallMax, "split the batch");
     }
     if (request.mappings.length === 0) throw invalidField("mappings", "is empty");
-    const files = await this.#open(request.sources, uidOf(sessions.requireLive(session).caller));
+    const { caller } = sessions.requireLive(session);
+    const files = await this.#open(request.sources, caller);
     try {
       return await queues.run(
         [{ kind: "address-space", id: request.addressSpace }],
         async () => {
           sessions.requireLive(session);
           const space = registry.addressSpace(request.addressSpace, session);
-          return await this.#mapInto(space, files, request.mappings);
+          return await this.#mapInto(space, files, request.mappings, caller);
         },
         gate,
       );
@@ -142,6 +148,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
         const after = { ...space, table };
         registry.putAddressSpace(after);
         for (const mapping of removed) mapping.file.release();
+        this.#tell(space, "unmapped", removed);
         const unmappedBytes = removed.reduce((sum, mapping) => sum + mapping.bytes, 0);
         return { view: addressSpaceView(after), unmappedBytes };
       },
@@ -177,10 +184,10 @@ export class AddressSpaces implements AddressSpaceVerbs {
     }
   }
 
-  async #open(paths: readonly string[], uid: number | undefined): Promise<GuestMemoryFile[]> {
+  async #open(paths: readonly string[], caller: Caller): Promise<GuestMemoryFile[]> {
     const files: GuestMemoryFile[] = [];
     try {
-      for (const [index, path] of paths.entries()) files.push(await this.#openOne(path, index, uid));
+      for (const [index, path] of paths.entries()) files.push(await this.#openOne(path, index, caller));
       return files;
     } catch (error) {
       for (const file of files) file.release();
@@ -188,9 +195,10 @@ export class AddressSpaces implements AddressSpaceVerbs {
     }
   }
 
-  async #openOne(path: string, index: number, uid: number | undefined): Promise<GuestMemoryFile> {
+  async #openOne(path: string, index: number, caller: Caller): Promise<GuestMemoryFile> {
     try {
-      return await this.#deps.ports.memoryFiles.open(path, { uid });
+      this.#deps.permissions.admit(caller, "MapMemory", { kind: "memory", path });
+      return await this.#deps.ports.memoryFiles.open(path, { uid: uidOf(caller) });
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
       const field = { path: `sources[${index}].path`, description: error.message };
@@ -202,8 +210,9 @@ export class AddressSpaces implements AddressSpaceVerbs {
     space: AddressSpaceRecord,
     files: readonly GuestMemoryFile[],
     requests: readonly MappingRequest[],
+    caller: Caller,
   ): Promise<AddressSpaceView> {
-    const { backend, limits, registry } = this.#deps;
+    const { backend, limits, permissions, registry } = this.#deps;
     const bounds = this.#boundsOf(space);
     const added = requests.map((request, index) => checkMapping(request, `mappings[${index}]`, files, bounds));
     const max = limits.mappingsPerAddressSpaceMax;
@@ -211,11 +220,25 @@ export class AddressSpaces implements AddressSpaceVerbs {
       throw limitReached("mappings_per_address_space_max", max, "unmap something, or map larger ranges");
     }
     const table = planMap(space.table, added);
-    if (space.populated) await backend.map(space.handle, added);
+    const bytes = added.reduce((sum, mapping) => sum + mapping.bytes, 0);
+    const quota = { verb: "MapMemory", subject: NO_SUBJECT, quota: "mapped_bytes", amount: bytes } as const;
+    const settle = permissions.reserve(caller, quota);
     const after = { ...space, table };
-    registry.putAddressSpace(after);
+    try {
+      if (space.populated) await backend.map(space.handle, added);
+      registry.putAddressSpace(after);
+    } finally {
+      settle();
+    }
     for (const mapping of added) mapping.file.retain();
+    this.#tell(space, "mapped", added);
     return addressSpaceView(after);
+  }
+
+  #tell({ id, session }: AddressSpaceRecord, change: "mapped" | "unmapped", mappings: readonly GuestMapping[]): void {
+    const bytes = mappings.reduce((sum, mapping) => sum + mapping.bytes, 0);
+    const ranges = mappings.length;
+    this.#deps.events.emit({ type: "memoryChanged", session, addressSpace: id, change, ranges, bytes });
   }
 
   /**

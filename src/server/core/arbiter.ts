@@ -18,6 +18,8 @@ import type { BrokerEvents } from "./events.ts";
 import type { FaultRouter } from "./fault-router.ts";
 import { type GroupRecord, staged } from "./group.ts";
 import type { CoreLimits } from "./limits.ts";
+import type { Permissions } from "./permissions.ts";
+import type { Subject as PolicySubject } from "./policy.ts";
 import type { Ports } from "./ports.ts";
 import { deviceView, type Registry, type VirtualIommuRecord } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
@@ -35,6 +37,7 @@ export interface ArbiterDeps {
   readonly spaces: AddressSpaces;
   readonly faults: FaultRouter;
   readonly events: BrokerEvents;
+  readonly permissions: Permissions;
 }
 
 interface BindRequest {
@@ -76,7 +79,9 @@ export class Arbiter implements StageVerbs {
     },
     gate?: CallGate,
   ): Promise<DeviceView> {
-    const { queues, registry } = this.#deps;
+    const { permissions, queues, registry, sessions } = this.#deps;
+    const { caller } = sessions.requireLive(session);
+    permissions.admit(caller, "AttachDevice", this.#policySubject(request.device));
     const virtual = registry.virtualIommu(request.virtualIommu, session);
     return await queues.run(
       [
@@ -191,7 +196,7 @@ export class Arbiter implements StageVerbs {
     session: string,
     request: { device: DeviceID; virtualIommu: string; initial: PlainStage; expectedGeneration: bigint | undefined },
   ): Promise<DeviceView> {
-    const { limits, registry } = this.#deps;
+    const { limits, permissions, registry, sessions } = this.#deps;
     const { device, group } = this.#admit(session, request.device);
     const virtual = registry.virtualIommu(request.virtualIommu, session);
     requireGeneration(group, request.expectedGeneration);
@@ -200,8 +205,15 @@ export class Arbiter implements StageVerbs {
     if (registry.attachedCount(session) >= limits.devicesPerSessionMax) {
       throw limitReached("devices_per_session_max", limits.devicesPerSessionMax, "detach a device first");
     }
-    if (group.owner === undefined) await this.#attachGroup(session, group, virtual, request.initial);
-    registry.putDevice(attachedDevice(registry.device(request.device)));
+    const { caller } = sessions.requireLive(session);
+    const subject = this.#policySubject(request.device);
+    const settle = permissions.reserve(caller, { verb: "AttachDevice", subject, quota: "devices", amount: 1 });
+    try {
+      if (group.owner === undefined) await this.#attachGroup(session, group, virtual, request.initial);
+      registry.putDevice(attachedDevice(registry.device(request.device)));
+    } finally {
+      settle();
+    }
     return this.view(request.device);
   }
 
@@ -374,8 +386,13 @@ export class Arbiter implements StageVerbs {
       trigger,
       generation: after.generation,
       session: before.owner ?? after.owner,
+      vste: { from: before.vste, to: after.vste },
     });
     return after;
+  }
+
+  #policySubject(id: DeviceID): PolicySubject {
+    return { kind: "device", id, group: this.#deps.registry.findDevice(id)?.host.group };
   }
 
   #groupKey(device: DeviceID): QueueKey {

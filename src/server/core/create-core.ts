@@ -5,9 +5,10 @@ import { deviceID, groupID, iommuID, streamID } from "../../backends/ids.ts";
 import type { InventoryChange } from "../../backends/inventory.ts";
 import type { SimulatorControl } from "../../backends/simulator-control.ts";
 import { AddressSpaces } from "./address-space.ts";
+import { Administration } from "./administration.ts";
 import { Arbiter, type ArbiterDeps } from "./arbiter.ts";
 import { deviceCapability, iommuCapability } from "./capability.ts";
-import type { CapabilityQueries, Core, SessionVerbs } from "./core.ts";
+import type { CapabilityQueries, Core, FaultVerbs, SessionVerbs } from "./core.ts";
 import { newDevice } from "./device.ts";
 import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
@@ -15,12 +16,15 @@ import { Explainer } from "./explainer.ts";
 import { FaultRouter } from "./fault-router.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
+import { Permissions } from "./permissions.ts";
+import { NO_SUBJECT, type Policy, type Quota } from "./policy.ts";
 import type { Ports } from "./ports.ts";
 import { Reaper } from "./reaper.ts";
 import { type DurableState, foldRecords, type RecoveryReport, restoreSessions } from "./recovery.ts";
 import { Registry } from "./registry.ts";
 import { Sessions } from "./sessions.ts";
 import { SimulatorGate } from "./simulator-gate.ts";
+import { usageOf } from "./usage.ts";
 import type { Census } from "./views.ts";
 import { VirtualIommus } from "./virtual-iommu.ts";
 import { WorkQueues } from "./work-queues.ts";
@@ -31,6 +35,7 @@ export interface CoreOptions {
   readonly simulator: SimulatorControl | undefined;
   readonly ports: Ports;
   readonly limits: CoreLimits;
+  readonly policy: Policy;
 }
 
 /** Builds core around a backend whose inventory is known. It subscribes to the backend's faults and inventory. */
@@ -40,9 +45,11 @@ export function createCore(options: CoreOptions): Core {
   const registry = new Registry(backend.inventory);
   const sessions = new Sessions({ clock: ports.clock, identifiers: ports.identifiers, limits, events });
   const queues = new WorkQueues(limits.queueDepthMax);
-  const spaces = new AddressSpaces({ backend, ports, limits, registry, sessions, queues });
   const faults = new FaultRouter({ registry, sessions, limits, clock: ports.clock });
-  const deps: ArbiterDeps = { backend, ports, limits, registry, sessions, queues, spaces, faults, events };
+  const usage = (identity: string, quota: Quota): number => usageOf({ registry, sessions, faults }, identity, quota);
+  const permissions = new Permissions({ policy: options.policy, clock: ports.clock, events, usage });
+  const spaces = new AddressSpaces({ backend, ports, limits, registry, sessions, queues, events, permissions });
+  const deps: ArbiterDeps = { backend, ports, limits, registry, sessions, queues, spaces, faults, events, permissions };
   const arbiter = new Arbiter(deps);
   const virtualIommus = new VirtualIommus(deps, arbiter);
   const reaper = new Reaper({ ...deps, arbiter, virtualIommus });
@@ -50,11 +57,13 @@ export function createCore(options: CoreOptions): Core {
   backend.onFault((notice) => faults.record(notice));
   backend.inventory.onChange((change) => follow(change, deps));
   return {
-    sessions: sessionVerbs(sessions, reaper),
+    permissions,
+    administration: new Administration({ ...deps, arbiter, reaper }),
+    sessions: sessionVerbs(sessions, reaper, permissions),
     addressSpaces: spaces,
     virtualIommus,
     stages: arbiter,
-    faults,
+    faults: faultVerbs(faults, sessions, permissions),
     explanations: new Explainer({ backend, registry, sessions, mayShowHost: simulator !== undefined }),
     devices: {
       list: () => registry.devices().map((device) => arbiter.view(device.host.id)),
@@ -76,14 +85,37 @@ export function createCore(options: CoreOptions): Core {
   };
 }
 
-function sessionVerbs(sessions: Sessions, reaper: Reaper): SessionVerbs {
+function sessionVerbs(sessions: Sessions, reaper: Reaper, permissions: Permissions): SessionVerbs {
   return {
-    open: (request) => sessions.open(request),
+    open: (request) => {
+      const quota = { verb: "OpenSession", subject: NO_SUBJECT, quota: "sessions", amount: 1 } as const;
+      const settle = permissions.reserve(request.caller, quota);
+      try {
+        return sessions.open(request);
+      } finally {
+        settle();
+      }
+    },
     authenticate: (token, caller) => sessions.authenticate(token, caller),
     renew: (session) => sessions.renew(session),
     remaining: (session) => sessions.remaining(session),
     close: (session) => reaper.close(session),
     onNotice: (session, listener) => sessions.onNotice(session, listener),
+  };
+}
+
+function faultVerbs(faults: FaultRouter, sessions: Sessions, permissions: Permissions): FaultVerbs {
+  return {
+    subscribe: (session, request) => {
+      const { caller } = sessions.requireLive(session);
+      const quota = { verb: "WatchFaults", subject: NO_SUBJECT, quota: "fault_streams", amount: 1 } as const;
+      const settle = permissions.reserve(caller, quota);
+      try {
+        return faults.subscribe(session, request);
+      } finally {
+        settle();
+      }
+    },
   };
 }
 

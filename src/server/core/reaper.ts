@@ -31,9 +31,9 @@ export class Reaper {
     await Promise.all(sessions.ending().map((id) => this.#giveBack(id)));
   }
 
-  /** Ends one session at its own wish. Resolves when all it held is given back. */
-  async close(session: string): Promise<void> {
-    this.#end(session, "closed");
+  /** Ends one session, at its own wish or an administrator's. Resolves when all it held is given back. */
+  async close(session: string, reason: "closed" | "revoked" = "closed"): Promise<void> {
+    this.#end(session, reason);
     if (this.#deps.sessions.ending().includes(session)) await this.#giveBack(session);
   }
 

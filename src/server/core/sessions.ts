@@ -17,7 +17,7 @@ import type { SessionView } from "./views.ts";
 /** How many ended sessions are remembered. */
 const ENDED_MAX = 1024;
 
-export type EndReason = "closed" | "lease_expired";
+export type EndReason = "closed" | "lease_expired" | "revoked";
 
 export class Sessions {
   readonly #live = new Map<string, SessionRecord>();
@@ -147,8 +147,17 @@ export class Sessions {
     return [...this.#ending.keys()];
   }
 
+  /** All that hold something: the live ones, and the ended ones until what they held is given back. */
+  held(): readonly SessionRecord[] {
+    return [...this.#live.values(), ...this.#ending.values()];
+  }
+
+  find(id: string): SessionRecord | undefined {
+    return this.#live.get(id) ?? this.#ending.get(id);
+  }
+
   view(id: string): SessionView | undefined {
-    const session = this.#live.get(id) ?? this.#ending.get(id);
+    const session = this.find(id);
     return session && sessionView(session);
   }
 
@@ -203,6 +212,12 @@ export class Sessions {
   }
 }
 
+const ENDED_MESSAGE: Readonly<Record<EndReason, string>> = {
+  closed: "the session was closed: open another",
+  lease_expired: "the session's lease lapsed: open another",
+  revoked: "the session was revoked by an administrator: ask them before opening another",
+};
+
 function sessionView(session: SessionRecord): SessionView {
   return Object.freeze({ id: session.id, displayName: session.displayName, ttlMs: session.ttlMs });
 }
@@ -216,9 +231,5 @@ function anotherIdentity(session: SessionRecord, caller: Caller): BrokerError {
 }
 
 function ended(reason: EndReason): BrokerError {
-  return new BrokerError(
-    "lease_expired",
-    reason === "closed" ? "the session was closed: open another" : "the session's lease lapsed: open another",
-    { reason },
-  );
+  return new BrokerError("lease_expired", ENDED_MESSAGE[reason], { reason });
 }

@@ -42,6 +42,11 @@ export function parseAddressSpace(name: string, path: string): string {
   return parseUUID(name, path, "addressSpaces/");
 }
 
+/** "sessions/{uuid}". */
+export function parseSession(name: string, path: string): string {
+  return parseUUID(name, path, "sessions/");
+}
+
 /** "virtualIommus/{uuid}". */
 export function parseVirtualIommu(name: string, path: string): string {
   return parseUUID(name, path, "virtualIommus/");

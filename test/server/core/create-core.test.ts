@@ -17,6 +17,7 @@ import {
   testHost,
   turn,
 } from "../../support/host.ts";
+import { ANYBODY } from "../../support/policy.ts";
 
 describe("queries", () => {
   test("devices are listed in order of id, with what the host says of them", () => {
@@ -100,6 +101,7 @@ describe("putting it together", () => {
       backend: createSimulatedBackend(TWO_SMMUS),
       simulator: undefined,
       limits: TEST_LIMITS,
+      policy: ANYBODY,
       ports: {
         clock,
         identifiers: { uuid: () => "u", token: () => "t", digest: (token) => token },

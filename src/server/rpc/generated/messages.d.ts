@@ -480,6 +480,443 @@ export namespace iommubroker {
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.UnmapMemoryResponse;
         }
 
+        interface IAdminSession {
+            session?: (iommubroker.v1.ISession|null);
+            identity?: (string|null);
+            state?: (iommubroker.v1.AdminSessionState|null);
+            leaseRemainingMs?: (number|null);
+            devices?: (string[]|null);
+            mappedBytes?: (Long|null);
+        }
+
+        class AdminSession implements IAdminSession {
+            constructor(properties?: iommubroker.v1.IAdminSession);
+            public session?: (iommubroker.v1.Session|null);
+            public identity: string;
+            public state: iommubroker.v1.AdminSessionState;
+            public leaseRemainingMs: number;
+            public devices: string[];
+            public mappedBytes: Long;
+            public static encode(message: iommubroker.v1.IAdminSession, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AdminSession;
+        }
+
+        enum AdminSessionState {
+            ADMIN_SESSION_STATE_UNSPECIFIED = 0,
+            ADMIN_SESSION_STATE_LIVE = 1,
+            ADMIN_SESSION_STATE_ENDING = 2
+        }
+
+        interface IListSessionsRequest {
+            pageSize?: (number|null);
+            pageToken?: (string|null);
+        }
+
+        class ListSessionsRequest implements IListSessionsRequest {
+            constructor(properties?: iommubroker.v1.IListSessionsRequest);
+            public pageSize: number;
+            public pageToken: string;
+            public static encode(message: iommubroker.v1.IListSessionsRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListSessionsRequest;
+        }
+
+        interface IListSessionsResponse {
+            sessions?: (iommubroker.v1.IAdminSession[]|null);
+            nextPageToken?: (string|null);
+        }
+
+        class ListSessionsResponse implements IListSessionsResponse {
+            constructor(properties?: iommubroker.v1.IListSessionsResponse);
+            public sessions: iommubroker.v1.AdminSession[];
+            public nextPageToken: string;
+            public static encode(message: iommubroker.v1.IListSessionsResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListSessionsResponse;
+        }
+
+        interface IRevokeSessionRequest {
+            session?: (string|null);
+            reason?: (string|null);
+        }
+
+        class RevokeSessionRequest implements IRevokeSessionRequest {
+            constructor(properties?: iommubroker.v1.IRevokeSessionRequest);
+            public session: string;
+            public reason: string;
+            public static encode(message: iommubroker.v1.IRevokeSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RevokeSessionRequest;
+        }
+
+        interface IRevokeSessionResponse {
+        }
+
+        class RevokeSessionResponse implements IRevokeSessionResponse {
+            constructor(properties?: iommubroker.v1.IRevokeSessionResponse);
+            public static encode(message: iommubroker.v1.IRevokeSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RevokeSessionResponse;
+        }
+
+        interface IForceReleaseDeviceRequest {
+            device?: (string|null);
+            reason?: (string|null);
+        }
+
+        class ForceReleaseDeviceRequest implements IForceReleaseDeviceRequest {
+            constructor(properties?: iommubroker.v1.IForceReleaseDeviceRequest);
+            public device: string;
+            public reason: string;
+            public static encode(message: iommubroker.v1.IForceReleaseDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ForceReleaseDeviceRequest;
+        }
+
+        interface IForceReleaseDeviceResponse {
+            device?: (iommubroker.v1.IDevice|null);
+        }
+
+        class ForceReleaseDeviceResponse implements IForceReleaseDeviceResponse {
+            constructor(properties?: iommubroker.v1.IForceReleaseDeviceResponse);
+            public device?: (iommubroker.v1.Device|null);
+            public static encode(message: iommubroker.v1.IForceReleaseDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ForceReleaseDeviceResponse;
+        }
+
+        interface IGetEffectivePolicyRequest {
+        }
+
+        class GetEffectivePolicyRequest implements IGetEffectivePolicyRequest {
+            constructor(properties?: iommubroker.v1.IGetEffectivePolicyRequest);
+            public static encode(message: iommubroker.v1.IGetEffectivePolicyRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetEffectivePolicyRequest;
+        }
+
+        interface IGetEffectivePolicyResponse {
+            rules?: (iommubroker.v1.IEffectivePolicyRule[]|null);
+        }
+
+        class GetEffectivePolicyResponse implements IGetEffectivePolicyResponse {
+            constructor(properties?: iommubroker.v1.IGetEffectivePolicyResponse);
+            public rules: iommubroker.v1.EffectivePolicyRule[];
+            public static encode(message: iommubroker.v1.IGetEffectivePolicyResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetEffectivePolicyResponse;
+        }
+
+        interface IEffectivePolicyRule {
+            name?: (string|null);
+            allows?: (boolean|null);
+            who?: (string[]|null);
+            verbs?: (string[]|null);
+            devices?: (string[]|null);
+            iommuGroups?: (number[]|null);
+            memoryPaths?: (string[]|null);
+            quotas?: ({ [k: string]: Long }|null);
+            callsPerSecond?: (number|null);
+            burst?: (number|null);
+            priority?: (number|null);
+            mayPreempt?: (boolean|null);
+        }
+
+        class EffectivePolicyRule implements IEffectivePolicyRule {
+            constructor(properties?: iommubroker.v1.IEffectivePolicyRule);
+            public name: string;
+            public allows: boolean;
+            public who: string[];
+            public verbs: string[];
+            public devices: string[];
+            public iommuGroups: number[];
+            public memoryPaths: string[];
+            public quotas: { [k: string]: Long };
+            public callsPerSecond: number;
+            public burst: number;
+            public priority: number;
+            public mayPreempt: boolean;
+            public static encode(message: iommubroker.v1.IEffectivePolicyRule, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.EffectivePolicyRule;
+        }
+
+        interface IGetLogLevelRequest {
+        }
+
+        class GetLogLevelRequest implements IGetLogLevelRequest {
+            constructor(properties?: iommubroker.v1.IGetLogLevelRequest);
+            public static encode(message: iommubroker.v1.IGetLogLevelRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetLogLevelRequest;
+        }
+
+        interface IGetLogLevelResponse {
+            level?: (string|null);
+        }
+
+        class GetLogLevelResponse implements IGetLogLevelResponse {
+            constructor(properties?: iommubroker.v1.IGetLogLevelResponse);
+            public level: string;
+            public static encode(message: iommubroker.v1.IGetLogLevelResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetLogLevelResponse;
+        }
+
+        interface ISetLogLevelRequest {
+            level?: (string|null);
+        }
+
+        class SetLogLevelRequest implements ISetLogLevelRequest {
+            constructor(properties?: iommubroker.v1.ISetLogLevelRequest);
+            public level: string;
+            public static encode(message: iommubroker.v1.ISetLogLevelRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SetLogLevelRequest;
+        }
+
+        interface ISetLogLevelResponse {
+            previous?: (string|null);
+        }
+
+        class SetLogLevelResponse implements ISetLogLevelResponse {
+            constructor(properties?: iommubroker.v1.ISetLogLevelResponse);
+            public previous: string;
+            public static encode(message: iommubroker.v1.ISetLogLevelResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SetLogLevelResponse;
+        }
+
+        interface IDrainRequest {
+            reason?: (string|null);
+        }
+
+        class DrainRequest implements IDrainRequest {
+            constructor(properties?: iommubroker.v1.IDrainRequest);
+            public reason: string;
+            public static encode(message: iommubroker.v1.IDrainRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DrainRequest;
+        }
+
+        interface IDrainResponse {
+            graceMs?: (number|null);
+        }
+
+        class DrainResponse implements IDrainResponse {
+            constructor(properties?: iommubroker.v1.IDrainResponse);
+            public graceMs: number;
+            public static encode(message: iommubroker.v1.IDrainResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DrainResponse;
+        }
+
+        interface IDevice {
+            name?: (string|null);
+            iommu?: (string|null);
+            iommuGroup?: (number|null);
+            groupDevices?: (string[]|null);
+            streamIds?: (number[]|null);
+            state?: (iommubroker.v1.StageState|null);
+            generation?: (Long|null);
+            attached?: (boolean|null);
+            ownerDisplayName?: (string|null);
+            owner?: (string|null);
+            virtualIommu?: (string|null);
+            virtualStreamId?: (number|null);
+            installedVste?: (Long[]|null);
+            stageAuthoritative?: (boolean|null);
+        }
+
+        class Device implements IDevice {
+            constructor(properties?: iommubroker.v1.IDevice);
+            public name: string;
+            public iommu: string;
+            public iommuGroup: number;
+            public groupDevices: string[];
+            public streamIds: number[];
+            public state: iommubroker.v1.StageState;
+            public generation: Long;
+            public attached: boolean;
+            public ownerDisplayName: string;
+            public owner: string;
+            public virtualIommu: string;
+            public virtualStreamId?: (number|null);
+            public installedVste: Long[];
+            public stageAuthoritative: boolean;
+            public static encode(message: iommubroker.v1.IDevice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Device;
+        }
+
+        enum StageState {
+            STAGE_STATE_UNSPECIFIED = 0,
+            STAGE_STATE_DEFAULT_DOMAIN = 1,
+            STAGE_STATE_NEST_PARENT = 2,
+            STAGE_STATE_GUEST_ABORT = 3,
+            STAGE_STATE_GUEST_NESTED = 4
+        }
+
+        interface IListDevicesRequest {
+            pageSize?: (number|null);
+            pageToken?: (string|null);
+        }
+
+        class ListDevicesRequest implements IListDevicesRequest {
+            constructor(properties?: iommubroker.v1.IListDevicesRequest);
+            public pageSize: number;
+            public pageToken: string;
+            public static encode(message: iommubroker.v1.IListDevicesRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListDevicesRequest;
+        }
+
+        interface IListDevicesResponse {
+            devices?: (iommubroker.v1.IDevice[]|null);
+            nextPageToken?: (string|null);
+        }
+
+        class ListDevicesResponse implements IListDevicesResponse {
+            constructor(properties?: iommubroker.v1.IListDevicesResponse);
+            public devices: iommubroker.v1.Device[];
+            public nextPageToken: string;
+            public static encode(message: iommubroker.v1.IListDevicesResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListDevicesResponse;
+        }
+
+        interface IGetDeviceRequest {
+            device?: (string|null);
+        }
+
+        class GetDeviceRequest implements IGetDeviceRequest {
+            constructor(properties?: iommubroker.v1.IGetDeviceRequest);
+            public device: string;
+            public static encode(message: iommubroker.v1.IGetDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceRequest;
+        }
+
+        interface IGetDeviceResponse {
+            device?: (iommubroker.v1.IDevice|null);
+        }
+
+        class GetDeviceResponse implements IGetDeviceResponse {
+            constructor(properties?: iommubroker.v1.IGetDeviceResponse);
+            public device?: (iommubroker.v1.Device|null);
+            public static encode(message: iommubroker.v1.IGetDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceResponse;
+        }
+
+        interface ISession {
+            name?: (string|null);
+            displayName?: (string|null);
+            liveness?: (iommubroker.v1.Liveness|null);
+            leaseTtlMs?: (number|null);
+        }
+
+        class Session implements ISession {
+            constructor(properties?: iommubroker.v1.ISession);
+            public name: string;
+            public displayName: string;
+            public liveness: iommubroker.v1.Liveness;
+            public leaseTtlMs: number;
+            public static encode(message: iommubroker.v1.ISession, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Session;
+        }
+
+        enum Liveness {
+            LIVENESS_UNSPECIFIED = 0,
+            LIVENESS_TTL = 1
+        }
+
+        interface IOpenSessionRequest {
+            displayName?: (string|null);
+            liveness?: (iommubroker.v1.Liveness|null);
+            leaseTtlMs?: (number|null);
+            requestId?: (string|null);
+        }
+
+        class OpenSessionRequest implements IOpenSessionRequest {
+            constructor(properties?: iommubroker.v1.IOpenSessionRequest);
+            public displayName: string;
+            public liveness: iommubroker.v1.Liveness;
+            public leaseTtlMs: number;
+            public requestId: string;
+            public static encode(message: iommubroker.v1.IOpenSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionRequest;
+        }
+
+        interface IOpenSessionResponse {
+            session?: (iommubroker.v1.ISession|null);
+            token?: (string|null);
+        }
+
+        class OpenSessionResponse implements IOpenSessionResponse {
+            constructor(properties?: iommubroker.v1.IOpenSessionResponse);
+            public session?: (iommubroker.v1.Session|null);
+            public token: string;
+            public static encode(message: iommubroker.v1.IOpenSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionResponse;
+        }
+
+        interface IKeepSessionAliveRequest {
+        }
+
+        class KeepSessionAliveRequest implements IKeepSessionAliveRequest {
+            constructor(properties?: iommubroker.v1.IKeepSessionAliveRequest);
+            public static encode(message: iommubroker.v1.IKeepSessionAliveRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.KeepSessionAliveRequest;
+        }
+
+        interface IKeepSessionAliveResponse {
+            leaseRemainingMs?: (number|null);
+            notice?: (iommubroker.v1.ISessionNotice|null);
+        }
+
+        class KeepSessionAliveResponse implements IKeepSessionAliveResponse {
+            constructor(properties?: iommubroker.v1.IKeepSessionAliveResponse);
+            public leaseRemainingMs: number;
+            public notice?: (iommubroker.v1.SessionNotice|null);
+            public static encode(message: iommubroker.v1.IKeepSessionAliveResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.KeepSessionAliveResponse;
+        }
+
+        interface ISessionNotice {
+            deviceRemoved?: (iommubroker.v1.IDeviceRemovedNotice|null);
+            draining?: (iommubroker.v1.IDrainingNotice|null);
+        }
+
+        class SessionNotice implements ISessionNotice {
+            constructor(properties?: iommubroker.v1.ISessionNotice);
+            public deviceRemoved?: (iommubroker.v1.DeviceRemovedNotice|null);
+            public draining?: (iommubroker.v1.DrainingNotice|null);
+            public notice?: ("deviceRemoved"|"draining");
+            public static encode(message: iommubroker.v1.ISessionNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SessionNotice;
+        }
+
+        interface IDeviceRemovedNotice {
+            device?: (string|null);
+        }
+
+        class DeviceRemovedNotice implements IDeviceRemovedNotice {
+            constructor(properties?: iommubroker.v1.IDeviceRemovedNotice);
+            public device: string;
+            public static encode(message: iommubroker.v1.IDeviceRemovedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceRemovedNotice;
+        }
+
+        interface IDrainingNotice {
+            graceMs?: (number|null);
+        }
+
+        class DrainingNotice implements IDrainingNotice {
+            constructor(properties?: iommubroker.v1.IDrainingNotice);
+            public graceMs: number;
+            public static encode(message: iommubroker.v1.IDrainingNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DrainingNotice;
+        }
+
+        interface ICloseSessionRequest {
+        }
+
+        class CloseSessionRequest implements ICloseSessionRequest {
+            constructor(properties?: iommubroker.v1.ICloseSessionRequest);
+            public static encode(message: iommubroker.v1.ICloseSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.CloseSessionRequest;
+        }
+
+        interface ICloseSessionResponse {
+        }
+
+        class CloseSessionResponse implements ICloseSessionResponse {
+            constructor(properties?: iommubroker.v1.ICloseSessionResponse);
+            public static encode(message: iommubroker.v1.ICloseSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.CloseSessionResponse;
+        }
+
         interface IGetCapabilitiesRequest {
             iommu?: (string|null);
             device?: (string|null);
@@ -764,99 +1201,6 @@ export namespace iommubroker {
             public simulatorBytesPerCall: number;
             public static encode(message: iommubroker.v1.ILimits, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Limits;
-        }
-
-        interface IDevice {
-            name?: (string|null);
-            iommu?: (string|null);
-            iommuGroup?: (number|null);
-            groupDevices?: (string[]|null);
-            streamIds?: (number[]|null);
-            state?: (iommubroker.v1.StageState|null);
-            generation?: (Long|null);
-            attached?: (boolean|null);
-            ownerDisplayName?: (string|null);
-            owner?: (string|null);
-            virtualIommu?: (string|null);
-            virtualStreamId?: (number|null);
-            installedVste?: (Long[]|null);
-            stageAuthoritative?: (boolean|null);
-        }
-
-        class Device implements IDevice {
-            constructor(properties?: iommubroker.v1.IDevice);
-            public name: string;
-            public iommu: string;
-            public iommuGroup: number;
-            public groupDevices: string[];
-            public streamIds: number[];
-            public state: iommubroker.v1.StageState;
-            public generation: Long;
-            public attached: boolean;
-            public ownerDisplayName: string;
-            public owner: string;
-            public virtualIommu: string;
-            public virtualStreamId?: (number|null);
-            public installedVste: Long[];
-            public stageAuthoritative: boolean;
-            public static encode(message: iommubroker.v1.IDevice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Device;
-        }
-
-        enum StageState {
-            STAGE_STATE_UNSPECIFIED = 0,
-            STAGE_STATE_DEFAULT_DOMAIN = 1,
-            STAGE_STATE_NEST_PARENT = 2,
-            STAGE_STATE_GUEST_ABORT = 3,
-            STAGE_STATE_GUEST_NESTED = 4
-        }
-
-        interface IListDevicesRequest {
-            pageSize?: (number|null);
-            pageToken?: (string|null);
-        }
-
-        class ListDevicesRequest implements IListDevicesRequest {
-            constructor(properties?: iommubroker.v1.IListDevicesRequest);
-            public pageSize: number;
-            public pageToken: string;
-            public static encode(message: iommubroker.v1.IListDevicesRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListDevicesRequest;
-        }
-
-        interface IListDevicesResponse {
-            devices?: (iommubroker.v1.IDevice[]|null);
-            nextPageToken?: (string|null);
-        }
-
-        class ListDevicesResponse implements IListDevicesResponse {
-            constructor(properties?: iommubroker.v1.IListDevicesResponse);
-            public devices: iommubroker.v1.Device[];
-            public nextPageToken: string;
-            public static encode(message: iommubroker.v1.IListDevicesResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListDevicesResponse;
-        }
-
-        interface IGetDeviceRequest {
-            device?: (string|null);
-        }
-
-        class GetDeviceRequest implements IGetDeviceRequest {
-            constructor(properties?: iommubroker.v1.IGetDeviceRequest);
-            public device: string;
-            public static encode(message: iommubroker.v1.IGetDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceRequest;
-        }
-
-        interface IGetDeviceResponse {
-            device?: (iommubroker.v1.IDevice|null);
-        }
-
-        class GetDeviceResponse implements IGetDeviceResponse {
-            constructor(properties?: iommubroker.v1.IGetDeviceResponse);
-            public device?: (iommubroker.v1.Device|null);
-            public static encode(message: iommubroker.v1.IGetDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceResponse;
         }
 
         interface IExplainTranslationRequest {
@@ -1485,134 +1829,6 @@ export namespace iommubroker {
             public bytes: Long;
             public static encode(message: iommubroker.v1.IMsiDoorbell, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MsiDoorbell;
-        }
-
-        interface ISession {
-            name?: (string|null);
-            displayName?: (string|null);
-            liveness?: (iommubroker.v1.Liveness|null);
-            leaseTtlMs?: (number|null);
-        }
-
-        class Session implements ISession {
-            constructor(properties?: iommubroker.v1.ISession);
-            public name: string;
-            public displayName: string;
-            public liveness: iommubroker.v1.Liveness;
-            public leaseTtlMs: number;
-            public static encode(message: iommubroker.v1.ISession, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Session;
-        }
-
-        enum Liveness {
-            LIVENESS_UNSPECIFIED = 0,
-            LIVENESS_TTL = 1
-        }
-
-        interface IOpenSessionRequest {
-            displayName?: (string|null);
-            liveness?: (iommubroker.v1.Liveness|null);
-            leaseTtlMs?: (number|null);
-            requestId?: (string|null);
-        }
-
-        class OpenSessionRequest implements IOpenSessionRequest {
-            constructor(properties?: iommubroker.v1.IOpenSessionRequest);
-            public displayName: string;
-            public liveness: iommubroker.v1.Liveness;
-            public leaseTtlMs: number;
-            public requestId: string;
-            public static encode(message: iommubroker.v1.IOpenSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionRequest;
-        }
-
-        interface IOpenSessionResponse {
-            session?: (iommubroker.v1.ISession|null);
-            token?: (string|null);
-        }
-
-        class OpenSessionResponse implements IOpenSessionResponse {
-            constructor(properties?: iommubroker.v1.IOpenSessionResponse);
-            public session?: (iommubroker.v1.Session|null);
-            public token: string;
-            public static encode(message: iommubroker.v1.IOpenSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionResponse;
-        }
-
-        interface IKeepSessionAliveRequest {
-        }
-
-        class KeepSessionAliveRequest implements IKeepSessionAliveRequest {
-            constructor(properties?: iommubroker.v1.IKeepSessionAliveRequest);
-            public static encode(message: iommubroker.v1.IKeepSessionAliveRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.KeepSessionAliveRequest;
-        }
-
-        interface IKeepSessionAliveResponse {
-            leaseRemainingMs?: (number|null);
-            notice?: (iommubroker.v1.ISessionNotice|null);
-        }
-
-        class KeepSessionAliveResponse implements IKeepSessionAliveResponse {
-            constructor(properties?: iommubroker.v1.IKeepSessionAliveResponse);
-            public leaseRemainingMs: number;
-            public notice?: (iommubroker.v1.SessionNotice|null);
-            public static encode(message: iommubroker.v1.IKeepSessionAliveResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.KeepSessionAliveResponse;
-        }
-
-        interface ISessionNotice {
-            deviceRemoved?: (iommubroker.v1.IDeviceRemovedNotice|null);
-            draining?: (iommubroker.v1.IDrainingNotice|null);
-        }
-
-        class SessionNotice implements ISessionNotice {
-            constructor(properties?: iommubroker.v1.ISessionNotice);
-            public deviceRemoved?: (iommubroker.v1.DeviceRemovedNotice|null);
-            public draining?: (iommubroker.v1.DrainingNotice|null);
-            public notice?: ("deviceRemoved"|"draining");
-            public static encode(message: iommubroker.v1.ISessionNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SessionNotice;
-        }
-
-        interface IDeviceRemovedNotice {
-            device?: (string|null);
-        }
-
-        class DeviceRemovedNotice implements IDeviceRemovedNotice {
-            constructor(properties?: iommubroker.v1.IDeviceRemovedNotice);
-            public device: string;
-            public static encode(message: iommubroker.v1.IDeviceRemovedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceRemovedNotice;
-        }
-
-        interface IDrainingNotice {
-            graceMs?: (number|null);
-        }
-
-        class DrainingNotice implements IDrainingNotice {
-            constructor(properties?: iommubroker.v1.IDrainingNotice);
-            public graceMs: number;
-            public static encode(message: iommubroker.v1.IDrainingNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DrainingNotice;
-        }
-
-        interface ICloseSessionRequest {
-        }
-
-        class CloseSessionRequest implements ICloseSessionRequest {
-            constructor(properties?: iommubroker.v1.ICloseSessionRequest);
-            public static encode(message: iommubroker.v1.ICloseSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.CloseSessionRequest;
-        }
-
-        interface ICloseSessionResponse {
-        }
-
-        class CloseSessionResponse implements ICloseSessionResponse {
-            constructor(properties?: iommubroker.v1.ICloseSessionResponse);
-            public static encode(message: iommubroker.v1.ICloseSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.CloseSessionResponse;
         }
 
         enum Stage1Mode {
