@@ -43,6 +43,7 @@ const BITWISE = new Map([
   ["src/server/rpc/translation-codec.ts", "varints from 32-bit halves"],
   ["src/os/libc.ts", "flags of flock(2)"],
   ["src/os/memory-files.ts", "flags of open(2)"],
+  ["src/os/tls-files.ts", "permission bits"],
   ["src/os/state-directory.ts", "flags of open(2), permission bits"],
   ["src/os/unix-listener.ts", "flags of open(2), permission bits"],
 ]);

@@ -112,7 +112,25 @@ export const METRICS = {
   connectionsRefused: {
     type: "counter",
     name: "iommu_broker_connections_refused_total",
-    help: "Client connections closed because limits.connections_max was reached.",
+    help: "Client connections closed because of a limit, by its name.",
+    labels: ["limit"],
+  },
+  tlsHandshakesRefused: {
+    type: "counter",
+    name: "iommu_broker_tls_handshakes_refused_total",
+    help: "TLS handshakes that came to nothing, by reason.",
+    labels: ["reason"],
+  },
+  tlsReloads: {
+    type: "counter",
+    name: "iommu_broker_tls_reloads_total",
+    help: "Times the files of listen.tls were read, by outcome: loaded, or failed when what was read before stays.",
+    labels: ["outcome"],
+  },
+  tlsCertificateEnd: {
+    type: "gauge",
+    name: "iommu_broker_tls_certificate_end_timestamp_seconds",
+    help: "When the broker's own certificate ends, in Unix time; 0 without TLS.",
     labels: [],
   },
   faultSubscribers: {

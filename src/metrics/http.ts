@@ -59,7 +59,7 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
     }
     if (options.tcp !== undefined) {
       const server = open();
-      addresses.push(`http://${await listenTcp(server, options.tcp)}/metrics`);
+      addresses.push(`http://${await listenTcp(server, options.tcp, "loopback")}/metrics`);
       stops.push(() => server.close());
     }
   } catch (error) {

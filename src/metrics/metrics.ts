@@ -6,18 +6,21 @@ import type { BrokerEvents } from "../server/core/events.ts";
 import { METRICS } from "./catalog.ts";
 import { gauge } from "./instruments.ts";
 import { type ObservedCall, observeEvents, observeReloads, observeRpc, type RpcObserver } from "./observe.ts";
+import { type ConnectionKinds, type ConnectionObserver, observeConnections } from "./observe-connections.ts";
 import { type SampleSources, sampler } from "./sample.ts";
 
 export interface MetricsSources extends SampleSources {
   readonly events: BrokerEvents;
   /** Every RPC that is served. */
   readonly calls: readonly ObservedCall[];
+  readonly connectionKinds: ConnectionKinds;
   readonly build: { readonly version: string; readonly backend: string };
 }
 
 export interface Metrics {
   readonly rpc: RpcObserver;
   reloaded(outcome: "done" | "failed"): void;
+  readonly connections: ConnectionObserver;
   readonly contentType: string;
   /** Reads the sources and gives everything in Prometheus' text format. */
   scrape(): Promise<string>;
@@ -32,12 +35,14 @@ export function createMetrics(sources: MetricsSources): Metrics {
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   observeEvents(registry, sources.events);
   const rpc = observeRpc(registry, sources.calls);
+  const connections = observeConnections(registry, sources.connectionKinds);
   const sample = sampler(registry, sources);
   const { version, backend } = sources.build;
   gauge(registry, METRICS.buildInfo).set({ version, node_version: process.version, backend }, 1);
   return {
     rpc,
     reloaded: observeReloads(registry),
+    connections,
     contentType: registry.contentType,
     scrape: () => {
       sample();

@@ -22,7 +22,6 @@ export interface RpcObserver {
   /** `code`: the number of the gRPC status. `error`: what the call was refused or failed with. */
   ended(call: ObservedCall & { readonly code: number; readonly seconds: number; readonly error: unknown }): void;
   bug(): void;
-  connectionRefused(): void;
 }
 
 /** Statuses as Go's gRPC spells them, which is how dashboards select them. */
@@ -86,7 +85,6 @@ export function observeRpc(registry: Registry, calls: readonly ObservedCall[]): 
   const sent = counter(registry, METRICS.rpcSent);
   const seconds = histogram(registry, METRICS.rpcSeconds);
   const bugs = counter(registry, METRICS.bugs);
-  const refused = counter(registry, METRICS.connectionsRefused);
   const limits = counter(registry, METRICS.limitsReached);
   for (const limit of LIMITS) limits.inc({ limit }, 0);
   for (const call of calls) {
@@ -104,7 +102,6 @@ export function observeRpc(registry: Registry, calls: readonly ObservedCall[]): 
       if (limit !== undefined) limits.inc({ limit: LIMITS.has(limit) ? limit : OTHER_LIMIT });
     },
     bug: () => bugs.inc(),
-    connectionRefused: () => refused.inc(),
   };
 }
 

@@ -1,5 +1,5 @@
 // The only file that loads native code (koffi): the calls of libc that Node does not have, one typed function each.
-// SO_PEERCRED says who is at the other end of a Unix socket; flock keeps two daemons from starting in one directory;
+// SO_PEERCRED and SO_PEERPIDFD say who is at the other end of a Unix socket; flock keeps two daemons from starting in one directory;
 // _exit ends a process that process.exit() cannot.
 // Every call here returns at once; nothing that can sleep in the kernel belongs in this file.
 
@@ -15,6 +15,7 @@ export interface PeerCredentials {
 
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
+const SO_PEERPIDFD = 77;
 const UCRED_BYTES = 12;
 /** What the kernel answers for a socket that is not a Unix socket: (uid_t) -1. */
 const NO_UID = 2 ** 32 - 1;
@@ -41,6 +42,18 @@ export function peerCredentials(fd: number): PeerCredentials | undefined {
   if (result !== 0 || length[0] !== UCRED_BYTES) return undefined;
   const [pid = 0, uid = 0, gid = 0] = ucred;
   return asUnsigned(uid) === NO_UID ? undefined : { pid, uid: asUnsigned(uid), gid: asUnsigned(gid) };
+}
+
+/**
+ * A descriptor of the process at the other end of a Unix socket, which stays that process's whatever becomes of its pid.
+ *
+ * @returns a new descriptor, the caller's to close; undefined before Linux 6.5, and for what is no Unix socket
+ */
+export function peerPidfd(fd: number): number | undefined {
+  const pidfd = new Int32Array(1);
+  const length = [pidfd.byteLength];
+  const result: unknown = getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, pidfd, length);
+  return result === 0 && length[0] === pidfd.byteLength ? pidfd[0] : undefined;
 }
 
 function asUnsigned(id: number): number {

@@ -1,4 +1,4 @@
-// TCP listeners, loopback only: there is no TLS yet, so whoever can connect is trusted.
+// TCP listeners. Where no TLS tells who connects, whoever can connect is trusted: then on loopback only.
 
 import { isIPv4, type Server } from "node:net";
 import { BrokerError } from "../backends/errors.ts";
@@ -16,14 +16,15 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Makes `server` listen on a loopback address.
+ * Makes `server` listen on a TCP address.
+ * @param reach "loopback": any other address is refused
  * @returns the address in use, "127.0.0.1:9400", with the port that was found for port 0
  */
-export function listenTcp(server: Server, wish: TcpAddress): Promise<string> {
+export function listenTcp(server: Server, wish: TcpAddress, reach: "loopback" | "network"): Promise<string> {
   const { host, port } = wish;
   const asked = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-  if (!isLoopback(host)) {
-    const why = `TCP address ${asked} is not on loopback, and whoever can connect is trusted: use 127.0.0.1 or [::1]`;
+  if (reach === "loopback" && !isLoopback(host)) {
+    const why = `TCP address ${asked} is not on loopback, and whoever can connect is trusted: use 127.0.0.1 or [::1], or TLS`;
     return Promise.reject(new BrokerError("argument_invalid", why, { address: asked }));
   }
   return new Promise((resolve, reject) => {

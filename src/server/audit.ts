@@ -7,9 +7,9 @@
 import { BrokerError } from "../backends/errors.ts";
 import type { VSTE } from "../backends/vste.ts";
 import { hex } from "../spec/u64.ts";
-import { type Caller, describeCaller } from "./core/caller.ts";
+import { type Caller, describeCaller, identityOf } from "./core/caller.ts";
 import type { BrokerEvent, BrokerEvents } from "./core/events.ts";
-import { factsOf, identityOf } from "./core/policy.ts";
+import { factsOf } from "./core/policy.ts";
 import { VERBS } from "./core/policy-verbs.ts";
 import type { Throttle } from "./event-log.ts";
 import type { AuditLine } from "./log.ts";

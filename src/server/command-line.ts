@@ -36,6 +36,7 @@ export const EXIT_DENIED = 2;
 const FLAGS: readonly { readonly flag: string; readonly option: string; readonly path: string }[] = [
   { flag: "--listen-socket", option: "listenSocket", path: "listen.socket" },
   { flag: "--listen-tcp", option: "listenTcp", path: "listen.tcp" },
+  { flag: "--listen-tcp-insecure", option: "listenTcpInsecure", path: "listen.tcp_insecure" },
   { flag: "--metrics-tcp", option: "metricsTcp", path: "metrics.tcp" },
   { flag: "--metrics-socket", option: "metricsSocket", path: "metrics.socket" },
   { flag: "--memory-root", option: "memoryRoot", path: "memory_roots" },
@@ -55,8 +56,8 @@ Examples:
   iommu-brokerd --print-config > broker.yaml       every setting, its default and what it is for
   iommu-brokerd --config broker.yaml --check-config
   iommu-brokerd --config broker.yaml --set limits.sessions_max=16
-  iommu-brokerd --simulator-api --listen-tcp 127.0.0.1:9400
   iommu-brokerd --config broker.yaml --explain-policy --as uid=1001 --verb AttachDevice --device 0000:01:00.0
+  iommu-brokerd --simulator-api --listen-tcp 127.0.0.1:9400 --listen-tcp-insecure
   buf curl --protocol grpc --http2-prior-knowledge http://127.0.0.1:9400/iommubroker.v1.IommuBroker/ListDevices
 
 Signals: SIGTERM and SIGINT stop gracefully (exit 0) within timing.grace_period_ms; a second one stops at once.
@@ -87,7 +88,8 @@ function describe(version: string): Command {
     .allowExcessArguments(false)
     .option("--config <file>", `settings, as YAML (or ${CONFIG_VARIABLE})`)
     .option("--listen-socket <path>", 'Unix socket of the API, or "off"')
-    .option("--listen-tcp <host:port>", 'loopback address of the API besides, or "off"')
+    .option("--listen-tcp <host:port>", 'address of the API besides, or "off"; needs listen.tls')
+    .option("--listen-tcp-insecure", "it is plain text on loopback instead: whoever can connect is trusted")
     .option("--metrics-tcp <host:port>", 'loopback address of /metrics, /livez and /readyz, or "off"')
     .option("--metrics-socket <path>", 'Unix socket of the same, or "off"')
     .option("--memory-root <directory>", "guest memory files lie beneath it; repeat for more", collect)

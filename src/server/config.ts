@@ -5,6 +5,8 @@
 import type { IdRegisters } from "../backends/inventory.ts";
 import type { MemoryRootWish } from "../os/memory-roots.ts";
 import type { TcpAddress } from "../os/tcp-listener.ts";
+import type { TlsFiles } from "../os/tls-files.ts";
+import { loopbackAddress } from "./config/address.ts";
 import { type Problem, problemAt, problemsOf, type SourceOf } from "./config/problems.ts";
 import type { Environment } from "./config/runtime-directory.ts";
 import { OFF, SETTINGS, type Settings } from "./config/settings.ts";
@@ -24,6 +26,8 @@ import type { LogLevel } from "./log.ts";
 export interface EdgeLimits {
   readonly messageBytesMax: number;
   readonly connectionsMax: number;
+  readonly connectionsPerIdentityMax: number;
+  readonly handshakesMax: number;
   readonly streamsPerConnectionMax: number;
   readonly sessionMemoryMiBMax: number;
   readonly openMemoryFilesMax: number;
@@ -38,6 +42,8 @@ export interface Timing {
   readonly healthWatchIntervalMs: number;
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly tlsReloadMs: number;
   readonly connectionIdleMs: number;
 }
 
@@ -67,7 +73,8 @@ export type AuditDestination =
 export interface Config {
   readonly backend: "simulated";
   readonly simulatorApi: boolean;
-  readonly listen: Endpoints;
+  /** Without `tls`, `tcp` is plain text and on loopback. */
+  readonly listen: Endpoints & { readonly tls: TlsFiles | undefined };
   readonly metrics: Endpoints & { readonly devicesMax: number };
   readonly memoryRoots: readonly MemoryRootWish[];
   readonly memoryOwnerUids: readonly number[];
@@ -174,6 +181,7 @@ function contradictions(settings: Settings, sourceOf: SourceOf): Problem[] {
   if (settings.listen.socket === OFF && settings.listen.tcp === OFF) {
     complain(["listen"], "socket and tcp are both off: nobody could connect; set one");
   }
+  problems.push(...tcpProblems(settings.listen, sourceOf));
   if (settings.listen.socket !== OFF && settings.listen.socket === settings.metrics.socket) {
     complain(["metrics", "socket"], `${settings.metrics.socket} is listen.socket too: give each its own path`);
   }
@@ -184,4 +192,29 @@ function contradictions(settings: Settings, sourceOf: SourceOf): Problem[] {
     }
   }
   return problems;
+}
+
+const TLS_REQUIRED = ["certificate", "private_key", "client_ca"] as const;
+
+/** TCP says who calls by certificates, or the operator has said that it need not. */
+function tcpProblems({ tcp, tcp_insecure, tls }: Settings["listen"], sourceOf: SourceOf): Problem[] {
+  const missing = TLS_REQUIRED.filter((key) => tls[key] === OFF);
+  const hasTls = missing.length < TLS_REQUIRED.length || tls.client_crl !== OFF;
+  if (hasTls && missing.length > 0) {
+    const message = `${missing.join(" and ")} missing: mutual TLS needs ${TLS_REQUIRED.join(", ")}`;
+    return [problemAt(["listen", "tls"], message, sourceOf)];
+  }
+  if (tcp === OFF) return [];
+  if (hasTls && tcp_insecure) {
+    return [problemAt(["listen", "tcp_insecure"], "true and listen.tls exclude each other: take one away", sourceOf)];
+  }
+  if (!hasTls && !tcp_insecure) {
+    const message = `${tcp} has no TLS, so nobody would know who calls: set listen.tls, or listen.tcp_insecure on loopback, where whoever can connect is then trusted`;
+    return [problemAt(["listen", "tcp"], message, sourceOf)];
+  }
+  if (tcp_insecure && loopbackAddress(tcp) === undefined) {
+    const message = `${tcp} is no loopback address, and without TLS whoever can connect is trusted: set listen.tls, or listen on 127.0.0.1 or [::1]`;
+    return [problemAt(["listen", "tcp"], message, sourceOf)];
+  }
+  return [];
 }

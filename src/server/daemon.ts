@@ -9,10 +9,12 @@ import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import { createMemoryFiles } from "../os/memory-files.ts";
 import { openMemoryRoots } from "../os/memory-roots.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
+import type { TlsEvent } from "../os/tls-files.ts";
 import { Audit } from "./audit.ts";
 import { openAudit } from "./audit-stream.ts";
 import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { logRefusedConnection, logTlsEvent } from "./connection-log.ts";
 import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
 import type { DurableImage, DurableRecord } from "./core/durable.ts";
@@ -23,12 +25,14 @@ import { cryptoIdentifiers } from "./identifiers.ts";
 import { LOG_LEVELS, type Log } from "./log.ts";
 import { type AdminServer, startAdminServer } from "./rpc/admin-server.ts";
 import { addBrokerServices, type RpcDeps, type RpcHooks } from "./rpc/broker-services.ts";
+import { CONNECTION_LIMITS } from "./rpc/connection-gate.ts";
 import { loadDescriptors } from "./rpc/descriptors.ts";
 import { addHealthService, HEALTH_SERVICE, type HealthDeps } from "./rpc/health.ts";
-import { type Listeners, openListeners } from "./rpc/listener.ts";
+import { type ListenerOptions, type Listeners, openListeners } from "./rpc/listener.ts";
 import { callerOf } from "./rpc/peer.ts";
 import { addReflectionServices, REFLECTION_SERVICES } from "./rpc/reflection.ts";
 import { ADMIN, BROKER, SIMULATOR } from "./rpc/services.ts";
+import { HANDSHAKE_REFUSALS } from "./rpc/tls-front.ts";
 import { openFileJournal } from "./store/file-journal.ts";
 import { createMemoryJournal } from "./store/memory-journal.ts";
 
@@ -109,8 +113,13 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     openMemoryFiles: () => memoryFiles.openCount(),
     devicesMax: config.metrics.devicesMax,
     calls: servedCalls(core, config),
+    connectionKinds: { limits: CONNECTION_LIMITS, handshakeRefusals: HANDSHAKE_REFUSALS },
     build: { version, backend: backend.kind },
   });
+  const onRefused: ListenerOptions["onRefused"] = (limit, who) => {
+    metrics.connections.refused(limit);
+    logRefusedConnection(limit, who, log, throttle);
+  };
   const server = new grpc.Server(serverOptions(config));
   const edge = edgeOf(config, core, backend, rpcHooks(metrics, log, throttle, auditor));
   const services = addServices(server, edge, {
@@ -123,13 +132,16 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     await core.recover(state.records);
     listeners = await openListeners({
       server,
-      ...config.listen,
-      connectionsMax: config.limits.connectionsMax,
-      onRefused: () => {
-        metrics.rpc.connectionRefused();
-        throttle.run("connections", (left) => log.warn({ limit: "connections_max", ...left }, "connection refused"));
+      ...listenerOptions(config),
+      onRefused,
+      onTlsEvent: (event) => {
+        observeTls(metrics, event);
+        logTlsEvent(event, log, throttle);
       },
     });
+    if (config.listen.tcp !== undefined && config.listen.tls === undefined) {
+      log.warn({}, "listen.tcp_insecure: whoever can connect over TCP is trusted");
+    }
     const http = await serveMetrics({
       ...config.metrics,
       contentType: metrics.contentType,
@@ -149,7 +161,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
           logLevel: logLevelOf(log),
           stop: () => on.drain(),
         },
-        onRefused: () => metrics.rpc.connectionRefused(),
+        gate: { handshakeTimeoutMs: config.timing.handshakeTimeoutMs, onRefused },
       });
     }
     const reaping = startReaping(core, config.timing.reapIntervalMs, log);
@@ -217,6 +229,20 @@ async function openState(
     directory.release();
     throw error;
   }
+}
+
+function listenerOptions({ listen, limits, timing }: Config) {
+  const { connectionsMax, connectionsPerIdentityMax, handshakesMax } = limits;
+  const { handshakeTimeoutMs, tlsReloadMs } = timing;
+  const { socket, tcp, tls: files } = listen;
+  const tls = files && { files, handshakesMax, reloadMs: tlsReloadMs };
+  return { socket, tcp, tls, connectionsMax, connectionsPerIdentityMax, handshakeTimeoutMs };
+}
+
+function observeTls({ connections }: Metrics, event: TlsEvent): void {
+  if (event.kind === "loaded") connections.tlsLoaded(event.validTo);
+  else if (event.kind === "failed") connections.tlsFailed();
+  else connections.handshakeRefused(event.reason);
 }
 
 function serverOptions({ limits, timing }: Config): grpc.ServerOptions {

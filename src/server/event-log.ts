@@ -3,9 +3,8 @@
 
 import { limitOf } from "../backends/errors.ts";
 import { assertNever } from "../spec/assert.ts";
-import { describeCaller } from "./core/caller.ts";
+import { describeCaller, identityOf } from "./core/caller.ts";
 import type { BrokerEvent, BrokerEvents } from "./core/events.ts";
-import { identityOf } from "./core/policy.ts";
 import type { Clock } from "./core/ports.ts";
 import type { Log, LogFacts } from "./log.ts";
 

@@ -141,7 +141,7 @@ describe("starting", () => {
   });
 
   test("TCP on loopback works beside the socket, and says which port it found", async () => {
-    const daemon = await start("--listen-tcp", "127.0.0.1:0");
+    const daemon = await start("--listen-tcp", "127.0.0.1:0", "--listen-tcp-insecure");
     const addresses = daemon
       .log()
       .filter((line) => line.msg === "listening for clients")
@@ -319,7 +319,7 @@ describe("serving", () => {
       await new Promise((resolve) => extra.resume().once("close", resolve));
     }
     expect(await daemon.logged("connection refused")).toMatchObject({ level: "warn", limit: "connections_max" });
-    expect((await metricsOf(daemon)).text).toMatch(/^iommu_broker_connections_refused_total 3$/m);
+    expect((await metricsOf(daemon)).text).toMatch(/^iommu_broker_connections_refused_total\{limit="connections_max"\} 3$/m);
     expect(daemon.log().filter((line) => line.msg === "connection refused")).toHaveLength(1);
   });
 });

@@ -40,7 +40,10 @@ test.runIf(isRoot)("a VMM maps its own user's guest memory, and never another's,
 });
 
 test.runIf(isRoot)("a TCP client maps what memory_owner_uids allows, and nothing else", async () => {
-  const directory = new DaemonDirectory({ memory_owner_uids: [THEIRS], listen: { socket: "off", tcp: "127.0.0.1:0" } });
+  const directory = new DaemonDirectory({
+    memory_owner_uids: [THEIRS],
+    listen: { socket: "off", tcp: "127.0.0.1:0", tcp_insecure: true },
+  });
 
   const { log } = await directory.start();
   const address = log.map((line) => /"address":"(127[^"]+)"/.exec(line)?.[1]).find((found) => found !== undefined);

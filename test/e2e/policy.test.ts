@@ -2,9 +2,18 @@
 // Calls of another user come from a process of that user, so these tests need root.
 
 import { execFile } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -109,6 +118,22 @@ describe.runIf(isRoot)("another user", () => {
     expect(await metric('iommu_broker_reloads_total{outcome="failed"}')).toMatch(/ 1$/);
     expect(await metric('iommu_broker_reloads_total{outcome="done"}')).toMatch(/ 1$/);
     await mine.createAddressSpace();
+  });
+
+  test("is told apart by what it runs", async () => {
+    const node = realpathSync(process.execPath);
+    const who = (executable: string) => ({ uid: [OTHER_UID], executable: [executable] });
+    const rules = [
+      { name: "not-node", effect: "deny", who: who(node), verbs: ["OpenSession"] },
+      { name: "other", who: who("/usr/bin/qemu*"), verbs: ["ListDevices"] },
+      { name: "node", who: who(`${dirname(node)}/*`), verbs: ["all"] },
+    ];
+    configure({ policy: { rules } });
+    await start();
+    expect(await callsAs(OTHER_UID, at("broker.sock"), "OpenSession", "ListDevices")).toEqual([
+      "PERMISSION_DENIED not-node",
+      "OK",
+    ]);
   });
 
   test("may call nothing on the admin socket, though the policy allows it everything", async () => {

@@ -77,6 +77,7 @@ function metrics(devicesMax = 16): Metrics {
     openMemoryFiles: () => 2,
     devicesMax,
     calls: [CALL],
+    connectionKinds: { limits: ["connections_max"], handshakeRefusals: ["expired", "revoked"] },
     build: { version: "1.2.3", backend: "simulated" },
   });
 }
@@ -283,11 +284,10 @@ test("every broker event moves the counter that names it", async () => {
   events.emit({ type: "deviceAdded", device: NIC });
   events.emit({ type: "deviceRemoved", device: NIC, session: undefined });
   events.emit({ type: "policyDenied", caller: CALLER, verb: "Dma", rule: "no-dma", subject: undefined });
-  events.emit({ type: "quotaReached", quota: "devices", identity: "uid 1001", rule: "vms" });
+  events.emit({ type: "quotaReached", quota: "devices", identity: "uid:1001", rule: "vms" });
   events.emit({ type: "deviceForced", device: NIC, session: "s", reason: "stuck" });
   subject.reloaded("failed");
   subject.rpc.bug();
-  subject.rpc.connectionRefused();
   const found = await scraped(subject);
   expect(found.get('iommu_broker_stage_changes_total{from="default-domain",to="nest-parent",trigger="attach"}')).toBe(
     1,
@@ -307,7 +307,23 @@ test("every broker event moves the counter that names it", async () => {
   expect(found.get('iommu_broker_reloads_total{outcome="failed"}')).toBe(1);
   expect(found.get('iommu_broker_reloads_total{outcome="done"}')).toBe(0);
   expect(found.get("iommu_broker_bugs_total")).toBe(1);
-  expect(found.get("iommu_broker_connections_refused_total")).toBe(1);
+});
+
+test("what the listeners tell is counted by its name, from 0, and a certificate's end is in Unix time", async () => {
+  const subject = metrics();
+  expect((await scraped(subject)).get("iommu_broker_tls_certificate_end_timestamp_seconds")).toBe(0);
+  subject.connections.refused("connections_max");
+  subject.connections.handshakeRefused("revoked");
+  subject.connections.tlsLoaded(new Date("2001-09-09T01:46:40Z")); // 1,000,000,000 s
+  subject.connections.tlsFailed();
+  subject.connections.tlsFailed();
+  const found = await scraped(subject);
+  expect(found.get('iommu_broker_connections_refused_total{limit="connections_max"}')).toBe(1);
+  expect(found.get('iommu_broker_tls_handshakes_refused_total{reason="expired"}')).toBe(0);
+  expect(found.get('iommu_broker_tls_handshakes_refused_total{reason="revoked"}')).toBe(1);
+  expect(found.get('iommu_broker_tls_reloads_total{outcome="loaded"}')).toBe(1);
+  expect(found.get('iommu_broker_tls_reloads_total{outcome="failed"}')).toBe(2);
+  expect(found.get("iommu_broker_tls_certificate_end_timestamp_seconds")).toBe(1_000_000_000);
 });
 
 test("build information and the process's own metrics are there", async () => {

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { descriptorOf, peerCredentials, tryLock } from "../../src/os/libc.ts";
+import { descriptorOf, peerCredentials, peerPidfd, tryLock } from "../../src/os/libc.ts";
 
 let directory: string;
 
@@ -30,8 +30,14 @@ test("an accepted connection names the process, uid and gid that made it", async
     uid: process.getuid?.(),
     gid: process.getgid?.(),
   });
+  const pidfd = peerPidfd(fd ?? -1) ?? -1;
+  // proc_pid_fdinfo(5), of a pidfd: the number of its process, -1 once that was reaped.
+  const pidOfPidfd = () => /^Pid:\t(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, "utf8"))?.[1];
+  expect(pidOfPidfd()).toBe(String(child.pid));
   socket?.end();
   await once(child, "exit");
+  expect(pidOfPidfd()).toBe("-1");
+  closeSync(pidfd);
   server.close();
 });
 
@@ -44,12 +50,14 @@ test("a TCP connection, a file and a closed descriptor have no peer credentials"
   const fd = descriptorOf(socket);
   expect(fd).toBeGreaterThan(2);
   expect(peerCredentials(fd ?? -1)).toBeUndefined();
+  expect(peerPidfd(fd ?? -1)).toBeUndefined();
   socket.destroy();
   server.close();
   const file = openSync(directory, "r");
   expect(peerCredentials(file)).toBeUndefined();
   closeSync(file);
   expect(peerCredentials(-1)).toBeUndefined();
+  expect(peerPidfd(-1)).toBeUndefined();
 });
 
 test("a lock is exclusive until its descriptor is closed", () => {

@@ -43,7 +43,7 @@ function written(): Record<string, unknown>[] {
   return lines.map((line) => JSON.parse(JSON.stringify(line)));
 }
 
-const WHO = { identity: "uid 1000", caller: "pid 42 of uid 1000", pid: 42 };
+const WHO = { identity: "uid:1000", caller: "pid 42 of uid 1000", pid: 42 };
 
 test("a life cycle: each change with whose it is, the states, the STEs and the generation", async () => {
   const host = testHost();

@@ -42,6 +42,7 @@ function configOf(...words: string[]): Config {
     `listen.socket=${socket}`,
     `admin.socket=${join(directory, "admin.sock")}`,
     `memory_roots=${join(directory, "memory")}`,
+    `state_directory=${join(directory, "state")}`,
     "metrics.tcp=127.0.0.1:0",
     "simulator_api=true",
     "log.level=debug",
@@ -92,7 +93,7 @@ async function scrape(daemon: Daemon): Promise<string> {
 }
 
 test("it says where it listens and where guest memory may lie", async () => {
-  const daemon = await start("listen.tcp=127.0.0.1:0");
+  const daemon = await start("listen.tcp=127.0.0.1:0", "listen.tcp_insecure=true");
   expect(daemon.addresses).toEqual([`unix:${socket}`, expect.stringMatching(/^127\.0\.0\.1:\d+$/)]);
   expect(daemon.metricsAddresses).toEqual([expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/)]);
   expect(daemon.memoryRoots).toEqual([join(directory, "memory")]);

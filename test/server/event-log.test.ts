@@ -47,7 +47,7 @@ const EVENTS: readonly BrokerEvent[] = [
     rule: "default deny",
     subject: DEVICE,
   },
-  { type: "quotaReached", quota: "devices", identity: "uid 1001", rule: "vms" },
+  { type: "quotaReached", quota: "devices", identity: "uid:1001", rule: "vms" },
   { type: "deviceForced", device: DEVICE, session: "s", reason: "stuck" },
 ];
 

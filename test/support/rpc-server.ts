@@ -142,7 +142,14 @@ export class RpcServer implements AsyncDisposable {
 
   async #listen(at: { socket: string | undefined; tcp: { host: string; port: number } | undefined }): Promise<string> {
     const onRefused = () => undefined;
-    const listeners = await openListeners({ server: this.#server, ...at, connectionsMax: 64, onRefused });
+    const listeners = await openListeners({
+      server: this.#server,
+      ...at,
+      connectionsMax: 64,
+      connectionsPerIdentityMax: 64,
+      handshakeTimeoutMs: 5000,
+      onRefused,
+    });
     this.#listeners.push(listeners);
     return listeners.addresses[0] ?? "";
   }

@@ -3,7 +3,7 @@
 // Units end the names. A setting that a client can run into is refused by this name in the error's ErrorInfo.
 
 import { z } from "zod";
-import { loopbackAddress } from "./address.ts";
+import { loopbackAddress, tcpAddress } from "./address.ts";
 import { DEFAULT_INVENTORY } from "./inventory.ts";
 import { POLICY } from "./policy.ts";
 import { SIMULATED } from "./simulated.ts";
@@ -55,9 +55,33 @@ function socket(byDefault: string, purpose: string) {
     .describe(purpose);
 }
 
+function tcp(byDefault: string, purpose: string) {
+  const error = 'must be "off" or an IP address with a port, like 127.0.0.1:9400 or [2001:db8::1]:9400';
+  return z
+    .string({ error })
+    .refine((text) => text === OFF || tcpAddress(text) !== undefined, { error })
+    .default(byDefault)
+    .describe(purpose);
+}
+
+const TLS = z.strictObject({
+  certificate: socket(
+    OFF,
+    "PEM file: the broker's certificate, then those of the authorities between it and the root.",
+  ),
+  private_key: socket(OFF, "PEM file: its key, without a passphrase, mode 0600."),
+  client_ca: socket(OFF, "PEM file: authorities whose certificates clients have."),
+  client_crl: socket(OFF, "PEM file: their lists of revoked certificates, one of each authority."),
+});
+
 const LISTEN = z.strictObject({
   socket: socket("runtime:broker.sock", "Unix socket of the API. Its directory is made 0750, the socket 0660."),
-  tcp: loopback(OFF, "TCP address of the API besides, loopback only: whoever can connect is trusted."),
+  tcp: tcp(OFF, "TCP address of the API besides. Needs listen.tls, or listen.tcp_insecure on loopback."),
+  tls: TLS.prefault({}).describe("Mutual TLS on listen.tcp: a client is the SPIFFE ID or DNS name in its certificate."),
+  tcp_insecure: z
+    .boolean({ error: "must be true or false" })
+    .default(false)
+    .describe("listen.tcp is plain text, loopback only: whoever can connect is trusted."),
 });
 
 const ADMIN = z.strictObject({
@@ -107,6 +131,13 @@ const LIMITS = z.strictObject({
   lease_ttl_default_ms: count(30_000, 100, 86_400_000, "Lease of a session that asks for none."),
   message_bytes_max: count(2_097_152, 65_536, 67_108_864, "Length of one gRPC message, in either direction."),
   connections_max: count(256, 1, 65_536, "Client connections at once, over all listeners."),
+  connections_per_identity_max: count(
+    128,
+    1,
+    65_536,
+    "Of them, those of one uid or certificate name, or of all on plain TCP.",
+  ),
+  handshakes_max: count(64, 1, 65_536, "TLS handshakes at once, a quarter of them from one address."),
   streams_per_connection_max: count(256, 1, 65_536, "Calls at once on one connection."),
   session_memory_mib_max: count(64, 1, 4096, "Memory of one connection for headers and unsent data."),
   journal_bytes_max: count(
@@ -132,6 +163,8 @@ const TIMING = z.strictObject({
   health_watch_interval_ms: count(1000, 10, 60_000, "How often a watched health status is checked again."),
   keepalive_ms: count(30_000, 1000, 3_600_000, "Silence after which a connection is pinged."),
   keepalive_timeout_ms: count(20_000, 1000, 600_000, "Time for the answer to that ping."),
+  handshake_timeout_ms: count(5000, 100, 600_000, "Time for a client's TLS handshake, and for its first HTTP/2 frame."),
+  tls_reload_ms: count(5000, 100, 3_600_000, "How often the files of listen.tls are looked at for a change."),
   connection_idle_ms: count(300_000, 1000, 86_400_000, "A connection without a call for this long is closed."),
 });
 

@@ -2,9 +2,10 @@
 // Written out field by field: a setting that is forgotten here does not compile.
 
 import type { IdRegisters } from "../../backends/inventory.ts";
+import type { TlsFiles } from "../../os/tls-files.ts";
 import type { AuditDestination, Config, EdgeLimits, Endpoints, Timing } from "../config.ts";
 import type { CoreLimits } from "../core/limits.ts";
-import { loopbackAddress } from "./address.ts";
+import { tcpAddress } from "./address.ts";
 import { policyRules } from "./policy.ts";
 import { type Environment, resolveRuntime } from "./runtime-directory.ts";
 import { AUDIT_TO_LOG, OFF, type Settings } from "./settings.ts";
@@ -12,12 +13,12 @@ import { AUDIT_TO_LOG, OFF, type Settings } from "./settings.ts";
 export function configOf(settings: Settings, environment: Environment): Config {
   const endpoints = (at: { socket: string; tcp: string }): Endpoints => ({
     socket: at.socket === OFF ? undefined : resolveRuntime(at.socket, environment).path,
-    tcp: at.tcp === OFF ? undefined : loopbackAddress(at.tcp),
+    tcp: at.tcp === OFF ? undefined : tcpAddress(at.tcp),
   });
   return {
     backend: settings.backend,
     simulatorApi: settings.simulator_api,
-    listen: endpoints(settings.listen),
+    listen: { ...endpoints(settings.listen), tls: tlsFilesOf(settings.listen.tls, environment) },
     metrics: { ...endpoints(settings.metrics), devicesMax: settings.metrics.devices_max },
     memoryRoots: settings.memory_roots.map((text) => {
       const { path, isRuntime } = resolveRuntime(text, environment);
@@ -51,6 +52,18 @@ function auditOf(destination: string, environment: Environment): AuditDestinatio
   if (destination === OFF) return { kind: "off" };
   if (destination === AUDIT_TO_LOG) return { kind: "log" };
   return { kind: "file", path: resolveRuntime(destination, environment).path };
+}
+
+/** All or nothing: the configuration was checked as a whole. */
+function tlsFilesOf(tls: Settings["listen"]["tls"], environment: Environment): TlsFiles | undefined {
+  if (tls.certificate === OFF) return undefined;
+  const path = (text: string): string => resolveRuntime(text, environment).path;
+  return {
+    certificate: path(tls.certificate),
+    privateKey: path(tls.private_key),
+    clientCA: path(tls.client_ca),
+    clientCRL: tls.client_crl === OFF ? undefined : path(tls.client_crl),
+  };
 }
 
 /** Drops the registers that were not given, so that the backend's own values stand. */
@@ -88,6 +101,8 @@ function edgeLimitsOf(from: Settings["limits"]): EdgeLimits {
   return {
     messageBytesMax: from.message_bytes_max,
     connectionsMax: from.connections_max,
+    connectionsPerIdentityMax: from.connections_per_identity_max,
+    handshakesMax: from.handshakes_max,
     streamsPerConnectionMax: from.streams_per_connection_max,
     sessionMemoryMiBMax: from.session_memory_mib_max,
     openMemoryFilesMax: from.open_memory_files_max,
@@ -104,6 +119,8 @@ function timingOf(from: Settings["timing"]): Timing {
     healthWatchIntervalMs: from.health_watch_interval_ms,
     keepaliveMs: from.keepalive_ms,
     keepaliveTimeoutMs: from.keepalive_timeout_ms,
+    handshakeTimeoutMs: from.handshake_timeout_ms,
+    tlsReloadMs: from.tls_reload_ms,
     connectionIdleMs: from.connection_idle_ms,
   };
 }

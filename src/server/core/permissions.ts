@@ -4,13 +4,12 @@
 // Replacing the policy takes nothing away: it decides what comes next.
 
 import { BrokerError } from "../../backends/errors.ts";
-import { type Caller, describeCaller } from "./caller.ts";
+import { type Caller, describeCaller, identityOf } from "./caller.ts";
 import type { BrokerEvents } from "./events.ts";
 import {
   DEFAULT_DENY,
   decide,
   factsOf,
-  identityOf,
   NO_SUBJECT,
   type Policy,
   type PolicyRule,

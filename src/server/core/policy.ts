@@ -168,14 +168,19 @@ function describeFact(condition: Condition, caller: CallerFacts): string {
   return known === undefined ? `has no known ${condition.fact}` : `has ${known}`;
 }
 
-/** What is known of a caller today: a process by its credentials, others by nothing. */
+/** What somebody vouches for. A process's executable and cgroup are known where it could be read. */
 export function factsOf(caller: Caller): CallerFacts {
   const unknown = { uid: undefined, gid: undefined, executable: undefined, cgroup: undefined, certificateNames: [] };
-  if (caller.kind === "unknown") return { ...unknown, isUnauthenticatedTcp: true };
-  return { ...unknown, uid: caller.uid, gid: caller.gid, isUnauthenticatedTcp: false };
-}
-
-/** Whom quotas count for: all processes of a uid are one, and so are all whom nobody vouches for. */
-export function identityOf(caller: Caller): string {
-  return caller.kind === "process" ? `uid ${caller.uid}` : "unauthenticated TCP";
+  switch (caller.kind) {
+    case "process": {
+      const { uid, gid, executable, cgroup } = caller;
+      return { ...unknown, uid, gid, executable, cgroup, isUnauthenticatedTcp: false };
+    }
+    case "certificate":
+      return { ...unknown, certificateNames: [caller.name], isUnauthenticatedTcp: false };
+    case "unknown":
+      return { ...unknown, isUnauthenticatedTcp: true };
+    default:
+      return assertNever(caller, "caller");
+  }
 }

@@ -2,9 +2,10 @@
 // Memory mapped twice counts twice.
 
 import { assertNever } from "../../spec/assert.ts";
+import { identityOf } from "./caller.ts";
 import type { FaultRouter } from "./fault-router.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
-import { identityOf, type Quota } from "./policy.ts";
+import type { Quota } from "./policy.ts";
 import type { Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
 

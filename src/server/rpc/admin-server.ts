@@ -3,6 +3,7 @@
 
 import * as grpc from "@grpc/grpc-js";
 import { type AdminDeps, addAdminServices } from "./admin-service.ts";
+import type { GateOptions } from "./connection-gate.ts";
 import { loadDescriptors } from "./descriptors.ts";
 import { addHealthService, HEALTH_SERVICE, type HealthDeps } from "./health.ts";
 import { type Listeners, openListeners } from "./listener.ts";
@@ -18,7 +19,7 @@ export interface AdminServerOptions {
   readonly deps: Omit<AdminDeps, "callerOf">;
   readonly health: Omit<HealthDeps, "services">;
   readonly channel: grpc.ServerOptions;
-  onRefused(): void;
+  readonly gate: Pick<GateOptions, "handshakeTimeoutMs" | "onRefused">;
 }
 
 export interface AdminServer {
@@ -48,7 +49,8 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
     socket: options.socket,
     tcp: undefined,
     connectionsMax: ADMIN_CONNECTIONS_MAX,
-    onRefused: options.onRefused,
+    connectionsPerIdentityMax: ADMIN_CONNECTIONS_MAX,
+    ...options.gate,
   });
   listeners = opened;
   return {

@@ -3,8 +3,7 @@
 
 import type * as grpc from "@grpc/grpc-js";
 import { BrokerError, invalidField } from "../../backends/errors.ts";
-import { type Caller, describeCaller, uidOf } from "../core/caller.ts";
-import { identityOf } from "../core/policy.ts";
+import { type Caller, describeCaller, identityOf, uidOf } from "../core/caller.ts";
 import { Calls } from "./calls.ts";
 import { capabilityCalls } from "./capability-calls.ts";
 import type { iommubroker } from "./codec.ts";

@@ -1,24 +1,30 @@
-// Where clients connect: a Unix socket, and TCP on loopback. The net.Server is ours and hands each connection to grpc-js,
-// which otherwise would hide who is at the other end (its getPeer() says "unknown" on a Unix socket).
-// Each connection is given a remoteAddress of its own, "uds-1" or "tcp-2", so that a call's getPeer() finds the connection
-// again; an address and port may come back as another client's.
+// Where clients connect: a Unix socket, and TCP with mutual TLS, or plain on loopback. The net.Server is ours and hands
+// each connection to grpc-js, which otherwise would hide who is at the other end (its getPeer() says "unknown" on a Unix
+// socket).
 // Clients must send an :authority that HTTP/2 allows: "localhost", or a percent-encoded path. A raw path as authority,
 // as some old clients send it for unix: targets, is refused by Node's HTTP/2 (PROTOCOL_ERROR) before we see the call.
 
-import { createServer, type Server, type Socket } from "node:net";
-import * as grpc from "@grpc/grpc-js";
-import { descriptorOf, peerCredentials } from "../../os/libc.ts";
+import { createServer } from "node:net";
 import { listenTcp, type TcpAddress } from "../../os/tcp-listener.ts";
+import { type TlsEvent, type TlsFiles, TlsFilesWatch } from "../../os/tls-files.ts";
 import { listenUnix } from "../../os/unix-listener.ts";
+import { ConnectionGate, type GateOptions } from "./connection-gate.ts";
 import type { Peer } from "./peer.ts";
+import { TlsFront } from "./tls-front.ts";
 
-export interface ListenerOptions {
-  readonly server: grpc.Server;
+export interface ListenerOptions extends GateOptions {
   readonly socket: string | undefined;
   readonly tcp: TcpAddress | undefined;
-  /** Over both; one more is closed as soon as it is accepted. */
-  readonly connectionsMax: number;
-  onRefused(connections: number): void;
+  /** Undefined: TCP is plain and on loopback only. */
+  readonly tls?: TlsOptions | undefined;
+  onTlsEvent?(event: TlsEvent): void;
+}
+
+export interface TlsOptions {
+  readonly files: TlsFiles;
+  readonly handshakesMax: number;
+  /** How often the files are looked at, and the certificates of open connections. */
+  readonly reloadMs: number;
 }
 
 export interface Listeners {
@@ -26,6 +32,7 @@ export interface Listeners {
   readonly addresses: readonly string[];
   /** The peer behind a call's getPeer(); undefined once its connection is gone. */
   peerOf(name: string): Peer | undefined;
+  /** Those whose other end is known; TLS handshakes that go on are not. */
   connections(): number;
   /** Accepts no more connections and removes the socket. Connections that are open stay. */
   stop(): void;
@@ -40,25 +47,38 @@ export interface Listeners {
 
 /**
  * Opens the listeners, all or none of them.
- * @throws BrokerError argument_invalid or in_use with the address and the remedy
+ * @throws BrokerError argument_invalid or in_use with the address or file and the remedy
  */
 export async function openListeners(options: ListenerOptions): Promise<Listeners> {
-  const gate = new Gate(options);
+  const gate = new ConnectionGate(options);
   const stops: (() => void)[] = [];
   const addresses: string[] = [];
+  let front: TlsFront | undefined;
   const stop = (): void => {
     for (const each of stops.splice(0)) each();
   };
+  // Paused on connect: nothing is read before gRPC has taken over.
+  const plain = () => createServer({ pauseOnConnect: true, noDelay: true }, (socket) => gate.admit(socket));
   try {
     if (options.socket !== undefined) {
-      const unix = await listenUnix(gate.netServer(), options.socket);
+      const unix = await listenUnix(plain(), options.socket);
       stops.push(() => unix.stop());
       addresses.push(`unix:${options.socket}`);
     }
-    if (options.tcp !== undefined) {
-      const tcp = gate.netServer();
-      addresses.push(await listenTcp(tcp, options.tcp));
-      stops.push(() => tcp.close());
+    if (options.tcp !== undefined && options.tls !== undefined) {
+      const secure = await openTls(options, options.tls, gate);
+      stops.push(secure.stop);
+      front = secure.front;
+      const server = createServer({ noDelay: true }, (raw) => {
+        if (gate.isFull(raw.remoteAddress ?? "TCP")) raw.destroy();
+        else secure.front.handshake(raw);
+      });
+      addresses.push(await listenTcp(server, options.tcp, "network"));
+      stops.push(() => server.close());
+    } else if (options.tcp !== undefined) {
+      const server = plain();
+      addresses.push(await listenTcp(server, options.tcp, "loopback"));
+      stops.push(() => server.close());
     }
   } catch (error) {
     stop();
@@ -70,90 +90,45 @@ export async function openListeners(options: ListenerOptions): Promise<Listeners
     connections: () => gate.connections,
     stop,
     finished: () => gate.finished(),
-    cut: () => gate.cut(),
+    cut: () => {
+      front?.cut();
+      gate.cut();
+    },
   };
 }
 
-/** Lets connections in up to the limit, notes who they are, and hands them to gRPC. */
-class Gate {
-  readonly #options: ListenerOptions;
-  readonly #injector: grpc.ConnectionInjector;
-  readonly #peers = new Map<string, Peer>();
-  readonly #sockets = new Set<Socket>();
-  #accepted = 0;
-
-  constructor(options: ListenerOptions) {
-    this.#options = options;
-    this.#injector = options.server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
-  }
-
-  get connections(): number {
-    return this.#sockets.size;
-  }
-
-  async finished(): Promise<void> {
-    await Promise.all([...this.#sockets].map(finishedWriting));
-  }
-
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  peerOf(name: string): Peer | undefined {
-    return this.#peers.get(name);
-  }
-
-  /** Paused on connect: nothing is read before gRPC has taken over. */
-  netServer(): Server {
-    return createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#admit(socket));
-  }
-
-  #admit(socket: Socket): void {
-    if (this.connections >= this.#options.connectionsMax) {
-      socket.destroy();
-      this.#options.onRefused(this.connections);
-      return;
-    }
-    const known = this.#identify(socket);
-    if (known === undefined) {
-      socket.destroy(); // gone before it could be asked
-      return;
-    }
-    this.#sockets.add(socket);
-    this.#peers.set(known.name, known.peer);
-    socket.once("close", () => {
-      this.#sockets.delete(socket);
-      this.#peers.delete(known.name);
-    });
-    this.#injector.injectConnection(socket);
-    socket.resume();
-  }
-
-  #identify(socket: Socket): { name: string; peer: Peer } | undefined {
-    const peer = peerOf(socket);
-    if (peer === undefined) return undefined;
-    this.#accepted += 1;
-    const name = `${peer.kind === "unix" ? "uds" : "tcp"}-${this.#accepted}`;
-    Object.defineProperty(socket, "remoteAddress", { value: name });
-    Object.defineProperty(socket, "remotePort", { value: undefined }); // getPeer() would append it
-    return { name, peer };
-  }
-}
-
-function peerOf(socket: Socket): Peer | undefined {
-  if (socket.remoteAddress !== undefined) {
-    return { kind: "tcp", address: `${socket.remoteAddress}:${socket.remotePort}` };
-  }
-  const fd = descriptorOf(socket);
-  const credentials = fd === undefined ? undefined : peerCredentials(fd);
-  return credentials && { kind: "unix", credentials };
-}
-
-/** Does not wait for the other side's end: a peer that never reads never sends one. */
-async function finishedWriting(socket: Socket): Promise<void> {
-  if (socket.writableFinished || socket.destroyed) return;
-  await new Promise<void>((resolve) => {
-    socket.once("finish", resolve);
-    socket.once("close", () => resolve());
+/** Reads the files, and looks at them again and again until it is stopped. */
+async function openTls(
+  options: ListenerOptions,
+  { files, handshakesMax, reloadMs }: TlsOptions,
+  gate: ConnectionGate,
+): Promise<{ readonly front: TlsFront; stop(): void }> {
+  const onEvent = (event: TlsEvent): void => options.onTlsEvent?.(event);
+  const watch = await TlsFilesWatch.open(files);
+  const front = new TlsFront({
+    material: watch.material,
+    handshakeTimeoutMs: options.handshakeTimeoutMs,
+    handshakesMax,
+    onSecure: (client) => gate.admitSecure(client),
+    onRefused: (reason, detail, address) => onEvent({ kind: "refused", reason, detail, address }),
+    onBusy: (address) => options.onRefused("handshakes_max", address),
   });
+  const loaded = (): void => {
+    const { isKeyOfGroup, validTo } = watch.material;
+    onEvent({ kind: "loaded", isKeyOfGroup, validTo });
+  };
+  const look = async (): Promise<void> => {
+    const change = await watch.look();
+    if (change !== undefined) {
+      front.renew(watch.material);
+      loaded();
+    }
+    // Whom the new files would not let in must not stay; leases outlast the moment that the others need to come back.
+    gate.endCertificates(change?.isTrustChanged === true ? Number.POSITIVE_INFINITY : Date.now());
+  };
+  loaded();
+  const timer = setInterval(() => {
+    look().catch((error: unknown) => onEvent({ kind: "failed", error }));
+  }, reloadMs).unref();
+  return { front, stop: () => clearInterval(timer) };
 }

@@ -11,8 +11,21 @@ const count = z.int().min(0);
 const word = z.string().regex(/^0x[0-9a-f]{1,16}$/);
 const register = z.int().min(0).max(0xffff_ffff);
 
+/** Characters; bytes are counted where procfs is read. */
+const PATH_MAX = 4096;
+
 const caller = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("process"), uid: count, gid: count, pid: count, connection: z.string() }),
+  z.strictObject({
+    kind: z.literal("process"),
+    uid: count,
+    gid: count,
+    pid: count,
+    connection: z.string(),
+    executable: z.string().max(PATH_MAX).exactOptional(),
+    cgroup: z.string().max(PATH_MAX).exactOptional(),
+    startTime: count.exactOptional(),
+  }),
+  z.strictObject({ kind: z.literal("certificate"), name: z.string().min(1).max(2048), connection: z.string() }),
   z.strictObject({ kind: z.literal("unknown"), connection: z.string() }),
 ]);
 

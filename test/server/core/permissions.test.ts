@@ -39,7 +39,7 @@ test("a refusal names rule, identity, verb and device, and where it can be chang
   expect(error.code).toBe("policy_denied");
   expect(error.facts).toEqual({
     rule: "no-nvme",
-    identity: "uid 1001",
+    identity: "uid:1001",
     verb: "AttachDevice",
     device: "0000:01:00.0",
   });
@@ -54,7 +54,7 @@ test("a refusal names rule, identity, verb and device, and where it can be chang
 test("what no rule allows is refused by default deny, by that name", () => {
   const { permissions } = setUp([]);
   const error = refusal(() => permissions.admitCall(VM, "OpenSession"));
-  expect(error.facts).toEqual({ rule: "default deny", identity: "uid 1001", verb: "OpenSession" });
+  expect(error.facts).toEqual({ rule: "default deny", identity: "uid:1001", verb: "OpenSession" });
   expect(error.message).toContain("default deny");
 });
 
@@ -76,8 +76,8 @@ test("calls per second are counted for an identity, and the refusal says when to
   permissions.admitCall({ ...VM, pid: 43, connection: "uds-2" }, "ListDevices");
   const error = refusal(() => permissions.admitCall(VM, "GetDevice"));
   expect(error).toMatchObject({ code: "limit_reached", retryAfterMs: 250 });
-  expect(error.facts).toEqual({ limit: "quota_calls_per_second", maximum: 4, identity: "uid 1001", rule: "slow" });
-  expect(seen).toEqual([{ type: "quotaReached", quota: "calls_per_second", identity: "uid 1001", rule: "slow" }]);
+  expect(error.facts).toEqual({ limit: "quota_calls_per_second", maximum: 4, identity: "uid:1001", rule: "slow" });
+  expect(seen).toEqual([{ type: "quotaReached", quota: "calls_per_second", identity: "uid:1001", rule: "slow" }]);
   permissions.admitCall(OTHER, "GetDevice");
   permissions.admitCall(VM, "KeepSessionAlive");
   clock.advance(250);
@@ -90,7 +90,7 @@ test("what is set aside counts until it is settled, for its identity alone", () 
   const first = permissions.reserve(VM, request);
   permissions.reserve(VM, request);
   const error = refusal(() => permissions.reserve(VM, request));
-  expect(error.facts).toEqual({ limit: "quota_devices", maximum: 3, identity: "uid 1001", rule: "two" });
+  expect(error.facts).toEqual({ limit: "quota_devices", maximum: 3, identity: "uid:1001", rule: "two" });
   expect(error.message).toContain("detach a device");
   permissions.reserve(OTHER, request)();
   first();

@@ -5,7 +5,6 @@ import {
   type Condition,
   decide,
   factsOf,
-  identityOf,
   mismatch,
   NO_SUBJECT,
   type Policy,
@@ -221,16 +220,16 @@ describe("whatever the rules", () => {
 
 describe("callers", () => {
   const process = { kind: "process", uid: 1001, gid: 36, pid: 42, connection: "uds-1" } as const;
-  const tcp = { kind: "unknown", connection: "tcp-1" } as const;
 
-  test("a process is known by its credentials, a TCP client by nothing", () => {
-    expect(factsOf(process)).toMatchObject({ uid: 1001, gid: 36, isUnauthenticatedTcp: false });
-    expect(factsOf(tcp)).toEqual(TCP);
+  test("a process is known by its credentials, and by what it runs where that is known", () => {
+    expect(factsOf(process)).toEqual({ ...NOBODY, uid: 1001, gid: 36 });
+    const whole = { ...process, executable: "/usr/bin/qemu", cgroup: "/vm" };
+    expect(factsOf(whole)).toEqual({ ...NOBODY, uid: 1001, gid: 36, executable: "/usr/bin/qemu", cgroup: "/vm" });
   });
 
-  test("quotas count for a uid, whichever its process", () => {
-    expect(identityOf(process)).toBe(identityOf({ ...process, pid: 43, connection: "uds-2" }));
-    expect(identityOf(process)).not.toBe(identityOf({ ...process, uid: 1002 }));
-    expect(identityOf(process)).not.toBe(identityOf(tcp));
+  test("the holder of a certificate is known by its name, a TCP client without one by nothing", () => {
+    const holder = { kind: "certificate", name: "spiffe://example.org/vmm/7", connection: "tls-1" } as const;
+    expect(factsOf(holder)).toEqual({ ...NOBODY, certificateNames: ["spiffe://example.org/vmm/7"] });
+    expect(factsOf({ kind: "unknown", connection: "tcp-1" })).toEqual(TCP);
   });
 });

@@ -34,7 +34,7 @@ describe("sessions", () => {
     const first = open(host);
     open(host, { ...CALLER, pid: 43 });
     const error = await refusal(() => open(host, { ...CALLER, pid: 44 }));
-    expect(error).toMatchObject({ code: "limit_reached", facts: { limit: "quota_sessions", identity: "uid 1000" } });
+    expect(error).toMatchObject({ code: "limit_reached", facts: { limit: "quota_sessions", identity: "uid:1000" } });
     open(host, OTHER);
     await host.core.sessions.close(first.session.id);
     open(host);

@@ -61,7 +61,7 @@ beforeEach(async () => {
         stops += 1;
       },
     },
-    onRefused: () => {},
+    gate: { handshakeTimeoutMs: 5000, onRefused: () => {} },
   });
   channel = new Channel(server.address, {});
 });

@@ -40,7 +40,15 @@ beforeEach(async () => {
     watchIntervalMs: 10,
   });
   const socket = join(directory, "s");
-  listeners = await openListeners({ server, socket, tcp: undefined, connectionsMax: 16, onRefused: () => {} });
+  listeners = await openListeners({
+    server,
+    socket,
+    tcp: undefined,
+    connectionsMax: 16,
+    connectionsPerIdentityMax: 64,
+    handshakeTimeoutMs: 5000,
+    onRefused: () => {},
+  });
   client = new grpc.Client(`unix:${socket}`, grpc.credentials.createInsecure(), {
     "grpc.default_authority": "localhost",
   });

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from "node:fs";
 import http2 from "node:http2";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,35 +7,19 @@ import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Listeners, openListeners } from "../../../src/server/rpc/listener.ts";
+import { echoServer, PATH, whoAmI } from "../../support/echo-server.ts";
 
-const PATH = "/test.Echo/WhoAmI";
 const same = (bytes: Buffer): Buffer => bytes;
 
 let directory: string;
 let server: grpc.Server;
 let listeners: Listeners | undefined;
-let refused: number;
+let refused: string[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "listener-"));
-  refused = 0;
-  server = new grpc.Server({ "grpc.enable_channelz": 0 });
-  const whoAmI = {
-    path: PATH,
-    requestStream: false,
-    responseStream: false,
-    requestDeserialize: same,
-    requestSerialize: same,
-    responseDeserialize: same,
-    responseSerialize: same,
-  };
-  server.addService(
-    { whoAmI },
-    {
-      whoAmI: (call: grpc.ServerUnaryCall<Buffer, Buffer>, done: grpc.sendUnaryData<Buffer>) =>
-        done(null, Buffer.from(call.getPeer())),
-    },
-  );
+  refused = [];
+  server = echoServer();
 });
 
 afterEach(() => {
@@ -45,39 +29,31 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-async function open(wish: { socket?: string; tcp?: { host: string; port: number }; connectionsMax?: number }) {
+interface Wish {
+  readonly socket?: string;
+  readonly tcp?: { readonly host: string; readonly port: number };
+  readonly connectionsMax?: number;
+  readonly connectionsPerIdentityMax?: number;
+  readonly handshakeTimeoutMs?: number;
+}
+
+async function open(wish: Wish) {
   listeners = await openListeners({
     server,
     socket: wish.socket,
     tcp: wish.tcp,
     connectionsMax: wish.connectionsMax ?? 16,
-    onRefused: () => {
-      refused += 1;
-    },
+    connectionsPerIdentityMax: wish.connectionsPerIdentityMax ?? 16,
+    handshakeTimeoutMs: wish.handshakeTimeoutMs ?? 60_000,
+    onRefused: (limit, who) => refused.push(`${limit} ${who}`),
   });
   return listeners;
 }
 
-/** Calls WhoAmI on a connection of its own and gives getPeer() as the server saw it. */
-async function peerSeenBy(target: string, use?: (peer: string) => void): Promise<string> {
-  const client = new grpc.Client(target, grpc.credentials.createInsecure(), {
-    "grpc.default_authority": "localhost",
-    "grpc.use_local_subchannel_pool": 1,
-  });
-  try {
-    return await new Promise((resolve, reject) => {
-      client.makeUnaryRequest(PATH, same, same, Buffer.alloc(0), (error, answer) => {
-        if (error !== null || answer === undefined) return reject(error);
-        use?.(answer.toString());
-        resolve(answer.toString());
-      });
-    });
-  } finally {
-    client.close();
-  }
-}
+const peerSeenBy = (target: string, use?: (peer: string) => void) =>
+  whoAmI(target, grpc.credentials.createInsecure(), use);
 
-test("a call over the Unix socket finds the process, uid and gid of its caller through getPeer()", async () => {
+test("a call over the Unix socket finds its caller through getPeer(): uid, gid, process and what that runs", async () => {
   const socket = join(directory, "broker.sock");
   const { peerOf, addresses } = await open({ socket });
   expect(addresses).toEqual([`unix:${socket}`]);
@@ -89,6 +65,11 @@ test("a call over the Unix socket finds the process, uid and gid of its caller t
   expect(peer).toEqual({
     kind: "unix",
     credentials: { pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() },
+    identity: {
+      executable: realpathSync(process.execPath),
+      cgroup: /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1],
+      startTime: expect.any(Number),
+    },
   });
 });
 
@@ -181,7 +162,7 @@ test("one connection past the limit is closed at once and reported; a closed one
   const third = connect(socket);
   third.resume();
   await once(third, "close");
-  expect(refused).toBe(1);
+  expect(refused).toEqual(["connections_max Unix socket"]);
   for (const one of sockets) one.destroy();
   await expect.poll(() => connections()).toBe(0);
   expect(await peerSeenBy(`unix:${socket}`)).toMatch(/^uds-/);

@@ -156,7 +156,15 @@ describe("over a socket", () => {
     const idle = { services: [], pingTimeoutMs: 1000, watchIntervalMs: 1000 };
     addHealthService(server, { ...idle, ping: async () => {} });
     reflection = addReflectionServices(server, descriptors, SERVICES);
-    listeners = await openListeners({ server, socket, tcp: undefined, connectionsMax: 64, onRefused: () => {} });
+    listeners = await openListeners({
+      server,
+      socket,
+      tcp: undefined,
+      connectionsMax: 64,
+      connectionsPerIdentityMax: 64,
+      handshakeTimeoutMs: 5000,
+      onRefused: () => {},
+    });
   });
 
   afterAll(() => {

@@ -11,6 +11,22 @@ test("a record comes back as it was written", () => {
   expect(recordsOf([GROUP, { type: "sessionGone", id: "s" }])).toEqual([GROUP, { type: "sessionGone", id: "s" }]);
 });
 
+describe("whoever opened a session comes back as it was written", () => {
+  const process = { kind: "process", uid: 1000, gid: 100, pid: 42, connection: "uds-1" };
+  test.each([
+    ["a process that nothing more is known of", process],
+    ["a process", { ...process, executable: "/usr/bin/vmm", cgroup: "/vmm.slice", startTime: 123_456_789 }],
+    ["a certificate", { kind: "certificate", name: "spiffe://example.org/vmm/7", connection: "tls-2" }],
+    ["a TCP client", { kind: "unknown", connection: "tcp-3" }],
+  ])("%s", (_who, caller) => {
+    const record = {
+      type: "session",
+      value: { id: "s", displayName: "vm 1", caller, tokenDigest: "0".repeat(64), ttlMs: 30_000 },
+    };
+    expect(recordsOf([record])).toEqual([record]);
+  });
+});
+
 test("intents and outcomes are history, not state", () => {
   const intent = { kind: "intent", verb: "attach", session: "s", subject: "group/3", generation: 1, result: "pending" };
   expect(recordsOf([intent, GROUP])).toEqual([GROUP]);
