@@ -31,7 +31,7 @@ export interface BrokerProcess {
   stop(): Promise<number | null>;
 }
 
-/** @param extra  configuration laid over the defaults */
+/** @param extra  configuration laid over the defaults; of `listen`, what stands beside the socket */
 export async function startBroker(extra: Readonly<Record<string, unknown>> = {}): Promise<BrokerProcess> {
   const directory = mkdtempSync(join(tmpdir(), "iommu-broker-"));
   const socket = join(directory, "run", "broker.sock");
@@ -41,12 +41,12 @@ export async function startBroker(extra: Readonly<Record<string, unknown>> = {})
   const config = {
     backend: "simulated",
     simulator_api: true,
-    listen: { socket },
     admin: { socket: join(directory, "run", "admin.sock") },
     metrics: { socket: metricsSocket, tcp: "off" },
     memory_roots: [memoryRoot],
     state_directory: join(directory, "state"),
     ...extra,
+    listen: { ...(typeof extra.listen === "object" && extra.listen), socket },
   };
   const configFile = join(directory, "broker.yaml");
   writeFileSync(configFile, stringify(config));

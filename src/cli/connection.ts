@@ -2,10 +2,10 @@
 // The token goes to whoever listens at the target. So nothing is looked for in /tmp, where anybody could listen: a socket
 // is named, or lies in the user's own runtime directory.
 
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { type BrokerClient, connect } from "../client/client.ts";
+import { type BrokerClient, connect, type TlsClientOptions } from "../client/client.ts";
 import { UsageError } from "./failure.ts";
 
 /** Environment variables, as process.env has them. */
@@ -15,16 +15,27 @@ export interface ConnectionOptions {
   readonly socket?: string;
   readonly address?: string;
   readonly tokenFile?: string;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
 }
 
 const TOKEN_VARIABLE = "IOMMUBROKER_SESSION_TOKEN";
 const TOKEN_BYTES_MAX = 256;
+const PEM_BYTES_MAX = 1_048_576;
 const DEADLINE_MS = 10_000;
 
 export function addConnectionOptions(command: Command): Command {
   return command
     .option("--socket <path>", "the broker's Unix socket (default: $XDG_RUNTIME_DIR/iommu-broker/broker.sock)")
-    .addOption(new Option("--address <host:port>", "the broker's TCP address instead, plain text").conflicts("socket"))
+    .addOption(
+      new Option("--address <host:port>", "the broker's TCP address instead, plain text without --tls-*").conflicts(
+        "socket",
+      ),
+    )
+    .option("--tls-ca <file>", "with --address: authorities of the broker's certificate, PEM")
+    .option("--tls-cert <file>", "the certificate that says who calls, PEM")
+    .option("--tls-key <file>", "its key, PEM")
     .option("--token-file <file>", `file with the session token (or ${TOKEN_VARIABLE})`);
 }
 
@@ -34,7 +45,9 @@ export async function withBroker<T>(
   environment: Environment,
   use: (client: BrokerClient) => Promise<T>,
 ): Promise<T> {
-  const client = connect(targetOf(options, environment), { deadlineMs: DEADLINE_MS });
+  const tls = tlsOf(options);
+  const target = targetOf(options, environment);
+  const client = connect(target, { deadlineMs: DEADLINE_MS, ...(tls !== undefined && { tls }) });
   try {
     return await use(client);
   } finally {
@@ -55,6 +68,35 @@ function tcpTarget(address: string): string {
   const [, port] = /^(?:\[[\da-fA-F:.]+\]|[\w.-]+):(\d{1,5})$/.exec(address) ?? [];
   if (port !== undefined && Number(port) > 0 && Number(port) < 2 ** 16) return address;
   throw new UsageError(`--address ${JSON.stringify(address)} is not HOST:PORT, as 127.0.0.1:9400 or [::1]:9400`);
+}
+
+/** @throws UsageError when some of the three files are named, or one cannot be read */
+export function tlsOf({ address, tlsCa, tlsCert, tlsKey }: ConnectionOptions): TlsClientOptions | undefined {
+  if (tlsCa === undefined && tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCa === undefined || tlsCert === undefined || tlsKey === undefined) {
+    throw new UsageError("--tls-ca, --tls-cert and --tls-key belong together: give all three");
+  }
+  if (address === undefined) throw new UsageError("--tls-ca, --tls-cert and --tls-key need --address HOST:PORT");
+  return {
+    ca: readPem("--tls-ca", tlsCa),
+    certificate: readPem("--tls-cert", tlsCert),
+    privateKey: readPem("--tls-key", tlsKey),
+  };
+}
+
+function readPem(flag: string, path: string): Buffer {
+  try {
+    if (statSync(path).size > PEM_BYTES_MAX) {
+      throw new UsageError(
+        `${flag} ${JSON.stringify(path)} is longer than ${PEM_BYTES_MAX} bytes: is it the right file?`,
+      );
+    }
+    const bytes = readFileSync(path);
+    if (!bytes.includes("-----BEGIN ")) throw new UsageError(`${flag} ${JSON.stringify(path)} is not PEM`);
+    return bytes;
+  } catch (error) {
+    throw error instanceof UsageError ? error : unreadable(flag, path, error);
+  }
 }
 
 /** @throws UsageError when there is none, or what is there cannot be one; it never says what is there */
@@ -79,18 +121,18 @@ function readToken(path: string): string {
   try {
     file = openSync(path, "r");
   } catch (error) {
-    throw unreadable(path, error);
+    throw unreadable("--token-file", path, error);
   }
   try {
     return bytes.toString("latin1", 0, readSync(file, bytes));
   } catch (error) {
-    throw unreadable(path, error);
+    throw unreadable("--token-file", path, error);
   } finally {
     closeSync(file);
   }
 }
 
-function unreadable(path: string, error: unknown): UsageError {
+function unreadable(flag: string, path: string, error: unknown): UsageError {
   const why = error instanceof Error ? error.message : String(error);
-  return new UsageError(`--token-file ${JSON.stringify(path)} cannot be read: ${why}`);
+  return new UsageError(`${flag} ${JSON.stringify(path)} cannot be read: ${why}`);
 }

@@ -13,11 +13,19 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface TlsClientOptions {
+  /** Authorities that the broker's certificate must come from. */
+  readonly ca: Buffer;
+  /** The client's: the SPIFFE ID or DNS name in it is who the broker takes it for. */
+  readonly certificate: Buffer;
+  readonly privateKey: Buffer;
+}
+
 export interface ConnectOptions {
   /** Deadline of calls that name none. Default 30,000. */
   readonly deadlineMs?: number;
-  /** Default: plain text, as on a Unix socket or loopback. */
-  readonly credentials?: grpc.ChannelCredentials;
+  /** Mutual TLS, in PEM. Default: plain text, as on a Unix socket. */
+  readonly tls?: TlsClientOptions;
   /** Channel options of grpc-js, over ours. */
   readonly channelOptions?: grpc.ChannelOptions;
 }
@@ -34,7 +42,7 @@ export class Channel {
   constructor(target: string, options: ConnectOptions) {
     // A Unix socket's path is no authority that every server takes; "localhost" is.
     const authority = target.startsWith("unix:") ? { "grpc.default_authority": "localhost" } : {};
-    this.#client = new grpc.Client(target, options.credentials ?? grpc.credentials.createInsecure(), {
+    this.#client = new grpc.Client(target, credentialsOf(options.tls), {
       ...authority,
       ...RECONNECT,
       ...options.channelOptions,
@@ -111,6 +119,11 @@ export class Channel {
     this.#isClosed = true;
     this.#client.close();
   }
+}
+
+function credentialsOf(tls: TlsClientOptions | undefined): grpc.ChannelCredentials {
+  if (tls === undefined) return grpc.credentials.createInsecure();
+  return grpc.credentials.createSsl(tls.ca, tls.privateKey, tls.certificate);
 }
 
 function metadataWith(token: string | undefined): grpc.Metadata {

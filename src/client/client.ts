@@ -7,7 +7,7 @@ import type * as messages from "./messages.ts";
 import { present } from "./present.ts";
 import { BrokerSession, type SessionOptions } from "./session.ts";
 
-export type { CallOptions, ConnectOptions } from "./channel.ts";
+export type { CallOptions, ConnectOptions, TlsClientOptions } from "./channel.ts";
 export { BrokerCallError } from "./error.ts";
 export type { FaultBatch, FaultWatch, FaultWatchOptions } from "./fault-watch.ts";
 export type { Notice } from "./keep-alive.ts";

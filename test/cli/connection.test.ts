@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { sessionTokenOf, targetOf } from "../../src/cli/connection.ts";
+import { sessionTokenOf, targetOf, tlsOf } from "../../src/cli/connection.ts";
 import { UsageError } from "../../src/cli/failure.ts";
 import { runtimeDirectory } from "../../src/server/config/runtime-directory.ts";
 
@@ -24,6 +24,36 @@ function refusal(act: () => unknown): string {
   }
   throw new Error("nothing was refused");
 }
+
+describe("the TLS files", () => {
+  const pem = "-----BEGIN CERTIFICATE-----";
+
+  test("are none by default, and what the three files hold when they are named", () => {
+    expect(tlsOf({ address: "127.0.0.1:9400" })).toBeUndefined();
+    const [tlsCa, tlsCert, tlsKey] = ["ca", "cert", "key"].map((name) => file(`${name}.pem`, `${pem} ${name}`));
+    const tls = tlsOf({ address: "127.0.0.1:9400", tlsCa: tlsCa!, tlsCert: tlsCert!, tlsKey: tlsKey! });
+    expect([tls?.ca, tls?.certificate, tls?.privateKey].map(String)).toEqual([
+      `${pem} ca`,
+      `${pem} cert`,
+      `${pem} key`,
+    ]);
+  });
+
+  test("belong together, and to --address", () => {
+    const tlsCa = file("only.pem", pem);
+    expect(refusal(() => tlsOf({ address: "127.0.0.1:9400", tlsCa }))).toContain("belong together");
+    expect(refusal(() => tlsOf({ tlsCa, tlsCert: tlsCa, tlsKey: tlsCa }))).toContain("need --address");
+  });
+
+  test("are refused by flag and path when they are not there, not PEM, or too long", () => {
+    const good = file("good.pem", pem);
+    const withCA = (tlsCa: string) =>
+      refusal(() => tlsOf({ address: "127.0.0.1:9400", tlsCa, tlsCert: good, tlsKey: good }));
+    expect(withCA("/nowhere/ca.pem")).toContain('--tls-ca "/nowhere/ca.pem" cannot be read');
+    expect(withCA(file("der", "0"))).toMatch(/--tls-ca ".*" is not PEM/);
+    expect(withCA(file("long", `${pem}${"x".repeat(2 ** 20)}`))).toContain("is longer than 1048576 bytes");
+  });
+});
 
 describe("the target", () => {
   test("is the socket or the address that was named", () => {

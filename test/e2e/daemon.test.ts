@@ -319,7 +319,9 @@ describe("serving", () => {
       await new Promise((resolve) => extra.resume().once("close", resolve));
     }
     expect(await daemon.logged("connection refused")).toMatchObject({ level: "warn", limit: "connections_max" });
-    expect((await metricsOf(daemon)).text).toMatch(/^iommu_broker_connections_refused_total\{limit="connections_max"\} 3$/m);
+    expect((await metricsOf(daemon)).text).toMatch(
+      /^iommu_broker_connections_refused_total\{limit="connections_max"\} 3$/m,
+    );
     expect(daemon.log().filter((line) => line.msg === "connection refused")).toHaveLength(1);
   });
 });

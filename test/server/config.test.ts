@@ -369,6 +369,16 @@ describe("policy, admin and audit", () => {
     expect(complaints(text).join("\n")).toContain(expected);
   });
 
+  test("a rule that allows by executable alone is refused: whoever makes a container's image names it", () => {
+    const by = (who: string, effect: string): string =>
+      complaints(`policy: { rules: [{ name: a, effect: ${effect}, who: { ${who} }, verbs: [read] }] }`).join("\n");
+    expect(by("executable: [/usr/bin/qemu]", "allow")).toContain("must name uid, gid or cgroup beside executable");
+    expect(by("executable: [/usr/bin/qemu]", "deny")).toBe("");
+    for (const anchor of ["uid: [1]", "gid: [1]", "cgroup: [/vm/*]"]) {
+      expect(by(`executable: [/usr/bin/qemu], ${anchor}`, "allow")).toBe("");
+    }
+  });
+
   test("a rule becomes what core decides by, a burst is one second's calls unless given", () => {
     const text = `
 policy:

@@ -54,6 +54,11 @@ const WHO = z
     error: "must be anyone alone, or facts of the caller, which must all hold",
   });
 
+/** Says who it is by something that the caller did not choose. */
+function hasAnchor({ uid, gid, cgroup }: z.output<typeof WHO>): boolean {
+  return uid !== undefined || gid !== undefined || cgroup !== undefined;
+}
+
 const KNOWN_VERBS: readonly string[] = ["all", ...VERB_GROUPS, ...VERB_GROUPS.flatMap((group) => VERBS[group])];
 const VERB = z
   .string({ error: "must be the name of an RPC or of a group of them" })
@@ -93,6 +98,10 @@ const RULE = z
   .refine(({ effect, quotas }) => effect === "allow" || Object.keys(quotas).length === 0, {
     error: "must not deny and give quotas: only what allows gives",
     path: ["quotas"],
+  })
+  .refine(({ effect, who }) => effect === "deny" || who.executable === undefined || hasAnchor(who), {
+    error: "must name uid, gid or cgroup beside executable: whoever makes a container's image names what it runs",
+    path: ["who"],
   })
   .refine(({ quotas }) => quotas.burst === undefined || quotas.calls_per_second !== undefined, {
     error: "must come with calls_per_second",
