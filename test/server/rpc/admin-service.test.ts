@@ -1,15 +1,18 @@
 // The admin socket with a real core behind it.
 
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Client, credentials } from "@grpc/grpc-js";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { Channel } from "../../../src/client/channel.ts";
 import { BrokerCallError } from "../../../src/client/client.ts";
 import { policyWith } from "../../../src/server/core/policy.ts";
 import { type AdminServer, startAdminServer } from "../../../src/server/rpc/admin-server.ts";
-import { iommubroker } from "../../../src/server/rpc/codec.ts";
+import { codec, iommubroker } from "../../../src/server/rpc/codec.ts";
 import type { Act } from "../../../src/server/rpc/deps.ts";
+import * as generated from "../../../src/server/rpc/generated/messages.js";
 import { ADMIN, BROKER, SIMULATOR } from "../../../src/server/rpc/services.ts";
 import { attach, CALLER, type Guest, guest, NVME, type TestHost, testHost } from "../../support/host.ts";
 import { rule } from "../../support/policy.ts";
@@ -224,6 +227,37 @@ describe("what is served where", () => {
     expect(open.codeName).toBe("UNIMPLEMENTED");
     const dma = await refused(channel.unary(SIMULATOR.dma, { device: `devices/${NVME}` }, vmm.token));
     expect(dma.codeName).toBe("UNIMPLEMENTED");
+  });
+
+  test("reflection names what this socket serves, and health answers for it", async () => {
+    const grpc = generated.grpc;
+    const client = new Client(server.address, credentials.createInsecure(), { "grpc.default_authority": "localhost" });
+    onTestFinished(() => client.close());
+    const same = (bytes: Buffer): Buffer => bytes;
+    const path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const { ServerReflectionRequest, ServerReflectionResponse } = grpc.reflection.v1;
+    const stream = client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same);
+    stream.write(codec(ServerReflectionRequest).encode({ listServices: "" }));
+    const [bytes] = await once(stream, "data");
+    const { listServicesResponse } = codec(ServerReflectionResponse).decode(bytes);
+    expect(listServicesResponse?.service?.map(({ name }) => name)).toEqual([
+      "iommubroker.v1.IommuBrokerAdmin",
+      "iommubroker.v1.IommuBroker",
+      "grpc.health.v1.Health",
+      "grpc.reflection.v1.ServerReflection",
+      "grpc.reflection.v1alpha.ServerReflection",
+    ]);
+    stream.end();
+    const { HealthCheckRequest, HealthCheckResponse } = grpc.health.v1;
+    const health = await new Promise<Buffer | undefined>((resolve, reject) => {
+      const request = codec(HealthCheckRequest).encode({ service: "iommubroker.v1.IommuBrokerAdmin" });
+      client.makeUnaryRequest("/grpc.health.v1.Health/Check", same, same, request, (error, answer) =>
+        error ? reject(error) : resolve(answer),
+      );
+    });
+    expect(codec(HealthCheckResponse).decode(health ?? Buffer.alloc(0)).status).toBe(
+      HealthCheckResponse.ServingStatus.SERVING,
+    );
   });
 
   test("no call of the admin service can be made on the API's socket, by an administrator neither", async () => {
