@@ -2,7 +2,8 @@
 // Prints the seed first, so that a process that hangs can be told from one that failed, and shown again.
 
 import { parseArgs } from "node:util";
-import { fuzz, REGISTER_WRITE_MAX, TRANSACTION_MAX } from "../test/support/fuzz.ts";
+import { fuzz } from "../test/support/fuzz.ts";
+import { REGISTER_WRITE_MAX, TRANSACTION_MAX } from "../test/support/fuzz-bounds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -20,7 +21,8 @@ try {
   console.log(
     `transactions: ${ok} ok, ${abort} aborted, ${razWi} RAZ/WI, ${stalled} stalled, ${figures.resumed} resumed`,
   );
-  console.log(`${figures.commands} commands, ${figures.events} events`);
+  console.log(`${figures.commands} commands, ${figures.events} events, ${figures.timeouts} ATC time-outs`);
+  console.log(`${figures.windowReads} doublewords read through windows`);
   const { answers, pages } = figures;
   const refused = answers["completer-abort"] + answers["unsupported-request"];
   console.log(

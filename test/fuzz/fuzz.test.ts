@@ -1,7 +1,9 @@
 // Five seconds of the fuzzer, and proof that it can fail. npm run fuzz runs it for as long as one likes.
 
 import { expect, test } from "vitest";
-import { fuzz, fuzzRound, newFuzzFigures, TRANSACTION_MAX } from "../support/fuzz.ts";
+import { fuzz, fuzzRound } from "../support/fuzz.ts";
+import { TRANSACTION_MAX } from "../support/fuzz-bounds.ts";
+import { newFuzzFigures } from "../support/fuzz-figures.ts";
 import { CountedMemory, RAM_BASES, RAM_BYTES } from "../support/fuzz-memory.ts";
 
 test("five seconds of random guests: nothing is thrown, work is bounded, no region is left", () => {
@@ -11,6 +13,7 @@ test("five seconds of random guests: nothing is thrown, work is bounded, no regi
   const { ok, abort, stalled } = figures.outcomes;
   const reached = {
     ...{ ok, abort, stalled, resumed: figures.resumed, commands: figures.commands },
+    ...{ timeouts: figures.timeouts, "window reads": figures.windowReads },
     ...figures.answers,
     ...figures.pages,
   };
@@ -42,4 +45,15 @@ test("the fuzzer's memory answers what lies outside its regions with a bus error
   expect(memory.read64(RAM_BASES[0] + RAM_BYTES)).toBe(false);
   expect(memory.readBytes(RAM_BASES[0] + RAM_BYTES - 8, new Uint8Array(16))).toBe(false);
   expect(memory.accesses).toBe(3);
+});
+
+test("the fuzzer's memory counts what is read through its windows, and throws past their end", () => {
+  const memory = new CountedMemory();
+  memory.write64(RAM_BASES[1] + 8, 5, 6);
+  memory.accesses = 0;
+  const window = memory.window(RAM_BASES[1]);
+  expect([window?.words[2], window?.words[3]]).toEqual([5, 6]);
+  expect([memory.accesses, memory.windowReads]).toEqual([1, 1]);
+  expect(() => window?.words[RAM_BYTES / 4]).toThrow("is not in the window");
+  expect(() => window?.words[-1]).toThrow("is not in the window");
 });

@@ -391,6 +391,15 @@ describe("flags of the tables (§3.13.7)", () => {
     expect(judge.get(S2_LEAF)).toBe(S2_CLEAN | 0x480n);
   });
 
+  test("an update of stage 2 that never succeeds is stage 2's abort, at its descriptor (§5.2, S2IR0)", () => {
+    const judge = machine({ idr0: HTTU });
+    nested(judge, FULL, [0n, 0x5000n | PAGE], S2_LIST, S2_HA_HD);
+    judge.memory.compareAndSwap64 = () => "changed";
+    const fault = { type: "F_WALK_EABT", stage: 2, class: "IN", ipa: 0x5000, fetchAddress: S2_LEAF };
+    const request = { streamID: 5, iova: 0x1000n, noWrite: true, privileged: false, execute: false };
+    expect(judge.smmu.translationRequest(request)).toMatchObject({ kind: "completer-abort", fault });
+  });
+
   test("split-stage: a clean stage 2 page counts as writable, its flags wait for the access", () => {
     const judge = machine({ idr0: HTTU }, ENABLED | ATSCHK);
     nested(judge, SPLIT, [0n, 0x5000n | PAGE], S2_LIST, S2_HA_HD);

@@ -1,15 +1,20 @@
 // What the engine did and what the explanation expected, in the same words, to be compared.
 
 import type { Explanation, Outcome } from "../../src/backends/smmuv3/smmu.ts";
-import type { DescriptorMemory } from "./chance.ts";
 import { recordOf } from "./record.ts";
+
+/** Memory that knows what hardware has updated. */
+interface ObservedMemory {
+  readonly changed: ReadonlySet<number>;
+  at(pa: number): bigint | undefined;
+}
 
 export function told(outcome: Outcome): string[] {
   if (outcome.kind !== "ok") return [outcome.kind, outcome.fault?.type ?? "silent"];
   return success(outcome);
 }
 
-export function updates(memory: DescriptorMemory): string[] {
+export function updates(memory: ObservedMemory): string[] {
   return [...memory.changed].sort((a, b) => a - b).map((pa) => `${pa}=${memory.at(pa)}`);
 }
 
@@ -29,7 +34,7 @@ export function explained({ outcome }: Explanation, got: Outcome): string[] {
   return [kind, fault?.type ?? "silent", ...record];
 }
 
-export function planned({ writes }: Explanation, memory: DescriptorMemory): string[] {
+export function planned({ writes }: Explanation, memory: ObservedMemory): string[] {
   const sorted = [...writes].sort((a, b) => Number(a.address - b.address));
   return sorted
     .filter(({ address }) => memory.at(Number(address)) !== undefined)

@@ -192,7 +192,9 @@ export class World {
   async drain(client: Client): Promise<void> {
     for (let taken = -1; taken !== client.batches.length; ) {
       taken = client.batches.length;
-      client.pending ??= client.subscription.next().then((batch) => {
+      const { subscription } = client;
+      client.pending ??= subscription.next().then((batch) => {
+        if (client.subscription !== subscription) return; // of a broker that died meanwhile
         if (batch) client.batches.push(batch);
         client.hasEnded = batch === undefined;
         client.pending = undefined;

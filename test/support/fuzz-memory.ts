@@ -3,7 +3,13 @@
 // bus could carry, or one that reaches a region beyond its end, is a bug and throws.
 // Source: IHI 0070G.b §3.4 (physical addresses have at most 52 bits here), §3.15 (aligned 64-bit accesses).
 
-import { MemoryMap, type PhysicalMemory, RamRegion, type SwapResult } from "../../src/backends/smmuv3/memory.ts";
+import {
+  MemoryMap,
+  type MemoryWindow,
+  type PhysicalMemory,
+  RamRegion,
+  type SwapResult,
+} from "../../src/backends/smmuv3/memory.ts";
 
 export const RAM_BYTES = 0x4_0000;
 /** Two regions with a hole between, so that a range can begin inside and end outside. */
@@ -12,7 +18,10 @@ export const RAM_BASES = [0x8000_0000, 0x8008_0000] as const;
 export class CountedMemory implements PhysicalMemory {
   /** Doublewords asked for since it was last set to 0, answered or not. */
   accesses = 0;
+  /** Those of them that went through windows, all of them so far. */
+  windowReads = 0;
   readonly #map = new MemoryMap();
+  readonly #windows = new Map<MemoryWindow, MemoryWindow>();
 
   constructor() {
     for (const base of RAM_BASES) this.#map.add(new CheckedRegion(base, RAM_BYTES));
@@ -49,6 +58,34 @@ export class CountedMemory implements PhysicalMemory {
   writeBytes(pa: number, from: Uint8Array): boolean {
     this.#count(pa, from.length);
     return this.#map.writeBytes(pa, from);
+  }
+
+  /** Reads through it are counted and checked like any other. */
+  window(pa: number): MemoryWindow | undefined {
+    const plain = this.#map.window(pa);
+    if (plain === undefined) return undefined;
+    const known = this.#windows.get(plain);
+    if (known !== undefined) return known;
+    const watched = { ...plain, words: this.#watched(plain) };
+    this.#windows.set(plain, watched);
+    return watched;
+  }
+
+  #watched({ words, bytes }: MemoryWindow): Int32Array {
+    return new Proxy(words, {
+      get: (target, name) => {
+        const index = Number(name);
+        if (!(index >= 0 && index < bytes / 4)) throw new Error(`word ${String(name)} is not in the window`);
+        if (index % 2 === 0) {
+          this.accesses += 1;
+          this.windowReads += 1;
+        }
+        return target[index];
+      },
+      set: (_, name) => {
+        throw new Error(`word ${String(name)} of a window was written`);
+      },
+    });
   }
 
   #count(pa: number, bytes: number): void {

@@ -3,34 +3,16 @@
 // The bounds on work are the architecture's, added up below; breaking one counts as a hang.
 
 import {
+  type AtcPort,
   type IdRegisters,
-  type Outcome,
-  type PageRequestOutcome,
   Smmu,
+  type SmmuOptions,
   type Transaction,
-  type TranslationResponse,
 } from "../../src/backends/smmuv3/smmu.ts";
+import { QUEUE_LOG2_MAX, REGISTER_WRITE_MAX, REQUEST_MAX, STALL_MAX, TRANSACTION_MAX } from "./fuzz-bounds.ts";
 import { CDS, Chance, TABLES } from "./fuzz-chance.ts";
+import { type FuzzFigures, newFuzzFigures } from "./fuzz-figures.ts";
 import { CountedMemory, RAM_BASES, RAM_BYTES } from "./fuzz-memory.ts";
-
-/** A stage 2 walk: levels -1 to 3 and one update of the leaf (§3.3.5, §3.13). */
-const STAGE2_WALK = 5 + 1;
-/**
- * Doublewords one transaction may cost: level 1 descriptor and STE; level 1 descriptor and CD, each behind a stage 2
- * walk; five stage 1 descriptors, each behind one; the update of the last, which is a write of its own to stage 2;
- * stage 2 of the output; the record; the MSI that tells of it, or of its abort (§3.3.3, §3.13, §7.3, §3.18).
- */
-export const TRANSACTION_MAX =
-  1 + 8 + (STAGE2_WALK + 1) + (STAGE2_WALK + 8) + 5 * (STAGE2_WALK + 1) + (STAGE2_WALK + 1) + STAGE2_WALK + 4 + 1;
-/** A translation request is walked a second time where its own update of a stage 1 descriptor changed the stage 2 leaf it needs. */
-export const REQUEST_MAX = 2 * TRANSACTION_MAX;
-const QUEUE_LOG2_MAX = 5;
-const STALL_MAX = 8;
-/**
- * A register write may run the command queue once around and its wrap bit (§3.5.1): two doublewords each, an MSI for
- * CMD_SYNC's completion, one for its abort and, for CMD_RESUME, a transaction; then the stalls that waited are retried.
- */
-export const REGISTER_WRITE_MAX = 2 ** (QUEUE_LOG2_MAX + 1) * (4 + TRANSACTION_MAX) + STALL_MAX * TRANSACTION_MAX;
 
 const STEPS = 2000;
 const OPCODES = [
@@ -39,40 +21,18 @@ const OPCODES = [
 ];
 const REGISTERS = [
   0x20, 0x28, 0x2c, 0x44, 0x50, 0x60, 0x64, 0x80, 0x84, 0x88, 0x90, 0x94, 0x98, 0x9c, 0xa0, 0xa4, 0x1_00a8, 0x1_00ac,
-  0xc0, 0x1_00c8, 0x1_00cc, 0x68, 0x6c, 0x70, 0x74, 0xb0, 0xb4, 0xb8, 0xbc,
+  0xc0, 0x1_00c8, 0x1_00cc, 0x68, 0x6c, 0x70, 0x74, 0xb0, 0xb4, 0xb8, 0xbc, 0xd0, 0xd4, 0xd8, 0xdc,
 ];
 
-export interface FuzzFigures {
-  rounds: number;
-  steps: number;
-  outcomes: Record<Outcome["kind"], number>;
-  /** Answers to translation requests, and what became of page requests. */
-  answers: Record<TranslationResponse["kind"], number>;
-  pages: Record<PageRequestOutcome, number>;
-  resumed: number;
-  commands: number;
-  events: number;
-  /** The most doublewords one transaction, and one register write, asked for. */
-  transactionMax: number;
-  registerWriteMax: number;
-  slowestStepMs: number;
-}
-
-export function newFuzzFigures(): FuzzFigures {
-  return {
-    rounds: 0,
-    steps: 0,
-    outcomes: { ok: 0, abort: 0, "raz-wi": 0, stalled: 0 },
-    answers: { success: 0, "completer-abort": 0, "unsupported-request": 0 },
-    pages: { queued: 0, "auto-response": 0, discarded: 0 },
-    resumed: 0,
-    commands: 0,
-    events: 0,
-    transactionMax: 0,
-    registerWriteMax: 0,
-    slowestStepMs: 0,
-  };
-}
+/** Caches as they are built, few entries, none of one kind, none. */
+const CACHES: readonly SmmuOptions[] = [
+  {},
+  { tlbEntries: 8, walkCacheEntries: 8 },
+  { tlbEntries: 1, walkCacheEntries: 2 },
+  { tlbEntries: 0 },
+  { walkCacheEntries: 0 },
+  { tlbEntries: 0, walkCacheEntries: 0 },
+];
 
 /** Rounds from `first` on until the time is over. Throws with seed and round at the first breach. */
 export function fuzz(seed: number, seconds: number, first = 0): FuzzFigures {
@@ -120,7 +80,12 @@ class FuzzMachine {
   constructor(chance: Chance, figures: FuzzFigures) {
     this.#chance = chance;
     this.#figures = figures;
-    this.#smmu = new Smmu(idRegisters(chance), this.#memory, { eventQueue: () => {}, gerror: () => {} });
+    this.#smmu = new Smmu(
+      idRegisters(chance),
+      this.#memory,
+      { eventQueue: () => {}, gerror: () => {}, priQueue: () => {} },
+      { ...chance.of(CACHES), mergesEvents: chance.once(2), atc: this.#atc() },
+    );
     for (let at = RAM_BASES[0]; at < RAM_BASES[0] + 0x1000; at += 64) this.#fill(at);
     for (let page = 0; page < CDS[1] + TABLES[1]; page += 1) {
       for (let at = 0; at < 4096; at += 64) this.#fill(CDS[0] + 4096 * page + at);
@@ -145,6 +110,19 @@ class FuzzMachine {
     this.#figures.rounds += 1;
     this.#figures.commands += this.#smmu.counters.commands;
     this.#figures.events += this.#smmu.counters.eventsRecorded;
+    this.#figures.windowReads += this.#memory.windowReads;
+  }
+
+  /** Devices that do not answer every invalidation. */
+  #atc(): AtcPort {
+    return {
+      invalidate: () => {
+        if (!this.#chance.once(6)) return "done";
+        this.#figures.timeouts += 1;
+        return "timeout";
+      },
+      pageResponse: () => {},
+    };
   }
 
   #transact(): void {
@@ -239,14 +217,14 @@ class FuzzMachine {
     this.#memory.write64(pa, Number(word & 0xffff_ffffn), Number(word >> 32n));
   }
 
-  /** MSI addresses and data of global errors and the Event queue, into RAM or nowhere; CMD_SYNC brings its own. */
+  /** MSI addresses and data of global errors, the Event queue and the PRI queue, into RAM or nowhere; CMD_SYNC brings its own. */
   #aimInterrupts(): void {
     this.#write(0x50, 0);
-    for (const offset of [0x68, 0xb0]) {
+    for (const offset of [0x68, 0xb0, 0xd0]) {
       this.#smmu.write64(offset, this.#chance.once(4) ? this.#chance.word() : BigInt(RAM_BASES[1] + 0x2000));
       this.#write(offset + 8, this.#chance.bits());
     }
-    this.#write(0x50, 0x5);
+    this.#write(0x50, 0x7);
   }
 
   /** Puts the SMMU back to work: a random driver would leave it disabled for most of the round. */

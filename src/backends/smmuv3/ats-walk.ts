@@ -57,6 +57,8 @@ export class AtsWalk {
   readonly #path: NestedPath;
   readonly #walk1: TableWalk;
   readonly #walk2: TableWalk;
+  /** What the last attempt that was "changed" comes to when it was the last of all. */
+  #contended: StageFault | undefined;
 
   constructor(memory: PhysicalMemory, counters: SmmuCounters, stage2: Stage2) {
     this.#path = new NestedPath(stage2);
@@ -80,8 +82,7 @@ export class AtsWalk {
       const fault = this.#attempt(context, nested, at, ask);
       if (fault !== "changed") return fault;
     }
-    // memory that never settles counts as an update that failed (§5.4, IR0)
-    return { type: "F_WALK_EABT", stage: 1, class: "TTD", fetchAddress: this.#walk1.fetchAddress };
+    return this.#contended; // memory that never settles counts as an update that failed (§5.4, IR0; §5.2, S2IR0)
   }
 
   #attempt(
@@ -134,8 +135,7 @@ export class AtsWalk {
     const inLo = bits >= 32 ? lo : lo & ((1 << bits) - 1);
     const walk = this.#walk1;
     const found = walk.run(half.format, inHi, inLo);
-    if (found === WALK.CHANGED) return "changed";
-    if (found !== WALK.OK) return this.#fault1(found);
+    if (found !== WALK.OK) return this.#failed(found, this.#fault1(found));
     const needsAF = (walk.lo & AF) === 0 && !(context.affd && !context.ha);
     if (needsAF && !context.ha) return ACCESS_FAULT;
     const isClean = context.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & AP2) !== 0;
@@ -155,8 +155,7 @@ export class AtsWalk {
     if (!fitsIn(hi, lo, config.format.inputBits)) return { type: "F_TRANSLATION", stage: 2, class: "IN", ipa };
     const walk = this.#walk2;
     const found = walk.run(config.format, hi, lo);
-    if (found === WALK.CHANGED) return "changed";
-    if (found !== WALK.OK) return this.#fault2(found, ipa);
+    if (found !== WALK.OK) return this.#failed(found, this.#fault2(found, ipa));
     const needsAF = (walk.lo & AF) === 0 && !(config.affd && !config.ha);
     if (needsAF && !config.ha) return { type: "F_ACCESS", stage: 2, class: "IN", ipa };
     const isClean = config.hd && (walk.hi & DBM_HI) !== 0 && (walk.lo & S2AP_WRITE) === 0;
@@ -171,7 +170,7 @@ export class AtsWalk {
     const walk = this.#walk1;
     const result = walk.update((walk.lo | AF) & (dirties ? ~AP2 : -1), walk.hi);
     if (result === WALK.OK) return undefined;
-    return result === WALK.CHANGED ? "changed" : this.#fault1(result);
+    return this.#failed(result, this.#fault1(result));
   }
 
   #update2(leaf: Leaf, makesDirty: boolean, ipa: number): StageFault | "changed" | undefined {
@@ -180,7 +179,13 @@ export class AtsWalk {
     const walk = this.#walk2;
     const result = walk.update(walk.lo | AF | (dirties ? S2AP_WRITE : 0), walk.hi);
     if (result === WALK.OK) return undefined;
-    return result === WALK.CHANGED ? "changed" : this.#fault2(result, ipa);
+    return this.#failed(result, this.#fault2(result, ipa));
+  }
+
+  #failed(result: WalkResult, fault: StageFault): StageFault | "changed" {
+    if (result !== WALK.CHANGED) return fault;
+    this.#contended = fault;
+    return "changed";
   }
 
   #fault1(result: WalkResult): StageFault {

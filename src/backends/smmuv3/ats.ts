@@ -1,6 +1,5 @@
 // ATS: answers to translation requests, and what becomes of translated transactions.
-// DPT walks are not modelled:
-// CR0.DPT_WALK_EN stays 0, so that a DPT check can only fail.
+// DPT walks are not modelled: CR0.DPT_WALK_EN stays 0, so that a DPT check can only fail.
 // Source: IHI 0070G.b §3.9.1, §13.6, §13.7, §7.3.6, §7.3.8.
 
 import { EATS, INSTCFG, PRIVCFG } from "../../spec/encodings.ts";

@@ -100,6 +100,10 @@ export class ConfigCache {
   }
 }
 
+/**
+ * The oldest goes, though streams that take turns and are one too many then never hit: to keep those used last would cost
+ * every hit and do no better in turns, and 4096 is beyond what one host has.
+ */
 function makeRoom(map: Map<number, unknown>, max: number): void {
   if (map.size < max) return;
   const oldest = map.keys().next();

@@ -33,7 +33,7 @@ export interface MemoryWindow {
   /** Address of its start, bits [63:32] and, signed, [31:0]. */
   readonly hi: number;
   readonly lo: number;
-  /** Below 2^31; what lies beyond the next multiple of 4 GiB is not to be read through the window. */
+  /** Below 2^31. A window does not cross a multiple of 4 GiB: readers subtract the low halves and compare the high ones. */
   readonly bytes: number;
 }
 
@@ -151,15 +151,20 @@ export class MemoryMap implements PhysicalMemory {
 
 /** Large enough that a guest's tables share a chunk; the system commits pages of it as they are written. */
 const CHUNK_BYTES = 2 ** 22;
+const FOUR_GIB = 2 ** 32;
 
 class Chunk implements MemoryWindow {
+  /** Offset in its region. */
+  readonly start: number;
   readonly words: Int32Array;
   readonly octets: Uint8Array;
   readonly hi: number;
   readonly lo: number;
   bytes: number;
 
-  constructor(base: number, bytes: number) {
+  constructor(base: number, start: number, bytes: number) {
+    assert((base % FOUR_GIB) + bytes <= FOUR_GIB, `a window at ${hex(base)} of ${bytes} bytes crosses 4 GiB`);
+    this.start = start;
     this.words = new Int32Array(bytes / 4);
     this.octets = new Uint8Array(this.words.buffer);
     this.hi = hi32(base);
@@ -169,13 +174,17 @@ class Chunk implements MemoryWindow {
 }
 
 /** A window on nothing. Of the chunks' class, so that code which reads through windows sees one shape of object. */
-export const NO_WINDOW: MemoryWindow = new Chunk(0, 0);
+export const NO_WINDOW: MemoryWindow = new Chunk(0, 0, 0);
 
-/** Zero-filled memory of any size; a chunk takes room only once something was written to it. */
+/**
+ * Zero-filled memory of any size; a chunk takes room only once something was written to it. Chunks are aligned by physical
+ * address, not from the region's base, so that none crosses a multiple of 4 GiB; the first and the last may be shorter.
+ */
 export class RamRegion implements MemoryRegion {
   readonly base: number;
   readonly bytes: number;
-  readonly #chunkBytes: number;
+  /** What the first chunk lacks at its start. */
+  readonly #skew: number;
   readonly #chunks = new Map<number, Chunk>();
   #lastIndex = -1;
   #lastChunk: Chunk | undefined;
@@ -184,28 +193,28 @@ export class RamRegion implements MemoryRegion {
     assert(base % 8 === 0 && bytes % 8 === 0 && bytes > 0, `RAM at ${hex(base)} is not a range of doublewords`);
     this.base = base;
     this.bytes = bytes;
-    this.#chunkBytes = Math.min(CHUNK_BYTES, bytes);
+    this.#skew = base % CHUNK_BYTES;
   }
 
   read64(offset: number, out: Uint32Array): boolean {
-    const chunk = this.#chunkAt(Math.floor(offset / this.#chunkBytes));
-    const word = (offset % this.#chunkBytes) / 4;
+    const chunk = this.#chunkAt(offset);
+    const word = chunk === undefined ? 0 : (offset - chunk.start) / 4;
     out[0] = chunk === undefined ? 0 : chunk.words[word]!;
     out[1] = chunk === undefined ? 0 : chunk.words[word + 1]!;
     return true;
   }
 
   write64(offset: number, lo: number, hi: number): boolean {
-    const { words } = this.#makeChunk(Math.floor(offset / this.#chunkBytes));
-    const word = (offset % this.#chunkBytes) / 4;
+    const { words, start } = this.#makeChunk(offset);
+    const word = (offset - start) / 4;
     words[word] = lo;
     words[word + 1] = hi;
     return true;
   }
 
   compareAndSwap64(offset: number, expectLo: number, expectHi: number, newLo: number, newHi: number): SwapResult {
-    const { words } = this.#makeChunk(Math.floor(offset / this.#chunkBytes));
-    const word = (offset % this.#chunkBytes) / 4;
+    const { words, start } = this.#makeChunk(offset);
+    const word = (offset - start) / 4;
     if (words[word] !== (expectLo | 0) || words[word + 1] !== (expectHi | 0)) return "changed";
     words[word] = newLo;
     words[word + 1] = newHi;
@@ -213,44 +222,43 @@ export class RamRegion implements MemoryRegion {
   }
 
   readBytes(offset: number, into: Uint8Array): boolean {
-    this.#eachPiece(offset, into.length, (index, within, start, end) => {
-      const chunk = this.#chunkAt(index);
+    this.#eachPiece(offset, into.length, (from, start, end) => {
+      const chunk = this.#chunkAt(from);
       if (chunk === undefined) into.fill(0, start, end);
-      else into.set(chunk.octets.subarray(within, within + end - start), start);
+      else into.set(chunk.octets.subarray(from - chunk.start, from - chunk.start + end - start), start);
     });
     return true;
   }
 
   writeBytes(offset: number, from: Uint8Array): boolean {
-    this.#eachPiece(offset, from.length, (index, within, start, end) => {
-      this.#makeChunk(index).octets.set(from.subarray(start, end), within);
+    this.#eachPiece(offset, from.length, (to, start, end) => {
+      const chunk = this.#makeChunk(to);
+      chunk.octets.set(from.subarray(start, end), to - chunk.start);
     });
     return true;
   }
 
   window(offset: number): MemoryWindow | undefined {
-    return this.#chunkAt(Math.floor(offset / this.#chunkBytes));
+    return this.#chunkAt(offset);
   }
 
   close(): void {
     for (const chunk of this.#chunks.values()) chunk.bytes = 0;
   }
 
-  #eachPiece(
-    offset: number,
-    bytes: number,
-    act: (index: number, within: number, start: number, end: number) => void,
-  ): void {
+  /** The pieces of a range that lie in one chunk each. */
+  #eachPiece(offset: number, bytes: number, act: (offset: number, start: number, end: number) => void): void {
     let done = 0;
     while (done < bytes) {
-      const within = (offset + done) % this.#chunkBytes;
-      const piece = Math.min(bytes - done, this.#chunkBytes - within);
-      act(Math.floor((offset + done) / this.#chunkBytes), within, done, done + piece);
+      const left = CHUNK_BYTES - ((offset + done + this.#skew) % CHUNK_BYTES);
+      const piece = Math.min(bytes - done, left);
+      act(offset + done, done, done + piece);
       done += piece;
     }
   }
 
-  #chunkAt(index: number): Chunk | undefined {
+  #chunkAt(offset: number): Chunk | undefined {
+    const index = Math.floor((offset + this.#skew) / CHUNK_BYTES);
     if (index === this.#lastIndex) return this.#lastChunk;
     const chunk = this.#chunks.get(index);
     if (chunk !== undefined) {
@@ -260,11 +268,13 @@ export class RamRegion implements MemoryRegion {
     return chunk;
   }
 
-  #makeChunk(index: number): Chunk {
-    const existing = this.#chunkAt(index);
+  #makeChunk(offset: number): Chunk {
+    const existing = this.#chunkAt(offset);
     if (existing !== undefined) return existing;
-    const start = index * this.#chunkBytes;
-    const made = new Chunk(this.base + start, Math.min(this.#chunkBytes, this.bytes - start));
+    const index = Math.floor((offset + this.#skew) / CHUNK_BYTES);
+    const start = Math.max(0, index * CHUNK_BYTES - this.#skew);
+    const end = Math.min(this.bytes, (index + 1) * CHUNK_BYTES - this.#skew);
+    const made = new Chunk(this.base + start, start, end - start);
     this.#chunks.set(index, made);
     this.#lastIndex = index;
     this.#lastChunk = made;

@@ -146,13 +146,14 @@ export class NestedWalk {
    */
   run(hi: number, lo: number, need: number): boolean {
     if (!this.#isUsable) return false;
+    const reads = this.#counters.transTableWalkAccess;
     const words = this.#tableWords;
     const slot = (((lo >>> 21) ^ (lo >>> 31) ^ Math.imul(hi, HI_FACTOR) ^ this.#hash) & this.#tablesMask) << 3;
     const isOther =
       ((words[slot + LO]! & ~GLOBAL) ^ ((lo & (-1 << TABLE_SPAN_BITS)) | (this.#key << 2) | VALID)) |
       (words[slot + HI]! ^ hi) |
       (words[slot + TAG]! ^ this.#tag);
-    if (isOther !== 0) return this.#byLevels(hi, lo, need);
+    if (isOther !== 0) return this.#byLevels(hi, lo, need) || this.#giveUp(reads);
     const tableLo = words[slot + PA_LO]! | ((lo >>> 9) & 0xff8);
     const window = this.#walk.window;
     const offset = (tableLo - window.lo) >>> 0;
@@ -235,7 +236,17 @@ export class NestedWalk {
     return combineStages(own, this.#attributes2[stage2AttributeIndex(this.#leafLo2)]!, this.#fwb);
   }
 
-  /** Stage 1 from its first level. */
+  /** Where nothing is kept, what has been read is read again by the general path, and counted there. */
+  #giveUp(readsBefore: number): false {
+    if (!this.#hasTlb2) this.#counters.transTableWalkAccess = readsBefore;
+    return false;
+  }
+
+  /**
+   * Stage 1 from its first level. A walk that gives up is read once more by the general path, so what it read has to stay
+   * cached whole, or not at all. With walk caches alone it would stay in part: tables of stage 2, not their leaves. With
+   * TLBs alone it would do, but that is a setting for tests.
+   */
   #byLevels(hi: number, lo: number, need: number): boolean {
     if (this.#protectsTables || this.#hasTables !== this.#hasTlb2) return false;
     let limits = 0;

@@ -6,10 +6,11 @@ import { PAGE_REQUEST, PAGE_REQUEST_WORDS } from "../../spec/page-requests.ts";
 
 /** A device asks for one page of a group (PRG) to be made present. */
 export interface PageRequest {
+  /** An integer below 2^32; anything else is a bug of the caller and throws. */
   readonly streamID: number;
-  /** Below 2^20. Absent: no PASID, and then execute and privileged do not exist. */
+  /** An integer below 2^20, likewise. Absent: no PASID, and then execute and privileged do not exist. */
   readonly substreamID?: number;
-  /** Bits [11:0] are not conveyed. */
+  /** Bits [11:0] are not conveyed, nor any beyond [63:0]. */
   readonly address: bigint;
   readonly read: boolean;
   readonly write: boolean;
@@ -17,8 +18,12 @@ export interface PageRequest {
   readonly privileged: boolean;
   /** The last request of its group. */
   readonly last: boolean;
-  /** Below 512. */
+  /** An integer below 512, likewise. */
   readonly prgIndex: number;
+}
+
+export function isPrgIndex(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < PRG_INDEX_LIMIT;
 }
 
 /** With a PASID and {Last, W, R} = 0b100: no request, the end of what was asked for under the PASID. Source: §8. */
@@ -59,3 +64,4 @@ export function decodePageRequest(words: Uint32Array): PageRequest {
 }
 
 const PAGE_BYTES = 4096n;
+const PRG_INDEX_LIMIT = 512;

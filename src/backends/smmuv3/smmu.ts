@@ -3,6 +3,7 @@
 // what a guest wrote. Commands run to completion inside the register write that made them visible.
 // Source: IHI 0070G.b §6 (registers), §3.3.3 (translation), §3.5 (queues), §3.12 (faults).
 
+import { assert } from "../../spec/assert.ts";
 import type { Field } from "../../spec/layout.ts";
 import { IRQ_CTRL, REGISTER } from "../../spec/registers.ts";
 import { hiOf, joinBigint, loOf } from "../../spec/u64.ts";
@@ -26,7 +27,7 @@ import type { PhysicalMemory } from "./memory.ts";
 import { MSI_SOURCE, MsiWriter } from "./msi.ts";
 import { PageRequestQueue } from "./page-request-queue.ts";
 import { type PageRequestOutcome, PageRequests } from "./page-requests.ts";
-import type { PageRequest } from "./pri-record.ts";
+import { isPrgIndex, type PageRequest } from "./pri-record.ts";
 import { RegisterFile } from "./register-file.ts";
 import { RegisterInterface } from "./register-interface.ts";
 import { Responder } from "./respond.ts";
@@ -36,7 +37,7 @@ import type { ResumedTransaction } from "./stall.ts";
 import { decodeStreamTable, StreamTableReader } from "./stream-table.ts";
 import { Tlb, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
 import { TlbInvalidator } from "./tlb-invalidate.ts";
-import type { Outcome, Transaction } from "./transaction.ts";
+import { assertRequester, busAddress, type Outcome, type Transaction } from "./transaction.ts";
 import { type Answer, type Refusal, type Request, type Switches, Translator } from "./translate.ts";
 import type { TranslationRequest, TranslationResponse } from "./translation-request.ts";
 
@@ -185,7 +186,7 @@ export class Smmu {
 
   /** Translates one transaction; its event, if any, is in the queue when this returns. */
   translate(tx: Transaction): Outcome {
-    if (tx.translated === true) return this.#settleTranslated(tx);
+    if (tx.translated === true) return this.#settleTranslated({ ...tx, iova: busAddress(tx.iova) });
     this.#split[0] = tx.iova;
     return this.translateHalves(tx, this.#halves[1]!, this.#halves[0]!) ?? this.#translator.outcome(tx);
   }
@@ -208,14 +209,17 @@ export class Smmu {
   }
 
   /** Why `translate` would do what it would do, step by step and from cold caches; changes and records nothing. */
-  explain(transaction: Transaction): Explanation {
+  explain(asked: Transaction): Explanation {
+    assertRequester(asked);
+    const transaction = { ...asked, iova: busAddress(asked.iova) };
     const request = { ...this.#setting(), transaction };
     return transaction.translated === true ? explainTranslated(request) : explain(request);
   }
 
   /** Why `translationRequest` would answer what it would answer. */
   explainTranslationRequest(request: TranslationRequest): ResponseExplanation {
-    return explainTranslationRequest(this.#setting(), request);
+    assertRequester(request);
+    return explainTranslationRequest(this.#setting(), { ...request, iova: busAddress(request.iova) });
   }
 
   #setting(): Omit<ExplainRequest, "transaction"> {
@@ -236,12 +240,15 @@ export class Smmu {
 
   /** An ATS Translation Request; its event, if any, is in the queue when this returns. */
   translationRequest(request: TranslationRequest): TranslationResponse {
-    return this.#ats.request(request);
+    assertRequester(request);
+    return this.#ats.request({ ...request, iova: busAddress(request.iova) });
   }
 
   /** A page request message (PRI); an automatic answer has gone out by the port when this returns. */
   pageRequest(request: PageRequest): PageRequestOutcome {
-    return this.#pageRequests.receive(request);
+    assertRequester(request);
+    assert(isPrgIndex(request.prgIndex), `PRG index ${request.prgIndex} is not an integer from 0 to 511`);
+    return this.#pageRequests.receive({ ...request, address: busAddress(request.address) });
   }
 
   /** Stalled transactions that CMD_RESUME or CMD_STALL_TERM answered since the last call. */
@@ -288,6 +295,7 @@ export class Smmu {
   }
 
   #settleTranslated(tx: Transaction): Outcome {
+    assertRequester(tx);
     this.counters.transaction += 1;
     this.#translator.tlbUse = TLB_USE.NONE;
     const outcome = this.#responder.settle(tx, this.#ats.translated(tx));

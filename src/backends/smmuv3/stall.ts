@@ -1,6 +1,6 @@
 // Stalled transactions, by STAG, until software resumes or terminates them.
 // The model has no clock and holds no promise: whoever owns the device collects the answers with take().
-// At most STALL_MAX are held, so everything here is bounded by it.
+// At most STALL_MAX are held, and as many answers kept as there are STAGs.
 // Source: IHI 0070G.b §3.12.2, §4.7.1.
 
 import type { Outcome, Transaction } from "./transaction.ts";
@@ -24,7 +24,7 @@ export class StallTable {
   readonly #max: number;
   readonly #held = new Map<number, Transaction>();
   readonly #unrecorded = new Set<number>();
-  #answered: ResumedTransaction[] = [];
+  readonly #answered = new Set<ResumedTransaction>();
   #nextTag = 0;
 
   /** @param max IDR5.STALL_MAX; 0: nothing stalls */
@@ -75,14 +75,19 @@ export class StallTable {
     return undefined;
   }
 
+  /** Where nobody collects, the oldest answer goes: by then its STAG has been another transaction's. */
   answer(resumed: ResumedTransaction): void {
-    this.#answered.push(resumed);
+    for (const oldest of this.#answered) {
+      if (this.#answered.size < STAG_COUNT) break;
+      this.#answered.delete(oldest);
+    }
+    this.#answered.add(resumed);
   }
 
-  /** The answers since the last call. */
+  /** The answers since the last call, the last 65,536 of them. */
   take(): readonly ResumedTransaction[] {
-    const answered = this.#answered;
-    this.#answered = [];
+    const answered = [...this.#answered];
+    this.#answered.clear();
     return answered;
   }
 }

@@ -8,7 +8,7 @@
 import { TLBI_TG_PAGE_BITS } from "../../spec/encodings.ts";
 import { pow2 } from "../../spec/u64.ts";
 import { WORLD_KEY, WORLD_KEY_MASK } from "./context.ts";
-import type { Tlb, TlbEntryView } from "./tlb.ts";
+import { type Tlb, type TlbEntryView, type TlbOwner, tlbTag } from "./tlb.ts";
 
 /** The address part of a command. */
 export interface TlbiRange {
@@ -58,9 +58,12 @@ export class TlbInvalidator {
   /** CMD_TLBI_NH_VA; without ASID CMD_TLBI_NH_VAA. */
   nonHypVA(vmid: number, asid: number | undefined, range: TlbiRange): void {
     const [from, to] = pagesOf(range);
-    this.#stage1(
+    const isOne = asid !== undefined && this.vmidGroup === 1;
+    const owner = isOne ? { tag: tlbTag(vmid, asid), andGlobal: true } : undefined;
+    this.#stage1Range(
+      range,
+      owner,
       (entry) => isEL1(entry) && this.#isOf(entry, vmid) && isOfASID(entry, asid) && entry.touches(from, to),
-      range.leaf,
     );
   }
 
@@ -78,7 +81,9 @@ export class TlbInvalidator {
   hypVA(asid: number | undefined, range: TlbiRange): void {
     const [from, to] = pagesOf(range);
     const isOfWorld = this.e2h ? isE2H : isEL2;
-    this.#stage1((entry) => isOfWorld(entry) && isOfASID(entry, asid) && entry.touches(from, to), range.leaf);
+    const dies = (entry: TlbEntryView): boolean => isOfWorld(entry) && isOfASID(entry, asid) && entry.touches(from, to);
+    if (!this.e2h) this.#stage1Range(range, { tag: tlbTag(0, 0), andGlobal: false }, dies);
+    else this.#stage1Range(range, asid === undefined ? undefined : { tag: tlbTag(0, asid), andGlobal: true }, dies);
   }
 
   /** CMD_TLBI_S12_VMALL: everything of one VMID. */
@@ -90,7 +95,10 @@ export class TlbInvalidator {
   /** CMD_TLBI_S2_IPA: stage 2 entries only. */
   stage2IPA(vmid: number, range: TlbiRange): void {
     const [from, to] = pagesOf(range);
-    this.#stage2((entry) => this.#isOf(entry, vmid) && entry.touches(from, to), range.leaf);
+    const dies = (entry: TlbEntryView): boolean => this.#isOf(entry, vmid) && entry.touches(from, to);
+    const owner = this.vmidGroup === 1 ? { tag: tlbTag(vmid, 0), andGlobal: false } : undefined;
+    this.#caches.stage2.invalidateRange(from, to, owner, dies);
+    if (!range.leaf) this.#caches.stage2Tables.invalidateRange(from, to, owner, dies);
   }
 
   /** CMD_TLBI_NSNH_ALL: everything but the hypervisor's own. */
@@ -100,14 +108,20 @@ export class TlbInvalidator {
     this.#caches.stage2Tables.clear();
   }
 
-  #stage1(dies: (entry: TlbEntryView) => boolean, leavesOnly = false): void {
+  #stage1(dies: (entry: TlbEntryView) => boolean): void {
     this.#caches.main.invalidate(dies);
-    if (!leavesOnly) this.#caches.tables.invalidate(dies);
+    this.#caches.tables.invalidate(dies);
   }
 
-  #stage2(dies: (entry: TlbEntryView) => boolean, leavesOnly = false): void {
+  #stage1Range(range: TlbiRange, owner: TlbOwner | undefined, dies: (entry: TlbEntryView) => boolean): void {
+    const [from, to] = pagesOf(range);
+    this.#caches.main.invalidateRange(from, to, owner, dies);
+    if (!range.leaf) this.#caches.tables.invalidateRange(from, to, owner, dies);
+  }
+
+  #stage2(dies: (entry: TlbEntryView) => boolean): void {
     this.#caches.stage2.invalidate(dies);
-    if (!leavesOnly) this.#caches.stage2Tables.invalidate(dies);
+    this.#caches.stage2Tables.invalidate(dies);
   }
 
   #isOf(entry: TlbEntryView, vmid: number): boolean {

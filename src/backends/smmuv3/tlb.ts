@@ -1,10 +1,11 @@
 // A direct-mapped cache of translations, or of the tables that hold their leaves, in one typed array.
-// A TLB's entry covers one 4 KiB piece of a page or block, a walk cache's entry 2 MiB below one leaf table, so that one
-// probe finds any size; the size of what it came from is kept, because invalidation by address kills all of that.
-// Tags: an address[55:12], VMID and ASID, and a small key (StreamWorld, whether stage 2 took part).
+// A TLB's entry covers one 4 KiB piece of a page or block, a walk cache's 2 MiB below one leaf table: one probe finds any
+// size. The size it came from is kept, because invalidation by address kills all of that.
+// Tags: address[55:12], VMID and ASID, a small key. What tags and sizes there are is noted, for invalidation to look there.
 // Source: IHI 0070G.b §3.17 (tagging).
 
 import { assert } from "../../spec/assert.ts";
+import { TagList } from "./tag-list.ts";
 
 /** What to remember. One object, filled anew each time: the hot path allocates nothing. */
 export class TlbFill {
@@ -40,6 +41,15 @@ const { VALID, GLOBAL, KEY_SHIFT } = TLB_MARK;
 const { LO, HI, TAG, INFO, PA_HI, PA_LO, IPA_HI, IPA_LO } = TLB_WORD;
 const KEY_MAX = 0x3ff;
 const STRIDE_BITS = 3;
+/** A probe, which has to find its slot, costs about as much as two steps of a scan. */
+const PROBE_COST = 2;
+
+/** Whose entries an invalidation is for; undefined: those of any tag. */
+export interface TlbOwner {
+  readonly tag: number;
+  /** Global entries count whatever their tag. */
+  readonly andGlobal: boolean;
+}
 
 /** Entries are found by (address, tag, key). What they hold is read by the slot that find() gave. */
 export class Tlb {
@@ -49,6 +59,14 @@ export class Tlb {
   /** Slots are numbered by their first word; without entries there is one slot, which stays empty. */
   readonly slotMask: number;
   readonly words: Int32Array;
+  /** What entries may be here, never less than there are. */
+  readonly #tags = new TagList();
+  readonly #globalTags = new TagList();
+  #largestBits = 0;
+  /** What was noted last; while #largestBits is 0, nothing. */
+  #notedTag = 0;
+  #notedGlobal = false;
+  readonly #view = new TlbEntryView();
 
   /** @param entries a power of two, or 0 for a cache that keeps nothing */
   constructor(entries: number, unitBits: number = TLB_UNIT_BITS) {
@@ -84,6 +102,9 @@ export class Tlb {
     words[slot + PA_LO] = value.paLo;
     words[slot + IPA_HI] = value.ipaHi;
     words[slot + IPA_LO] = value.ipaLo;
+    const { isGlobal, invalidateBits } = value;
+    const isNoted = tag === this.#notedTag && isGlobal === this.#notedGlobal && invalidateBits <= this.#largestBits;
+    if (!isNoted) this.#note(tag, isGlobal, invalidateBits);
   }
 
   permissions(slot: number): number {
@@ -116,23 +137,80 @@ export class Tlb {
 
   /** Drops every entry that `dies` names; one call per valid entry. */
   invalidate(dies: (entry: TlbEntryView) => boolean): void {
-    const view = new TlbEntryView();
-    const words = this.words;
+    this.#forgetNotes();
+    const { words } = this;
     for (let slot = 0; slot < words.length; slot += 1 << STRIDE_BITS) {
-      const lo = words[slot + LO]!;
-      if ((lo & VALID) === 0) continue;
-      view.key = (lo & 0xfff) >>> KEY_SHIFT;
-      view.isGlobal = (lo & GLOBAL) !== 0;
-      view.vmid = words[slot + TAG]! & 0xffff;
-      view.asid = words[slot + TAG]! >>> 16;
-      view.page = words[slot + HI]! * 0x10_0000 + (lo >>> 12);
-      view.sizeBits = (words[slot + INFO]! >>> 12) & 0x3f;
-      if (dies(view)) words[slot + LO] = 0;
+      if (!this.#dropIf(slot, dies)) continue;
+      const isGlobal = (words[slot + LO]! & GLOBAL) !== 0;
+      this.#note(words[slot + TAG]!, isGlobal, (words[slot + INFO]! >>> 12) & 0x3f);
+    }
+  }
+
+  /**
+   * The same for a `dies` that names nothing but entries of `owner` which touch [from, to), in 4 KiB pages.
+   *
+   * Each piece of a page or block has an entry of its own, which the address of the piece and the tag place in one slot:
+   * with the range rounded out to the largest block there is, those slots are all there are to look at.
+   */
+  invalidateRange(from: number, to: number, owner: TlbOwner | undefined, dies: (entry: TlbEntryView) => boolean): void {
+    const largest = 2 ** (Math.max(this.#largestBits, this.#unitBits) - TLB_UNIT_BITS);
+    const unit = 2 ** (this.#unitBits - TLB_UNIT_BITS);
+    const first = from - (from % largest);
+    const end = Math.ceil(to / largest) * largest;
+    const tags = this.#tagsOf(owner);
+    if (tags === undefined || ((end - first) / unit) * tags.length * PROBE_COST > this.slotMask) {
+      this.invalidate(dies);
+      return;
+    }
+    for (const tag of tags) {
+      for (let page = first; page < end; page += unit) {
+        this.#dropIf(this.#slotOf(Math.floor(page / 2 ** 20), (page % 2 ** 20) << TLB_UNIT_BITS, tag), dies);
+      }
     }
   }
 
   clear(): void {
     this.words.fill(0);
+    this.#forgetNotes();
+  }
+
+  /** The tags that entries of `owner` may have; undefined: too many to tell. */
+  #tagsOf(owner: TlbOwner | undefined): readonly number[] | undefined {
+    if (owner === undefined) return this.#tags.all();
+    if (!owner.andGlobal) return [owner.tag];
+    const global = this.#globalTags.all();
+    return global && [owner.tag, ...global];
+  }
+
+  #note(tag: number, isGlobal: boolean, bits: number): void {
+    this.#notedTag = tag;
+    this.#notedGlobal = isGlobal;
+    this.#tags.add(tag);
+    if (isGlobal) this.#globalTags.add(tag);
+    if (bits > this.#largestBits) this.#largestBits = bits;
+  }
+
+  #forgetNotes(): void {
+    this.#tags.clear();
+    this.#globalTags.clear();
+    this.#largestBits = 0;
+  }
+
+  /** @returns true when there is an entry still */
+  #dropIf(slot: number, dies: (entry: TlbEntryView) => boolean): boolean {
+    const { words } = this;
+    const view = this.#view;
+    const lo = words[slot + LO]!;
+    if ((lo & VALID) === 0) return false;
+    view.key = (lo & 0xfff) >>> KEY_SHIFT;
+    view.isGlobal = (lo & GLOBAL) !== 0;
+    view.vmid = words[slot + TAG]! & 0xffff;
+    view.asid = words[slot + TAG]! >>> 16;
+    view.page = words[slot + HI]! * 0x10_0000 + (lo >>> 12);
+    view.sizeBits = (words[slot + INFO]! >>> 12) & 0x3f;
+    if (!dies(view)) return true;
+    words[slot + LO] = 0;
+    return false;
   }
 
   #slotOf(hi: number, lo: number, tag: number): number {

@@ -1,16 +1,18 @@
 // What goes into the SMMU and what comes out.
 // Source: IHI 0070G.b §3.3.3 (inputs of a transaction), §3.12 (outcomes), §13 (attributes).
 
+import { assert } from "../../spec/assert.ts";
 import type { Fault } from "./fault.ts";
 
 export type Access = "read" | "write" | "execute";
 
 /** One device access. An execute is a read with InD=1; writes are always data. */
 export interface Transaction {
-  /** Below 2^32. */
+  /** An integer below 2^32; anything else is a bug of the caller and throws. */
   readonly streamID: number;
-  /** Below 2^20. Absent: the transaction has no SubstreamID (SSV=0). */
+  /** An integer below 2^20, likewise. Absent: the transaction has no SubstreamID (SSV=0). */
   readonly substreamID?: number;
+  /** An address bus has 64 bits: what is beyond them is not conveyed. */
   readonly iova: bigint;
   readonly access: Access;
   /** The incoming PRIV attribute, before STE.PRIVCFG. */
@@ -54,3 +56,19 @@ export type Outcome =
       readonly recorded: boolean;
     }
   | { readonly kind: "stalled"; readonly stag: number; readonly fault: Fault };
+
+/** Who asks; both are checked before anything is looked up, for one that is no such number would be taken for another's. */
+export function assertRequester({ streamID, substreamID }: Pick<Transaction, "streamID" | "substreamID">): void {
+  if (!isBelow(streamID, 2 ** 32)) assert(false, `StreamID ${streamID} is not an integer from 0 to 2^32 - 1`);
+  if (substreamID === undefined || isBelow(substreamID, 2 ** 20)) return;
+  assert(false, `SubstreamID ${substreamID} is not an integer from 0 to 2^20 - 1`);
+}
+
+function isBelow(value: number, limit: number): boolean {
+  return value >= 0 && value < limit && value % 1 === 0;
+}
+
+/** An address as 64 wires have it. */
+export function busAddress(address: bigint): bigint {
+  return BigInt.asUintN(64, address);
+}

@@ -20,7 +20,7 @@ import { type Stage2, stage2Config } from "./stage2.ts";
 import { type DecodedSTE, effectiveS1CDMax, passes, translatesStage1, translatesStage2, usesSTRW } from "./ste.ts";
 import type { StreamTable, StreamTableReader } from "./stream-table.ts";
 import type { TranslationCaches } from "./tlb-invalidate.ts";
-import type { Access, MemoryAttributes, Outcome, Transaction } from "./transaction.ts";
+import { type Access, assertRequester, type MemoryAttributes, type Outcome, type Transaction } from "./transaction.ts";
 
 /** The registers a translation looks at, decoded when they are written. */
 export interface Switches {
@@ -177,6 +177,7 @@ export class Translator implements Answer, AnswerFields {
 
   /** Configuration first; a route to a CD is kept for the next transaction. */
   #find(tx: Request): Refusal | undefined {
+    assertRequester(tx); // those that come another way have been here before
     this.tlbUse = TLB_USE.NONE;
     const { switches, features, cache } = this.#parts;
     if (!switches.smmuEnabled) {

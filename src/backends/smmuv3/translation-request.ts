@@ -8,10 +8,11 @@ import { EXECUTE, READ, WRITE } from "./permissions.ts";
 
 /** An ATS Translation Request for one STU. */
 export interface TranslationRequest {
-  /** Below 2^32. */
+  /** An integer below 2^32; anything else is a bug of the caller and throws. */
   readonly streamID: number;
-  /** Below 2^20. Absent: no PASID, and then the request is unprivileged and for data. */
+  /** An integer below 2^20, likewise. Absent: no PASID, and then the request is unprivileged and for data. */
   readonly substreamID?: number;
+  /** Bits beyond [63:0] are not conveyed. */
   readonly iova: bigint;
   /** NW: the device does not mean to write. */
   readonly noWrite: boolean;

@@ -19,7 +19,7 @@ export const WALK = {
   ADDRESS_SIZE: 3,
   /** The path to the descriptor faulted; the path knows why. */
   PATH: 4,
-  /** Someone else changed the descriptor in between: walk again. */
+  /** Someone else changed the descriptor in between, see fetchAddress: walk again. */
   CHANGED: 5,
 } as const;
 
@@ -53,7 +53,7 @@ export class TableWalk {
   hi = 0;
   /** TABLE_LIMIT bits of the Table descriptors above the leaf. */
   tableLimits = 0;
-  /** Physical address of the access that was aborted. */
+  /** Physical address of the access that was aborted, or of the update that came too late. */
   fetchAddress = 0;
   /** Where descriptors are read without asking the memory map; the last stretch that held one. */
   window = NO_WINDOW;
@@ -197,11 +197,10 @@ export class TableWalk {
       (swap ? byteSwap(newHi) : newLo) >>> 0,
       (swap ? byteSwap(newLo) : newHi) >>> 0,
     );
-    if (result === "abort") {
+    if (result !== "ok") {
       this.fetchAddress = pa;
-      return WALK.EXTERNAL_ABORT;
+      return result === "abort" ? WALK.EXTERNAL_ABORT : WALK.CHANGED;
     }
-    if (result === "changed") return WALK.CHANGED;
     this.lo = newLo;
     this.hi = newHi;
     return WALK.OK;

@@ -179,7 +179,8 @@ export class Registry {
   }
 
   groupsOwnedBy(session: string): readonly GroupRecord[] {
-    return [...(this.#owned.get(session) ?? [])].map((id) => this.group(id));
+    const groups = [...(this.#owned.get(session) ?? [])].map((id) => this.group(id));
+    return groups.sort((a, b) => ((a.devices[0] ?? "") < (b.devices[0] ?? "") ? -1 : 1));
   }
 
   putGroup(group: GroupRecord): void {

@@ -42,6 +42,24 @@ test("a batch whose last file finds no room maps nothing of the others", async (
   expect(outcome!.end).toBe("abort");
 });
 
+test("a batch of invalidations ends its turn every few commands", async () => {
+  const backend = host();
+  const [nvme] = backend.inventory.devices().filter(({ id }) => id === NVME);
+  const part = await backend.createPart(await backend.createAddressSpace(), nvme!.iommu);
+  const all = { opcode: 0x10, dword0: 0x10n, dword1: 0n }; // CMD_TLBI_NH_ALL: the TLBs are looked through
+  let others = 0;
+  const other = (): void => {
+    others += 1;
+    if (others < 10) setImmediate(other);
+  };
+  setImmediate(other);
+  await backend.invalidate(
+    [part],
+    Array.from({ length: 128 }, () => all),
+  );
+  expect(others).toBeGreaterThanOrEqual(4);
+});
+
 describe("a host that can stall transactions", () => {
   const idr0 = TWO_SMMUS.iommus[0]!.registers.idr0! & ~(3 << 24); // STALL_MODEL 0
   const registers = { idr0, idr5: 0x0010_0075 }; // STALL_MAX 16

@@ -68,3 +68,43 @@ test("RAM of terabytes is zero and takes room only where it was written", () => 
   expect(map.read64(2 ** 43)).toBe(true);
   expect(map.lo).toBe(7);
 });
+
+describe("memory across a multiple of 4 GiB", () => {
+  const [base, bytes] = [0xffe0_0000, 0x40_0000]; // 2 MiB on either side
+  const edge = 2 ** 32;
+
+  function straddling(): MemoryMap {
+    const map = new MemoryMap();
+    map.add(new RamRegion(base, bytes));
+    return map;
+  }
+
+  test.each([base, edge - 8, edge, base + bytes - 8])("keeps the doubleword at %d", (pa) => {
+    const map = straddling();
+    map.write64(pa, 0x1234, 0x5678);
+    for (const other of [base, edge - 8, edge, base + bytes - 8]) {
+      expect(map.read64(other)).toBe(true);
+      expect([map.lo, map.hi], `at ${other}`).toEqual(other === pa ? [0x1234, 0x5678] : [0, 0]);
+    }
+  });
+
+  test("moves bytes across it", () => {
+    const map = straddling();
+    expect(map.writeBytes(edge - 2, Uint8Array.of(1, 2, 3, 4))).toBe(true);
+    const back = new Uint8Array(6);
+    expect(map.readBytes(edge - 3, back)).toBe(true);
+    expect([...back]).toEqual([0, 1, 2, 3, 4, 0]);
+    expect([map.read64(edge), map.lo]).toEqual([true, 0x0403]);
+  });
+
+  test("has a window on each side, which ends there", () => {
+    const map = straddling();
+    map.write64(edge - 8, 1, 0);
+    map.write64(edge + 8, 2, 0);
+    const [below, above] = [map.window(edge - 8)!, map.window(edge)!];
+    expect([below.hi, below.lo, below.bytes]).toEqual([0, -0x20_0000, 0x20_0000]);
+    expect([above.hi, above.lo, above.bytes]).toEqual([1, 0, 0x20_0000]);
+    expect(below.words[0x20_0000 / 4 - 2]).toBe(1);
+    expect(above.words[2]).toBe(2);
+  });
+});

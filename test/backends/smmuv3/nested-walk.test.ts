@@ -78,6 +78,15 @@ describe("a nested walk", () => {
     });
   });
 
+  test("counts no read twice when it gives up without caches", () => {
+    const { machine, ttb } = nested();
+    machine.map(ttb, VA + 0x5000, IPA, LEAF.USER, 0); // no Access flag
+    const smmu = machine.coldCopy(NO_CACHES);
+    ask(smmu, VA);
+    // four descriptors of stage 1, each found by four of stage 2
+    expect(ask(smmu, VA + 0x5000)).toEqual({ outcome: "F_ACCESS", reads: 20 });
+  });
+
   test.each([
     ["a read-only leaf of stage 1", { leaf: OPEN | LEAF.READ_ONLY }],
     ["APTable[1] above it", { tableBits: 1n << 62n }],

@@ -61,6 +61,23 @@ describe("stage 1", () => {
   });
 });
 
+test("the abort of memory that never keeps still names the descriptor, not an abort of before", () => {
+  const { machine, at: descriptor } = contended(HA);
+  expect(machine.read(SID, 0x20_0000)).toMatchObject({ fault: { type: "F_WALK_EABT", fetchAddress: 0x1000 } });
+  machine.memory.compareAndSwap64 = () => "changed";
+  expect(machine.read(SID, 0x1000)).toMatchObject({ fault: { type: "F_WALK_EABT", fetchAddress: descriptor } });
+});
+
+/** Page 0x1000 without Access flag; the table of 0x20_0000 is where no memory is. */
+function contended(extra0: bigint) {
+  const machine = new Machine({ ids: HTTU_DIRTY });
+  const table = machine.allocate();
+  const at = machine.mapBlock(table, 0x1000, PA, LEAF.USER, { level: 3 });
+  machine.mapBlock(table, 0x20_0000, 0x1000, 2n, { level: 2 }); // type 0b11: a table
+  machine.writeSTE(SID, stage1STE(machine.writeCD(contextDescriptor(table, { extra0 }))));
+  return { machine, at };
+}
+
 describe("nested", () => {
   test("a stage 1 update needs stage 2 to let the table be written", () => {
     const machine = new Machine({ ids: HTTU_DIRTY });

@@ -44,4 +44,15 @@ describe("stage 2", () => {
     machine.memory.compareAndSwap64 = () => "changed";
     expect(machine.read(SID, 0x1000)).toMatchObject({ fault: { type: "F_WALK_EABT", stage: 2, class: "IN" } });
   });
+
+  test("memory that never keeps still is named by its descriptor, not by an abort of before", () => {
+    const machine = new Machine({ ids: HTTU_DIRTY });
+    const table = machine.allocate();
+    const descriptor = machine.mapBlock(table, 0x1000, PA, LEAF.S2_READ, { level: 3 });
+    machine.mapBlock(table, 0x20_0000, 0x1000, 2n, { level: 2 }); // a table where no memory is
+    machine.writeSTE(SID, stage2STE(table, { extra2: S2HA }));
+    expect(machine.read(SID, 0x20_0000)).toMatchObject({ fault: { type: "F_WALK_EABT", fetchAddress: 0x1000 } });
+    machine.memory.compareAndSwap64 = () => "changed";
+    expect(machine.read(SID, 0x1000)).toMatchObject({ fault: { type: "F_WALK_EABT", fetchAddress: descriptor } });
+  });
 });

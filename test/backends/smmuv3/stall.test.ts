@@ -44,3 +44,16 @@ test("hands out stalls without a record oldest first, without those that were re
     undefined,
   ]);
 });
+
+test("keeps the last 65,536 answers where nobody collects them", () => {
+  const stalls = new StallTable(1);
+  const outcome = { kind: "abort", fault: undefined, recorded: false } as const;
+  for (let count = 0; count < 65_538; count++) {
+    stalls.answer({ stag: count % 65_536, transaction: transaction(count), outcome });
+  }
+  const answers = stalls.take();
+  expect([answers.length, answers[0]?.transaction.streamID, answers.at(-1)?.transaction.streamID]).toEqual([
+    65_536, 2, 65_537,
+  ]);
+  expect(stalls.take()).toEqual([]);
+});

@@ -99,6 +99,7 @@ async function explore(devices: number, names: readonly number[]): Promise<Figur
 const REACHABLE = Object.entries(TRANSITIONS).flatMap(([state, row]) =>
   Object.keys(row)
     .filter((trigger) => state !== "default-domain" || trigger.startsWith("attach"))
+    .filter((trigger) => state !== "quarantined" && trigger !== "quarantine") // here every device comes out of its reset
     .map((trigger) => `${state} ${trigger}`),
 );
 /** An abort is not aborted again, and bypass is not unbound: both are done already. */

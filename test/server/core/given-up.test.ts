@@ -50,6 +50,7 @@ test("one that was restored is not told of again", async () => {
     "addressSpaceGone",
     "device",
     "group default-domain",
+    "inventoryEpoch", // of this life of the broker
     "sessionGone",
     "virtualIommuGone",
   ]);
