@@ -104,6 +104,12 @@ export class Audit {
         return { event: "session", change: "opened", ...this.#of(event.session) };
       case "sessionRestored":
         return { event: "session", change: "restored", ...this.#of(event.session) };
+      case "sessionLost":
+        return { event: "session", change: "lost", reason: event.reason, ...this.#of(event.session) };
+      case "sessionResumed":
+        return { event: "session", change: "resumed", was: event.was, ...this.#of(event.session) };
+      case "sessionClaimed":
+        return { event: "session", change: "claimed", ...this.#of(event.session) };
       case "sessionEnded":
         return { event: "session", change: event.reason, ...this.#of(event.session) };
       case "sessionGivenUp":
@@ -123,6 +129,18 @@ export class Audit {
         const { device, reason, session } = event;
         return { event: "device", change: "force released", device, reason, ...this.#of(session) };
       }
+      case "preempted":
+        return { event: "device", change: "preempted", device: event.device, by: event.by, ...this.#of(event.session) };
+      case "deviceReset":
+        return { event: "device", change: "reset", device: event.device, result: event.result };
+      case "quarantined":
+        return {
+          event: "device",
+          change: "quarantined",
+          device: event.device,
+          group: event.group,
+          reason: event.reason,
+        };
       case "deviceRemoved":
         return { event: "device", change: "removed", device: event.device, ...this.#of(event.session) };
       default:

@@ -74,6 +74,7 @@ test("a life cycle: each change with whose it is, the states, the STEs and the g
       ste_from: abort,
       ste_to: translate,
     },
+    { event: "device", change: "reset", device: NVME, result: "done" },
     { ...stage, trigger: "release", from: "guest-nested", to: "default-domain", generation: 3, ste_from: translate },
     { event: "session", change: "closed", ...whose },
     { event: "session", change: "given back", session: vmm.session, devices: 0 },

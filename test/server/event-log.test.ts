@@ -88,7 +88,11 @@ test("every event becomes one line, severe when an operator should act", () => {
     "warn quota reached",
     "warn device taken back by an administrator",
   ]);
-  expect(written[10]?.facts).toEqual({ label: "guest-ram", uid: 1000, pid: 42 });
+  expect(written.find(({ msg }) => msg === "a passed descriptor was not mapped in time: closed")?.facts).toEqual({
+    label: "guest-ram",
+    uid: 1000,
+    pid: 42,
+  });
   expect(written[0]).toMatchObject({
     group: 3,
     device: DEVICE,

@@ -54,7 +54,7 @@ async function guestOf(name: string, rank: Priority): Promise<Guest> {
 function setRank(uid: number, rank: Priority): void {
   ranks.set(uid, rank);
   const rules = [...ranks].map(([each, its]) => rule(`uid ${each}`, { who: [{ fact: "uid", oneOf: [each] }], ...its }));
-  host.core.permissions.replace({ rules });
+  host.core.permissions.replace({ rules: [...rules, rule("anybody else")] });
 }
 
 function preempts(who: Guest, waitMs = 0, device: DeviceID = NVME): Promise<DeviceView> {

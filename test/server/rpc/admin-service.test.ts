@@ -90,7 +90,13 @@ describe("sessions", () => {
     const { sessions, nextPageToken } = await channel.unary(ADMIN.listSessions, {}, undefined);
     expect(sessions).toEqual([
       {
-        session: { name: `sessions/${vmm.session}`, displayName: "vmm", liveness: 1, leaseTtlMs: 10_000 },
+        session: expect.objectContaining({
+          name: `sessions/${vmm.session}`,
+          displayName: "vmm",
+          liveness: 1,
+          leaseTtlMs: 10_000,
+          state: 1, // live
+        }),
         identity: `pid ${CALLER.pid} of uid ${CALLER.uid}`,
         state: ADMIN_SESSION_STATE_LIVE,
         leaseRemainingMs: 10_000,
