@@ -75,6 +75,7 @@ const THROUGH: TestedThrough = [
   [/^src\/os\/errno\.ts$/, "test/os/memory-files.test.ts"],
   [/^src\/os\/tcp-listener\.ts$/, "test/server/rpc/listener.test.ts"],
   [/^src\/server\/rpc\/convert-address-space\.ts$/, "test/server/rpc/address-space-calls.test.ts"],
+  [/^src\/server\/rpc\/convert-admin\.ts$/, "test/server/rpc/admin-service.test.ts"],
   [/^src\/server\/rpc\/convert-capability\.ts$/, "test/server/rpc/capability-calls.test.ts"],
   [/^src\/server\/rpc\/convert-explain\.ts$/, "test/server/rpc/explain-calls.test.ts"],
   [/^src\/server\/rpc\/convert-fault\.ts$/, "test/server/rpc/fault-calls.test.ts"],

@@ -41,6 +41,7 @@ export async function startBroker(extra: Readonly<Record<string, unknown>> = {})
   const config = {
     backend: "simulated",
     simulator_api: true,
+    admin: { socket: join(directory, "run", "admin.sock") },
     metrics: { socket: metricsSocket, tcp: "off" },
     memory_roots: [memoryRoot],
     state_directory: join(directory, "state"),

@@ -294,6 +294,30 @@ export const METRICS = {
     help: "Calls refused with RESOURCE_EXHAUSTED and descriptors refused, by the limit's name.",
     labels: ["limit"],
   },
+  policyDenials: {
+    type: "counter",
+    name: "iommu_broker_policy_denials_total",
+    help: "Calls refused by the policy, by the rule that decided (or default deny) and the RPC.",
+    labels: ["rule", "verb"],
+  },
+  quotasReached: {
+    type: "counter",
+    name: "iommu_broker_quota_reached_total",
+    help: "Calls refused because an identity has all that the policy grants it of something.",
+    labels: ["quota"],
+  },
+  devicesForced: {
+    type: "counter",
+    name: "iommu_broker_devices_forced_total",
+    help: "Devices that an administrator took from their owner.",
+    labels: [],
+  },
+  reloads: {
+    type: "counter",
+    name: "iommu_broker_reloads_total",
+    help: "Reloads of the configuration by SIGHUP: done, or failed and what was in force stays in force.",
+    labels: ["outcome"],
+  },
   bugs: {
     type: "counter",
     name: "iommu_broker_bugs_total",

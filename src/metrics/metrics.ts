@@ -5,7 +5,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import type { BrokerEvents } from "../server/core/events.ts";
 import { METRICS } from "./catalog.ts";
 import { gauge } from "./instruments.ts";
-import { type ObservedCall, observeEvents, observeRpc, type RpcObserver } from "./observe.ts";
+import { type ObservedCall, observeEvents, observeReloads, observeRpc, type RpcObserver } from "./observe.ts";
 import { type ConnectionKinds, type ConnectionObserver, observeConnections } from "./observe-connections.ts";
 import { type SampleSources, sampler } from "./sample.ts";
 
@@ -19,6 +19,7 @@ export interface MetricsSources extends SampleSources {
 
 export interface Metrics {
   readonly rpc: RpcObserver;
+  reloaded(outcome: "done" | "failed"): void;
   readonly connections: ConnectionObserver;
   readonly contentType: string;
   /** Reads the sources and gives everything in Prometheus' text format. */
@@ -43,6 +44,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   gauge(registry, METRICS.buildInfo).set({ version, node_version: process.version, backend }, 1);
   return {
     rpc,
+    reloaded: observeReloads(registry),
     connections,
     contentType: registry.contentType,
     scrape: () => {

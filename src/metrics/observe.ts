@@ -4,6 +4,7 @@
 import type { Registry } from "prom-client";
 import { limitOf } from "../backends/errors.ts";
 import type { BrokerEvent, BrokerEvents } from "../server/core/events.ts";
+import { QUOTAS } from "../server/core/policy.ts";
 import { LOSS_REASONS, SESSION_STATES } from "../server/core/session.ts";
 import { assertNever } from "../spec/assert.ts";
 import { METRICS } from "./catalog.ts";
@@ -76,6 +77,11 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "stage2_leaves_per_address_space",
   "stage2_tables_per_virtual_iommu",
   "vmids",
+  "quota_sessions",
+  "quota_devices",
+  "quota_mapped_bytes",
+  "quota_fault_streams",
+  "quota_calls_per_second",
 ]);
 const OTHER_LIMIT = "other";
 
@@ -109,6 +115,13 @@ export function observeRpc(registry: Registry, calls: readonly ObservedCall[]): 
   };
 }
 
+/** Reloads by SIGHUP: "done", or "failed" and what was in force stays. */
+export function observeReloads(registry: Registry): (outcome: "done" | "failed") => void {
+  const reloads = counter(registry, METRICS.reloads);
+  for (const outcome of ["done", "failed"]) reloads.inc({ outcome }, 0);
+  return (outcome) => reloads.inc({ outcome });
+}
+
 export function observeEvents(registry: Registry, events: BrokerEvents): void {
   const stageChanges = counter(registry, METRICS.stageChanges);
   const sessionsOpened = counter(registry, METRICS.sessionsOpened);
@@ -134,6 +147,10 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
   for (const reason of ["closed", "revoked", ...LOSS_REASONS]) sessionsEnded.inc({ reason }, 0);
   for (const reason of LOSS_REASONS) sessionsLost.inc({ reason }, 0);
   for (const was of SESSION_STATES) sessionsResumed.inc({ was }, 0);
+  const policyDenials = counter(registry, METRICS.policyDenials);
+  const quotasReached = counter(registry, METRICS.quotasReached);
+  const devicesForced = counter(registry, METRICS.devicesForced);
+  for (const quota of [...QUOTAS, "calls_per_second"]) quotasReached.inc({ quota }, 0);
   for (const change of ["added", "removed"]) deviceChanges.inc({ change }, 0);
   events.subscribe((event: BrokerEvent) => {
     switch (event.type) {
@@ -179,6 +196,14 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
         return ticketsEnded.inc({ outcome: "expired" });
       case "putRefused":
         return putsRefused.inc();
+      case "memoryChanged":
+        return undefined; // the census has the bytes
+      case "policyDenied":
+        return policyDenials.inc({ rule: event.rule, verb: event.verb });
+      case "quotaReached":
+        return quotasReached.inc({ quota: event.quota });
+      case "deviceForced":
+        return devicesForced.inc();
       default:
         return assertNever(event, "broker event");
     }

@@ -4,6 +4,7 @@
 import { Command, CommanderError, Option } from "commander";
 import type { Environment } from "./config/runtime-directory.ts";
 import { type Assignment, CONFIG_VARIABLE } from "./config/sources.ts";
+import type { PolicyQuestion } from "./explain-policy.ts";
 import { LOG_LEVELS } from "./log.ts";
 
 export type Invocation =
@@ -18,11 +19,19 @@ export type Invocation =
       readonly file: string | undefined;
       readonly assignments: readonly Assignment[];
     }
+  | {
+      readonly kind: "explain-policy";
+      readonly question: PolicyQuestion;
+      readonly file: string | undefined;
+      readonly assignments: readonly Assignment[];
+    }
   /** --help, --version, or a mistake: print the text and exit. */
   | { readonly kind: "exit"; readonly code: number; readonly text: string };
 
 /** Exit code for a command line or a configuration that cannot be used. */
 export const EXIT_USAGE = 1;
+/** Exit code of --explain-policy for a call that is denied. */
+export const EXIT_DENIED = 2;
 
 const FLAGS: readonly { readonly flag: string; readonly option: string; readonly path: string }[] = [
   { flag: "--listen-socket", option: "listenSocket", path: "listen.socket" },
@@ -47,12 +56,14 @@ Examples:
   iommu-brokerd --print-config > broker.yaml       every setting, its default and what it is for
   iommu-brokerd --config broker.yaml --check-config
   iommu-brokerd --config broker.yaml --set limits.sessions_max=16
+  iommu-brokerd --config broker.yaml --explain-policy --as uid=1001 --verb AttachDevice --device 0000:01:00.0
   iommu-brokerd --simulator-api --listen-tcp 127.0.0.1:9400 --listen-tcp-insecure
   buf curl --protocol grpc --http2-prior-knowledge http://127.0.0.1:9400/iommubroker.v1.IommuBroker/ListDevices
 
 Signals: SIGTERM and SIGINT stop gracefully (exit 0) within timing.grace_period_ms; a second one stops at once.
-Exit: 0 stopped as told; 1 the command line, the configuration or a listener is not usable; 70 a bug, with the log;
-74 the state directory cannot be written, or the death of clients not be seen.`;
+SIGHUP reads the configuration again and takes over policy, admin.uids and log.level; it opens the audit file anew.
+Exit: 0 stopped as told; 1 the command line, the configuration or a listener is not usable; 2 --explain-policy: denied;
+70 a bug, with the log; 74 the state directory cannot be written, or the death of clients not be seen.`;
 
 export function parseCommandLine(argv: readonly string[], environment: Environment, version: string): Invocation {
   let output = "";
@@ -94,6 +105,11 @@ function describe(version: string): Command {
       "say what a damaged state directory loses when it is cut off at the damage; changes nothing",
     )
     .option("--repair-state-now", "do it; what is cut off stays beside it as *.damaged")
+    .option("--explain-policy", "say which rule of the policy decides a call, and why; exit 2 when it is denied")
+    .option("--as <facts>", "whose call: uid=1001,gid=1001,exe=/usr/bin/qemu,cgroup=/vm,cert=NAME, or tcp")
+    .option("--verb <rpc>", "which: AttachDevice")
+    .option("--device <id>", "on which device: 0000:01:00.0")
+    .option("--path <file>", "or with which guest memory file")
     .addHelpText("after", EXAMPLES)
     .showHelpAfterError("(--help explains)");
 }
@@ -124,8 +140,31 @@ function invocationOf(options: Readonly<Record<string, unknown>>, environment: E
   if (options.repairState === true || options.repairStateNow === true) {
     return { kind: "repair", dryRun: options.repairStateNow !== true, file, assignments };
   }
+  if (options.explainPolicy === true) return explainPolicyOf(options, file, assignments);
+  const stray = ["as", "verb", "device", "path"].find((name) => options[name] !== undefined);
+  if (stray !== undefined) {
+    return { kind: "exit", code: EXIT_USAGE, text: `error: --${stray} is for --explain-policy (--help explains)\n` };
+  }
   const kind = options.checkConfig === true ? "check" : options.printConfig === true ? "print" : "run";
   return { kind, file, assignments };
+}
+
+function explainPolicyOf(
+  { as, verb, device, path }: Readonly<Record<string, unknown>>,
+  file: string | undefined,
+  assignments: readonly Assignment[],
+): Invocation {
+  if (typeof as !== "string" || typeof verb !== "string") {
+    const text = "error: --explain-policy needs --as and --verb: --as uid=1001 --verb AttachDevice (--help explains)\n";
+    return { kind: "exit", code: EXIT_USAGE, text };
+  }
+  const question = {
+    as,
+    verb,
+    device: typeof device === "string" ? device : undefined,
+    path: typeof path === "string" ? path : undefined,
+  };
+  return { kind: "explain-policy", question, file, assignments };
 }
 
 function textOf(option: unknown): string | string[] | undefined {

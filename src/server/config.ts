@@ -20,6 +20,7 @@ import {
 } from "./config/sources.ts";
 import { configOf } from "./config/translate.ts";
 import type { CoreLimits } from "./core/limits.ts";
+import type { PolicyRule } from "./core/policy.ts";
 import type { LogLevel } from "./log.ts";
 
 export interface EdgeLimits {
@@ -71,6 +72,11 @@ export interface SimulatedInventory {
   readonly mergeEvents: boolean;
 }
 
+export type AuditDestination =
+  | { readonly kind: "off" }
+  | { readonly kind: "log" }
+  | { readonly kind: "file"; readonly path: string };
+
 export interface Config {
   readonly backend: "simulated";
   readonly simulatorApi: boolean;
@@ -86,6 +92,10 @@ export interface Config {
   readonly limits: CoreLimits & EdgeLimits;
   readonly timing: Timing;
   readonly log: { readonly level: LogLevel; readonly destination: "stdout" | "stderr" };
+  readonly admin: { readonly socket: string | undefined; readonly uids: readonly number[] };
+  /** As configured, without the built-in ones. */
+  readonly policyRules: readonly PolicyRule[];
+  readonly audit: AuditDestination;
   readonly simulated: SimulatedInventory;
 }
 
@@ -183,6 +193,12 @@ function contradictions(settings: Settings, sourceOf: SourceOf): Problem[] {
   problems.push(...tcpProblems(settings.listen, sourceOf));
   if (settings.listen.socket !== OFF && settings.listen.socket === settings.metrics.socket) {
     complain(["metrics", "socket"], `${settings.metrics.socket} is listen.socket too: give each its own path`);
+  }
+  if (settings.admin.socket !== OFF) {
+    for (const other of ["listen", "metrics"] as const) {
+      if (settings.admin.socket !== settings[other].socket) continue;
+      complain(["admin", "socket"], `${settings.admin.socket} is ${other}.socket too: give each its own path`);
+    }
   }
   return problems;
 }

@@ -12,35 +12,46 @@ import { Poller } from "../os/poller.ts";
 import { createProcessWatch } from "../os/process-watch.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
 import type { TlsEvent } from "../os/tls-files.ts";
+import { Audit } from "./audit.ts";
+import { openAudit } from "./audit-stream.ts";
 import { systemAlarms, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { logRefusedConnection, logTlsEvent } from "./connection-log.ts";
 import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
 import type { DurableImage, DurableRecord } from "./core/durable.ts";
+import { type Policy, policyWith } from "./core/policy.ts";
 import type { Journal } from "./core/ports.ts";
 import { logEvents, logLimit, Throttle } from "./event-log.ts";
 import { type Exchange, openExchange } from "./fds/exchange.ts";
 import { Tickets } from "./fds/tickets.ts";
 import { cryptoIdentifiers, randomTicket } from "./identifiers.ts";
-import type { Log } from "./log.ts";
+import { LOG_LEVELS, type Log } from "./log.ts";
+import { type AdminServer, startAdminServer } from "./rpc/admin-server.ts";
 import { addBrokerServices, type RpcDeps, type RpcHooks } from "./rpc/broker-services.ts";
 import { CONNECTION_LIMITS } from "./rpc/connection-gate.ts";
 import { loadDescriptors } from "./rpc/descriptors.ts";
-import { addHealthService, HEALTH_SERVICE } from "./rpc/health.ts";
-import { type Listeners, openListeners } from "./rpc/listener.ts";
+import { addHealthService, HEALTH_SERVICE, type HealthDeps } from "./rpc/health.ts";
+import { type ListenerOptions, type Listeners, openListeners } from "./rpc/listener.ts";
 import { callerOf } from "./rpc/peer.ts";
 import { addReflectionServices, REFLECTION_SERVICES } from "./rpc/reflection.ts";
-import { BROKER, SIMULATOR } from "./rpc/services.ts";
+import { ADMIN, BROKER, SIMULATOR } from "./rpc/services.ts";
 import { HANDSHAKE_REFUSALS } from "./rpc/tls-front.ts";
 import { openFileJournal } from "./store/file-journal.ts";
 import { createMemoryJournal } from "./store/memory-journal.ts";
 
 export interface Daemon {
+  /** Where administrators connect; undefined: nowhere. */
+  readonly adminAddress: string | undefined;
   /** Where clients connect: "unix:/run/…/broker.sock", "127.0.0.1:9400". */
   readonly addresses: readonly string[];
   readonly metricsAddresses: readonly string[];
   readonly memoryRoots: readonly string[];
+  /**
+   * Takes over what may change while the daemon runs: policy, admin uids, log level. Opens the audit file anew. Nothing
+   * that anybody holds is taken away. Undefined: the configuration cannot be used, and what is in force stays.
+   */
+  reload(config: Config | undefined): void;
   /** Drains and stops; resolves within the grace period. A second call gives the first one's promise. */
   stop(): Promise<void>;
 }
@@ -49,17 +60,19 @@ export interface Daemon {
 const DRAIN_SHARE = 0.8;
 const STOP_SHARE = 0.95;
 
+/** What only the process can do. */
+export interface DaemonListeners {
+  /** The daemon cannot go on: what is in memory is ahead of what can be kept. Only recovery can tell. */
+  fatal(error: unknown): void;
+  /** An administrator asked the daemon to stop. */
+  drain(): void;
+}
+
 /**
  * Starts everything, or throws and leaves nothing behind.
- * @param onFatal  the daemon cannot go on: what is in memory is ahead of what can be kept. Only recovery can tell
  * @throws BrokerError for what the configuration asks and the system cannot give, with the remedy
  */
-export async function startDaemon(
-  config: Config,
-  log: Log,
-  version: string,
-  onFatal: (error: unknown) => void,
-): Promise<Daemon> {
+export async function startDaemon(config: Config, log: Log, version: string, on: DaemonListeners): Promise<Daemon> {
   const roots = openMemoryRoots(config.memoryRoots);
   const memoryFiles = createMemoryFiles({
     roots,
@@ -78,8 +91,15 @@ export async function startDaemon(
     onUsed: () => core.events.emit({ type: "ticketUsed" }),
     onExpired: (ticket) => core.events.emit({ type: "ticketExpired", ...ticket }),
   });
-  const state = await openState(config, () => core.image(), onFatal);
-  const poller = new Poller(onFatal);
+  const throttle = new Throttle(systemClock);
+  const audit = openAudit(config.audit, log, (error) =>
+    throttle.run("audit", (left) => log.error({ error, ...left }, "an audit line could not be written")),
+  );
+  const state = await openState(config, () => core.image(), on.fatal).catch((error: unknown) => {
+    audit.close();
+    throw error;
+  });
+  const poller = new Poller(on.fatal);
   const processes = createProcessWatch({ poller });
   const stopWatching = async (): Promise<void> => {
     processes.close();
@@ -98,12 +118,21 @@ export async function startDaemon(
       processes,
     },
     limits: config.limits,
+    policy: policyOf(config),
   });
-  const throttle = new Throttle(systemClock);
   logEvents(core.events, log, throttle);
+
+  const auditor = new Audit({
+    write: (line) => audit.write(line),
+    throttle,
+    ownerOf: (session) => core.administration.ownerOf(session),
+  });
+  auditor.follow(core.events);
 
   let listeners: Listeners | undefined;
   let exchange: Exchange | undefined;
+  let admin: AdminServer | undefined;
+  let adminUids = config.admin.uids;
   const metrics = createMetrics({
     events: core.events,
     counters: () => backend.counters(),
@@ -112,13 +141,17 @@ export async function startDaemon(
     openMemoryFiles: () => memoryFiles.openCount(),
     tickets: () => tickets.census(),
     devicesMax: config.metrics.devicesMax,
-    calls: servedCalls(core),
+    calls: servedCalls(core, config),
     connectionKinds: { limits: CONNECTION_LIMITS, handshakeRefusals: HANDSHAKE_REFUSALS },
     build: { version, backend: backend.kind },
   });
+  const onRefused: ListenerOptions["onRefused"] = (limit, who) => {
+    metrics.connections.refused(limit);
+    logRefusedConnection(limit, who, log, throttle);
+  };
   const server = new grpc.Server(serverOptions(config));
-  const services = addServices(server, config, core, backend, {
-    hooks: rpcHooks(metrics, log, throttle),
+  const edge = edgeOf(config, core, backend, rpcHooks(metrics, log, throttle, auditor));
+  const services = addServices(server, edge, {
     callerOf: (name) => {
       const peer = listeners?.peerOf(name);
       return peer && callerOf(name, peer);
@@ -129,10 +162,7 @@ export async function startDaemon(
     listeners = await openListeners({
       server,
       ...listenerOptions(config),
-      onRefused: (limit, who) => {
-        metrics.connections.refused(limit);
-        logRefusedConnection(limit, who, log, throttle);
-      },
+      onRefused,
       onTlsEvent: (event) => {
         observeTls(metrics, event);
         logTlsEvent(event, log, throttle);
@@ -159,12 +189,28 @@ export async function startDaemon(
       isReady: () => services.health.isReady(),
       onFailure: (error) => throttle.run("scrape", (left) => log.error({ error, ...left }, "scrape failed")),
     });
+    // Last: an administrator may ask the daemon to stop as soon as it listens, and only one that has started can.
+    if (config.admin.socket !== undefined) {
+      admin = await startAdminServer({
+        socket: config.admin.socket,
+        channel: serverOptions(config),
+        health: edge.health,
+        deps: {
+          ...edge.rpc,
+          adminUids: () => adminUids,
+          logLevel: logLevelOf(log),
+          stop: () => on.drain(),
+        },
+        gate: { handshakeTimeoutMs: config.timing.handshakeTimeoutMs, onRefused },
+      });
+    }
     const reaping = startReaping(core, config.timing.reapIntervalMs, log, () => tickets.expire());
     const parts: Parts = {
       gracePeriodMs: config.timing.gracePeriodMs, // the configuration itself is let go: its devices are many
       server,
       services,
       listeners,
+      admin,
       stopLast: [
         () => exchange?.stop(),
         reaping.stop,
@@ -172,13 +218,23 @@ export async function startDaemon(
         stopWatching,
         () => backend.close(),
         () => state.close(),
+        () => audit.close(),
       ],
     };
     let stopping: Promise<void> | undefined;
     return {
       addresses: listeners.addresses,
+      adminAddress: admin?.address,
       metricsAddresses: http.addresses,
       memoryRoots: roots.map((root) => root.configured),
+      reload: (next) => {
+        metrics.reloaded(next === undefined ? "failed" : "done");
+        audit.reopen();
+        if (next === undefined) return;
+        core.permissions.replace(policyOf(next));
+        adminUids = next.admin.uids;
+        log.setLevel(next.log.level);
+      },
       stop: () => {
         stopping ??= stopAll(parts);
         return stopping;
@@ -187,10 +243,12 @@ export async function startDaemon(
   } catch (error) {
     listeners?.stop();
     exchange?.stop();
+    admin?.cut();
     server.forceShutdown();
     await stopWatching();
     await backend.close();
     await state.close();
+    audit.close();
     throw error;
   }
 }
@@ -252,40 +310,71 @@ function serverOptions({ limits, timing }: Config): grpc.ServerOptions {
 
 type Services = ReturnType<typeof addServices>;
 
-function addServices(
-  server: grpc.Server,
-  config: Config,
+/** What the API's server and the admin's have in common. */
+interface Edge {
+  readonly rpc: Omit<RpcDeps, "callerOf">;
+  readonly health: Omit<HealthDeps, "services">;
+}
+
+function edgeOf(
+  { timing, limits }: Config,
   core: Core,
   backend: { readonly kind: "simulated" | "iommufd"; ping(): Promise<void> },
-  edge: Pick<RpcDeps, "hooks" | "callerOf">,
-) {
-  const { timing, limits } = config;
-  const rpc = addBrokerServices(server, {
-    core,
-    backend: backend.kind,
-    limits,
-    heartbeatMs: timing.heartbeatMs,
-    graceMs: timing.gracePeriodMs,
-    ...edge,
-  });
-  const named = [...new Set(servedCalls(core).map((call) => call.service))];
-  const health = addHealthService(server, {
-    services: named,
-    ping: () => backend.ping(),
-    pingTimeoutMs: timing.backendPingTimeoutMs,
-    watchIntervalMs: timing.healthWatchIntervalMs,
-  });
+  hooks: RpcHooks,
+): Edge {
+  const { heartbeatMs, gracePeriodMs: graceMs } = timing;
+  return {
+    rpc: { core, backend: backend.kind, limits, heartbeatMs, graceMs, hooks },
+    health: {
+      ping: () => backend.ping(),
+      pingTimeoutMs: timing.backendPingTimeoutMs,
+      watchIntervalMs: timing.healthWatchIntervalMs,
+    },
+  };
+}
+
+function addServices(server: grpc.Server, edge: Edge, callers: Pick<RpcDeps, "callerOf">) {
+  const rpc = addBrokerServices(server, { ...edge.rpc, ...callers });
+  const named = [...new Set(apiCalls(edge.rpc.core).map((call) => call.service))];
+  const health = addHealthService(server, { ...edge.health, services: named });
   const all = [...named, HEALTH_SERVICE, ...REFLECTION_SERVICES];
   const reflection = addReflectionServices(server, loadDescriptors(), all);
   return { rpc, health, reflection };
 }
 
-function servedCalls(core: Core): { service: string; method: string; grpcType: string }[] {
+interface ServedCall {
+  readonly service: string;
+  readonly method: string;
+  readonly grpcType: string;
+}
+
+function apiCalls(core: Core): ServedCall[] {
   const methods = [...Object.values(BROKER), ...(core.simulator === undefined ? [] : Object.values(SIMULATOR))];
   return methods.map(({ service, name, kind }) => ({ service, method: name, grpcType: kind }));
 }
 
-function rpcHooks({ rpc }: Metrics, log: Log, throttle: Throttle): RpcHooks {
+/** On whichever socket. */
+function servedCalls(core: Core, { admin }: Config): ServedCall[] {
+  const methods = admin.socket === undefined ? [] : Object.values(ADMIN);
+  return [...apiCalls(core), ...methods.map(({ service, name, kind }) => ({ service, method: name, grpcType: kind }))];
+}
+
+function policyOf({ admin, policyRules }: Config): Policy {
+  return policyWith(policyRules, { daemonUid: process.getuid?.() ?? 0, adminUids: admin.uids });
+}
+
+function logLevelOf(log: Log): { get(): string; set(level: string): boolean } {
+  return {
+    get: () => log.level(),
+    set: (name) => {
+      const level = LOG_LEVELS.find((known) => known === name);
+      if (level !== undefined) log.setLevel(level);
+      return level !== undefined;
+    },
+  };
+}
+
+function rpcHooks({ rpc }: Metrics, log: Log, throttle: Throttle, audit: Audit): RpcHooks {
   return {
     onStart: (call) => rpc.started(call),
     onCall: (call) => {
@@ -293,6 +382,7 @@ function rpcHooks({ rpc }: Metrics, log: Log, throttle: Throttle): RpcHooks {
       logLimit(call.error, log, throttle);
     },
     onMessage: (call, direction) => rpc.message(call, direction),
+    onAct: (act) => audit.call(act),
     onBug: (errorID, error) => {
       rpc.bug();
       log.error({ errorID, error }, "bug: a call was answered INTERNAL");
@@ -320,6 +410,7 @@ interface Parts {
   readonly server: grpc.Server;
   readonly services: Services;
   readonly listeners: Listeners;
+  readonly admin: AdminServer | undefined;
   readonly stopLast: readonly (() => void | Promise<void>)[];
 }
 
@@ -327,7 +418,7 @@ interface Parts {
  * Not serving, then calls finished and streams ended with UNAVAILABLE, then connections closed, then the rest.
  * New connections are taken until the calls are done, so that a client is told UNAVAILABLE and not refused.
  */
-async function stopAll({ gracePeriodMs, server, services, listeners, stopLast }: Parts): Promise<void> {
+async function stopAll({ gracePeriodMs, server, services, listeners, admin, stopLast }: Parts): Promise<void> {
   const drained = deadline(gracePeriodMs * DRAIN_SHARE);
   const closed = deadline(gracePeriodMs * STOP_SHARE);
   services.health.drain();
@@ -336,8 +427,9 @@ async function stopAll({ gracePeriodMs, server, services, listeners, stopLast }:
   services.reflection.close();
   listeners.stop();
   const shutdown = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  await Promise.race([shutdown.then(() => listeners.finished()), closed.passed]);
+  await Promise.race([Promise.all([shutdown.then(() => listeners.finished()), admin?.stop()]), closed.passed]);
   server.forceShutdown();
+  admin?.cut();
   listeners.cut();
   for (const stop of stopLast) await stop();
   drained.clear();

@@ -3,6 +3,7 @@
 
 import { limitOf } from "../backends/errors.ts";
 import { assertNever } from "../spec/assert.ts";
+import { describeCaller, identityOf } from "./core/caller.ts";
 import type { BrokerEvent, BrokerEvents } from "./core/events.ts";
 import type { Clock } from "./core/ports.ts";
 import type { Log, LogFacts } from "./log.ts";
@@ -70,6 +71,7 @@ function lineOf(event: BrokerEvent): Line {
     case "sessionEnded": {
       const facts = { session: event.session, owner: event.displayName, reason: event.reason };
       if (event.reason === "closed") return { level: "debug", facts, message: "session closed" };
+      if (event.reason === "revoked") return { level: "warn", facts, message: "session revoked by an administrator" };
       return { level: "warn", facts, message: event.reason === "lease_expired" ? "lease expired" : "session ended" };
     }
     case "sessionLost": {
@@ -100,6 +102,34 @@ function lineOf(event: BrokerEvent): Line {
       const { device, session, owner } = event;
       const message = "refused: another session owns the device";
       return { level: "info", facts: { device, session, owner }, message, key: `conflict ${device}` };
+    }
+    case "memoryChanged": {
+      const { session, addressSpace, change, ranges, bytes } = event;
+      return { level: "debug", facts: { session, subject: addressSpace, facts: { ranges, bytes } }, message: change };
+    }
+    case "policyDenied": {
+      const { caller, verb, rule, subject } = event;
+      const facts = {
+        owner: describeCaller(caller),
+        trigger: verb,
+        reason: rule,
+        ...(subject === undefined ? {} : { subject }),
+      };
+      return {
+        level: "info",
+        facts,
+        message: "refused by the policy",
+        key: `denied ${identityOf(caller)} ${verb} ${rule}`,
+      };
+    }
+    case "quotaReached": {
+      const { quota, identity, rule } = event;
+      const facts = { limit: `quota_${quota}`, owner: identity, reason: rule };
+      return { level: "warn", facts, message: "quota reached", key: `quota ${quota} ${identity}` };
+    }
+    case "deviceForced": {
+      const { device, session, reason } = event;
+      return { level: "warn", facts: { device, session, reason }, message: "device taken back by an administrator" };
     }
     case "stalled": {
       const facts = { facts: { awayMs: Math.round(event.awayMs), sessions: event.sessions } };

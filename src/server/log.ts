@@ -34,12 +34,23 @@ export interface LogFacts {
   readonly version?: string;
 }
 
+/** One line of the audit log: an act, or a change. audit.ts fills it; none of its values is a secret. */
+export interface AuditLine {
+  /** What happened: "call", "stage", "session", "memory", "denied", "device". */
+  readonly event: string;
+  readonly [fact: string]: string | number | boolean | readonly string[] | undefined;
+}
+
 export interface Log {
   debug(facts: LogFacts, message: string): void;
   info(facts: LogFacts, message: string): void;
   warn(facts: LogFacts, message: string): void;
   error(facts: LogFacts, message: string): void;
   fatal(facts: LogFacts, message: string): void;
+  level(): LogLevel;
+  setLevel(level: LogLevel): void;
+  /** A line that no level keeps out, with "audit": true; goes where the log goes. */
+  audit(line: AuditLine): void;
   /**
    * Writes out what is buffered and takes no more. For the end of the process.
    * @returns false when the reader does not take it: after half a second, with a write(2) still hanging
@@ -90,12 +101,18 @@ export function logTo(stream: DestinationStream, level: LogLevel, finish = async
     },
     whileOpen,
   );
+  const audit = logger.child({}, { level: "info" });
   return {
     debug: (facts, message) => logger.debug(facts, message),
     info: (facts, message) => logger.info(facts, message),
     warn: (facts, message) => logger.warn(facts, message),
     error: (facts, message) => logger.error(facts, message),
     fatal: (facts, message) => logger.fatal(facts, message),
+    level: () => LOG_LEVELS.find((known) => known === logger.level) ?? level,
+    setLevel: (next) => {
+      logger.level = next;
+    },
+    audit: (line) => audit.info({ audit: true, ...line }),
     end: () => {
       ended ??= finish();
       return ended;

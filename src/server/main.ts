@@ -5,12 +5,13 @@ import { readFileSync } from "node:fs";
 import { BrokerError } from "../backends/errors.ts";
 import { exitAtOnce } from "../os/libc.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
-import { EXIT_USAGE, parseCommandLine } from "./command-line.ts";
+import { EXIT_DENIED, EXIT_USAGE, parseCommandLine } from "./command-line.ts";
 import { printConfig } from "./config/print.ts";
 import { describeProblem } from "./config/problems.ts";
-import { type Config, loadConfig } from "./config.ts";
+import { type Config, type Loaded, loadConfig } from "./config.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
-import { createLog, type Log } from "./log.ts";
+import { explainPolicy, type PolicyQuestion } from "./explain-policy.ts";
+import { createLog, type Log, type LogFacts } from "./log.ts";
 import { repairLines } from "./store/repair-lines.ts";
 import { raiseInliningLimits } from "./v8-inlining.ts";
 
@@ -48,22 +49,40 @@ async function main(): Promise<void> {
     process.exitCode = await repair(loaded.config, invocation.dryRun);
     return;
   }
+  if (invocation.kind === "explain-policy") {
+    process.exitCode = explain(loaded.config, invocation.question);
+    return;
+  }
   const log = createLog(loaded.config.log);
   dieOfBugs(log);
   for (const { source, message } of loaded.warnings) log.warn({ source }, `${source} ${message}`);
   raiseInliningLimits();
   try {
-    const daemon = await startDaemon(loaded.config, log, version, (error) => {
-      log.fatal({ error }, "cannot go on: ending, so that a restart begins with what was kept");
-      void exit(EXIT_STATE, log);
+    const daemon: Daemon = await startDaemon(loaded.config, log, version, {
+      fatal: (error) => {
+        log.fatal({ error }, "cannot go on: ending, so that a restart begins with what was kept");
+        void exit(EXIT_STATE, log);
+      },
+      drain: () => stopDaemon(daemon, log, { reason: "an administrator asked for it" }),
     });
     stopOnSignal(daemon, log); // first: whoever reads that we listen may send one at once
+    reloadOnSignal(daemon, log, () => loadConfig({ ...invocation, environment: process.env }));
     announce(daemon, log, version);
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     log.fatal({ error }, error.message);
     await exit(EXIT_USAGE, log);
   }
+}
+
+function explain(config: Config, question: PolicyQuestion): number {
+  const answer = explainPolicy(config, process.getuid?.() ?? 0, question);
+  if (answer.kind === "unclear") {
+    console.error(`error: ${answer.problem}`);
+    return EXIT_USAGE;
+  }
+  for (const line of answer.lines) console.log(line);
+  return answer.kind === "allowed" ? 0 : EXIT_DENIED;
 }
 
 /** Says what a damaged state directory loses, and cuts it off when told to. */
@@ -86,6 +105,9 @@ async function repair({ stateDirectory }: Config, dryRun: boolean): Promise<numb
 
 function announce(daemon: Daemon, log: Log, version: string): void {
   for (const address of daemon.addresses) log.info({ address, version }, "listening for clients");
+  if (daemon.adminAddress !== undefined) {
+    log.info({ address: daemon.adminAddress }, "listening for administrators");
+  }
   for (const address of daemon.metricsAddresses) log.info({ address }, "serving metrics");
   for (const root of daemon.memoryRoots) log.info({ subject: root }, "memory root");
 }
@@ -100,14 +122,35 @@ function stopOnSignal(daemon: Daemon, log: Log): void {
       void exit(EXIT_USAGE, log);
       return;
     }
-    log.info({ signal }, "stopping");
-    void daemon.stop().then(() => {
-      log.info({}, "stopped");
-      return exit(0, log);
-    });
+    stopDaemon(daemon, log, { signal });
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+}
+
+/** Asked twice it stops once: the daemon gives the same promise. */
+function stopDaemon(daemon: Daemon, log: Log, why: LogFacts): void {
+  log.info(why, "stopping");
+  void daemon.stop().then(() => {
+    log.info({}, "stopped");
+    return exit(0, log);
+  });
+}
+
+/** Policy, admin uids and log level come from the same sources anew; a configuration with a fault changes nothing. */
+function reloadOnSignal(daemon: Daemon, log: Log, load: () => Loaded): void {
+  process.on("SIGHUP", () => {
+    const loaded = load();
+    if (loaded.ok) {
+      daemon.reload(loaded.config);
+      log.info({}, "reloaded: policy, admin uids, log level; other settings need a restart");
+      return;
+    }
+    daemon.reload(undefined);
+    for (const problem of loaded.problems) {
+      log.error({ source: problem.source }, `not reloaded: ${describeProblem(problem)}`);
+    }
+  });
 }
 
 /** What nobody caught is a bug: say so and end, rather than go on in a state nobody thought of. */

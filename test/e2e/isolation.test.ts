@@ -6,14 +6,15 @@ import { chmodSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isKeeping } from "../../src/server/core/policy-verbs.ts";
 import { BROKER, SIMULATOR } from "../../src/server/rpc/services.ts";
 import { bugLines, RawClient } from "../support/e2e-refusal.ts";
-import { picture, startWorld, stopWorld, type World } from "../support/e2e-world.ts";
+import { NEIGHBOUR_UID, picture, startWorld, stopWorld, type World } from "../support/e2e-world.ts";
 import { attempt } from "../support/isolation-call.ts";
 import { ISOLATION_ROWS, type IsolationRow } from "../support/isolation-rows.ts";
 
 const PROCESS = fileURLToPath(new URL("../support/isolation-process.ts", import.meta.url));
-const NOBODY = 65_534;
+const UNNAMED_UID = 65_533; // no rule speaks for it
 const isRoot = process.getuid?.() === 0;
 const UNAUTHENTICATED = "UNAUTHENTICATED UNAUTHENTICATED";
 const CLOSE = "/iommubroker.v1.IommuBroker/CloseSession";
@@ -66,10 +67,10 @@ test.each([
 });
 
 /** How each row ends for a process of another user, in the socket's group. */
-async function asNobody(token: string): Promise<readonly string[]> {
+async function asUser(uid: number, token: string): Promise<readonly string[]> {
   chmodSync(world.broker.directory, 0o755); // the way to the socket; who may use that is in its own directory
   const requests = JSON.stringify(ISOLATION_ROWS.map((row) => row.request(world)));
-  const options = { uid: NOBODY, gid: 0 };
+  const options = { uid, gid: 0 };
   const run = promisify(execFile);
   const { stdout } = await run(process.execPath, [PROCESS, world.broker.target, token, requests], options);
   return JSON.parse(stdout);
@@ -80,14 +81,28 @@ function named(ends: readonly string[]): string[] {
 }
 
 test.runIf(isRoot)("another user with the owner's token is nobody's session", async () => {
-  expect(named(await asNobody(world.own.session.token))).toEqual(
+  expect(named(await asUser(NEIGHBOUR_UID, world.own.session.token))).toEqual(
     named(ISOLATION_ROWS.map(({ wrongToken }) => wrongToken)),
   );
   expect(await picture(world)).toEqual(before);
 });
 
+/** The policy leaves what keeps or gives back to the session's token. */
+function unnamed({ name, wrongToken }: IsolationRow): string {
+  const verb = name.slice(name.lastIndexOf("/") + 1);
+  return isKeeping(verb) ? wrongToken : "PERMISSION_DENIED POLICY_DENIED";
+}
+
+test.runIf(isRoot)(
+  "another user whom no rule allows is refused by the policy, with the owner's token too",
+  async () => {
+    expect(named(await asUser(UNNAMED_UID, world.own.session.token))).toEqual(named(ISOLATION_ROWS.map(unnamed)));
+    expect(await picture(world)).toEqual(before);
+  },
+);
+
 test.runIf(isRoot)("another user with a session of its own gets nowhere with another's things", async () => {
-  expect(named(await asNobody("own"))).toEqual(named(ISOLATION_ROWS.map(({ other }) => other)));
+  expect(named(await asUser(NEIGHBOUR_UID, "own"))).toEqual(named(ISOLATION_ROWS.map(({ other }) => other)));
   expect(await picture(world)).toEqual(before);
 });
 

@@ -28,7 +28,8 @@ async function mapAs(uid: number, directory: DaemonDirectory, files: readonly st
 }
 
 test.runIf(isRoot)("a VMM maps its own user's guest memory, and never another's, root's or the daemon's", async () => {
-  const directory = new DaemonDirectory({ memory_owner_uids: [0, THEIRS] });
+  const rules = [{ name: "mine", who: { uid: [MINE] }, verbs: ["read", "use"] }];
+  const directory = new DaemonDirectory({ memory_owner_uids: [0, THEIRS], policy: { rules } });
   await directory.start();
   const files = [MINE, THEIRS, 0].map((uid) => guestRam(directory, `ram-of-${uid}`, uid));
   expect(await mapAs(MINE, directory, files)).toEqual([

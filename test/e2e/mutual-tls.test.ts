@@ -22,7 +22,9 @@ beforeAll(async () => {
   alice = authority.issue("alice", { names: "URI:spiffe://example.org/vmm/alice" });
   bob = authority.issue("bob", { names: "URI:spiffe://example.org/vmm/bob" });
   const { certificate, privateKey, clientCA } = authority.server;
+  const vmms = { name: "vmms", who: { certificate: ["spiffe://example.org/vmm/*"] }, verbs: ["read", "use"] };
   broker = await startBroker({
+    policy: { rules: [vmms] },
     listen: { tcp: "127.0.0.1:0", tls: { certificate, private_key: privateKey, client_ca: clientCA } },
   });
   address = await tcpAddress();

@@ -354,7 +354,9 @@ function gapsOf(body: Buffer): { first: bigint; last: bigint }[] {
 }
 
 async function refusedConnections(): Promise<number> {
-  return Number(/^iommu_broker_connections_refused_total (\d+)/m.exec(await broker.metrics())?.[1]);
+  return Number(
+    /^iommu_broker_connections_refused_total\{limit="connections_max"\} (\d+)/m.exec(await broker.metrics())?.[1],
+  );
 }
 
 describe("connections", () => {

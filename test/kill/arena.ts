@@ -74,6 +74,7 @@ export class Arena {
     const config = {
       simulator_api: true,
       listen: { socket: this.#socket },
+      admin: { socket: join(this.#path, "run", "admin.sock") },
       metrics: { socket: this.#metrics, tcp: "off" },
       memory_roots: [this.#memory],
       state_directory: join(this.#path, "state"),

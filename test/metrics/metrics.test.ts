@@ -272,13 +272,20 @@ test("every limit that the source can refuse by has its series", () => {
   const named = globSync("src/**/*.ts", { cwd: ROOT }).flatMap((path) => [
     ...readFileSync(join(ROOT, path), "utf8").matchAll(/limitReached\(\s*"([^"]+)"|refuseAbove\([^"]*"([^"]+)"/g),
   ]);
-  const limits = new Set(named.map(([, direct, above]) => direct ?? above));
+  const quotas = ["sessions", "devices", "mapped_bytes", "fault_streams", "calls_per_second"];
+  const limits = new Set([
+    ...named.map(([, direct, above]) => direct ?? above),
+    ...quotas.map((quota) => `quota_${quota}`),
+  ]);
   expect([...limits].toSorted()).toEqual([...LIMITS].toSorted());
 });
 
+const NO_STE = { from: undefined, to: undefined };
+const CALLER = { kind: "process", uid: 1001, gid: 1001, pid: 42, connection: "uds-1" } as const;
+
 test("every broker event moves the counter that names it", async () => {
   const subject = metrics();
-  const stage = { group: groupID(1), devices: [NIC], generation: 1, session: "s" };
+  const stage = { group: groupID(1), devices: [NIC], generation: 1, session: "s", vste: NO_STE };
   events.emit({ type: "stageChanged", ...stage, from: "default-domain", to: "nest-parent", trigger: "attach" });
   events.emit({ type: "sessionOpened", session: "s", displayName: "vmm" });
   events.emit({ type: "sessionEnded", session: "s", displayName: "vmm", reason: "lease_expired" });
@@ -294,6 +301,10 @@ test("every broker event moves the counter that names it", async () => {
   events.emit({ type: "quarantined", device: NIC, group: groupID(1), reason: "x" });
   events.emit({ type: "deviceAdded", device: NIC });
   events.emit({ type: "deviceRemoved", device: NIC, session: undefined });
+  events.emit({ type: "policyDenied", caller: CALLER, verb: "Dma", rule: "no-dma", subject: undefined });
+  events.emit({ type: "quotaReached", quota: "devices", identity: "uid:1001", rule: "vms" });
+  events.emit({ type: "deviceForced", device: NIC, session: "s", reason: "stuck" });
+  subject.reloaded("failed");
   subject.rpc.bug();
   const found = await scraped(subject);
   expect(found.get('iommu_broker_stage_changes_total{from="default-domain",to="nest-parent",trigger="attach"}')).toBe(
@@ -315,6 +326,12 @@ test("every broker event moves the counter that names it", async () => {
   expect(found.get("iommu_broker_quarantines_total")).toBe(1);
   expect(found.get('iommu_broker_device_changes_total{change="added"}')).toBe(1);
   expect(found.get('iommu_broker_device_changes_total{change="removed"}')).toBe(1);
+  expect(found.get('iommu_broker_policy_denials_total{rule="no-dma",verb="Dma"}')).toBe(1);
+  expect(found.get('iommu_broker_quota_reached_total{quota="devices"}')).toBe(1);
+  expect(found.get('iommu_broker_quota_reached_total{quota="sessions"}')).toBe(0);
+  expect(found.get("iommu_broker_devices_forced_total")).toBe(1);
+  expect(found.get('iommu_broker_reloads_total{outcome="failed"}')).toBe(1);
+  expect(found.get('iommu_broker_reloads_total{outcome="done"}')).toBe(0);
   expect(found.get("iommu_broker_bugs_total")).toBe(1);
 });
 

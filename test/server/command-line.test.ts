@@ -74,3 +74,14 @@ test.each([
   expect(textOf(...argv)).toContain(expected);
   expect(textOf(...argv)).toContain("--help explains");
 });
+
+test("--explain-policy takes its question, and needs whose call and which", () => {
+  const words = ["--explain-policy", "--as", "uid=1001", "--verb", "AttachDevice", "--device", "0000:01:00.0"];
+  expect(parse(...words, "--config", "/etc/a.yaml")).toMatchObject({
+    kind: "explain-policy",
+    file: "/etc/a.yaml",
+    question: { as: "uid=1001", verb: "AttachDevice", device: "0000:01:00.0", path: undefined },
+  });
+  expect(parse("--explain-policy", "--verb", "AttachDevice")).toMatchObject({ kind: "exit", code: 1 });
+  expect(textOf("--as", "uid=1")).toContain("--as is for --explain-policy");
+});

@@ -377,3 +377,116 @@ describe("--print-config", () => {
     expect(printConfig(loaded.settings, loaded.sourceOf)).toContain("idr0: 0xd4c101b");
   });
 });
+
+describe("policy, admin and audit", () => {
+  const rule = (text: string): string =>
+    `policy:\n  rules:\n    - { name: a, who: { uid: [1] }, verbs: [read], ${text} }`;
+
+  test.each([
+    ["policy: { rules: [{ who: { uid: [1] }, verbs: [read] }] }", "policy.rules[0].name: is missing"],
+    ["policy: { rules: [{ name: a b, who: { uid: [1] }, verbs: [read] }] }", '"a b" must be 1 to 63 of A-Z'],
+    ["policy: { rules: [{ name: admin.uids, who: { uid: [1] }, verbs: [read] }] }", "take another"],
+    ["policy: { rules: [{ name: a, verbs: [read] }] }", "policy.rules[0].who: is missing"],
+    ["policy: { rules: [{ name: a, who: {}, verbs: [read] }] }", "must say something of the caller; anyone: true"],
+    ["policy: { rules: [{ name: a, who: { anyone: true, uid: [1] }, verbs: [read] }] }", "must be anyone alone"],
+    ["policy: { rules: [{ name: a, who: { anyone: false }, verbs: [read] }] }", "false must be true, or left out"],
+    ["policy: { rules: [{ name: a, who: { uid: [root] }, verbs: [read] }] }", 'who.uid[0]: "root" must be a whole'],
+    ["policy: { rules: [{ name: a, who: { uid: [] }, verbs: [read] }] }", "must name at least one of uids"],
+    ["policy: { rules: [{ name: a, who: { user: [1] }, verbs: [read] }] }", "who.user: is no setting"],
+    ["policy: { rules: [{ name: a, who: { executable: [''] }, verbs: [read] }] }", "must be 1 to 256 characters"],
+    ["policy: { rules: [{ name: a, who: { uid: [1] }, verbs: [AtachDevice] }] }", "did you mean AttachDevice?"],
+    ["policy: { rules: [{ name: a, who: { uid: [1] }, verbs: [] }] }", "must name at least one RPC or group"],
+    ["policy: { rules: [{ name: a, who: { uid: [1] } }] }", "policy.rules[0].verbs: is missing"],
+    [rule("effect: maybe"), 'broker.yaml:3: policy.rules[0].effect: "maybe" must be "allow" or "deny"'],
+    [rule("effect: deny, quotas: { devices: 1 }"), "must not deny and give quotas"],
+    [rule("quotas: { burst: 5 }"), "quotas.burst: 5 must come with calls_per_second"],
+    [rule("quotas: { sesions: 5 }"), "quotas.sesions: is no setting: did you mean sessions?"],
+    [rule("groups: [-1]"), "groups[0]: -1 must be a whole number from 0"],
+    [rule("priority: 1001"), "1001 must be a whole number from -1000 to 1000"],
+    [
+      "policy: { rules: [{ name: a, who: { uid: [1] }, verbs: [all] }, { name: a, who: { gid: [1] }, verbs: [all] }] }",
+      'policy.rules[1].name: "a" is the name of another rule: names are unique',
+    ],
+    ["admin: { socket: 'runtime:broker.sock' }", "is listen.socket too"],
+    ["admin: { uids: 0 }", "admin.uids: 0 must be a list of uids"],
+    ["audit: { destination: stdout }", 'audit.destination: "stdout" must be an absolute path'],
+  ])("%s is refused", (text, expected) => {
+    expect(complaints(text).join("\n")).toContain(expected);
+  });
+
+  test("a rule that allows by executable alone is refused: whoever makes a container's image names it", () => {
+    const by = (who: string, effect: string): string =>
+      complaints(`policy: { rules: [{ name: a, effect: ${effect}, who: { ${who} }, verbs: [read] }] }`).join("\n");
+    expect(by("executable: [/usr/bin/qemu]", "allow")).toContain("must name uid, gid or cgroup beside executable");
+    expect(by("executable: [/usr/bin/qemu]", "deny")).toBe("");
+    for (const anchor of ["uid: [1]", "gid: [1]", "cgroup: [/vm/*]"]) {
+      expect(by(`executable: [/usr/bin/qemu], ${anchor}`, "allow")).toBe("");
+    }
+  });
+
+  test("a rule becomes what core decides by, a burst is one second's calls unless given", () => {
+    const text = `
+policy:
+  rules:
+    - name: vms
+      who: { uid: [107], gid: [36], executable: [/usr/bin/qemu*], cgroup: [/vm/*], certificate: ["spiffe://a/*"] }
+      verbs: [read, AttachDevice]
+      devices: ["0000:01:*"]
+      groups: [4]
+      memory_paths: [/dev/shm/*]
+      quotas: { sessions: 1, devices: 2, mapped_bytes: 3, fault_streams: 4, calls_per_second: 5 }
+      priority: 6
+      may_preempt: true
+    - { name: tcp, effect: deny, who: { tcp_unauthenticated: true }, verbs: [all] }
+    - { name: rest, who: { anyone: true }, verbs: [read] }`;
+    const nothing = { devices: undefined, memoryPaths: undefined, quotas: {}, rate: undefined };
+    expect(configOf({ file: yaml(text) }).policyRules).toEqual([
+      {
+        name: "vms",
+        effect: "allow",
+        who: [
+          { fact: "uid", oneOf: [107] },
+          { fact: "gid", oneOf: [36] },
+          { fact: "executable", oneOf: ["/usr/bin/qemu*"] },
+          { fact: "cgroup", oneOf: ["/vm/*"] },
+          { fact: "certificate", oneOf: ["spiffe://a/*"] },
+        ],
+        verbs: ["read", "AttachDevice"],
+        devices: { ids: ["0000:01:*"], groups: [4] },
+        memoryPaths: ["/dev/shm/*"],
+        quotas: { sessions: 1, devices: 2, mapped_bytes: 3, fault_streams: 4 },
+        rate: { perSecond: 5, burst: 5 },
+        priority: 6,
+        mayPreempt: true,
+      },
+      {
+        name: "tcp",
+        effect: "deny",
+        who: [{ fact: "tcp_unauthenticated" }],
+        verbs: ["all"],
+        ...nothing,
+        priority: 0,
+        mayPreempt: false,
+      },
+      { name: "rest", effect: "allow", who: [], verbs: ["read"], ...nothing, priority: 0, mayPreempt: false },
+    ]);
+  });
+
+  test("the policy that is printed is the policy that was read", () => {
+    const text = "policy:\n  rules:\n    - { name: a, who: { uid: [1] }, verbs: [read], quotas: { devices: 1 } }";
+    const loaded = load({ file: yaml(text) });
+    if (!loaded.ok) throw new Error("not loaded");
+    const printed = printConfig(loaded.settings, loaded.sourceOf);
+    expect(configOf({ file: yaml(printed) }).policyRules).toEqual(loaded.config.policyRules);
+  });
+
+  test.each([
+    ["log", { kind: "log" }],
+    ["off", { kind: "off" }],
+    ["/var/log/broker/audit.log", { kind: "file", path: "/var/log/broker/audit.log" }],
+    ["runtime:audit.log", { kind: "file", path: "/run/b/audit.log" }],
+  ])("audit lines to %s", (destination, expected) => {
+    const assignments = [{ path: "audit.destination", text: destination, source: "test" }];
+    expect(configOf({ assignments, environment: { RUNTIME_DIRECTORY: "/run/b" } }).audit).toEqual(expected);
+  });
+});

@@ -40,6 +40,7 @@ afterEach(async () => {
 function configOf(...words: string[]): Config {
   const settings = [
     `listen.socket=${socket}`,
+    `admin.socket=${join(directory, "admin.sock")}`,
     `memory_roots=${join(directory, "memory")}`,
     `state_directory=${join(directory, "state")}`,
     "metrics.tcp=127.0.0.1:0",
@@ -57,8 +58,11 @@ function configOf(...words: string[]): Config {
 }
 
 async function start(...words: string[]): Promise<Daemon> {
-  const daemon = await startDaemon(configOf(...words), log, "1.2.3", (error) => {
-    throw error;
+  const daemon = await startDaemon(configOf(...words), log, "1.2.3", {
+    fatal: (error) => {
+      throw error;
+    },
+    drain: () => {},
   });
   daemons.push(daemon);
   return daemon;

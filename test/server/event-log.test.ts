@@ -28,10 +28,12 @@ const EVENTS: readonly BrokerEvent[] = [
     trigger: "bindTranslate",
     generation: 2,
     session: "s",
+    vste: { from: undefined, to: undefined },
   },
   { type: "sessionOpened", session: "s", displayName: "vmm" },
   { type: "sessionEnded", session: "s", displayName: "vmm", reason: "closed" },
   { type: "sessionEnded", session: "s", displayName: "vmm", reason: "lease_expired" },
+  { type: "sessionEnded", session: "s", displayName: "vmm", reason: "revoked" },
   { type: "reaped", session: "s", devices: 1 },
   { type: "reapFailed", session: "s", subject: "group/3", error: new Error("stuck") },
   { type: "leaseConflict", device: DEVICE, session: "s", owner: "other" },
@@ -46,6 +48,16 @@ const EVENTS: readonly BrokerEvent[] = [
   { type: "ticketUsed" },
   { type: "ticketExpired", label: "guest-ram", uid: 1000, pid: 42 },
   { type: "putRefused", uid: 1000, pid: 42, why: "full", limit: "tickets_max" },
+  { type: "memoryChanged", session: "s", addressSpace: "a", change: "mapped", ranges: 1, bytes: 4096 },
+  {
+    type: "policyDenied",
+    caller: { kind: "process", uid: 1001, gid: 1001, pid: 42, connection: "uds-1" },
+    verb: "AttachDevice",
+    rule: "default deny",
+    subject: DEVICE,
+  },
+  { type: "quotaReached", quota: "devices", identity: "uid:1001", rule: "vms" },
+  { type: "deviceForced", device: DEVICE, session: "s", reason: "stuck" },
 ];
 
 test("every event becomes one line, severe when an operator should act", () => {
@@ -56,6 +68,7 @@ test("every event becomes one line, severe when an operator should act", () => {
     "debug session opened",
     "debug session closed",
     "warn lease expired",
+    "warn session revoked by an administrator",
     "debug session given back",
     "error could not be given back; will be tried again",
     "info refused: another session owns the device",
@@ -70,8 +83,16 @@ test("every event becomes one line, severe when an operator should act", () => {
     "debug passed descriptor mapped",
     "warn a passed descriptor was not mapped in time: closed",
     "info descriptor refused",
+    "debug mapped",
+    "info refused by the policy",
+    "warn quota reached",
+    "warn device taken back by an administrator",
   ]);
-  expect(written[10]?.facts).toEqual({ label: "guest-ram", uid: 1000, pid: 42 });
+  expect(written.find(({ msg }) => msg === "a passed descriptor was not mapped in time: closed")?.facts).toEqual({
+    label: "guest-ram",
+    uid: 1000,
+    pid: 42,
+  });
   expect(written[0]).toMatchObject({
     group: 3,
     device: DEVICE,

@@ -26,6 +26,7 @@ export class DaemonDirectory {
     const config = {
       simulator_api: true,
       listen: { socket: this.socket },
+      admin: { socket: join(this.path, "run", "admin.sock") },
       metrics: { socket: join(this.path, "run", "metrics.sock"), tcp: "off" },
       memory_roots: [this.memoryRoot],
       state_directory: join(this.path, "state"),

@@ -7,6 +7,9 @@ import { type BrokerProcess, startBroker } from "../../examples/support/broker-p
 import { Channel } from "../../src/client/channel.ts";
 import { type BrokerClient, type BrokerSession, connect, Stage1Mode } from "../../src/client/client.ts";
 
+/** Another user, whom the policy lets do everything with what is its own. */
+export const NEIGHBOUR_UID = 65_534;
+
 /** Small, so that a table can exceed each. */
 export const SMALL_LIMITS = {
   sessions_max: 4,
@@ -67,7 +70,8 @@ export interface World {
 }
 
 export async function startWorld(): Promise<World> {
-  const broker = await startBroker({ limits: SMALL_LIMITS });
+  const neighbour = { name: "neighbour", who: { uid: [NEIGHBOUR_UID] }, verbs: ["all"] };
+  const broker = await startBroker({ limits: SMALL_LIMITS, policy: { rules: [neighbour] } });
   const client = connect(broker.target);
   const channel = new Channel(broker.target, {});
   const ram = sparseFile(broker, "ram", FILE_BYTES);

@@ -17,6 +17,7 @@ import type {
   SessionNotice,
 } from "../../src/server/core/core.ts";
 import { BrokerEvents } from "../../src/server/core/events.ts";
+import { Permissions } from "../../src/server/core/permissions.ts";
 import type {
   AddressSpaceView,
   DeviceView,
@@ -24,6 +25,7 @@ import type {
   SessionView,
   VirtualIommuView,
 } from "../../src/server/core/views.ts";
+import { ANYBODY } from "./policy.ts";
 
 export const ADDRESS_SPACE_ID = "11111111-2222-4333-8444-555555555555";
 export const VIRTUAL_IOMMU_ID = "66666666-7777-4888-9999-aaaaaaaaaaaa";
@@ -203,6 +205,21 @@ export class FakeCore implements Core {
   listeners(session: string): number {
     return this.#listeners.get(session)?.size ?? 0;
   }
+
+  /** Anybody may do anything, until a test replaces the policy. */
+  readonly permissions = new Permissions({
+    policy: ANYBODY,
+    clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
+    events: this.events,
+    usage: () => 0,
+  });
+
+  administration: Core["administration"] = {
+    sessions: () => [],
+    ownerOf: () => undefined,
+    revoke: async (session) => this.#note("administration.revoke", session),
+    forceRelease: async (device, reason) => this.#answer("administration.forceRelease", "", [device, reason], DEVICE),
+  };
 
   sessions: Core["sessions"] = {
     open: (request) => {

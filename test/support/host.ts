@@ -13,6 +13,7 @@ import { createCore } from "../../src/server/core/create-core.ts";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
+import type { Policy } from "../../src/server/core/policy.ts";
 import type {
   Journal,
   JournalEntry,
@@ -21,10 +22,10 @@ import type {
   WatchedProcess,
   WatchOutcome,
 } from "../../src/server/core/ports.ts";
-import type { Priority } from "../../src/server/core/preemption.ts";
 import type { TermsWish } from "../../src/server/core/session-terms.ts";
 import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
 import { BufferFile } from "./memory-file.ts";
+import { ANYBODY } from "./policy.ts";
 
 /** Two SMMUs with different ID registers, eight devices in six IOMMU groups, one of them of three. */
 export const TWO_SMMUS: SimulatedConfig = {
@@ -169,9 +170,10 @@ export function testHost(
     wrap?: (backend: Backend & SimulatorControl) => Backend;
     /** The ones of the host before, for a restart. */
     processes?: FakeProcesses;
+    /** Anybody may do anything unless given. */
+    policy?: Policy;
     /** False: the Simulator service is not served. */
     withSimulator?: boolean;
-    priorityOf?: (caller: Caller) => Priority;
     /** Where records go; default: TestHost.durable. */
     disk?: Pick<Journal, "note" | "durable">;
     /** The host of before a restart: its clock, its guests' files, and no identifier twice. */
@@ -190,7 +192,7 @@ export function testHost(
     backend: options.wrap ? options.wrap(backend) : backend,
     simulator: options.withSimulator === false ? undefined : backend,
     limits: { ...TEST_LIMITS, ...options.limits },
-    ...(options.priorityOf === undefined ? {} : { priorityOf: options.priorityOf }),
+    policy: options.policy ?? ANYBODY,
     ports: {
       clock,
       alarms: clock,
@@ -286,12 +288,12 @@ export async function guest(
     bytes?: number;
     iommus?: readonly IommuID[];
     pinning?: Pinning;
-    connection?: string;
+    uid?: number;
     terms?: Partial<TermsWish>;
   } = {},
 ): Promise<Guest> {
   const { name = "vmm", bytes = 2 ** 21, iommus = [SMMU0], pinning = "eager", terms } = options;
-  const caller = { ...CALLER, connection: options.connection ?? CALLER.connection };
+  const caller = { ...CALLER, uid: options.uid ?? CALLER.uid };
   const { session, token } = host.core.sessions.open({ displayName: name, ttlMs: undefined, caller, ...terms });
   const space = await host.core.addressSpaces.create(session.id, pinning);
   const file = addFile(host, `/memory/${name}`, bytes);

@@ -22,6 +22,7 @@ export interface IsolationRow {
 const UNAUTHENTICATED = "UNAUTHENTICATED UNAUTHENTICATED";
 const ENDED = "FAILED_PRECONDITION LEASE_EXPIRED";
 const OWNED = "FAILED_PRECONDITION DEVICE_OWNED";
+const DENIED = "PERMISSION_DENIED POLICY_DENIED";
 const NOT_OWNER = "FAILED_PRECONDITION NOT_OWNER";
 
 function row<Req, ReqInput, Res, ResInput>(
@@ -47,12 +48,19 @@ export const ISOLATION_ROWS: readonly IsolationRow[] = [
   row(BROKER.getCapabilities, () => ({}), "OK", OPEN),
   row(BROKER.listDevices, () => ({}), "OK", LOOKING),
   row(BROKER.getDevice, () => ({ device: NESTED }), "OK", LOOKING),
+  row(BROKER.watchDevices, () => ({}), "OK", LOOKING),
   row(BROKER.openSession, () => ({ displayName: "x", leaseTtlMs: 1 }), "INVALID_ARGUMENT ARGUMENT_INVALID", {
     isOpen: true,
     wrongToken: "INVALID_ARGUMENT ARGUMENT_INVALID",
     ended: "INVALID_ARGUMENT ARGUMENT_INVALID",
   }),
   row(BROKER.keepSessionAlive, () => ({}), "OK"),
+  row(BROKER.resumeSession, () => ({}), "OK"),
+  row(BROKER.claimSession, ({ own }) => ({ session: own.session.name }), DENIED, {
+    isOpen: true,
+    wrongToken: DENIED,
+    ended: DENIED,
+  }),
   row(BROKER.createAddressSpace, () => ({ requestId: "x".repeat(65) }), "INVALID_ARGUMENT ARGUMENT_INVALID"),
   row(BROKER.deleteAddressSpace, (world) => ({ addressSpace: space(world) }), NOT_OWNER),
   row(
@@ -69,10 +77,16 @@ export const ISOLATION_ROWS: readonly IsolationRow[] = [
     (world) => ({ addressSpace: space(world), ranges: [{ ipa: RAM_IPA, bytes: 2n ** 21n }] }),
     NOT_OWNER,
   ),
+  row(
+    BROKER.presentMemory,
+    (world) => ({ addressSpace: space(world), label: "guest-ram", ticket: "A".repeat(43) }),
+    NOT_OWNER,
+  ),
   row(BROKER.createVirtualIommu, (world) => ({ addressSpace: space(world), iommus: ["iommus/smmu0"] }), NOT_OWNER),
   row(BROKER.deleteVirtualIommu, (world) => ({ virtualIommu: world.emptyVirtualIommu }), NOT_OWNER),
   row(BROKER.setVirtualIommuMode, (world) => ({ virtualIommu: virtual(world), mode: 3 }), NOT_OWNER),
   row(BROKER.attachDevice, (world) => ({ device: IDLE, virtualIommu: virtual(world) }), NOT_OWNER),
+  row(BROKER.resetDevice, () => ({ device: NESTED }), OWNED),
   row(BROKER.detachDevice, () => ({ device: GROUPED }), OWNED),
   row(BROKER.bindGuestStage, () => ({ device: NAMED, fields: { mode: 3 } }), OWNED),
   // Each bind in a batch ends by itself; the test looks at what changed.

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { loopbackAddress, tcpAddress } from "./address.ts";
 import { DEFAULT_INVENTORY } from "./inventory.ts";
+import { POLICY } from "./policy.ts";
 import { SIMULATED } from "./simulated.ts";
 
 export const OFF = "off";
@@ -39,6 +40,9 @@ function isPath(text: string): boolean {
   const name = text.slice("runtime:".length);
   return name !== "" && !name.startsWith("/") && !name.split("/").includes("..");
 }
+
+export const AUDIT_TO_LOG = "log";
+const AUDIT_ERROR = `${PATH_ERROR}, or "log", or "off"`;
 
 const pathText = z.string({ error: PATH_ERROR }).refine(isPath, { error: PATH_ERROR });
 
@@ -87,6 +91,28 @@ const LISTEN = z.strictObject({
     .boolean({ error: "must be true or false" })
     .default(false)
     .describe("listen.tcp is plain text, loopback only: whoever can connect is trusted."),
+});
+
+const ADMIN = z.strictObject({
+  socket: socket(
+    "runtime:admin.sock",
+    "Unix socket of iommubroker.v1.IommuBrokerAdmin: sessions, revocation, policy, log level, drain.",
+  ),
+  uids: z
+    .array(count(0, 0, 2 ** 32 - 2, ""), { error: "must be a list of uids" })
+    .max(256, { error: "must name at most 256 uids" })
+    .default(() => [...new Set([0, process.getuid?.() ?? 0])])
+    .describe("Who may call it. Default: root and the daemon's uid."),
+});
+
+const AUDIT = z.strictObject({
+  destination: z
+    .string({ error: AUDIT_ERROR })
+    .refine((text) => text === OFF || text === AUDIT_TO_LOG || isPath(text), { error: AUDIT_ERROR })
+    .default(AUDIT_TO_LOG)
+    .describe(
+      'Where the audit lines go: "log" (among the log\'s, each with "audit": true), the path of a file of their own, or "off".',
+    ),
 });
 
 const METRICS = z.strictObject({
@@ -188,6 +214,9 @@ export const SETTINGS = z.strictObject({
     .default(false)
     .describe("Serve iommubroker.v1.Simulator: DMA, guest memory, raw structures."),
   listen: LISTEN.prefault({}).describe("Where clients connect."),
+  admin: ADMIN.prefault({}).describe("Where administrators connect."),
+  policy: POLICY.prefault({}).describe("Who may do what. Reloaded by SIGHUP."),
+  audit: AUDIT.prefault({}).describe("Who did what: JSON lines, one for each act and each change it made."),
   metrics: METRICS.prefault({}).describe("Where a scraper and a prober connect."),
   memory_roots: z
     .array(pathText, { error: "must be a list of directories" })

@@ -4,11 +4,12 @@
 import { dirname, join } from "node:path";
 import type { IdRegisters } from "../../backends/inventory.ts";
 import type { TlsFiles } from "../../os/tls-files.ts";
-import type { Config, EdgeLimits, Endpoints, Timing } from "../config.ts";
+import type { AuditDestination, Config, EdgeLimits, Endpoints, Timing } from "../config.ts";
 import type { CoreLimits } from "../core/limits.ts";
 import { tcpAddress } from "./address.ts";
+import { policyRules } from "./policy.ts";
 import { type Environment, resolveRuntime } from "./runtime-directory.ts";
-import { BESIDE, OFF, type Settings } from "./settings.ts";
+import { AUDIT_TO_LOG, BESIDE, OFF, type Settings } from "./settings.ts";
 
 export function configOf(settings: Settings, environment: Environment): Config {
   const endpoints = (at: { socket: string; tcp: string }): Endpoints => ({
@@ -31,6 +32,12 @@ export function configOf(settings: Settings, environment: Environment): Config {
     limits: { ...coreLimitsOf(settings.limits, settings.timing), ...edgeLimitsOf(settings.limits) },
     timing: timingOf(settings.timing),
     log: settings.log,
+    admin: {
+      socket: settings.admin.socket === OFF ? undefined : resolveRuntime(settings.admin.socket, environment).path,
+      uids: settings.admin.uids,
+    },
+    policyRules: policyRules(settings.policy),
+    audit: auditOf(settings.audit.destination, environment),
     simulated: {
       iommus: settings.simulated.iommus.map(({ id, registers }) => ({ id, registers: withoutGaps(registers) })),
       devices: settings.simulated.devices.map(({ stream_ids, pasid_bits, reset_ms, ...device }) => ({
@@ -42,6 +49,12 @@ export function configOf(settings: Settings, environment: Environment): Config {
       mergeEvents: settings.simulated.merge_events,
     },
   };
+}
+
+function auditOf(destination: string, environment: Environment): AuditDestination {
+  if (destination === OFF) return { kind: "off" };
+  if (destination === AUDIT_TO_LOG) return { kind: "log" };
+  return { kind: "file", path: resolveRuntime(destination, environment).path };
 }
 
 /** All or nothing: the configuration was checked as a whole. */

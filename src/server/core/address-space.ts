@@ -8,10 +8,14 @@ import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES } from "../../backe
 import type { HostIommu } from "../../backends/inventory.ts";
 import { hex } from "../../spec/u64.ts";
 import { AwaitedMemory, requireOwnLabels } from "./awaited-memory.ts";
+import type { Caller } from "./caller.ts";
 import type { AddressSpaceVerbs, CallGate, MappingRequest, MapRequest, PresentRequest } from "./core.ts";
+import type { BrokerEvents } from "./events.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappingAt, planMap, planUnmap } from "./mapping-table.ts";
 import { OpenSources } from "./memory-sources.ts";
+import type { Permissions } from "./permissions.ts";
+import { NO_SUBJECT } from "./policy.ts";
 import type { Ports } from "./ports.ts";
 import { type AddressSpaceRecord, addressSpaceView, type Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
@@ -33,6 +37,8 @@ export interface AddressSpaceDeps {
   readonly registry: Registry;
   readonly sessions: Sessions;
   readonly queues: WorkQueues;
+  readonly events: BrokerEvents;
+  readonly permissions: Permissions;
 }
 
 export class AddressSpaces implements AddressSpaceVerbs {
@@ -93,7 +99,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
   }
 
   async map(session: string, request: MapRequest, gate?: CallGate): Promise<AddressSpaceView> {
-    const { limits, ports, queues, registry, sessions } = this.#deps;
+    const { limits, permissions, ports, queues, registry, sessions } = this.#deps;
     registry.addressSpace(request.addressSpace, session);
     if (request.mappings.length > limits.mappingsPerCallMax) {
       throw limitReached("mappings_per_call_max", limits.mappingsPerCallMax, "split the batch");
@@ -103,7 +109,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
     }
     if (request.mappings.length === 0) throw invalidField("mappings", "is empty");
     const caller = request.caller ?? sessions.requireLive(session).caller;
-    const sources = await OpenSources.open(ports, request.sources, caller);
+    const sources = await OpenSources.open({ ports, permissions }, request.sources, caller);
     let isDone = false;
     try {
       return await queues.run(
@@ -111,7 +117,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
         async () => {
           sessions.requireLive(session);
           const space = registry.addressSpace(request.addressSpace, session);
-          const view = await this.#mapInto(space, sources.files, request.mappings);
+          const view = await this.#mapInto(space, sources.files, request.mappings, caller);
           isDone = true;
           return view;
         },
@@ -123,7 +129,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
   }
 
   async present(session: string, request: PresentRequest, gate?: CallGate): Promise<AddressSpaceView> {
-    const { ports, queues, registry, sessions } = this.#deps;
+    const { permissions, ports, queues, registry, sessions } = this.#deps;
     const { addressSpace, label, ticket } = request;
     registry.addressSpace(addressSpace, session);
     return await queues.run(
@@ -136,7 +142,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
         if (!(missing instanceof AwaitedMemory)) {
           throw invalidField("label", `${label}: no memory of this name is missing`, { label });
         }
-        const sources = await OpenSources.ofTicket(ports, ticket, request.caller ?? caller);
+        const sources = await OpenSources.ofTicket({ ports, permissions }, ticket, request.caller ?? caller);
         try {
           missing.present(
             sources.files[0]!,
@@ -176,6 +182,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
         const after = { ...space, table };
         registry.putAddressSpace(after);
         for (const mapping of removed) mapping.file.release();
+        this.#tell(space, "unmapped", removed);
         const unmappedBytes = removed.reduce((sum, mapping) => sum + mapping.bytes, 0);
         return { view: addressSpaceView(after), unmappedBytes };
       },
@@ -215,8 +222,9 @@ export class AddressSpaces implements AddressSpaceVerbs {
     space: AddressSpaceRecord,
     files: readonly GuestMemoryFile[],
     requests: readonly MappingRequest[],
+    caller: Caller,
   ): Promise<AddressSpaceView> {
-    const { backend, limits, registry } = this.#deps;
+    const { backend, limits, permissions, registry } = this.#deps;
     requireOwnLabels(new Set(space.table.map(({ file }) => file)), files);
     const bounds = this.#boundsOf(space);
     const added = requests.map((request, index) => checkMapping(request, `mappings[${index}]`, files, bounds));
@@ -225,11 +233,25 @@ export class AddressSpaces implements AddressSpaceVerbs {
       throw limitReached("mappings_per_address_space_max", max, "unmap something, or map larger ranges");
     }
     const table = planMap(space.table, added);
-    if (space.populated) await backend.map(space.handle, added);
+    const bytes = added.reduce((sum, mapping) => sum + mapping.bytes, 0);
+    const quota = { verb: "MapMemory", subject: NO_SUBJECT, quota: "mapped_bytes", amount: bytes } as const;
+    const settle = permissions.reserve(caller, quota);
     const after = { ...space, table };
-    registry.putAddressSpace(after);
+    try {
+      if (space.populated) await backend.map(space.handle, added);
+      registry.putAddressSpace(after);
+    } finally {
+      settle();
+    }
     for (const mapping of added) mapping.file.retain();
+    this.#tell(space, "mapped", added);
     return addressSpaceView(after);
+  }
+
+  #tell({ id, session }: AddressSpaceRecord, change: "mapped" | "unmapped", mappings: readonly GuestMapping[]): void {
+    const bytes = mappings.reduce((sum, mapping) => sum + mapping.bytes, 0);
+    const ranges = mappings.length;
+    this.#deps.events.emit({ type: "memoryChanged", session, addressSpace: id, change, ranges, bytes });
   }
 
   /**

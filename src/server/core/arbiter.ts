@@ -13,8 +13,9 @@ import type { BrokerEvents } from "./events.ts";
 import type { FaultRouter } from "./fault-router.ts";
 import type { GroupRecord } from "./group.ts";
 import type { CoreLimits } from "./limits.ts";
+import type { Permissions } from "./permissions.ts";
 import type { Ports } from "./ports.ts";
-import { Preemptions, type Priority } from "./preemption.ts";
+import { Preemptions } from "./preemption.ts";
 import { deviceView, type Registry } from "./registry.ts";
 import { Resets } from "./reset.ts";
 import type { Sessions } from "./sessions.ts";
@@ -34,8 +35,7 @@ export interface ArbiterDeps {
   readonly spaces: AddressSpaces;
   readonly faults: FaultRouter;
   readonly events: BrokerEvents;
-  /** What the policy says of a session that may have ended. */
-  priorityOf(session: string): Priority;
+  readonly permissions: Permissions;
 }
 
 interface DeviceRequest {

@@ -11,6 +11,7 @@ import { requireFit } from "./capability.ts";
 import type { AttachRequest, CallGate } from "./core.ts";
 import { attachedDevice, type DeviceRecord, detachedDevice } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
+import type { Subject } from "./policy.ts";
 import type { Preemptions } from "./preemption.ts";
 import type { VirtualIommuRecord } from "./registry.ts";
 import type { Resets } from "./reset.ts";
@@ -35,7 +36,10 @@ export class Attachments {
   }
 
   async attach(session: string, request: AttachRequest, gate: CallGate | undefined): Promise<DeviceView> {
-    const { attachWaitMaxMs } = this.#deps.limits;
+    const { limits, permissions, sessions } = this.#deps;
+    const { attachWaitMaxMs } = limits;
+    const { caller } = sessions.requireLive(session);
+    permissions.admit(caller, "AttachDevice", this.#policySubject(request.device));
     const { preempt = false, waitMs = 0 } = request;
     if (waitMs > attachWaitMaxMs) {
       throw invalidField("wait_ms", `${waitMs} is above limits.attach_wait_max_ms (${attachWaitMaxMs})`, {
@@ -124,7 +128,7 @@ export class Attachments {
   }
 
   async #attach(session: string, request: AttachRequest, waiter: Waiter | undefined): Promise<void> {
-    const { changes, limits, lines, registry } = this.#deps;
+    const { changes, limits, lines, permissions, registry, sessions } = this.#deps;
     const { device, group } = changes.admit(session, request.device);
     const virtual = registry.virtualIommu(request.virtualIommu, session);
     requireGeneration(group, request.expectedGeneration);
@@ -134,12 +138,20 @@ export class Attachments {
     if (registry.attachedCount(session) >= limits.devicesPerSessionMax) {
       throw limitReached("devices_per_session_max", limits.devicesPerSessionMax, "detach a device first");
     }
-    if (group.owner !== undefined) {
-      registry.putDevice(attachedDevice(device));
-      return;
+    if (group.owner === undefined && !lines.isNext(group.id, waiter)) throw promised(device, group);
+    const { caller } = sessions.requireLive(session);
+    const subject = this.#policySubject(request.device);
+    const settle = permissions.reserve(caller, { verb: "AttachDevice", subject, quota: "devices", amount: 1 });
+    try {
+      if (group.owner === undefined) await this.#attachGroup(session, { device, group }, virtual, request.initial);
+      else registry.putDevice(attachedDevice(device));
+    } finally {
+      settle();
     }
-    if (!lines.isNext(group.id, waiter)) throw promised(device, group);
-    await this.#attachGroup(session, { device, group }, virtual, request.initial);
+  }
+
+  #policySubject(id: DeviceID): Subject {
+    return { kind: "device", id, group: this.#deps.registry.findDevice(id)?.host.group };
   }
 
   /** Default domain → the virtual IOMMU's stage 2, making its part for this host IOMMU if it has none yet. */

@@ -19,6 +19,7 @@ import type { Disposition, VSTE } from "../../backends/vste.ts";
 import type { Caller } from "./caller.ts";
 import type { DurableImage, DurableRecord } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
+import type { Permissions } from "./permissions.ts";
 import type { SessionNotice } from "./session-notices.ts";
 import type { TermsWish } from "./session-terms.ts";
 import type {
@@ -368,8 +369,33 @@ export interface SimulatorVerbs {
   msis(session: string, device: DeviceID): MsiLog;
 }
 
+export interface HeldSession extends SessionView {
+  readonly caller: Caller;
+  /** It has ended, and what it held is being given back. */
+  readonly isEnding: boolean;
+  /** Milliseconds until its lease lapses. */
+  readonly remainingMs: number;
+  readonly devices: readonly DeviceID[];
+  readonly mappedBytes: number;
+}
+
+/** For the admin socket alone: the caller has been checked. */
+export interface AdminVerbs {
+  /** All sessions that hold something, in order of id. */
+  sessions(): readonly HeldSession[];
+  /** Whose a session is; undefined once it is given back. */
+  ownerOf(session: string): { readonly displayName: string; readonly caller: Caller } | undefined;
+  /** Tells a session's owner why, ends it and gives back what it held. Throws session_unknown. */
+  revoke(session: string, reason: string): Promise<void>;
+  /** Takes a device's IOMMU group from its owner: abort first, then the host's. Throws not_owner when it has none. */
+  forceRelease(device: DeviceID, reason: string): Promise<DeviceView>;
+}
+
 /** Everything the edge is given. */
 export interface Core {
+  /** The policy in force. */
+  readonly permissions: Permissions;
+  readonly administration: AdminVerbs;
   readonly sessions: SessionVerbs;
   readonly addressSpaces: AddressSpaceVerbs;
   readonly virtualIommus: VirtualIommuVerbs;

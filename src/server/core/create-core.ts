@@ -5,10 +5,10 @@ import { type DeviceID, deviceID, groupID, iommuID, streamID } from "../../backe
 import type { InventoryChange } from "../../backends/inventory.ts";
 import type { SimulatorControl } from "../../backends/simulator-control.ts";
 import { AddressSpaces } from "./address-space.ts";
+import { Administration } from "./administration.ts";
 import { Arbiter, type ArbiterDeps } from "./arbiter.ts";
-import type { Caller } from "./caller.ts";
 import { deviceCapability, iommuCapability } from "./capability.ts";
-import type { CapabilityQueries, Core, SessionVerbs, TakenUp } from "./core.ts";
+import type { CapabilityQueries, Core, FaultVerbs, SessionVerbs, TakenUp } from "./core.ts";
 import { newDevice } from "./device.ts";
 import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
@@ -18,13 +18,15 @@ import { givenUpRecords } from "./given-up.ts";
 import { InventoryWatch } from "./inventory-watch.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
+import { Permissions } from "./permissions.ts";
+import { NO_SUBJECT, type Policy, type Quota } from "./policy.ts";
 import type { Ports } from "./ports.ts";
-import { NO_PRIORITY, type Priority } from "./preemption.ts";
 import { Reaper } from "./reaper.ts";
 import { type DurableState, foldRecords, type RecoveryReport, restoreSessions } from "./recovery.ts";
 import { heldBy, Registry } from "./registry.ts";
 import { Sessions } from "./sessions.ts";
 import { SimulatorGate } from "./simulator-gate.ts";
+import { usageOf } from "./usage.ts";
 import type { Census, DeviceView } from "./views.ts";
 import { VirtualIommus } from "./virtual-iommu.ts";
 import { WorkQueues } from "./work-queues.ts";
@@ -35,8 +37,7 @@ export interface CoreOptions {
   readonly simulator: SimulatorControl | undefined;
   readonly ports: Ports;
   readonly limits: CoreLimits;
-  /** What the policy says of who opened a session; default: nobody takes anything from anybody. */
-  readonly priorityOf?: (caller: Caller) => Priority;
+  readonly policy: Policy;
 }
 
 /** Builds core around a backend whose inventory is known. It subscribes to the backend's faults and inventory. */
@@ -46,27 +47,28 @@ export function createCore(options: CoreOptions): Core {
   const registry = new Registry(backend.inventory);
   const sessions = new Sessions({ ...ports, limits, events });
   const queues = new WorkQueues(limits.queueDepthMax);
-  const spaces = new AddressSpaces({ backend, ports, limits, registry, sessions, queues });
   const faults = new FaultRouter({ registry, sessions, limits, clock: ports.clock });
-  const priorityOf = (session: string): Priority => {
-    const caller = sessions.callerOf(session);
-    return (caller && options.priorityOf?.(caller)) ?? NO_PRIORITY;
-  };
-  const deps = { backend, ports, limits, registry, sessions, queues, spaces, faults, events, priorityOf };
+  const usage = (identity: string, quota: Quota): number => usageOf({ registry, sessions, faults }, identity, quota);
+  const permissions = new Permissions({ policy: options.policy, clock: ports.clock, events, usage });
+  const spaces = new AddressSpaces({ backend, ports, limits, registry, sessions, queues, events, permissions });
+  const deps: ArbiterDeps = { backend, ports, limits, registry, sessions, queues, spaces, faults, events, permissions };
   const arbiter = new Arbiter(deps);
   const virtualIommus = new VirtualIommus(deps, arbiter);
   const reaper = new Reaper({ ...deps, arbiter, virtualIommus });
   const view = (device: DeviceID): DeviceView => arbiter.view(device);
   const watch = new InventoryWatch({ registry, events, limits, journal: ports.journal, clock: ports.clock, view });
   const recorder = new Recorder({ registry, sessions, watch, journal: ports.journal });
+  const verbs = sessionVerbs(deps, reaper);
   backend.onFault((notice) => faults.record(notice));
   backend.inventory.onChange((change) => follow(change, deps));
   return {
-    sessions: sessionVerbs(deps, reaper),
+    permissions,
+    administration: new Administration({ ...deps, arbiter, revoke: verbs.revoke }),
+    sessions: verbs,
     addressSpaces: spaces,
     virtualIommus,
     stages: arbiter,
-    faults,
+    faults: faultVerbs(faults, sessions, permissions),
     explanations: new Explainer({ backend, registry, sessions, mayShowHost: simulator !== undefined }),
     devices: {
       list: () => registry.devices().map((device) => arbiter.view(device.host.id)),
@@ -91,14 +93,22 @@ export function createCore(options: CoreOptions): Core {
   };
 }
 
-function sessionVerbs({ faults, registry, sessions }: ArbiterDeps, reaper: Reaper): SessionVerbs {
+function sessionVerbs({ faults, permissions, registry, sessions }: ArbiterDeps, reaper: Reaper): SessionVerbs {
   const takenUp = async (id: string): Promise<TakenUp> => {
     await reaper.settled(id); // what a loss has begun to abort is told as aborted
     sessions.requireLive(id);
     return { session: sessions.view(id)!, held: heldBy(registry, id, sessions.aborted(id)) };
   };
   return {
-    open: (request) => sessions.open(request),
+    open: (request) => {
+      const quota = { verb: "OpenSession", subject: NO_SUBJECT, quota: "sessions", amount: 1 } as const;
+      const settle = permissions.reserve(request.caller, quota);
+      try {
+        return sessions.open(request);
+      } finally {
+        settle();
+      }
+    },
     resume: async (token, caller) => await takenUp(sessions.resume(token, caller)),
     claim: async (session, caller, wish) => {
       const token = sessions.claim(session, caller, wish);
@@ -116,6 +126,21 @@ function sessionVerbs({ faults, registry, sessions }: ArbiterDeps, reaper: Reape
     remaining: (session) => sessions.remaining(session),
     close: (session) => reaper.close(session),
     onNotice: (session, listener) => sessions.onNotice(session, listener),
+  };
+}
+
+function faultVerbs(faults: FaultRouter, sessions: Sessions, permissions: Permissions): FaultVerbs {
+  return {
+    subscribe: (session, request) => {
+      const { caller } = sessions.requireLive(session);
+      const quota = { verb: "WatchFaults", subject: NO_SUBJECT, quota: "fault_streams", amount: 1 } as const;
+      const settle = permissions.reserve(caller, quota);
+      try {
+        return faults.subscribe(session, request);
+      } finally {
+        settle();
+      }
+    },
   };
 }
 

@@ -1,6 +1,9 @@
 // The rare facts: what happened that a log or a counter wants to know. Frequent facts are counters that a scrape reads.
 
 import type { DeviceID, GroupID } from "../../backends/ids.ts";
+import type { VSTE } from "../../backends/vste.ts";
+import type { Caller } from "./caller.ts";
+import type { Quota } from "./policy.ts";
 import type { LossReason, SessionState } from "./session.ts";
 import type { EndReason } from "./session-errors.ts";
 import type { StageState, StageTrigger } from "./stage-state.ts";
@@ -15,6 +18,8 @@ export type BrokerEvent =
       readonly trigger: StageTrigger;
       readonly generation: number;
       readonly session: string | undefined;
+      /** The guest STE in force before and after; undefined: no guest's. */
+      readonly vste: { readonly from: VSTE | undefined; readonly to: VSTE | undefined };
     }
   | { readonly type: "sessionOpened"; readonly session: string; readonly displayName: string }
   | {
@@ -82,6 +87,30 @@ export type BrokerEvent =
       readonly displayName: string;
       readonly error: unknown;
     }
+  | {
+      readonly type: "memoryChanged";
+      readonly session: string;
+      readonly addressSpace: string;
+      readonly change: "mapped" | "unmapped";
+      readonly ranges: number;
+      readonly bytes: number;
+    }
+  /** `rule`: its name, or "default deny". `subject`: the device or path that was asked for. */
+  | {
+      readonly type: "policyDenied";
+      readonly caller: Caller;
+      readonly verb: string;
+      readonly rule: string;
+      readonly subject: string | undefined;
+    }
+  | {
+      readonly type: "quotaReached";
+      readonly quota: Quota | "calls_per_second";
+      readonly identity: string;
+      readonly rule: string;
+    }
+  /** An administrator took a device from the session that owned it. */
+  | { readonly type: "deviceForced"; readonly device: DeviceID; readonly session: string; readonly reason: string }
   /** The daemon did not run for a while: every lease was given its full length again. */
   | { readonly type: "stalled"; readonly awayMs: number; readonly sessions: number };
 

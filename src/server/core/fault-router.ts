@@ -123,6 +123,11 @@ export class FaultRouter implements FaultVerbs {
     for (const subscriber of this.#subscribers) if (subscriber.session === session) this.#close(subscriber);
   }
 
+  /** Open streams of these sessions. */
+  streamsOf(sessions: ReadonlySet<string>): number {
+    return [...this.#subscribers].filter(({ session }) => sessions.has(session)).length;
+  }
+
   census(): FaultCensus {
     return { unrouted: this.#unrouted, overrun: this.#overrun, subscribers: this.#subscribers.size };
   }

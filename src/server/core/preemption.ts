@@ -6,18 +6,10 @@ import { BrokerError } from "../../backends/errors.ts";
 import type { DeviceID, GroupID } from "../../backends/ids.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
 import type { PreemptionOutcome } from "./events.ts";
+import { NO_PRIORITY, type Priority } from "./policy.ts";
 import type { Resets } from "./reset.ts";
 import type { StageChanges } from "./stage-change.ts";
 import type { Waiter, WaitingLines } from "./waiting.ts";
-
-/** What the policy says of a session. */
-export interface Priority {
-  readonly priority: number;
-  readonly mayPreempt: boolean;
-}
-
-/** Without a policy nobody takes anything from anybody. */
-export const NO_PRIORITY: Priority = { priority: 0, mayPreempt: false };
 
 export interface PreemptionDeps extends ArbiterDeps {
   readonly changes: StageChanges;
@@ -65,10 +57,9 @@ export class Preemptions {
   }
 
   #requireRight(session: string, device: DeviceID): number {
-    const { priorityOf, registry } = this.#deps;
-    const mine = priorityOf(session);
-    const { owner } = registry.groupOf(device);
-    const theirs = owner === undefined || owner === session ? undefined : priorityOf(owner).priority;
+    const mine = this.#priorityOf(session, device);
+    const { owner } = this.#deps.registry.groupOf(device);
+    const theirs = owner === undefined || owner === session ? undefined : this.#priorityOf(owner, device).priority;
     if (mine.mayPreempt && (theirs === undefined || mine.priority > theirs)) return mine.priority;
     const why = mine.mayPreempt
       ? `priority ${mine.priority} is not above the owner's, ${theirs}`
@@ -78,6 +69,14 @@ export class Preemptions {
       priority: mine.priority,
       may_preempt: mine.mayPreempt,
     });
+  }
+
+  /** By the rule that lets a session have the device; a session that may have ended. */
+  #priorityOf(session: string, device: DeviceID): Priority {
+    const { permissions, registry, sessions } = this.#deps;
+    const caller = sessions.callerOf(session);
+    const { group } = registry.device(device).host;
+    return caller === undefined ? NO_PRIORITY : permissions.priorityOf(caller, { kind: "device", id: device, group });
   }
 
   #announce(group: GroupID, by: string): void {

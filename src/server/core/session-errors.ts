@@ -11,7 +11,7 @@ export type VoidReason = EndReason | "transferred";
 
 const MESSAGES = {
   closed: "the session was closed: open another",
-  revoked: "the session was revoked by an operator: open another",
+  revoked: "the session was revoked by an administrator: ask them before opening another",
   lease_expired: "the session's lease lapsed: open another",
   peer_died: "the session ended with the process it hung on: open another",
   not_resumed: "the session was not resumed in time after a restart of the broker: open another",

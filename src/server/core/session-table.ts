@@ -101,8 +101,17 @@ export class SessionTable {
     if (this.#present.has(id)) this.#seenMs.set(id, wallMs);
   }
 
+  /** Present and ending. */
+  held(): readonly SessionRecord[] {
+    return [...this.#present.values(), ...this.#ending.values()];
+  }
+
+  find(id: string): SessionRecord | undefined {
+    return this.#present.get(id) ?? this.#ending.get(id);
+  }
+
   view(id: string): SessionView | undefined {
-    const session = this.#present.get(id) ?? this.#ending.get(id);
+    const session = this.find(id);
     if (!session) return undefined;
     const { displayName, liveness, ttlMs, state, graceMs, transferableTo, openedMs } = session;
     const seenMs = this.#seenMs.get(id) ?? openedMs;
@@ -110,7 +119,7 @@ export class SessionTable {
   }
 
   owner(id: string): OwnerView | undefined {
-    const session = this.#present.get(id) ?? this.#ending.get(id);
+    const session = this.find(id);
     return session && { id, displayName: session.displayName };
   }
 

@@ -226,6 +226,15 @@ export class Sessions {
     return this.#table.get(id)?.aborted ?? [];
   }
 
+  /** All that hold something: those that are present, and the ended ones until what they held is given back. */
+  held(): readonly SessionRecord[] {
+    return this.#table.held();
+  }
+
+  find(id: string): SessionRecord | undefined {
+    return this.#table.find(id);
+  }
+
   view(id: string): SessionView | undefined {
     return this.#table.view(id);
   }
@@ -235,9 +244,9 @@ export class Sessions {
     return this.#table.owner(id);
   }
 
-  /** Who opened a session, as long as it holds something. */
+  /** Who has a session, as long as it holds something. */
   callerOf(id: string): Caller | undefined {
-    return this.#table.get(id)?.caller;
+    return this.find(id)?.caller;
   }
 
   count(): number {

@@ -99,6 +99,7 @@ export class StageChanges {
       trigger,
       generation: after.generation,
       session: before.owner ?? after.owner,
+      vste: { from: before.vste, to: after.vste },
     });
     return after;
   }

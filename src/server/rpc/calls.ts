@@ -35,12 +35,15 @@ export class Calls {
   readonly #sessionReplays: ReplayCache;
   readonly #peerReplays = new ReplayCache(PEER_REPLAYS);
   readonly #drainListeners = new Set<() => void>();
+  readonly #guard: (caller: Caller) => void;
   #isDraining = false;
   #inFlight = 0;
   #whenIdle: (() => void)[] = [];
 
-  constructor(deps: RpcDeps) {
+  /** @param guard  throws for a caller who may call nothing here, whatever the policy says */
+  constructor(deps: RpcDeps, guard: (caller: Caller) => void = () => {}) {
     this.#deps = deps;
+    this.#guard = guard;
     this.#sessionReplays = new ReplayCache({ ...SESSION_REPLAYS, scopesMax: deps.limits.sessionsMax });
     deps.core.events.subscribe((event) => {
       // Answers are their owner's: who claims a session is told none of the ones before, and its request_ids are its own.
@@ -66,8 +69,8 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call) =>
-      method.response.encode(await handle(method.request.decode(call.request))),
+    return this.#unary(method, async (call, trail) =>
+      method.response.encode(await handle(noted(method.request.decode(call.request), trail))),
     );
   }
 
@@ -76,8 +79,8 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, caller: Caller) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call) => {
-      const request = method.request.decode(call.request);
+    return this.#unary(method, async (call, trail) => {
+      const request = noted(method.request.decode(call.request), trail);
       const caller = this.#callerOf(call);
       const execute = async () => method.response.encode(await handle(request, caller));
       const scope = replayScope(caller);
@@ -101,9 +104,9 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, session: string, context: CallContext) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call) => {
-      const session = this.authenticate(call);
-      const request = method.request.decode(call.request);
+    return this.#unary(method, async (call, trail) => {
+      const session = this.#authenticateNoted(call, trail);
+      const request = noted(method.request.decode(call.request), trail);
       return method.response.encode(await handle(request, session, this.#contextOf(call)));
     });
   }
@@ -113,9 +116,9 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, session: string, context: CallContext) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call) => {
-      const session = this.authenticate(call);
-      const request = method.request.decode(call.request);
+    return this.#unary(method, async (call, trail) => {
+      const session = this.#authenticateNoted(call, trail);
+      const request = noted(method.request.decode(call.request), trail);
       const context = this.#contextOf(call);
       const execute = async () => method.response.encode(await handle(request, session, context));
       return await once(this.#sessionReplays, session, method.path, request.requestId, call.request, execute);
@@ -127,9 +130,10 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, authenticate: () => string) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call) =>
-      method.response.encode(await handle(method.request.decode(call.request), () => this.authenticate(call))),
-    );
+    return this.#unary(method, async (call, trail) => {
+      const authenticate = (): string => this.#authenticateNoted(call, trail);
+      return method.response.encode(await handle(method.request.decode(call.request), authenticate));
+    });
   }
 
   /** A call that is admitted by its token alone, whatever became of the session: ResumeSession. */
@@ -159,6 +163,7 @@ export class Calls {
       if (method.kind === "server_stream") this.received(method);
       try {
         this.#refuseWhileDraining();
+        this.#admit(call, method.name);
         serve(stream, call);
       } catch (error) {
         stream.fail(error);
@@ -182,9 +187,22 @@ export class Calls {
     return this.#deps.core.sessions.authenticate(sessionToken(call.metadata), this.#callerOf(call));
   }
 
+  #authenticateNoted(call: UnaryCall, trail: Trail): string {
+    trail.session = this.authenticate(call);
+    return trail.session;
+  }
+
+  /** @returns who calls */
+  #admit(call: Pick<UnaryCall, "getPeer">, verb: string): Caller {
+    const caller = this.#callerOf(call);
+    this.#guard(caller);
+    this.#deps.core.permissions.admitCall(caller, verb);
+    return caller;
+  }
+
   #unary(
     method: Pick<Method<never, never, never, never>, "service" | "name" | "kind">,
-    answer: (call: UnaryCall) => Promise<Buffer>,
+    answer: (call: UnaryCall, trail: Trail) => Promise<Buffer>,
   ): UnaryHandler {
     const info = infoOf(method);
     return (call, callback) => {
@@ -196,9 +214,14 @@ export class Calls {
     info: CallInfo,
     call: UnaryCall,
     callback: grpc.sendUnaryData<Buffer>,
-    answer: (call: UnaryCall) => Promise<Buffer>,
+    answer: (call: UnaryCall, trail: Trail) => Promise<Buffer>,
   ): Promise<void> {
-    const ended = this.#begin(info);
+    const trail: Trail = { caller: undefined, session: undefined, requestID: "", subjects: [], reason: "" };
+    const begun = this.#begin(info);
+    const ended = (code: grpc.status, error: unknown): void => {
+      begun(code, error);
+      this.#deps.hooks.onAct?.({ ...trail, verb: info.method, code, error });
+    };
     this.#deps.hooks.onMessage?.(info, "received");
     this.#inFlight += 1;
     try {
@@ -207,7 +230,8 @@ export class Calls {
         ended(cancelCode(call), undefined);
         return;
       }
-      const bytes = await answer(call);
+      trail.caller = this.#admit(call, info.method);
+      const bytes = await answer(call, trail);
       await this.#deps.core.durable(); // what an answer tells must outlive a crash
       callback(null, bytes);
       this.#deps.hooks.onMessage?.(info, "sent");
@@ -268,6 +292,42 @@ export class Calls {
   #statusOf(error: unknown): CallStatus {
     return callStatus(failureMessage(error, this.#deps.hooks));
   }
+}
+
+/** What becomes known of a call while it runs. */
+interface Trail {
+  caller: Caller | undefined;
+  session: string | undefined;
+  requestID: string;
+  subjects: readonly string[];
+  reason: string;
+}
+
+/** What a request says of itself is noted up to here; longer is refused anyway. */
+const NOTED_CHARACTERS_MAX = 128;
+const NOTED_BINDS_MAX = 16;
+const SUBJECT_FIELDS = ["device", "session", "addressSpace", "virtualIommu"] as const;
+
+/** Notes what a request names. Requests are read by these fields' names alone: nothing else of them is noted. */
+function noted<Req>(request: Req, trail: Trail): Req {
+  if (typeof request !== "object" || request === null) return request;
+  trail.requestID = textIn(request, "requestId");
+  trail.reason = textIn(request, "reason");
+  trail.subjects = [request, ...bindsIn(request)]
+    .flatMap((each) => SUBJECT_FIELDS.map((field) => textIn(each, field)))
+    .filter((text) => text !== "");
+  return request;
+}
+
+function textIn(request: object, field: string): string {
+  const value: unknown = Reflect.get(request, field);
+  return typeof value === "string" ? value.slice(0, NOTED_CHARACTERS_MAX) : "";
+}
+
+/** The first of a batch. */
+function bindsIn(request: object): object[] {
+  const binds: unknown = Reflect.get(request, "requests");
+  return Array.isArray(binds) ? binds.slice(0, NOTED_BINDS_MAX).filter((each) => typeof each === "object") : [];
 }
 
 async function once(

@@ -22,11 +22,28 @@ export interface CallEnd extends CallInfo {
   readonly error: unknown;
 }
 
+/** A call as the audit log tells it: who wanted what, for which session, and what came of it. */
+export interface Act {
+  readonly verb: string;
+  /** Undefined: the connection was gone before it could be asked. */
+  readonly caller: Caller | undefined;
+  readonly session: string | undefined;
+  readonly requestID: string;
+  /** Names of what the request is about: devices, address spaces, sessions. */
+  readonly subjects: readonly string[];
+  /** Why, where the request says so. */
+  readonly reason: string;
+  readonly code: status;
+  readonly error: unknown;
+}
+
 /** None of these may throw. */
 export interface RpcHooks {
   onStart(call: CallInfo): void;
   onCall(call: CallEnd): void;
   onMessage?(call: CallInfo, direction: "received" | "sent"): void;
+  /** A call that may change something, or was refused by the policy, is over. */
+  onAct?(act: Act): void;
   /** Something was thrown that is no BrokerError: a bug. The client was told the id and nothing else. */
   onBug(id: string, error: unknown): void;
   /** The backend failed; the cause of the BrokerError stays here, the client was told the message and the id. */

@@ -12,6 +12,7 @@ export interface StreamCall {
   readonly metadata: Metadata;
   readonly writableLength: number;
   getDeadline(): Date | number;
+  getPeer(): string;
   write(bytes: Buffer): boolean;
   end(): void;
   emit(event: "error", status: CallStatus): boolean;

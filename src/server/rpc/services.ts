@@ -44,6 +44,7 @@ function service(serviceName: string) {
 
 const broker = service("iommubroker.v1.IommuBroker");
 const simulator = service("iommubroker.v1.Simulator");
+const admin = service("iommubroker.v1.IommuBrokerAdmin");
 
 /** service IommuBroker. */
 export const BROKER = {
@@ -120,6 +121,25 @@ export const SIMULATOR = {
   writeMemory: simulator("WriteMemory", "unary", v1.WriteMemoryRequest, v1.WriteMemoryResponse),
   readStructures: simulator("ReadStructures", "unary", v1.ReadStructuresRequest, v1.ReadStructuresResponse),
   listMsis: simulator("ListMsis", "unary", v1.ListMsisRequest, v1.ListMsisResponse),
+} as const;
+
+/** service IommuBrokerAdmin, on the admin socket only. */
+export const ADMIN = {
+  listSessions: admin("ListSessions", "unary", v1.ListSessionsRequest, v1.ListSessionsResponse),
+  revokeSession: admin("RevokeSession", "unary", v1.RevokeSessionRequest, v1.RevokeSessionResponse),
+  forceReleaseDevice: admin("ForceReleaseDevice", "unary", v1.ForceReleaseDeviceRequest, v1.ForceReleaseDeviceResponse),
+  unquarantineDevice: admin("UnquarantineDevice", "unary", v1.UnquarantineDeviceRequest, v1.UnquarantineDeviceResponse),
+  getEffectivePolicy: admin("GetEffectivePolicy", "unary", v1.GetEffectivePolicyRequest, v1.GetEffectivePolicyResponse),
+  getLogLevel: admin("GetLogLevel", "unary", v1.GetLogLevelRequest, v1.GetLogLevelResponse),
+  setLogLevel: admin("SetLogLevel", "unary", v1.SetLogLevelRequest, v1.SetLogLevelResponse),
+  drain: admin("Drain", "unary", v1.DrainRequest, v1.DrainResponse),
+} as const;
+
+/** What the admin socket serves of IommuBroker: to look, not to hold. */
+export const ADMIN_BROKER = {
+  getCapabilities: BROKER.getCapabilities,
+  listDevices: BROKER.listDevices,
+  getDevice: BROKER.getDevice,
 } as const;
 
 /**

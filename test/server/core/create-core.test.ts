@@ -18,6 +18,7 @@ import {
   testHost,
   turn,
 } from "../../support/host.ts";
+import { ANYBODY } from "../../support/policy.ts";
 
 describe("queries", () => {
   test("devices are listed in order of id, with what the host says of them", () => {
@@ -101,6 +102,7 @@ describe("putting it together", () => {
       backend: createSimulatedBackend(TWO_SMMUS),
       simulator: undefined,
       limits: TEST_LIMITS,
+      policy: ANYBODY,
       ports: {
         clock,
         alarms: clock,

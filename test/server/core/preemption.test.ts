@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { DeviceID } from "../../../src/backends/ids.ts";
 import { checkVSTE } from "../../../src/backends/vste.ts";
 import type { SessionNotice } from "../../../src/server/core/core.ts";
-import type { Priority } from "../../../src/server/core/preemption.ts";
+import type { Priority } from "../../../src/server/core/policy.ts";
 import type { DeviceView } from "../../../src/server/core/views.ts";
 import {
   attach,
@@ -19,6 +19,7 @@ import {
   testHost,
   turn,
 } from "../../support/host.ts";
+import { rule } from "../../support/policy.ts";
 
 const TRANSLATE = checkVSTE(0x4000_000bn, 0xd4n); // V=1, Config 0b101, S1ContextPtr 0x4000_0000 (§5.2)
 const GRACE_MS = 500;
@@ -27,18 +28,14 @@ let host: TestHost;
 let failures: Failures;
 let loser: Guest;
 let urgent: Guest;
-/** In the order in which sessions are asked about: what the policy says of each opener. */
-let ranks: Map<string, Priority>;
+/** What the policy says of each uid. */
+let ranks: Map<number, Priority>;
 let heard: SessionNotice[];
 
-/** Callers of these tests differ by their connection. */
 beforeEach(async () => {
   failures = new Failures();
   ranks = new Map();
-  host = testHost({
-    wrap: failures.wrap,
-    priorityOf: (caller) => ranks.get(caller.connection) ?? { priority: 0, mayPreempt: false },
-  });
+  host = testHost({ wrap: failures.wrap });
   loser = await guestOf("loser", { priority: 1, mayPreempt: false });
   urgent = await guestOf("urgent", { priority: 2, mayPreempt: true });
   await attach(host, loser, NVME, "bypass");
@@ -49,8 +46,15 @@ beforeEach(async () => {
 });
 
 async function guestOf(name: string, rank: Priority): Promise<Guest> {
-  ranks.set(name, rank);
-  return await guest(host, { name, connection: name });
+  const uid = 1001 + ranks.size;
+  setRank(uid, rank);
+  return await guest(host, { name, uid });
+}
+
+function setRank(uid: number, rank: Priority): void {
+  ranks.set(uid, rank);
+  const rules = [...ranks].map(([each, its]) => rule(`uid ${each}`, { who: [{ fact: "uid", oneOf: [each] }], ...its }));
+  host.core.permissions.replace({ rules: [...rules, rule("anybody else")] });
 }
 
 function preempts(who: Guest, waitMs = 0, device: DeviceID = NVME): Promise<DeviceView> {
@@ -133,7 +137,7 @@ describe("is refused", () => {
     ["without may_preempt", { priority: 9, mayPreempt: false }, "grants no may_preempt"],
     ["by equal priority", { priority: 1, mayPreempt: true }, "priority 1 is not above the owner's, 1"],
   ])("%s", async (_name, rank, why) => {
-    ranks.set("urgent", rank);
+    setRank(1002, rank); // the urgent one's uid
     const error = await refusal(() => preempts(urgent));
     expect(error.code).toBe("policy_denied");
     expect(error.message).toContain(why);

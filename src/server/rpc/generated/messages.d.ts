@@ -512,6 +512,692 @@ export namespace iommubroker {
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.UnmapMemoryResponse;
         }
 
+        interface IAdminSession {
+            session?: (iommubroker.v1.ISession|null);
+            identity?: (string|null);
+            state?: (iommubroker.v1.AdminSessionState|null);
+            leaseRemainingMs?: (number|null);
+            devices?: (string[]|null);
+            mappedBytes?: (Long|null);
+        }
+
+        class AdminSession implements IAdminSession {
+            constructor(properties?: iommubroker.v1.IAdminSession);
+            public session?: (iommubroker.v1.Session|null);
+            public identity: string;
+            public state: iommubroker.v1.AdminSessionState;
+            public leaseRemainingMs: number;
+            public devices: string[];
+            public mappedBytes: Long;
+            public static encode(message: iommubroker.v1.IAdminSession, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AdminSession;
+        }
+
+        enum AdminSessionState {
+            ADMIN_SESSION_STATE_UNSPECIFIED = 0,
+            ADMIN_SESSION_STATE_LIVE = 1,
+            ADMIN_SESSION_STATE_ENDING = 2,
+            ADMIN_SESSION_STATE_LOST = 3
+        }
+
+        interface IListSessionsRequest {
+            pageSize?: (number|null);
+            pageToken?: (string|null);
+        }
+
+        class ListSessionsRequest implements IListSessionsRequest {
+            constructor(properties?: iommubroker.v1.IListSessionsRequest);
+            public pageSize: number;
+            public pageToken: string;
+            public static encode(message: iommubroker.v1.IListSessionsRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListSessionsRequest;
+        }
+
+        interface IListSessionsResponse {
+            sessions?: (iommubroker.v1.IAdminSession[]|null);
+            nextPageToken?: (string|null);
+        }
+
+        class ListSessionsResponse implements IListSessionsResponse {
+            constructor(properties?: iommubroker.v1.IListSessionsResponse);
+            public sessions: iommubroker.v1.AdminSession[];
+            public nextPageToken: string;
+            public static encode(message: iommubroker.v1.IListSessionsResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListSessionsResponse;
+        }
+
+        interface IRevokeSessionRequest {
+            session?: (string|null);
+            reason?: (string|null);
+        }
+
+        class RevokeSessionRequest implements IRevokeSessionRequest {
+            constructor(properties?: iommubroker.v1.IRevokeSessionRequest);
+            public session: string;
+            public reason: string;
+            public static encode(message: iommubroker.v1.IRevokeSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RevokeSessionRequest;
+        }
+
+        interface IRevokeSessionResponse {
+        }
+
+        class RevokeSessionResponse implements IRevokeSessionResponse {
+            constructor(properties?: iommubroker.v1.IRevokeSessionResponse);
+            public static encode(message: iommubroker.v1.IRevokeSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RevokeSessionResponse;
+        }
+
+        interface IForceReleaseDeviceRequest {
+            device?: (string|null);
+            reason?: (string|null);
+        }
+
+        class ForceReleaseDeviceRequest implements IForceReleaseDeviceRequest {
+            constructor(properties?: iommubroker.v1.IForceReleaseDeviceRequest);
+            public device: string;
+            public reason: string;
+            public static encode(message: iommubroker.v1.IForceReleaseDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ForceReleaseDeviceRequest;
+        }
+
+        interface IForceReleaseDeviceResponse {
+            device?: (iommubroker.v1.IDevice|null);
+        }
+
+        class ForceReleaseDeviceResponse implements IForceReleaseDeviceResponse {
+            constructor(properties?: iommubroker.v1.IForceReleaseDeviceResponse);
+            public device?: (iommubroker.v1.Device|null);
+            public static encode(message: iommubroker.v1.IForceReleaseDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ForceReleaseDeviceResponse;
+        }
+
+        interface IUnquarantineDeviceRequest {
+            device?: (string|null);
+            reason?: (string|null);
+        }
+
+        class UnquarantineDeviceRequest implements IUnquarantineDeviceRequest {
+            constructor(properties?: iommubroker.v1.IUnquarantineDeviceRequest);
+            public device: string;
+            public reason: string;
+            public static encode(message: iommubroker.v1.IUnquarantineDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.UnquarantineDeviceRequest;
+        }
+
+        interface IUnquarantineDeviceResponse {
+            device?: (iommubroker.v1.IDevice|null);
+        }
+
+        class UnquarantineDeviceResponse implements IUnquarantineDeviceResponse {
+            constructor(properties?: iommubroker.v1.IUnquarantineDeviceResponse);
+            public device?: (iommubroker.v1.Device|null);
+            public static encode(message: iommubroker.v1.IUnquarantineDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.UnquarantineDeviceResponse;
+        }
+
+        interface IGetEffectivePolicyRequest {
+        }
+
+        class GetEffectivePolicyRequest implements IGetEffectivePolicyRequest {
+            constructor(properties?: iommubroker.v1.IGetEffectivePolicyRequest);
+            public static encode(message: iommubroker.v1.IGetEffectivePolicyRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetEffectivePolicyRequest;
+        }
+
+        interface IGetEffectivePolicyResponse {
+            rules?: (iommubroker.v1.IEffectivePolicyRule[]|null);
+        }
+
+        class GetEffectivePolicyResponse implements IGetEffectivePolicyResponse {
+            constructor(properties?: iommubroker.v1.IGetEffectivePolicyResponse);
+            public rules: iommubroker.v1.EffectivePolicyRule[];
+            public static encode(message: iommubroker.v1.IGetEffectivePolicyResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetEffectivePolicyResponse;
+        }
+
+        interface IEffectivePolicyRule {
+            name?: (string|null);
+            allows?: (boolean|null);
+            who?: (string[]|null);
+            verbs?: (string[]|null);
+            devices?: (string[]|null);
+            iommuGroups?: (number[]|null);
+            memoryPaths?: (string[]|null);
+            quotas?: ({ [k: string]: Long }|null);
+            callsPerSecond?: (number|null);
+            burst?: (number|null);
+            priority?: (number|null);
+            mayPreempt?: (boolean|null);
+        }
+
+        class EffectivePolicyRule implements IEffectivePolicyRule {
+            constructor(properties?: iommubroker.v1.IEffectivePolicyRule);
+            public name: string;
+            public allows: boolean;
+            public who: string[];
+            public verbs: string[];
+            public devices: string[];
+            public iommuGroups: number[];
+            public memoryPaths: string[];
+            public quotas: { [k: string]: Long };
+            public callsPerSecond: number;
+            public burst: number;
+            public priority: number;
+            public mayPreempt: boolean;
+            public static encode(message: iommubroker.v1.IEffectivePolicyRule, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.EffectivePolicyRule;
+        }
+
+        interface IGetLogLevelRequest {
+        }
+
+        class GetLogLevelRequest implements IGetLogLevelRequest {
+            constructor(properties?: iommubroker.v1.IGetLogLevelRequest);
+            public static encode(message: iommubroker.v1.IGetLogLevelRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetLogLevelRequest;
+        }
+
+        interface IGetLogLevelResponse {
+            level?: (string|null);
+        }
+
+        class GetLogLevelResponse implements IGetLogLevelResponse {
+            constructor(properties?: iommubroker.v1.IGetLogLevelResponse);
+            public level: string;
+            public static encode(message: iommubroker.v1.IGetLogLevelResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetLogLevelResponse;
+        }
+
+        interface ISetLogLevelRequest {
+            level?: (string|null);
+        }
+
+        class SetLogLevelRequest implements ISetLogLevelRequest {
+            constructor(properties?: iommubroker.v1.ISetLogLevelRequest);
+            public level: string;
+            public static encode(message: iommubroker.v1.ISetLogLevelRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SetLogLevelRequest;
+        }
+
+        interface ISetLogLevelResponse {
+            previous?: (string|null);
+        }
+
+        class SetLogLevelResponse implements ISetLogLevelResponse {
+            constructor(properties?: iommubroker.v1.ISetLogLevelResponse);
+            public previous: string;
+            public static encode(message: iommubroker.v1.ISetLogLevelResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SetLogLevelResponse;
+        }
+
+        interface IDrainRequest {
+            reason?: (string|null);
+        }
+
+        class DrainRequest implements IDrainRequest {
+            constructor(properties?: iommubroker.v1.IDrainRequest);
+            public reason: string;
+            public static encode(message: iommubroker.v1.IDrainRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DrainRequest;
+        }
+
+        interface IDrainResponse {
+            graceMs?: (number|null);
+        }
+
+        class DrainResponse implements IDrainResponse {
+            constructor(properties?: iommubroker.v1.IDrainResponse);
+            public graceMs: number;
+            public static encode(message: iommubroker.v1.IDrainResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DrainResponse;
+        }
+
+        interface IDevice {
+            name?: (string|null);
+            iommu?: (string|null);
+            iommuGroup?: (number|null);
+            groupDevices?: (string[]|null);
+            streamIds?: (number[]|null);
+            state?: (iommubroker.v1.StageState|null);
+            generation?: (Long|null);
+            attached?: (boolean|null);
+            ownerDisplayName?: (string|null);
+            owner?: (string|null);
+            virtualIommu?: (string|null);
+            virtualStreamId?: (number|null);
+            installedVste?: (Long[]|null);
+            stageAuthoritative?: (boolean|null);
+            waiters?: (number|null);
+        }
+
+        class Device implements IDevice {
+            constructor(properties?: iommubroker.v1.IDevice);
+            public name: string;
+            public iommu: string;
+            public iommuGroup: number;
+            public groupDevices: string[];
+            public streamIds: number[];
+            public state: iommubroker.v1.StageState;
+            public generation: Long;
+            public attached: boolean;
+            public ownerDisplayName: string;
+            public owner: string;
+            public virtualIommu: string;
+            public virtualStreamId?: (number|null);
+            public installedVste: Long[];
+            public stageAuthoritative: boolean;
+            public waiters: number;
+            public static encode(message: iommubroker.v1.IDevice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Device;
+        }
+
+        enum StageState {
+            STAGE_STATE_UNSPECIFIED = 0,
+            STAGE_STATE_DEFAULT_DOMAIN = 1,
+            STAGE_STATE_NEST_PARENT = 2,
+            STAGE_STATE_GUEST_ABORT = 3,
+            STAGE_STATE_GUEST_NESTED = 4,
+            STAGE_STATE_QUARANTINED = 5,
+            STAGE_STATE_LOST = 6
+        }
+
+        interface IListDevicesRequest {
+            pageSize?: (number|null);
+            pageToken?: (string|null);
+        }
+
+        class ListDevicesRequest implements IListDevicesRequest {
+            constructor(properties?: iommubroker.v1.IListDevicesRequest);
+            public pageSize: number;
+            public pageToken: string;
+            public static encode(message: iommubroker.v1.IListDevicesRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListDevicesRequest;
+        }
+
+        interface IListDevicesResponse {
+            devices?: (iommubroker.v1.IDevice[]|null);
+            nextPageToken?: (string|null);
+        }
+
+        class ListDevicesResponse implements IListDevicesResponse {
+            constructor(properties?: iommubroker.v1.IListDevicesResponse);
+            public devices: iommubroker.v1.Device[];
+            public nextPageToken: string;
+            public static encode(message: iommubroker.v1.IListDevicesResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListDevicesResponse;
+        }
+
+        interface IGetDeviceRequest {
+            device?: (string|null);
+        }
+
+        class GetDeviceRequest implements IGetDeviceRequest {
+            constructor(properties?: iommubroker.v1.IGetDeviceRequest);
+            public device: string;
+            public static encode(message: iommubroker.v1.IGetDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceRequest;
+        }
+
+        interface IGetDeviceResponse {
+            device?: (iommubroker.v1.IDevice|null);
+        }
+
+        class GetDeviceResponse implements IGetDeviceResponse {
+            constructor(properties?: iommubroker.v1.IGetDeviceResponse);
+            public device?: (iommubroker.v1.Device|null);
+            public static encode(message: iommubroker.v1.IGetDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceResponse;
+        }
+
+        interface IWatchDevicesRequest {
+            pageSize?: (number|null);
+            resumeAfter?: (string|null);
+            iommu?: (string|null);
+            iommuGroup?: (number|null);
+            ownedByMe?: (boolean|null);
+            heartbeatMs?: (number|null);
+        }
+
+        class WatchDevicesRequest implements IWatchDevicesRequest {
+            constructor(properties?: iommubroker.v1.IWatchDevicesRequest);
+            public pageSize: number;
+            public resumeAfter: string;
+            public iommu: string;
+            public iommuGroup?: (number|null);
+            public ownedByMe: boolean;
+            public heartbeatMs: number;
+            public static encode(message: iommubroker.v1.IWatchDevicesRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchDevicesRequest;
+        }
+
+        interface IWatchDevicesResponse {
+            mark?: (iommubroker.v1.DeviceWatchMark|null);
+            changes?: (iommubroker.v1.IDeviceChange[]|null);
+            resourceVersion?: (string|null);
+        }
+
+        class WatchDevicesResponse implements IWatchDevicesResponse {
+            constructor(properties?: iommubroker.v1.IWatchDevicesResponse);
+            public mark: iommubroker.v1.DeviceWatchMark;
+            public changes: iommubroker.v1.DeviceChange[];
+            public resourceVersion: string;
+            public static encode(message: iommubroker.v1.IWatchDevicesResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchDevicesResponse;
+        }
+
+        enum DeviceWatchMark {
+            DEVICE_WATCH_MARK_UNSPECIFIED = 0,
+            DEVICE_WATCH_MARK_SYNCED = 1,
+            DEVICE_WATCH_MARK_RESYNC = 2
+        }
+
+        interface IDeviceChange {
+            kind?: (iommubroker.v1.DeviceChangeKind|null);
+            device?: (iommubroker.v1.IDevice|null);
+            resourceVersion?: (string|null);
+        }
+
+        class DeviceChange implements IDeviceChange {
+            constructor(properties?: iommubroker.v1.IDeviceChange);
+            public kind: iommubroker.v1.DeviceChangeKind;
+            public device?: (iommubroker.v1.Device|null);
+            public resourceVersion: string;
+            public static encode(message: iommubroker.v1.IDeviceChange, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceChange;
+        }
+
+        enum DeviceChangeKind {
+            DEVICE_CHANGE_KIND_UNSPECIFIED = 0,
+            DEVICE_CHANGE_KIND_LISTED = 1,
+            DEVICE_CHANGE_KIND_CHANGED = 2,
+            DEVICE_CHANGE_KIND_LEFT = 3,
+            DEVICE_CHANGE_KIND_REMOVED = 4
+        }
+
+        interface ISession {
+            name?: (string|null);
+            displayName?: (string|null);
+            liveness?: (iommubroker.v1.Liveness|null);
+            leaseTtlMs?: (number|null);
+            state?: (iommubroker.v1.SessionState|null);
+            graceMs?: (number|null);
+            transferableTo?: (string[]|null);
+            openTime?: (google.protobuf.ITimestamp|null);
+            lastSeenTime?: (google.protobuf.ITimestamp|null);
+        }
+
+        class Session implements ISession {
+            constructor(properties?: iommubroker.v1.ISession);
+            public name: string;
+            public displayName: string;
+            public liveness: iommubroker.v1.Liveness;
+            public leaseTtlMs: number;
+            public state: iommubroker.v1.SessionState;
+            public graceMs: number;
+            public transferableTo: string[];
+            public openTime?: (google.protobuf.Timestamp|null);
+            public lastSeenTime?: (google.protobuf.Timestamp|null);
+            public static encode(message: iommubroker.v1.ISession, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Session;
+        }
+
+        enum Liveness {
+            LIVENESS_UNSPECIFIED = 0,
+            LIVENESS_TTL = 1,
+            LIVENESS_PEER_PROCESS = 2
+        }
+
+        enum SessionState {
+            SESSION_STATE_UNSPECIFIED = 0,
+            SESSION_STATE_LIVE = 1,
+            SESSION_STATE_RESTORED = 2,
+            SESSION_STATE_LOST = 3
+        }
+
+        interface IOpenSessionRequest {
+            displayName?: (string|null);
+            liveness?: (iommubroker.v1.Liveness|null);
+            leaseTtlMs?: (number|null);
+            requestId?: (string|null);
+            graceMs?: (number|null);
+            transferableTo?: (string[]|null);
+        }
+
+        class OpenSessionRequest implements IOpenSessionRequest {
+            constructor(properties?: iommubroker.v1.IOpenSessionRequest);
+            public displayName: string;
+            public liveness: iommubroker.v1.Liveness;
+            public leaseTtlMs: number;
+            public requestId: string;
+            public graceMs: number;
+            public transferableTo: string[];
+            public static encode(message: iommubroker.v1.IOpenSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionRequest;
+        }
+
+        interface IOpenSessionResponse {
+            session?: (iommubroker.v1.ISession|null);
+            token?: (string|null);
+        }
+
+        class OpenSessionResponse implements IOpenSessionResponse {
+            constructor(properties?: iommubroker.v1.IOpenSessionResponse);
+            public session?: (iommubroker.v1.Session|null);
+            public token: string;
+            public static encode(message: iommubroker.v1.IOpenSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionResponse;
+        }
+
+        interface IResumeSessionRequest {
+        }
+
+        class ResumeSessionRequest implements IResumeSessionRequest {
+            constructor(properties?: iommubroker.v1.IResumeSessionRequest);
+            public static encode(message: iommubroker.v1.IResumeSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ResumeSessionRequest;
+        }
+
+        interface IResumeSessionResponse {
+            session?: (iommubroker.v1.ISession|null);
+            holdings?: (iommubroker.v1.ISessionHoldings|null);
+        }
+
+        class ResumeSessionResponse implements IResumeSessionResponse {
+            constructor(properties?: iommubroker.v1.IResumeSessionResponse);
+            public session?: (iommubroker.v1.Session|null);
+            public holdings?: (iommubroker.v1.SessionHoldings|null);
+            public static encode(message: iommubroker.v1.IResumeSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ResumeSessionResponse;
+        }
+
+        interface IClaimSessionRequest {
+            session?: (string|null);
+            liveness?: (iommubroker.v1.Liveness|null);
+            leaseTtlMs?: (number|null);
+            requestId?: (string|null);
+            transferableTo?: (string[]|null);
+        }
+
+        class ClaimSessionRequest implements IClaimSessionRequest {
+            constructor(properties?: iommubroker.v1.IClaimSessionRequest);
+            public session: string;
+            public liveness: iommubroker.v1.Liveness;
+            public leaseTtlMs: number;
+            public requestId: string;
+            public transferableTo: string[];
+            public static encode(message: iommubroker.v1.IClaimSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ClaimSessionRequest;
+        }
+
+        interface IClaimSessionResponse {
+            session?: (iommubroker.v1.ISession|null);
+            token?: (string|null);
+            holdings?: (iommubroker.v1.ISessionHoldings|null);
+        }
+
+        class ClaimSessionResponse implements IClaimSessionResponse {
+            constructor(properties?: iommubroker.v1.IClaimSessionResponse);
+            public session?: (iommubroker.v1.Session|null);
+            public token: string;
+            public holdings?: (iommubroker.v1.SessionHoldings|null);
+            public static encode(message: iommubroker.v1.IClaimSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ClaimSessionResponse;
+        }
+
+        interface ISessionHoldings {
+            addressSpaces?: (string[]|null);
+            virtualIommus?: (string[]|null);
+            devices?: (iommubroker.v1.IHeldDevice[]|null);
+        }
+
+        class SessionHoldings implements ISessionHoldings {
+            constructor(properties?: iommubroker.v1.ISessionHoldings);
+            public addressSpaces: string[];
+            public virtualIommus: string[];
+            public devices: iommubroker.v1.HeldDevice[];
+            public static encode(message: iommubroker.v1.ISessionHoldings, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SessionHoldings;
+        }
+
+        interface IHeldDevice {
+            device?: (string|null);
+            virtualIommu?: (string|null);
+            generation?: (Long|null);
+            rebindRequired?: (boolean|null);
+        }
+
+        class HeldDevice implements IHeldDevice {
+            constructor(properties?: iommubroker.v1.IHeldDevice);
+            public device: string;
+            public virtualIommu: string;
+            public generation: Long;
+            public rebindRequired: boolean;
+            public static encode(message: iommubroker.v1.IHeldDevice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.HeldDevice;
+        }
+
+        interface IKeepSessionAliveRequest {
+        }
+
+        class KeepSessionAliveRequest implements IKeepSessionAliveRequest {
+            constructor(properties?: iommubroker.v1.IKeepSessionAliveRequest);
+            public static encode(message: iommubroker.v1.IKeepSessionAliveRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.KeepSessionAliveRequest;
+        }
+
+        interface IKeepSessionAliveResponse {
+            leaseRemainingMs?: (number|null);
+            notice?: (iommubroker.v1.ISessionNotice|null);
+        }
+
+        class KeepSessionAliveResponse implements IKeepSessionAliveResponse {
+            constructor(properties?: iommubroker.v1.IKeepSessionAliveResponse);
+            public leaseRemainingMs: number;
+            public notice?: (iommubroker.v1.SessionNotice|null);
+            public static encode(message: iommubroker.v1.IKeepSessionAliveResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.KeepSessionAliveResponse;
+        }
+
+        interface ISessionNotice {
+            deviceRemoved?: (iommubroker.v1.IDeviceRemovedNotice|null);
+            draining?: (iommubroker.v1.IDrainingNotice|null);
+            revoked?: (iommubroker.v1.IRevokedNotice|null);
+            transferred?: (iommubroker.v1.ITransferredNotice|null);
+            preempted?: (iommubroker.v1.IPreemptedNotice|null);
+        }
+
+        class SessionNotice implements ISessionNotice {
+            constructor(properties?: iommubroker.v1.ISessionNotice);
+            public deviceRemoved?: (iommubroker.v1.DeviceRemovedNotice|null);
+            public draining?: (iommubroker.v1.DrainingNotice|null);
+            public revoked?: (iommubroker.v1.RevokedNotice|null);
+            public transferred?: (iommubroker.v1.TransferredNotice|null);
+            public preempted?: (iommubroker.v1.PreemptedNotice|null);
+            public notice?: ("deviceRemoved"|"draining"|"revoked"|"transferred"|"preempted");
+            public static encode(message: iommubroker.v1.ISessionNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SessionNotice;
+        }
+
+        interface IRevokedNotice {
+            reason?: (string|null);
+        }
+
+        class RevokedNotice implements IRevokedNotice {
+            constructor(properties?: iommubroker.v1.IRevokedNotice);
+            public reason: string;
+            public static encode(message: iommubroker.v1.IRevokedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RevokedNotice;
+        }
+
+        interface ITransferredNotice {
+            to?: (string|null);
+        }
+
+        class TransferredNotice implements ITransferredNotice {
+            constructor(properties?: iommubroker.v1.ITransferredNotice);
+            public to: string;
+            public static encode(message: iommubroker.v1.ITransferredNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TransferredNotice;
+        }
+
+        interface IPreemptedNotice {
+            device?: (string|null);
+            deadlineMs?: (number|null);
+            by?: (string|null);
+            reason?: (string|null);
+        }
+
+        class PreemptedNotice implements IPreemptedNotice {
+            constructor(properties?: iommubroker.v1.IPreemptedNotice);
+            public device: string;
+            public deadlineMs: number;
+            public by: string;
+            public reason: string;
+            public static encode(message: iommubroker.v1.IPreemptedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PreemptedNotice;
+        }
+
+        interface IDeviceRemovedNotice {
+            device?: (string|null);
+        }
+
+        class DeviceRemovedNotice implements IDeviceRemovedNotice {
+            constructor(properties?: iommubroker.v1.IDeviceRemovedNotice);
+            public device: string;
+            public static encode(message: iommubroker.v1.IDeviceRemovedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceRemovedNotice;
+        }
+
+        interface IDrainingNotice {
+            graceMs?: (number|null);
+        }
+
+        class DrainingNotice implements IDrainingNotice {
+            constructor(properties?: iommubroker.v1.IDrainingNotice);
+            public graceMs: number;
+            public static encode(message: iommubroker.v1.IDrainingNotice, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DrainingNotice;
+        }
+
+        interface ICloseSessionRequest {
+        }
+
+        class CloseSessionRequest implements ICloseSessionRequest {
+            constructor(properties?: iommubroker.v1.ICloseSessionRequest);
+            public static encode(message: iommubroker.v1.ICloseSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.CloseSessionRequest;
+        }
+
+        interface ICloseSessionResponse {
+        }
+
+        class CloseSessionResponse implements ICloseSessionResponse {
+            constructor(properties?: iommubroker.v1.ICloseSessionResponse);
+            public static encode(message: iommubroker.v1.ICloseSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.CloseSessionResponse;
+        }
+
         interface IGetCapabilitiesRequest {
             iommu?: (string|null);
             device?: (string|null);
@@ -798,168 +1484,6 @@ export namespace iommubroker {
             public sessionGraceMaxMs: number;
             public static encode(message: iommubroker.v1.ILimits, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Limits;
-        }
-
-        interface IDevice {
-            name?: (string|null);
-            iommu?: (string|null);
-            iommuGroup?: (number|null);
-            groupDevices?: (string[]|null);
-            streamIds?: (number[]|null);
-            state?: (iommubroker.v1.StageState|null);
-            generation?: (Long|null);
-            attached?: (boolean|null);
-            ownerDisplayName?: (string|null);
-            owner?: (string|null);
-            virtualIommu?: (string|null);
-            virtualStreamId?: (number|null);
-            installedVste?: (Long[]|null);
-            stageAuthoritative?: (boolean|null);
-            waiters?: (number|null);
-        }
-
-        class Device implements IDevice {
-            constructor(properties?: iommubroker.v1.IDevice);
-            public name: string;
-            public iommu: string;
-            public iommuGroup: number;
-            public groupDevices: string[];
-            public streamIds: number[];
-            public state: iommubroker.v1.StageState;
-            public generation: Long;
-            public attached: boolean;
-            public ownerDisplayName: string;
-            public owner: string;
-            public virtualIommu: string;
-            public virtualStreamId?: (number|null);
-            public installedVste: Long[];
-            public stageAuthoritative: boolean;
-            public waiters: number;
-            public static encode(message: iommubroker.v1.IDevice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Device;
-        }
-
-        enum StageState {
-            STAGE_STATE_UNSPECIFIED = 0,
-            STAGE_STATE_DEFAULT_DOMAIN = 1,
-            STAGE_STATE_NEST_PARENT = 2,
-            STAGE_STATE_GUEST_ABORT = 3,
-            STAGE_STATE_GUEST_NESTED = 4,
-            STAGE_STATE_QUARANTINED = 5,
-            STAGE_STATE_LOST = 6
-        }
-
-        interface IListDevicesRequest {
-            pageSize?: (number|null);
-            pageToken?: (string|null);
-        }
-
-        class ListDevicesRequest implements IListDevicesRequest {
-            constructor(properties?: iommubroker.v1.IListDevicesRequest);
-            public pageSize: number;
-            public pageToken: string;
-            public static encode(message: iommubroker.v1.IListDevicesRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListDevicesRequest;
-        }
-
-        interface IListDevicesResponse {
-            devices?: (iommubroker.v1.IDevice[]|null);
-            nextPageToken?: (string|null);
-        }
-
-        class ListDevicesResponse implements IListDevicesResponse {
-            constructor(properties?: iommubroker.v1.IListDevicesResponse);
-            public devices: iommubroker.v1.Device[];
-            public nextPageToken: string;
-            public static encode(message: iommubroker.v1.IListDevicesResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListDevicesResponse;
-        }
-
-        interface IGetDeviceRequest {
-            device?: (string|null);
-        }
-
-        class GetDeviceRequest implements IGetDeviceRequest {
-            constructor(properties?: iommubroker.v1.IGetDeviceRequest);
-            public device: string;
-            public static encode(message: iommubroker.v1.IGetDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceRequest;
-        }
-
-        interface IGetDeviceResponse {
-            device?: (iommubroker.v1.IDevice|null);
-        }
-
-        class GetDeviceResponse implements IGetDeviceResponse {
-            constructor(properties?: iommubroker.v1.IGetDeviceResponse);
-            public device?: (iommubroker.v1.Device|null);
-            public static encode(message: iommubroker.v1.IGetDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceResponse;
-        }
-
-        interface IWatchDevicesRequest {
-            pageSize?: (number|null);
-            resumeAfter?: (string|null);
-            iommu?: (string|null);
-            iommuGroup?: (number|null);
-            ownedByMe?: (boolean|null);
-            heartbeatMs?: (number|null);
-        }
-
-        class WatchDevicesRequest implements IWatchDevicesRequest {
-            constructor(properties?: iommubroker.v1.IWatchDevicesRequest);
-            public pageSize: number;
-            public resumeAfter: string;
-            public iommu: string;
-            public iommuGroup?: (number|null);
-            public ownedByMe: boolean;
-            public heartbeatMs: number;
-            public static encode(message: iommubroker.v1.IWatchDevicesRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchDevicesRequest;
-        }
-
-        interface IWatchDevicesResponse {
-            mark?: (iommubroker.v1.DeviceWatchMark|null);
-            changes?: (iommubroker.v1.IDeviceChange[]|null);
-            resourceVersion?: (string|null);
-        }
-
-        class WatchDevicesResponse implements IWatchDevicesResponse {
-            constructor(properties?: iommubroker.v1.IWatchDevicesResponse);
-            public mark: iommubroker.v1.DeviceWatchMark;
-            public changes: iommubroker.v1.DeviceChange[];
-            public resourceVersion: string;
-            public static encode(message: iommubroker.v1.IWatchDevicesResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchDevicesResponse;
-        }
-
-        enum DeviceWatchMark {
-            DEVICE_WATCH_MARK_UNSPECIFIED = 0,
-            DEVICE_WATCH_MARK_SYNCED = 1,
-            DEVICE_WATCH_MARK_RESYNC = 2
-        }
-
-        interface IDeviceChange {
-            kind?: (iommubroker.v1.DeviceChangeKind|null);
-            device?: (iommubroker.v1.IDevice|null);
-            resourceVersion?: (string|null);
-        }
-
-        class DeviceChange implements IDeviceChange {
-            constructor(properties?: iommubroker.v1.IDeviceChange);
-            public kind: iommubroker.v1.DeviceChangeKind;
-            public device?: (iommubroker.v1.Device|null);
-            public resourceVersion: string;
-            public static encode(message: iommubroker.v1.IDeviceChange, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceChange;
-        }
-
-        enum DeviceChangeKind {
-            DEVICE_CHANGE_KIND_UNSPECIFIED = 0,
-            DEVICE_CHANGE_KIND_LISTED = 1,
-            DEVICE_CHANGE_KIND_CHANGED = 2,
-            DEVICE_CHANGE_KIND_LEFT = 3,
-            DEVICE_CHANGE_KIND_REMOVED = 4
         }
 
         interface IExplainTranslationRequest {
@@ -1592,289 +2116,6 @@ export namespace iommubroker {
             public bytes: Long;
             public static encode(message: iommubroker.v1.IMsiDoorbell, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.MsiDoorbell;
-        }
-
-        interface ISession {
-            name?: (string|null);
-            displayName?: (string|null);
-            liveness?: (iommubroker.v1.Liveness|null);
-            leaseTtlMs?: (number|null);
-            state?: (iommubroker.v1.SessionState|null);
-            graceMs?: (number|null);
-            transferableTo?: (string[]|null);
-            openTime?: (google.protobuf.ITimestamp|null);
-            lastSeenTime?: (google.protobuf.ITimestamp|null);
-        }
-
-        class Session implements ISession {
-            constructor(properties?: iommubroker.v1.ISession);
-            public name: string;
-            public displayName: string;
-            public liveness: iommubroker.v1.Liveness;
-            public leaseTtlMs: number;
-            public state: iommubroker.v1.SessionState;
-            public graceMs: number;
-            public transferableTo: string[];
-            public openTime?: (google.protobuf.Timestamp|null);
-            public lastSeenTime?: (google.protobuf.Timestamp|null);
-            public static encode(message: iommubroker.v1.ISession, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Session;
-        }
-
-        enum Liveness {
-            LIVENESS_UNSPECIFIED = 0,
-            LIVENESS_TTL = 1,
-            LIVENESS_PEER_PROCESS = 2
-        }
-
-        enum SessionState {
-            SESSION_STATE_UNSPECIFIED = 0,
-            SESSION_STATE_LIVE = 1,
-            SESSION_STATE_RESTORED = 2,
-            SESSION_STATE_LOST = 3
-        }
-
-        interface IOpenSessionRequest {
-            displayName?: (string|null);
-            liveness?: (iommubroker.v1.Liveness|null);
-            leaseTtlMs?: (number|null);
-            requestId?: (string|null);
-            graceMs?: (number|null);
-            transferableTo?: (string[]|null);
-        }
-
-        class OpenSessionRequest implements IOpenSessionRequest {
-            constructor(properties?: iommubroker.v1.IOpenSessionRequest);
-            public displayName: string;
-            public liveness: iommubroker.v1.Liveness;
-            public leaseTtlMs: number;
-            public requestId: string;
-            public graceMs: number;
-            public transferableTo: string[];
-            public static encode(message: iommubroker.v1.IOpenSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionRequest;
-        }
-
-        interface IOpenSessionResponse {
-            session?: (iommubroker.v1.ISession|null);
-            token?: (string|null);
-        }
-
-        class OpenSessionResponse implements IOpenSessionResponse {
-            constructor(properties?: iommubroker.v1.IOpenSessionResponse);
-            public session?: (iommubroker.v1.Session|null);
-            public token: string;
-            public static encode(message: iommubroker.v1.IOpenSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.OpenSessionResponse;
-        }
-
-        interface IResumeSessionRequest {
-        }
-
-        class ResumeSessionRequest implements IResumeSessionRequest {
-            constructor(properties?: iommubroker.v1.IResumeSessionRequest);
-            public static encode(message: iommubroker.v1.IResumeSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ResumeSessionRequest;
-        }
-
-        interface IResumeSessionResponse {
-            session?: (iommubroker.v1.ISession|null);
-            holdings?: (iommubroker.v1.ISessionHoldings|null);
-        }
-
-        class ResumeSessionResponse implements IResumeSessionResponse {
-            constructor(properties?: iommubroker.v1.IResumeSessionResponse);
-            public session?: (iommubroker.v1.Session|null);
-            public holdings?: (iommubroker.v1.SessionHoldings|null);
-            public static encode(message: iommubroker.v1.IResumeSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ResumeSessionResponse;
-        }
-
-        interface IClaimSessionRequest {
-            session?: (string|null);
-            liveness?: (iommubroker.v1.Liveness|null);
-            leaseTtlMs?: (number|null);
-            requestId?: (string|null);
-            transferableTo?: (string[]|null);
-        }
-
-        class ClaimSessionRequest implements IClaimSessionRequest {
-            constructor(properties?: iommubroker.v1.IClaimSessionRequest);
-            public session: string;
-            public liveness: iommubroker.v1.Liveness;
-            public leaseTtlMs: number;
-            public requestId: string;
-            public transferableTo: string[];
-            public static encode(message: iommubroker.v1.IClaimSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ClaimSessionRequest;
-        }
-
-        interface IClaimSessionResponse {
-            session?: (iommubroker.v1.ISession|null);
-            token?: (string|null);
-            holdings?: (iommubroker.v1.ISessionHoldings|null);
-        }
-
-        class ClaimSessionResponse implements IClaimSessionResponse {
-            constructor(properties?: iommubroker.v1.IClaimSessionResponse);
-            public session?: (iommubroker.v1.Session|null);
-            public token: string;
-            public holdings?: (iommubroker.v1.SessionHoldings|null);
-            public static encode(message: iommubroker.v1.IClaimSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ClaimSessionResponse;
-        }
-
-        interface ISessionHoldings {
-            addressSpaces?: (string[]|null);
-            virtualIommus?: (string[]|null);
-            devices?: (iommubroker.v1.IHeldDevice[]|null);
-        }
-
-        class SessionHoldings implements ISessionHoldings {
-            constructor(properties?: iommubroker.v1.ISessionHoldings);
-            public addressSpaces: string[];
-            public virtualIommus: string[];
-            public devices: iommubroker.v1.HeldDevice[];
-            public static encode(message: iommubroker.v1.ISessionHoldings, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SessionHoldings;
-        }
-
-        interface IHeldDevice {
-            device?: (string|null);
-            virtualIommu?: (string|null);
-            generation?: (Long|null);
-            rebindRequired?: (boolean|null);
-        }
-
-        class HeldDevice implements IHeldDevice {
-            constructor(properties?: iommubroker.v1.IHeldDevice);
-            public device: string;
-            public virtualIommu: string;
-            public generation: Long;
-            public rebindRequired: boolean;
-            public static encode(message: iommubroker.v1.IHeldDevice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.HeldDevice;
-        }
-
-        interface IKeepSessionAliveRequest {
-        }
-
-        class KeepSessionAliveRequest implements IKeepSessionAliveRequest {
-            constructor(properties?: iommubroker.v1.IKeepSessionAliveRequest);
-            public static encode(message: iommubroker.v1.IKeepSessionAliveRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.KeepSessionAliveRequest;
-        }
-
-        interface IKeepSessionAliveResponse {
-            leaseRemainingMs?: (number|null);
-            notice?: (iommubroker.v1.ISessionNotice|null);
-        }
-
-        class KeepSessionAliveResponse implements IKeepSessionAliveResponse {
-            constructor(properties?: iommubroker.v1.IKeepSessionAliveResponse);
-            public leaseRemainingMs: number;
-            public notice?: (iommubroker.v1.SessionNotice|null);
-            public static encode(message: iommubroker.v1.IKeepSessionAliveResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.KeepSessionAliveResponse;
-        }
-
-        interface ISessionNotice {
-            deviceRemoved?: (iommubroker.v1.IDeviceRemovedNotice|null);
-            draining?: (iommubroker.v1.IDrainingNotice|null);
-            revoked?: (iommubroker.v1.IRevokedNotice|null);
-            transferred?: (iommubroker.v1.ITransferredNotice|null);
-            preempted?: (iommubroker.v1.IPreemptedNotice|null);
-        }
-
-        class SessionNotice implements ISessionNotice {
-            constructor(properties?: iommubroker.v1.ISessionNotice);
-            public deviceRemoved?: (iommubroker.v1.DeviceRemovedNotice|null);
-            public draining?: (iommubroker.v1.DrainingNotice|null);
-            public revoked?: (iommubroker.v1.RevokedNotice|null);
-            public transferred?: (iommubroker.v1.TransferredNotice|null);
-            public preempted?: (iommubroker.v1.PreemptedNotice|null);
-            public notice?: ("deviceRemoved"|"draining"|"revoked"|"transferred"|"preempted");
-            public static encode(message: iommubroker.v1.ISessionNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SessionNotice;
-        }
-
-        interface IRevokedNotice {
-            reason?: (string|null);
-        }
-
-        class RevokedNotice implements IRevokedNotice {
-            constructor(properties?: iommubroker.v1.IRevokedNotice);
-            public reason: string;
-            public static encode(message: iommubroker.v1.IRevokedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RevokedNotice;
-        }
-
-        interface ITransferredNotice {
-            to?: (string|null);
-        }
-
-        class TransferredNotice implements ITransferredNotice {
-            constructor(properties?: iommubroker.v1.ITransferredNotice);
-            public to: string;
-            public static encode(message: iommubroker.v1.ITransferredNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TransferredNotice;
-        }
-
-        interface IPreemptedNotice {
-            device?: (string|null);
-            deadlineMs?: (number|null);
-            by?: (string|null);
-            reason?: (string|null);
-        }
-
-        class PreemptedNotice implements IPreemptedNotice {
-            constructor(properties?: iommubroker.v1.IPreemptedNotice);
-            public device: string;
-            public deadlineMs: number;
-            public by: string;
-            public reason: string;
-            public static encode(message: iommubroker.v1.IPreemptedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PreemptedNotice;
-        }
-
-        interface IDeviceRemovedNotice {
-            device?: (string|null);
-        }
-
-        class DeviceRemovedNotice implements IDeviceRemovedNotice {
-            constructor(properties?: iommubroker.v1.IDeviceRemovedNotice);
-            public device: string;
-            public static encode(message: iommubroker.v1.IDeviceRemovedNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceRemovedNotice;
-        }
-
-        interface IDrainingNotice {
-            graceMs?: (number|null);
-        }
-
-        class DrainingNotice implements IDrainingNotice {
-            constructor(properties?: iommubroker.v1.IDrainingNotice);
-            public graceMs: number;
-            public static encode(message: iommubroker.v1.IDrainingNotice, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DrainingNotice;
-        }
-
-        interface ICloseSessionRequest {
-        }
-
-        class CloseSessionRequest implements ICloseSessionRequest {
-            constructor(properties?: iommubroker.v1.ICloseSessionRequest);
-            public static encode(message: iommubroker.v1.ICloseSessionRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.CloseSessionRequest;
-        }
-
-        interface ICloseSessionResponse {
-        }
-
-        class CloseSessionResponse implements ICloseSessionResponse {
-            constructor(properties?: iommubroker.v1.ICloseSessionResponse);
-            public static encode(message: iommubroker.v1.ICloseSessionResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.CloseSessionResponse;
         }
 
         enum Stage1Mode {

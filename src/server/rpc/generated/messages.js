@@ -2777,6 +2777,3706 @@ export const iommubroker = $root.iommubroker = (() => {
             return UnmapMemoryResponse;
         })();
 
+        v1.AdminSession = (function() {
+
+            function AdminSession(properties) {
+                this.devices = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            AdminSession.prototype.session = null;
+            AdminSession.prototype.identity = "";
+            AdminSession.prototype.state = 0;
+            AdminSession.prototype.leaseRemainingMs = 0;
+            AdminSession.prototype.devices = $util.emptyArray;
+            AdminSession.prototype.mappedBytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            AdminSession.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                    $root.iommubroker.v1.Session.encode(message.session, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.identity != null && Object.hasOwnProperty.call(message, "identity"))
+                    writer.uint32(18).string(message.identity);
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(24).int32(message.state);
+                if (message.leaseRemainingMs != null && Object.hasOwnProperty.call(message, "leaseRemainingMs"))
+                    writer.uint32(32).uint32(message.leaseRemainingMs);
+                if (message.devices != null && message.devices.length)
+                    for (let i = 0; i < message.devices.length; ++i)
+                        writer.uint32(42).string(message.devices[i]);
+                if (message.mappedBytes != null && Object.hasOwnProperty.call(message, "mappedBytes"))
+                    writer.uint32(48).uint64(message.mappedBytes);
+                return writer;
+            };
+
+            AdminSession.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.AdminSession();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.session = $root.iommubroker.v1.Session.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.identity = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.state = reader.int32();
+                            break;
+                        }
+                    case 4: {
+                            message.leaseRemainingMs = reader.uint32();
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.devices && message.devices.length))
+                                message.devices = [];
+                            message.devices.push(reader.string());
+                            break;
+                        }
+                    case 6: {
+                            message.mappedBytes = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return AdminSession;
+        })();
+
+        v1.AdminSessionState = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "ADMIN_SESSION_STATE_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "ADMIN_SESSION_STATE_LIVE"] = 1;
+            values[valuesById[2] = "ADMIN_SESSION_STATE_ENDING"] = 2;
+            values[valuesById[3] = "ADMIN_SESSION_STATE_LOST"] = 3;
+            return values;
+        })();
+
+        v1.ListSessionsRequest = (function() {
+
+            function ListSessionsRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListSessionsRequest.prototype.pageSize = 0;
+            ListSessionsRequest.prototype.pageToken = "";
+
+            ListSessionsRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.pageSize != null && Object.hasOwnProperty.call(message, "pageSize"))
+                    writer.uint32(8).uint32(message.pageSize);
+                if (message.pageToken != null && Object.hasOwnProperty.call(message, "pageToken"))
+                    writer.uint32(18).string(message.pageToken);
+                return writer;
+            };
+
+            ListSessionsRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListSessionsRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.pageSize = reader.uint32();
+                            break;
+                        }
+                    case 2: {
+                            message.pageToken = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListSessionsRequest;
+        })();
+
+        v1.ListSessionsResponse = (function() {
+
+            function ListSessionsResponse(properties) {
+                this.sessions = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListSessionsResponse.prototype.sessions = $util.emptyArray;
+            ListSessionsResponse.prototype.nextPageToken = "";
+
+            ListSessionsResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.sessions != null && message.sessions.length)
+                    for (let i = 0; i < message.sessions.length; ++i)
+                        $root.iommubroker.v1.AdminSession.encode(message.sessions[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.nextPageToken != null && Object.hasOwnProperty.call(message, "nextPageToken"))
+                    writer.uint32(18).string(message.nextPageToken);
+                return writer;
+            };
+
+            ListSessionsResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListSessionsResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.sessions && message.sessions.length))
+                                message.sessions = [];
+                            message.sessions.push($root.iommubroker.v1.AdminSession.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            message.nextPageToken = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListSessionsResponse;
+        })();
+
+        v1.RevokeSessionRequest = (function() {
+
+            function RevokeSessionRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RevokeSessionRequest.prototype.session = "";
+            RevokeSessionRequest.prototype.reason = "";
+
+            RevokeSessionRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                    writer.uint32(10).string(message.session);
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(18).string(message.reason);
+                return writer;
+            };
+
+            RevokeSessionRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RevokeSessionRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.session = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RevokeSessionRequest;
+        })();
+
+        v1.RevokeSessionResponse = (function() {
+
+            function RevokeSessionResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RevokeSessionResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            RevokeSessionResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RevokeSessionResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RevokeSessionResponse;
+        })();
+
+        v1.ForceReleaseDeviceRequest = (function() {
+
+            function ForceReleaseDeviceRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ForceReleaseDeviceRequest.prototype.device = "";
+            ForceReleaseDeviceRequest.prototype.reason = "";
+
+            ForceReleaseDeviceRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(18).string(message.reason);
+                return writer;
+            };
+
+            ForceReleaseDeviceRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ForceReleaseDeviceRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ForceReleaseDeviceRequest;
+        })();
+
+        v1.ForceReleaseDeviceResponse = (function() {
+
+            function ForceReleaseDeviceResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ForceReleaseDeviceResponse.prototype.device = null;
+
+            ForceReleaseDeviceResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ForceReleaseDeviceResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ForceReleaseDeviceResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ForceReleaseDeviceResponse;
+        })();
+
+        v1.UnquarantineDeviceRequest = (function() {
+
+            function UnquarantineDeviceRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            UnquarantineDeviceRequest.prototype.device = "";
+            UnquarantineDeviceRequest.prototype.reason = "";
+
+            UnquarantineDeviceRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(18).string(message.reason);
+                return writer;
+            };
+
+            UnquarantineDeviceRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.UnquarantineDeviceRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return UnquarantineDeviceRequest;
+        })();
+
+        v1.UnquarantineDeviceResponse = (function() {
+
+            function UnquarantineDeviceResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            UnquarantineDeviceResponse.prototype.device = null;
+
+            UnquarantineDeviceResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            UnquarantineDeviceResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.UnquarantineDeviceResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return UnquarantineDeviceResponse;
+        })();
+
+        v1.GetEffectivePolicyRequest = (function() {
+
+            function GetEffectivePolicyRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GetEffectivePolicyRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            GetEffectivePolicyRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.GetEffectivePolicyRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return GetEffectivePolicyRequest;
+        })();
+
+        v1.GetEffectivePolicyResponse = (function() {
+
+            function GetEffectivePolicyResponse(properties) {
+                this.rules = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GetEffectivePolicyResponse.prototype.rules = $util.emptyArray;
+
+            GetEffectivePolicyResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.rules != null && message.rules.length)
+                    for (let i = 0; i < message.rules.length; ++i)
+                        $root.iommubroker.v1.EffectivePolicyRule.encode(message.rules[i], writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            GetEffectivePolicyResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.GetEffectivePolicyResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.rules && message.rules.length))
+                                message.rules = [];
+                            message.rules.push($root.iommubroker.v1.EffectivePolicyRule.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return GetEffectivePolicyResponse;
+        })();
+
+        v1.EffectivePolicyRule = (function() {
+
+            function EffectivePolicyRule(properties) {
+                this.who = [];
+                this.verbs = [];
+                this.devices = [];
+                this.iommuGroups = [];
+                this.memoryPaths = [];
+                this.quotas = {};
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            EffectivePolicyRule.prototype.name = "";
+            EffectivePolicyRule.prototype.allows = false;
+            EffectivePolicyRule.prototype.who = $util.emptyArray;
+            EffectivePolicyRule.prototype.verbs = $util.emptyArray;
+            EffectivePolicyRule.prototype.devices = $util.emptyArray;
+            EffectivePolicyRule.prototype.iommuGroups = $util.emptyArray;
+            EffectivePolicyRule.prototype.memoryPaths = $util.emptyArray;
+            EffectivePolicyRule.prototype.quotas = $util.emptyObject;
+            EffectivePolicyRule.prototype.callsPerSecond = 0;
+            EffectivePolicyRule.prototype.burst = 0;
+            EffectivePolicyRule.prototype.priority = 0;
+            EffectivePolicyRule.prototype.mayPreempt = false;
+
+            EffectivePolicyRule.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.allows != null && Object.hasOwnProperty.call(message, "allows"))
+                    writer.uint32(16).bool(message.allows);
+                if (message.who != null && message.who.length)
+                    for (let i = 0; i < message.who.length; ++i)
+                        writer.uint32(26).string(message.who[i]);
+                if (message.verbs != null && message.verbs.length)
+                    for (let i = 0; i < message.verbs.length; ++i)
+                        writer.uint32(34).string(message.verbs[i]);
+                if (message.devices != null && message.devices.length)
+                    for (let i = 0; i < message.devices.length; ++i)
+                        writer.uint32(42).string(message.devices[i]);
+                if (message.iommuGroups != null && message.iommuGroups.length) {
+                    writer.uint32(50).fork();
+                    for (let i = 0; i < message.iommuGroups.length; ++i)
+                        writer.uint32(message.iommuGroups[i]);
+                    writer.ldelim();
+                }
+                if (message.memoryPaths != null && message.memoryPaths.length)
+                    for (let i = 0; i < message.memoryPaths.length; ++i)
+                        writer.uint32(58).string(message.memoryPaths[i]);
+                if (message.quotas != null && Object.hasOwnProperty.call(message, "quotas"))
+                    for (let keys = Object.keys(message.quotas), i = 0; i < keys.length; ++i)
+                        writer.uint32(66).fork().uint32(10).string(keys[i]).uint32(16).uint64(message.quotas[keys[i]]).ldelim();
+                if (message.callsPerSecond != null && Object.hasOwnProperty.call(message, "callsPerSecond"))
+                    writer.uint32(73).double(message.callsPerSecond);
+                if (message.burst != null && Object.hasOwnProperty.call(message, "burst"))
+                    writer.uint32(80).uint32(message.burst);
+                if (message.priority != null && Object.hasOwnProperty.call(message, "priority"))
+                    writer.uint32(88).int32(message.priority);
+                if (message.mayPreempt != null && Object.hasOwnProperty.call(message, "mayPreempt"))
+                    writer.uint32(96).bool(message.mayPreempt);
+                return writer;
+            };
+
+            EffectivePolicyRule.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message, key, value;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.EffectivePolicyRule();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.allows = reader.bool();
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.who && message.who.length))
+                                message.who = [];
+                            message.who.push(reader.string());
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.verbs && message.verbs.length))
+                                message.verbs = [];
+                            message.verbs.push(reader.string());
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.devices && message.devices.length))
+                                message.devices = [];
+                            message.devices.push(reader.string());
+                            break;
+                        }
+                    case 6: {
+                            if (!(message.iommuGroups && message.iommuGroups.length))
+                                message.iommuGroups = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.iommuGroups.push(reader.uint32());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.iommuGroups.push(reader.uint32());
+                            break;
+                        }
+                    case 7: {
+                            if (!(message.memoryPaths && message.memoryPaths.length))
+                                message.memoryPaths = [];
+                            message.memoryPaths.push(reader.string());
+                            break;
+                        }
+                    case 8: {
+                            if (message.quotas === $util.emptyObject)
+                                message.quotas = {};
+                            let end2 = reader.uint32() + reader.pos;
+                            if (end2 > reader.len)
+                                throw RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = 0;
+                            while (reader.pos < end2) {
+                                let tag2 = reader.uint32();
+                                switch (tag2 >>> 3) {
+                                case 1:
+                                    key = reader.string();
+                                    break;
+                                case 2:
+                                    value = reader.uint64();
+                                    break;
+                                default:
+                                    reader.skipType(tag2 & 7, long);
+                                    break;
+                                }
+                            }
+                            if (reader.pos !== end2)
+                                throw RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.quotas, key);
+                            message.quotas[key] = value;
+                            break;
+                        }
+                    case 9: {
+                            message.callsPerSecond = reader.double();
+                            break;
+                        }
+                    case 10: {
+                            message.burst = reader.uint32();
+                            break;
+                        }
+                    case 11: {
+                            message.priority = reader.int32();
+                            break;
+                        }
+                    case 12: {
+                            message.mayPreempt = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return EffectivePolicyRule;
+        })();
+
+        v1.GetLogLevelRequest = (function() {
+
+            function GetLogLevelRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GetLogLevelRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            GetLogLevelRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.GetLogLevelRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return GetLogLevelRequest;
+        })();
+
+        v1.GetLogLevelResponse = (function() {
+
+            function GetLogLevelResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GetLogLevelResponse.prototype.level = "";
+
+            GetLogLevelResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.level != null && Object.hasOwnProperty.call(message, "level"))
+                    writer.uint32(10).string(message.level);
+                return writer;
+            };
+
+            GetLogLevelResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.GetLogLevelResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.level = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return GetLogLevelResponse;
+        })();
+
+        v1.SetLogLevelRequest = (function() {
+
+            function SetLogLevelRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SetLogLevelRequest.prototype.level = "";
+
+            SetLogLevelRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.level != null && Object.hasOwnProperty.call(message, "level"))
+                    writer.uint32(10).string(message.level);
+                return writer;
+            };
+
+            SetLogLevelRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.SetLogLevelRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.level = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return SetLogLevelRequest;
+        })();
+
+        v1.SetLogLevelResponse = (function() {
+
+            function SetLogLevelResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SetLogLevelResponse.prototype.previous = "";
+
+            SetLogLevelResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.previous != null && Object.hasOwnProperty.call(message, "previous"))
+                    writer.uint32(10).string(message.previous);
+                return writer;
+            };
+
+            SetLogLevelResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.SetLogLevelResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.previous = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return SetLogLevelResponse;
+        })();
+
+        v1.DrainRequest = (function() {
+
+            function DrainRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DrainRequest.prototype.reason = "";
+
+            DrainRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(10).string(message.reason);
+                return writer;
+            };
+
+            DrainRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DrainRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DrainRequest;
+        })();
+
+        v1.DrainResponse = (function() {
+
+            function DrainResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DrainResponse.prototype.graceMs = 0;
+
+            DrainResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.graceMs != null && Object.hasOwnProperty.call(message, "graceMs"))
+                    writer.uint32(8).uint32(message.graceMs);
+                return writer;
+            };
+
+            DrainResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DrainResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.graceMs = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DrainResponse;
+        })();
+
+        v1.Device = (function() {
+
+            function Device(properties) {
+                this.groupDevices = [];
+                this.streamIds = [];
+                this.installedVste = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Device.prototype.name = "";
+            Device.prototype.iommu = "";
+            Device.prototype.iommuGroup = 0;
+            Device.prototype.groupDevices = $util.emptyArray;
+            Device.prototype.streamIds = $util.emptyArray;
+            Device.prototype.state = 0;
+            Device.prototype.generation = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Device.prototype.attached = false;
+            Device.prototype.ownerDisplayName = "";
+            Device.prototype.owner = "";
+            Device.prototype.virtualIommu = "";
+            Device.prototype.virtualStreamId = null;
+            Device.prototype.installedVste = $util.emptyArray;
+            Device.prototype.stageAuthoritative = false;
+            Device.prototype.waiters = 0;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(Device.prototype, "_virtualStreamId", {
+                get: $util.oneOfGetter($oneOfFields = ["virtualStreamId"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            Device.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.iommu != null && Object.hasOwnProperty.call(message, "iommu"))
+                    writer.uint32(18).string(message.iommu);
+                if (message.iommuGroup != null && Object.hasOwnProperty.call(message, "iommuGroup"))
+                    writer.uint32(24).uint32(message.iommuGroup);
+                if (message.groupDevices != null && message.groupDevices.length)
+                    for (let i = 0; i < message.groupDevices.length; ++i)
+                        writer.uint32(34).string(message.groupDevices[i]);
+                if (message.streamIds != null && message.streamIds.length) {
+                    writer.uint32(42).fork();
+                    for (let i = 0; i < message.streamIds.length; ++i)
+                        writer.uint32(message.streamIds[i]);
+                    writer.ldelim();
+                }
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(48).int32(message.state);
+                if (message.generation != null && Object.hasOwnProperty.call(message, "generation"))
+                    writer.uint32(56).uint64(message.generation);
+                if (message.attached != null && Object.hasOwnProperty.call(message, "attached"))
+                    writer.uint32(64).bool(message.attached);
+                if (message.ownerDisplayName != null && Object.hasOwnProperty.call(message, "ownerDisplayName"))
+                    writer.uint32(74).string(message.ownerDisplayName);
+                if (message.owner != null && Object.hasOwnProperty.call(message, "owner"))
+                    writer.uint32(82).string(message.owner);
+                if (message.virtualIommu != null && Object.hasOwnProperty.call(message, "virtualIommu"))
+                    writer.uint32(90).string(message.virtualIommu);
+                if (message.virtualStreamId != null && Object.hasOwnProperty.call(message, "virtualStreamId"))
+                    writer.uint32(96).uint32(message.virtualStreamId);
+                if (message.installedVste != null && message.installedVste.length) {
+                    writer.uint32(106).fork();
+                    for (let i = 0; i < message.installedVste.length; ++i)
+                        writer.fixed64(message.installedVste[i]);
+                    writer.ldelim();
+                }
+                if (message.stageAuthoritative != null && Object.hasOwnProperty.call(message, "stageAuthoritative"))
+                    writer.uint32(112).bool(message.stageAuthoritative);
+                if (message.waiters != null && Object.hasOwnProperty.call(message, "waiters"))
+                    writer.uint32(120).uint32(message.waiters);
+                return writer;
+            };
+
+            Device.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.Device();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.iommu = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.iommuGroup = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.groupDevices && message.groupDevices.length))
+                                message.groupDevices = [];
+                            message.groupDevices.push(reader.string());
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.streamIds && message.streamIds.length))
+                                message.streamIds = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.streamIds.push(reader.uint32());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.streamIds.push(reader.uint32());
+                            break;
+                        }
+                    case 6: {
+                            message.state = reader.int32();
+                            break;
+                        }
+                    case 7: {
+                            message.generation = reader.uint64();
+                            break;
+                        }
+                    case 8: {
+                            message.attached = reader.bool();
+                            break;
+                        }
+                    case 9: {
+                            message.ownerDisplayName = reader.string();
+                            break;
+                        }
+                    case 10: {
+                            message.owner = reader.string();
+                            break;
+                        }
+                    case 11: {
+                            message.virtualIommu = reader.string();
+                            break;
+                        }
+                    case 12: {
+                            message.virtualStreamId = reader.uint32();
+                            break;
+                        }
+                    case 13: {
+                            if (!(message.installedVste && message.installedVste.length))
+                                message.installedVste = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.installedVste.push(reader.fixed64());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.installedVste.push(reader.fixed64());
+                            break;
+                        }
+                    case 14: {
+                            message.stageAuthoritative = reader.bool();
+                            break;
+                        }
+                    case 15: {
+                            message.waiters = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return Device;
+        })();
+
+        v1.StageState = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "STAGE_STATE_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "STAGE_STATE_DEFAULT_DOMAIN"] = 1;
+            values[valuesById[2] = "STAGE_STATE_NEST_PARENT"] = 2;
+            values[valuesById[3] = "STAGE_STATE_GUEST_ABORT"] = 3;
+            values[valuesById[4] = "STAGE_STATE_GUEST_NESTED"] = 4;
+            values[valuesById[5] = "STAGE_STATE_QUARANTINED"] = 5;
+            values[valuesById[6] = "STAGE_STATE_LOST"] = 6;
+            return values;
+        })();
+
+        v1.ListDevicesRequest = (function() {
+
+            function ListDevicesRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListDevicesRequest.prototype.pageSize = 0;
+            ListDevicesRequest.prototype.pageToken = "";
+
+            ListDevicesRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.pageSize != null && Object.hasOwnProperty.call(message, "pageSize"))
+                    writer.uint32(8).uint32(message.pageSize);
+                if (message.pageToken != null && Object.hasOwnProperty.call(message, "pageToken"))
+                    writer.uint32(18).string(message.pageToken);
+                return writer;
+            };
+
+            ListDevicesRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListDevicesRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.pageSize = reader.uint32();
+                            break;
+                        }
+                    case 2: {
+                            message.pageToken = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListDevicesRequest;
+        })();
+
+        v1.ListDevicesResponse = (function() {
+
+            function ListDevicesResponse(properties) {
+                this.devices = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListDevicesResponse.prototype.devices = $util.emptyArray;
+            ListDevicesResponse.prototype.nextPageToken = "";
+
+            ListDevicesResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.devices != null && message.devices.length)
+                    for (let i = 0; i < message.devices.length; ++i)
+                        $root.iommubroker.v1.Device.encode(message.devices[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.nextPageToken != null && Object.hasOwnProperty.call(message, "nextPageToken"))
+                    writer.uint32(18).string(message.nextPageToken);
+                return writer;
+            };
+
+            ListDevicesResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListDevicesResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.devices && message.devices.length))
+                                message.devices = [];
+                            message.devices.push($root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            message.nextPageToken = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListDevicesResponse;
+        })();
+
+        v1.GetDeviceRequest = (function() {
+
+            function GetDeviceRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GetDeviceRequest.prototype.device = "";
+
+            GetDeviceRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                return writer;
+            };
+
+            GetDeviceRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.GetDeviceRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return GetDeviceRequest;
+        })();
+
+        v1.GetDeviceResponse = (function() {
+
+            function GetDeviceResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GetDeviceResponse.prototype.device = null;
+
+            GetDeviceResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(10).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            GetDeviceResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.GetDeviceResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return GetDeviceResponse;
+        })();
+
+        v1.WatchDevicesRequest = (function() {
+
+            function WatchDevicesRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            WatchDevicesRequest.prototype.pageSize = 0;
+            WatchDevicesRequest.prototype.resumeAfter = "";
+            WatchDevicesRequest.prototype.iommu = "";
+            WatchDevicesRequest.prototype.iommuGroup = null;
+            WatchDevicesRequest.prototype.ownedByMe = false;
+            WatchDevicesRequest.prototype.heartbeatMs = 0;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(WatchDevicesRequest.prototype, "_iommuGroup", {
+                get: $util.oneOfGetter($oneOfFields = ["iommuGroup"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            WatchDevicesRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.pageSize != null && Object.hasOwnProperty.call(message, "pageSize"))
+                    writer.uint32(8).uint32(message.pageSize);
+                if (message.resumeAfter != null && Object.hasOwnProperty.call(message, "resumeAfter"))
+                    writer.uint32(18).string(message.resumeAfter);
+                if (message.iommu != null && Object.hasOwnProperty.call(message, "iommu"))
+                    writer.uint32(26).string(message.iommu);
+                if (message.iommuGroup != null && Object.hasOwnProperty.call(message, "iommuGroup"))
+                    writer.uint32(32).uint32(message.iommuGroup);
+                if (message.ownedByMe != null && Object.hasOwnProperty.call(message, "ownedByMe"))
+                    writer.uint32(40).bool(message.ownedByMe);
+                if (message.heartbeatMs != null && Object.hasOwnProperty.call(message, "heartbeatMs"))
+                    writer.uint32(48).uint32(message.heartbeatMs);
+                return writer;
+            };
+
+            WatchDevicesRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.WatchDevicesRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.pageSize = reader.uint32();
+                            break;
+                        }
+                    case 2: {
+                            message.resumeAfter = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.iommu = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.iommuGroup = reader.uint32();
+                            break;
+                        }
+                    case 5: {
+                            message.ownedByMe = reader.bool();
+                            break;
+                        }
+                    case 6: {
+                            message.heartbeatMs = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return WatchDevicesRequest;
+        })();
+
+        v1.WatchDevicesResponse = (function() {
+
+            function WatchDevicesResponse(properties) {
+                this.changes = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            WatchDevicesResponse.prototype.mark = 0;
+            WatchDevicesResponse.prototype.changes = $util.emptyArray;
+            WatchDevicesResponse.prototype.resourceVersion = "";
+
+            WatchDevicesResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.mark != null && Object.hasOwnProperty.call(message, "mark"))
+                    writer.uint32(8).int32(message.mark);
+                if (message.changes != null && message.changes.length)
+                    for (let i = 0; i < message.changes.length; ++i)
+                        $root.iommubroker.v1.DeviceChange.encode(message.changes[i], writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.resourceVersion != null && Object.hasOwnProperty.call(message, "resourceVersion"))
+                    writer.uint32(26).string(message.resourceVersion);
+                return writer;
+            };
+
+            WatchDevicesResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.WatchDevicesResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.mark = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.changes && message.changes.length))
+                                message.changes = [];
+                            message.changes.push($root.iommubroker.v1.DeviceChange.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 3: {
+                            message.resourceVersion = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return WatchDevicesResponse;
+        })();
+
+        v1.DeviceWatchMark = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "DEVICE_WATCH_MARK_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "DEVICE_WATCH_MARK_SYNCED"] = 1;
+            values[valuesById[2] = "DEVICE_WATCH_MARK_RESYNC"] = 2;
+            return values;
+        })();
+
+        v1.DeviceChange = (function() {
+
+            function DeviceChange(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DeviceChange.prototype.kind = 0;
+            DeviceChange.prototype.device = null;
+            DeviceChange.prototype.resourceVersion = "";
+
+            DeviceChange.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.kind != null && Object.hasOwnProperty.call(message, "kind"))
+                    writer.uint32(8).int32(message.kind);
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.resourceVersion != null && Object.hasOwnProperty.call(message, "resourceVersion"))
+                    writer.uint32(26).string(message.resourceVersion);
+                return writer;
+            };
+
+            DeviceChange.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DeviceChange();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.kind = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 3: {
+                            message.resourceVersion = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DeviceChange;
+        })();
+
+        v1.DeviceChangeKind = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "DEVICE_CHANGE_KIND_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "DEVICE_CHANGE_KIND_LISTED"] = 1;
+            values[valuesById[2] = "DEVICE_CHANGE_KIND_CHANGED"] = 2;
+            values[valuesById[3] = "DEVICE_CHANGE_KIND_LEFT"] = 3;
+            values[valuesById[4] = "DEVICE_CHANGE_KIND_REMOVED"] = 4;
+            return values;
+        })();
+
+        v1.Session = (function() {
+
+            function Session(properties) {
+                this.transferableTo = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            Session.prototype.name = "";
+            Session.prototype.displayName = "";
+            Session.prototype.liveness = 0;
+            Session.prototype.leaseTtlMs = 0;
+            Session.prototype.state = 0;
+            Session.prototype.graceMs = 0;
+            Session.prototype.transferableTo = $util.emptyArray;
+            Session.prototype.openTime = null;
+            Session.prototype.lastSeenTime = null;
+
+            Session.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.displayName != null && Object.hasOwnProperty.call(message, "displayName"))
+                    writer.uint32(18).string(message.displayName);
+                if (message.liveness != null && Object.hasOwnProperty.call(message, "liveness"))
+                    writer.uint32(24).int32(message.liveness);
+                if (message.leaseTtlMs != null && Object.hasOwnProperty.call(message, "leaseTtlMs"))
+                    writer.uint32(32).uint32(message.leaseTtlMs);
+                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
+                    writer.uint32(40).int32(message.state);
+                if (message.graceMs != null && Object.hasOwnProperty.call(message, "graceMs"))
+                    writer.uint32(48).uint32(message.graceMs);
+                if (message.transferableTo != null && message.transferableTo.length)
+                    for (let i = 0; i < message.transferableTo.length; ++i)
+                        writer.uint32(58).string(message.transferableTo[i]);
+                if (message.openTime != null && Object.hasOwnProperty.call(message, "openTime"))
+                    $root.google.protobuf.Timestamp.encode(message.openTime, writer.uint32(66).fork(), q + 1).ldelim();
+                if (message.lastSeenTime != null && Object.hasOwnProperty.call(message, "lastSeenTime"))
+                    $root.google.protobuf.Timestamp.encode(message.lastSeenTime, writer.uint32(74).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            Session.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.Session();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.displayName = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.liveness = reader.int32();
+                            break;
+                        }
+                    case 4: {
+                            message.leaseTtlMs = reader.uint32();
+                            break;
+                        }
+                    case 5: {
+                            message.state = reader.int32();
+                            break;
+                        }
+                    case 6: {
+                            message.graceMs = reader.uint32();
+                            break;
+                        }
+                    case 7: {
+                            if (!(message.transferableTo && message.transferableTo.length))
+                                message.transferableTo = [];
+                            message.transferableTo.push(reader.string());
+                            break;
+                        }
+                    case 8: {
+                            message.openTime = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 9: {
+                            message.lastSeenTime = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return Session;
+        })();
+
+        v1.Liveness = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "LIVENESS_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "LIVENESS_TTL"] = 1;
+            values[valuesById[2] = "LIVENESS_PEER_PROCESS"] = 2;
+            return values;
+        })();
+
+        v1.SessionState = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "SESSION_STATE_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "SESSION_STATE_LIVE"] = 1;
+            values[valuesById[2] = "SESSION_STATE_RESTORED"] = 2;
+            values[valuesById[3] = "SESSION_STATE_LOST"] = 3;
+            return values;
+        })();
+
+        v1.OpenSessionRequest = (function() {
+
+            function OpenSessionRequest(properties) {
+                this.transferableTo = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            OpenSessionRequest.prototype.displayName = "";
+            OpenSessionRequest.prototype.liveness = 0;
+            OpenSessionRequest.prototype.leaseTtlMs = 0;
+            OpenSessionRequest.prototype.requestId = "";
+            OpenSessionRequest.prototype.graceMs = 0;
+            OpenSessionRequest.prototype.transferableTo = $util.emptyArray;
+
+            OpenSessionRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.displayName != null && Object.hasOwnProperty.call(message, "displayName"))
+                    writer.uint32(10).string(message.displayName);
+                if (message.liveness != null && Object.hasOwnProperty.call(message, "liveness"))
+                    writer.uint32(16).int32(message.liveness);
+                if (message.leaseTtlMs != null && Object.hasOwnProperty.call(message, "leaseTtlMs"))
+                    writer.uint32(24).uint32(message.leaseTtlMs);
+                if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
+                    writer.uint32(34).string(message.requestId);
+                if (message.graceMs != null && Object.hasOwnProperty.call(message, "graceMs"))
+                    writer.uint32(40).uint32(message.graceMs);
+                if (message.transferableTo != null && message.transferableTo.length)
+                    for (let i = 0; i < message.transferableTo.length; ++i)
+                        writer.uint32(50).string(message.transferableTo[i]);
+                return writer;
+            };
+
+            OpenSessionRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.OpenSessionRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.displayName = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.liveness = reader.int32();
+                            break;
+                        }
+                    case 3: {
+                            message.leaseTtlMs = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.requestId = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.graceMs = reader.uint32();
+                            break;
+                        }
+                    case 6: {
+                            if (!(message.transferableTo && message.transferableTo.length))
+                                message.transferableTo = [];
+                            message.transferableTo.push(reader.string());
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return OpenSessionRequest;
+        })();
+
+        v1.OpenSessionResponse = (function() {
+
+            function OpenSessionResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            OpenSessionResponse.prototype.session = null;
+            OpenSessionResponse.prototype.token = "";
+
+            OpenSessionResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                    $root.iommubroker.v1.Session.encode(message.session, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
+                    writer.uint32(18).string(message.token);
+                return writer;
+            };
+
+            OpenSessionResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.OpenSessionResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.session = $root.iommubroker.v1.Session.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.token = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return OpenSessionResponse;
+        })();
+
+        v1.ResumeSessionRequest = (function() {
+
+            function ResumeSessionRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ResumeSessionRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            ResumeSessionRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ResumeSessionRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ResumeSessionRequest;
+        })();
+
+        v1.ResumeSessionResponse = (function() {
+
+            function ResumeSessionResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ResumeSessionResponse.prototype.session = null;
+            ResumeSessionResponse.prototype.holdings = null;
+
+            ResumeSessionResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                    $root.iommubroker.v1.Session.encode(message.session, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.holdings != null && Object.hasOwnProperty.call(message, "holdings"))
+                    $root.iommubroker.v1.SessionHoldings.encode(message.holdings, writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ResumeSessionResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ResumeSessionResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.session = $root.iommubroker.v1.Session.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.holdings = $root.iommubroker.v1.SessionHoldings.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ResumeSessionResponse;
+        })();
+
+        v1.ClaimSessionRequest = (function() {
+
+            function ClaimSessionRequest(properties) {
+                this.transferableTo = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ClaimSessionRequest.prototype.session = "";
+            ClaimSessionRequest.prototype.liveness = 0;
+            ClaimSessionRequest.prototype.leaseTtlMs = 0;
+            ClaimSessionRequest.prototype.requestId = "";
+            ClaimSessionRequest.prototype.transferableTo = $util.emptyArray;
+
+            ClaimSessionRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                    writer.uint32(10).string(message.session);
+                if (message.liveness != null && Object.hasOwnProperty.call(message, "liveness"))
+                    writer.uint32(16).int32(message.liveness);
+                if (message.leaseTtlMs != null && Object.hasOwnProperty.call(message, "leaseTtlMs"))
+                    writer.uint32(24).uint32(message.leaseTtlMs);
+                if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
+                    writer.uint32(34).string(message.requestId);
+                if (message.transferableTo != null && message.transferableTo.length)
+                    for (let i = 0; i < message.transferableTo.length; ++i)
+                        writer.uint32(42).string(message.transferableTo[i]);
+                return writer;
+            };
+
+            ClaimSessionRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ClaimSessionRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.session = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.liveness = reader.int32();
+                            break;
+                        }
+                    case 3: {
+                            message.leaseTtlMs = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.requestId = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            if (!(message.transferableTo && message.transferableTo.length))
+                                message.transferableTo = [];
+                            message.transferableTo.push(reader.string());
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ClaimSessionRequest;
+        })();
+
+        v1.ClaimSessionResponse = (function() {
+
+            function ClaimSessionResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ClaimSessionResponse.prototype.session = null;
+            ClaimSessionResponse.prototype.token = "";
+            ClaimSessionResponse.prototype.holdings = null;
+
+            ClaimSessionResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
+                    $root.iommubroker.v1.Session.encode(message.session, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
+                    writer.uint32(18).string(message.token);
+                if (message.holdings != null && Object.hasOwnProperty.call(message, "holdings"))
+                    $root.iommubroker.v1.SessionHoldings.encode(message.holdings, writer.uint32(26).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            ClaimSessionResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ClaimSessionResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.session = $root.iommubroker.v1.Session.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.token = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.holdings = $root.iommubroker.v1.SessionHoldings.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ClaimSessionResponse;
+        })();
+
+        v1.SessionHoldings = (function() {
+
+            function SessionHoldings(properties) {
+                this.addressSpaces = [];
+                this.virtualIommus = [];
+                this.devices = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SessionHoldings.prototype.addressSpaces = $util.emptyArray;
+            SessionHoldings.prototype.virtualIommus = $util.emptyArray;
+            SessionHoldings.prototype.devices = $util.emptyArray;
+
+            SessionHoldings.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.addressSpaces != null && message.addressSpaces.length)
+                    for (let i = 0; i < message.addressSpaces.length; ++i)
+                        writer.uint32(10).string(message.addressSpaces[i]);
+                if (message.virtualIommus != null && message.virtualIommus.length)
+                    for (let i = 0; i < message.virtualIommus.length; ++i)
+                        writer.uint32(18).string(message.virtualIommus[i]);
+                if (message.devices != null && message.devices.length)
+                    for (let i = 0; i < message.devices.length; ++i)
+                        $root.iommubroker.v1.HeldDevice.encode(message.devices[i], writer.uint32(26).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            SessionHoldings.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.SessionHoldings();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.addressSpaces && message.addressSpaces.length))
+                                message.addressSpaces = [];
+                            message.addressSpaces.push(reader.string());
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.virtualIommus && message.virtualIommus.length))
+                                message.virtualIommus = [];
+                            message.virtualIommus.push(reader.string());
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.devices && message.devices.length))
+                                message.devices = [];
+                            message.devices.push($root.iommubroker.v1.HeldDevice.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return SessionHoldings;
+        })();
+
+        v1.HeldDevice = (function() {
+
+            function HeldDevice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            HeldDevice.prototype.device = "";
+            HeldDevice.prototype.virtualIommu = "";
+            HeldDevice.prototype.generation = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            HeldDevice.prototype.rebindRequired = false;
+
+            HeldDevice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.virtualIommu != null && Object.hasOwnProperty.call(message, "virtualIommu"))
+                    writer.uint32(18).string(message.virtualIommu);
+                if (message.generation != null && Object.hasOwnProperty.call(message, "generation"))
+                    writer.uint32(24).uint64(message.generation);
+                if (message.rebindRequired != null && Object.hasOwnProperty.call(message, "rebindRequired"))
+                    writer.uint32(32).bool(message.rebindRequired);
+                return writer;
+            };
+
+            HeldDevice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.HeldDevice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.virtualIommu = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.generation = reader.uint64();
+                            break;
+                        }
+                    case 4: {
+                            message.rebindRequired = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return HeldDevice;
+        })();
+
+        v1.KeepSessionAliveRequest = (function() {
+
+            function KeepSessionAliveRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            KeepSessionAliveRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            KeepSessionAliveRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.KeepSessionAliveRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return KeepSessionAliveRequest;
+        })();
+
+        v1.KeepSessionAliveResponse = (function() {
+
+            function KeepSessionAliveResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            KeepSessionAliveResponse.prototype.leaseRemainingMs = 0;
+            KeepSessionAliveResponse.prototype.notice = null;
+
+            KeepSessionAliveResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.leaseRemainingMs != null && Object.hasOwnProperty.call(message, "leaseRemainingMs"))
+                    writer.uint32(8).uint32(message.leaseRemainingMs);
+                if (message.notice != null && Object.hasOwnProperty.call(message, "notice"))
+                    $root.iommubroker.v1.SessionNotice.encode(message.notice, writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            KeepSessionAliveResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.KeepSessionAliveResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.leaseRemainingMs = reader.uint32();
+                            break;
+                        }
+                    case 2: {
+                            message.notice = $root.iommubroker.v1.SessionNotice.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return KeepSessionAliveResponse;
+        })();
+
+        v1.SessionNotice = (function() {
+
+            function SessionNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SessionNotice.prototype.deviceRemoved = null;
+            SessionNotice.prototype.draining = null;
+            SessionNotice.prototype.revoked = null;
+            SessionNotice.prototype.transferred = null;
+            SessionNotice.prototype.preempted = null;
+
+            let $oneOfFields;
+
+            Object.defineProperty(SessionNotice.prototype, "notice", {
+                get: $util.oneOfGetter($oneOfFields = ["deviceRemoved", "draining", "revoked", "transferred", "preempted"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            SessionNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.deviceRemoved != null && Object.hasOwnProperty.call(message, "deviceRemoved"))
+                    $root.iommubroker.v1.DeviceRemovedNotice.encode(message.deviceRemoved, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.draining != null && Object.hasOwnProperty.call(message, "draining"))
+                    $root.iommubroker.v1.DrainingNotice.encode(message.draining, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.revoked != null && Object.hasOwnProperty.call(message, "revoked"))
+                    $root.iommubroker.v1.RevokedNotice.encode(message.revoked, writer.uint32(26).fork(), q + 1).ldelim();
+                if (message.transferred != null && Object.hasOwnProperty.call(message, "transferred"))
+                    $root.iommubroker.v1.TransferredNotice.encode(message.transferred, writer.uint32(34).fork(), q + 1).ldelim();
+                if (message.preempted != null && Object.hasOwnProperty.call(message, "preempted"))
+                    $root.iommubroker.v1.PreemptedNotice.encode(message.preempted, writer.uint32(42).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            SessionNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.SessionNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.deviceRemoved = $root.iommubroker.v1.DeviceRemovedNotice.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.draining = $root.iommubroker.v1.DrainingNotice.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 3: {
+                            message.revoked = $root.iommubroker.v1.RevokedNotice.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 4: {
+                            message.transferred = $root.iommubroker.v1.TransferredNotice.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 5: {
+                            message.preempted = $root.iommubroker.v1.PreemptedNotice.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return SessionNotice;
+        })();
+
+        v1.RevokedNotice = (function() {
+
+            function RevokedNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RevokedNotice.prototype.reason = "";
+
+            RevokedNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(10).string(message.reason);
+                return writer;
+            };
+
+            RevokedNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RevokedNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RevokedNotice;
+        })();
+
+        v1.TransferredNotice = (function() {
+
+            function TransferredNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            TransferredNotice.prototype.to = "";
+
+            TransferredNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.to != null && Object.hasOwnProperty.call(message, "to"))
+                    writer.uint32(10).string(message.to);
+                return writer;
+            };
+
+            TransferredNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.TransferredNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.to = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return TransferredNotice;
+        })();
+
+        v1.PreemptedNotice = (function() {
+
+            function PreemptedNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            PreemptedNotice.prototype.device = "";
+            PreemptedNotice.prototype.deadlineMs = 0;
+            PreemptedNotice.prototype.by = "";
+            PreemptedNotice.prototype.reason = "";
+
+            PreemptedNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.deadlineMs != null && Object.hasOwnProperty.call(message, "deadlineMs"))
+                    writer.uint32(16).uint32(message.deadlineMs);
+                if (message.by != null && Object.hasOwnProperty.call(message, "by"))
+                    writer.uint32(26).string(message.by);
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(34).string(message.reason);
+                return writer;
+            };
+
+            PreemptedNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.PreemptedNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.deadlineMs = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.by = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.reason = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return PreemptedNotice;
+        })();
+
+        v1.DeviceRemovedNotice = (function() {
+
+            function DeviceRemovedNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DeviceRemovedNotice.prototype.device = "";
+
+            DeviceRemovedNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                return writer;
+            };
+
+            DeviceRemovedNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DeviceRemovedNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DeviceRemovedNotice;
+        })();
+
+        v1.DrainingNotice = (function() {
+
+            function DrainingNotice(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DrainingNotice.prototype.graceMs = 0;
+
+            DrainingNotice.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.graceMs != null && Object.hasOwnProperty.call(message, "graceMs"))
+                    writer.uint32(8).uint32(message.graceMs);
+                return writer;
+            };
+
+            DrainingNotice.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DrainingNotice();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.graceMs = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DrainingNotice;
+        })();
+
+        v1.CloseSessionRequest = (function() {
+
+            function CloseSessionRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            CloseSessionRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            CloseSessionRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.CloseSessionRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return CloseSessionRequest;
+        })();
+
+        v1.CloseSessionResponse = (function() {
+
+            function CloseSessionResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            CloseSessionResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                return writer;
+            };
+
+            CloseSessionResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.CloseSessionResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return CloseSessionResponse;
+        })();
+
         v1.GetCapabilitiesRequest = (function() {
 
             function GetCapabilitiesRequest(properties) {
@@ -4127,803 +7827,6 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return Limits;
-        })();
-
-        v1.Device = (function() {
-
-            function Device(properties) {
-                this.groupDevices = [];
-                this.streamIds = [];
-                this.installedVste = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            Device.prototype.name = "";
-            Device.prototype.iommu = "";
-            Device.prototype.iommuGroup = 0;
-            Device.prototype.groupDevices = $util.emptyArray;
-            Device.prototype.streamIds = $util.emptyArray;
-            Device.prototype.state = 0;
-            Device.prototype.generation = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            Device.prototype.attached = false;
-            Device.prototype.ownerDisplayName = "";
-            Device.prototype.owner = "";
-            Device.prototype.virtualIommu = "";
-            Device.prototype.virtualStreamId = null;
-            Device.prototype.installedVste = $util.emptyArray;
-            Device.prototype.stageAuthoritative = false;
-            Device.prototype.waiters = 0;
-
-            let $oneOfFields;
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(Device.prototype, "_virtualStreamId", {
-                get: $util.oneOfGetter($oneOfFields = ["virtualStreamId"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            Device.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-                    writer.uint32(10).string(message.name);
-                if (message.iommu != null && Object.hasOwnProperty.call(message, "iommu"))
-                    writer.uint32(18).string(message.iommu);
-                if (message.iommuGroup != null && Object.hasOwnProperty.call(message, "iommuGroup"))
-                    writer.uint32(24).uint32(message.iommuGroup);
-                if (message.groupDevices != null && message.groupDevices.length)
-                    for (let i = 0; i < message.groupDevices.length; ++i)
-                        writer.uint32(34).string(message.groupDevices[i]);
-                if (message.streamIds != null && message.streamIds.length) {
-                    writer.uint32(42).fork();
-                    for (let i = 0; i < message.streamIds.length; ++i)
-                        writer.uint32(message.streamIds[i]);
-                    writer.ldelim();
-                }
-                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
-                    writer.uint32(48).int32(message.state);
-                if (message.generation != null && Object.hasOwnProperty.call(message, "generation"))
-                    writer.uint32(56).uint64(message.generation);
-                if (message.attached != null && Object.hasOwnProperty.call(message, "attached"))
-                    writer.uint32(64).bool(message.attached);
-                if (message.ownerDisplayName != null && Object.hasOwnProperty.call(message, "ownerDisplayName"))
-                    writer.uint32(74).string(message.ownerDisplayName);
-                if (message.owner != null && Object.hasOwnProperty.call(message, "owner"))
-                    writer.uint32(82).string(message.owner);
-                if (message.virtualIommu != null && Object.hasOwnProperty.call(message, "virtualIommu"))
-                    writer.uint32(90).string(message.virtualIommu);
-                if (message.virtualStreamId != null && Object.hasOwnProperty.call(message, "virtualStreamId"))
-                    writer.uint32(96).uint32(message.virtualStreamId);
-                if (message.installedVste != null && message.installedVste.length) {
-                    writer.uint32(106).fork();
-                    for (let i = 0; i < message.installedVste.length; ++i)
-                        writer.fixed64(message.installedVste[i]);
-                    writer.ldelim();
-                }
-                if (message.stageAuthoritative != null && Object.hasOwnProperty.call(message, "stageAuthoritative"))
-                    writer.uint32(112).bool(message.stageAuthoritative);
-                if (message.waiters != null && Object.hasOwnProperty.call(message, "waiters"))
-                    writer.uint32(120).uint32(message.waiters);
-                return writer;
-            };
-
-            Device.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.Device();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.name = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.iommu = reader.string();
-                            break;
-                        }
-                    case 3: {
-                            message.iommuGroup = reader.uint32();
-                            break;
-                        }
-                    case 4: {
-                            if (!(message.groupDevices && message.groupDevices.length))
-                                message.groupDevices = [];
-                            message.groupDevices.push(reader.string());
-                            break;
-                        }
-                    case 5: {
-                            if (!(message.streamIds && message.streamIds.length))
-                                message.streamIds = [];
-                            if ((tag & 7) === 2) {
-                                let end2 = reader.uint32() + reader.pos;
-                                if (end2 > reader.len)
-                                    throw RangeError("index out of range");
-                                reader.len = end2;
-                                while (reader.pos < end2)
-                                    message.streamIds.push(reader.uint32());
-                                if (reader.pos !== end2)
-                                    throw RangeError("index out of range");
-                                reader.len = end;
-                            } else
-                                message.streamIds.push(reader.uint32());
-                            break;
-                        }
-                    case 6: {
-                            message.state = reader.int32();
-                            break;
-                        }
-                    case 7: {
-                            message.generation = reader.uint64();
-                            break;
-                        }
-                    case 8: {
-                            message.attached = reader.bool();
-                            break;
-                        }
-                    case 9: {
-                            message.ownerDisplayName = reader.string();
-                            break;
-                        }
-                    case 10: {
-                            message.owner = reader.string();
-                            break;
-                        }
-                    case 11: {
-                            message.virtualIommu = reader.string();
-                            break;
-                        }
-                    case 12: {
-                            message.virtualStreamId = reader.uint32();
-                            break;
-                        }
-                    case 13: {
-                            if (!(message.installedVste && message.installedVste.length))
-                                message.installedVste = [];
-                            if ((tag & 7) === 2) {
-                                let end2 = reader.uint32() + reader.pos;
-                                if (end2 > reader.len)
-                                    throw RangeError("index out of range");
-                                reader.len = end2;
-                                while (reader.pos < end2)
-                                    message.installedVste.push(reader.fixed64());
-                                if (reader.pos !== end2)
-                                    throw RangeError("index out of range");
-                                reader.len = end;
-                            } else
-                                message.installedVste.push(reader.fixed64());
-                            break;
-                        }
-                    case 14: {
-                            message.stageAuthoritative = reader.bool();
-                            break;
-                        }
-                    case 15: {
-                            message.waiters = reader.uint32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return Device;
-        })();
-
-        v1.StageState = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "STAGE_STATE_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "STAGE_STATE_DEFAULT_DOMAIN"] = 1;
-            values[valuesById[2] = "STAGE_STATE_NEST_PARENT"] = 2;
-            values[valuesById[3] = "STAGE_STATE_GUEST_ABORT"] = 3;
-            values[valuesById[4] = "STAGE_STATE_GUEST_NESTED"] = 4;
-            values[valuesById[5] = "STAGE_STATE_QUARANTINED"] = 5;
-            values[valuesById[6] = "STAGE_STATE_LOST"] = 6;
-            return values;
-        })();
-
-        v1.ListDevicesRequest = (function() {
-
-            function ListDevicesRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ListDevicesRequest.prototype.pageSize = 0;
-            ListDevicesRequest.prototype.pageToken = "";
-
-            ListDevicesRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.pageSize != null && Object.hasOwnProperty.call(message, "pageSize"))
-                    writer.uint32(8).uint32(message.pageSize);
-                if (message.pageToken != null && Object.hasOwnProperty.call(message, "pageToken"))
-                    writer.uint32(18).string(message.pageToken);
-                return writer;
-            };
-
-            ListDevicesRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ListDevicesRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.pageSize = reader.uint32();
-                            break;
-                        }
-                    case 2: {
-                            message.pageToken = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ListDevicesRequest;
-        })();
-
-        v1.ListDevicesResponse = (function() {
-
-            function ListDevicesResponse(properties) {
-                this.devices = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ListDevicesResponse.prototype.devices = $util.emptyArray;
-            ListDevicesResponse.prototype.nextPageToken = "";
-
-            ListDevicesResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.devices != null && message.devices.length)
-                    for (let i = 0; i < message.devices.length; ++i)
-                        $root.iommubroker.v1.Device.encode(message.devices[i], writer.uint32(10).fork(), q + 1).ldelim();
-                if (message.nextPageToken != null && Object.hasOwnProperty.call(message, "nextPageToken"))
-                    writer.uint32(18).string(message.nextPageToken);
-                return writer;
-            };
-
-            ListDevicesResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ListDevicesResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            if (!(message.devices && message.devices.length))
-                                message.devices = [];
-                            message.devices.push($root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    case 2: {
-                            message.nextPageToken = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ListDevicesResponse;
-        })();
-
-        v1.GetDeviceRequest = (function() {
-
-            function GetDeviceRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            GetDeviceRequest.prototype.device = "";
-
-            GetDeviceRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                return writer;
-            };
-
-            GetDeviceRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.GetDeviceRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return GetDeviceRequest;
-        })();
-
-        v1.GetDeviceResponse = (function() {
-
-            function GetDeviceResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            GetDeviceResponse.prototype.device = null;
-
-            GetDeviceResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(10).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            GetDeviceResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.GetDeviceResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return GetDeviceResponse;
-        })();
-
-        v1.WatchDevicesRequest = (function() {
-
-            function WatchDevicesRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            WatchDevicesRequest.prototype.pageSize = 0;
-            WatchDevicesRequest.prototype.resumeAfter = "";
-            WatchDevicesRequest.prototype.iommu = "";
-            WatchDevicesRequest.prototype.iommuGroup = null;
-            WatchDevicesRequest.prototype.ownedByMe = false;
-            WatchDevicesRequest.prototype.heartbeatMs = 0;
-
-            let $oneOfFields;
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(WatchDevicesRequest.prototype, "_iommuGroup", {
-                get: $util.oneOfGetter($oneOfFields = ["iommuGroup"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            WatchDevicesRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.pageSize != null && Object.hasOwnProperty.call(message, "pageSize"))
-                    writer.uint32(8).uint32(message.pageSize);
-                if (message.resumeAfter != null && Object.hasOwnProperty.call(message, "resumeAfter"))
-                    writer.uint32(18).string(message.resumeAfter);
-                if (message.iommu != null && Object.hasOwnProperty.call(message, "iommu"))
-                    writer.uint32(26).string(message.iommu);
-                if (message.iommuGroup != null && Object.hasOwnProperty.call(message, "iommuGroup"))
-                    writer.uint32(32).uint32(message.iommuGroup);
-                if (message.ownedByMe != null && Object.hasOwnProperty.call(message, "ownedByMe"))
-                    writer.uint32(40).bool(message.ownedByMe);
-                if (message.heartbeatMs != null && Object.hasOwnProperty.call(message, "heartbeatMs"))
-                    writer.uint32(48).uint32(message.heartbeatMs);
-                return writer;
-            };
-
-            WatchDevicesRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.WatchDevicesRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.pageSize = reader.uint32();
-                            break;
-                        }
-                    case 2: {
-                            message.resumeAfter = reader.string();
-                            break;
-                        }
-                    case 3: {
-                            message.iommu = reader.string();
-                            break;
-                        }
-                    case 4: {
-                            message.iommuGroup = reader.uint32();
-                            break;
-                        }
-                    case 5: {
-                            message.ownedByMe = reader.bool();
-                            break;
-                        }
-                    case 6: {
-                            message.heartbeatMs = reader.uint32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return WatchDevicesRequest;
-        })();
-
-        v1.WatchDevicesResponse = (function() {
-
-            function WatchDevicesResponse(properties) {
-                this.changes = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            WatchDevicesResponse.prototype.mark = 0;
-            WatchDevicesResponse.prototype.changes = $util.emptyArray;
-            WatchDevicesResponse.prototype.resourceVersion = "";
-
-            WatchDevicesResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.mark != null && Object.hasOwnProperty.call(message, "mark"))
-                    writer.uint32(8).int32(message.mark);
-                if (message.changes != null && message.changes.length)
-                    for (let i = 0; i < message.changes.length; ++i)
-                        $root.iommubroker.v1.DeviceChange.encode(message.changes[i], writer.uint32(18).fork(), q + 1).ldelim();
-                if (message.resourceVersion != null && Object.hasOwnProperty.call(message, "resourceVersion"))
-                    writer.uint32(26).string(message.resourceVersion);
-                return writer;
-            };
-
-            WatchDevicesResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.WatchDevicesResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.mark = reader.int32();
-                            break;
-                        }
-                    case 2: {
-                            if (!(message.changes && message.changes.length))
-                                message.changes = [];
-                            message.changes.push($root.iommubroker.v1.DeviceChange.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    case 3: {
-                            message.resourceVersion = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return WatchDevicesResponse;
-        })();
-
-        v1.DeviceWatchMark = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "DEVICE_WATCH_MARK_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "DEVICE_WATCH_MARK_SYNCED"] = 1;
-            values[valuesById[2] = "DEVICE_WATCH_MARK_RESYNC"] = 2;
-            return values;
-        })();
-
-        v1.DeviceChange = (function() {
-
-            function DeviceChange(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            DeviceChange.prototype.kind = 0;
-            DeviceChange.prototype.device = null;
-            DeviceChange.prototype.resourceVersion = "";
-
-            DeviceChange.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.kind != null && Object.hasOwnProperty.call(message, "kind"))
-                    writer.uint32(8).int32(message.kind);
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(18).fork(), q + 1).ldelim();
-                if (message.resourceVersion != null && Object.hasOwnProperty.call(message, "resourceVersion"))
-                    writer.uint32(26).string(message.resourceVersion);
-                return writer;
-            };
-
-            DeviceChange.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.DeviceChange();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.kind = reader.int32();
-                            break;
-                        }
-                    case 2: {
-                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 3: {
-                            message.resourceVersion = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return DeviceChange;
-        })();
-
-        v1.DeviceChangeKind = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "DEVICE_CHANGE_KIND_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "DEVICE_CHANGE_KIND_LISTED"] = 1;
-            values[valuesById[2] = "DEVICE_CHANGE_KIND_CHANGED"] = 2;
-            values[valuesById[3] = "DEVICE_CHANGE_KIND_LEFT"] = 3;
-            values[valuesById[4] = "DEVICE_CHANGE_KIND_REMOVED"] = 4;
-            return values;
         })();
 
         v1.ExplainTranslationRequest = (function() {
@@ -8353,1514 +11256,6 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return MsiDoorbell;
-        })();
-
-        v1.Session = (function() {
-
-            function Session(properties) {
-                this.transferableTo = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            Session.prototype.name = "";
-            Session.prototype.displayName = "";
-            Session.prototype.liveness = 0;
-            Session.prototype.leaseTtlMs = 0;
-            Session.prototype.state = 0;
-            Session.prototype.graceMs = 0;
-            Session.prototype.transferableTo = $util.emptyArray;
-            Session.prototype.openTime = null;
-            Session.prototype.lastSeenTime = null;
-
-            Session.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-                    writer.uint32(10).string(message.name);
-                if (message.displayName != null && Object.hasOwnProperty.call(message, "displayName"))
-                    writer.uint32(18).string(message.displayName);
-                if (message.liveness != null && Object.hasOwnProperty.call(message, "liveness"))
-                    writer.uint32(24).int32(message.liveness);
-                if (message.leaseTtlMs != null && Object.hasOwnProperty.call(message, "leaseTtlMs"))
-                    writer.uint32(32).uint32(message.leaseTtlMs);
-                if (message.state != null && Object.hasOwnProperty.call(message, "state"))
-                    writer.uint32(40).int32(message.state);
-                if (message.graceMs != null && Object.hasOwnProperty.call(message, "graceMs"))
-                    writer.uint32(48).uint32(message.graceMs);
-                if (message.transferableTo != null && message.transferableTo.length)
-                    for (let i = 0; i < message.transferableTo.length; ++i)
-                        writer.uint32(58).string(message.transferableTo[i]);
-                if (message.openTime != null && Object.hasOwnProperty.call(message, "openTime"))
-                    $root.google.protobuf.Timestamp.encode(message.openTime, writer.uint32(66).fork(), q + 1).ldelim();
-                if (message.lastSeenTime != null && Object.hasOwnProperty.call(message, "lastSeenTime"))
-                    $root.google.protobuf.Timestamp.encode(message.lastSeenTime, writer.uint32(74).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            Session.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.Session();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.name = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.displayName = reader.string();
-                            break;
-                        }
-                    case 3: {
-                            message.liveness = reader.int32();
-                            break;
-                        }
-                    case 4: {
-                            message.leaseTtlMs = reader.uint32();
-                            break;
-                        }
-                    case 5: {
-                            message.state = reader.int32();
-                            break;
-                        }
-                    case 6: {
-                            message.graceMs = reader.uint32();
-                            break;
-                        }
-                    case 7: {
-                            if (!(message.transferableTo && message.transferableTo.length))
-                                message.transferableTo = [];
-                            message.transferableTo.push(reader.string());
-                            break;
-                        }
-                    case 8: {
-                            message.openTime = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 9: {
-                            message.lastSeenTime = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return Session;
-        })();
-
-        v1.Liveness = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "LIVENESS_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "LIVENESS_TTL"] = 1;
-            values[valuesById[2] = "LIVENESS_PEER_PROCESS"] = 2;
-            return values;
-        })();
-
-        v1.SessionState = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "SESSION_STATE_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "SESSION_STATE_LIVE"] = 1;
-            values[valuesById[2] = "SESSION_STATE_RESTORED"] = 2;
-            values[valuesById[3] = "SESSION_STATE_LOST"] = 3;
-            return values;
-        })();
-
-        v1.OpenSessionRequest = (function() {
-
-            function OpenSessionRequest(properties) {
-                this.transferableTo = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            OpenSessionRequest.prototype.displayName = "";
-            OpenSessionRequest.prototype.liveness = 0;
-            OpenSessionRequest.prototype.leaseTtlMs = 0;
-            OpenSessionRequest.prototype.requestId = "";
-            OpenSessionRequest.prototype.graceMs = 0;
-            OpenSessionRequest.prototype.transferableTo = $util.emptyArray;
-
-            OpenSessionRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.displayName != null && Object.hasOwnProperty.call(message, "displayName"))
-                    writer.uint32(10).string(message.displayName);
-                if (message.liveness != null && Object.hasOwnProperty.call(message, "liveness"))
-                    writer.uint32(16).int32(message.liveness);
-                if (message.leaseTtlMs != null && Object.hasOwnProperty.call(message, "leaseTtlMs"))
-                    writer.uint32(24).uint32(message.leaseTtlMs);
-                if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
-                    writer.uint32(34).string(message.requestId);
-                if (message.graceMs != null && Object.hasOwnProperty.call(message, "graceMs"))
-                    writer.uint32(40).uint32(message.graceMs);
-                if (message.transferableTo != null && message.transferableTo.length)
-                    for (let i = 0; i < message.transferableTo.length; ++i)
-                        writer.uint32(50).string(message.transferableTo[i]);
-                return writer;
-            };
-
-            OpenSessionRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.OpenSessionRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.displayName = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.liveness = reader.int32();
-                            break;
-                        }
-                    case 3: {
-                            message.leaseTtlMs = reader.uint32();
-                            break;
-                        }
-                    case 4: {
-                            message.requestId = reader.string();
-                            break;
-                        }
-                    case 5: {
-                            message.graceMs = reader.uint32();
-                            break;
-                        }
-                    case 6: {
-                            if (!(message.transferableTo && message.transferableTo.length))
-                                message.transferableTo = [];
-                            message.transferableTo.push(reader.string());
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return OpenSessionRequest;
-        })();
-
-        v1.OpenSessionResponse = (function() {
-
-            function OpenSessionResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            OpenSessionResponse.prototype.session = null;
-            OpenSessionResponse.prototype.token = "";
-
-            OpenSessionResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
-                    $root.iommubroker.v1.Session.encode(message.session, writer.uint32(10).fork(), q + 1).ldelim();
-                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
-                    writer.uint32(18).string(message.token);
-                return writer;
-            };
-
-            OpenSessionResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.OpenSessionResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.session = $root.iommubroker.v1.Session.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 2: {
-                            message.token = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return OpenSessionResponse;
-        })();
-
-        v1.ResumeSessionRequest = (function() {
-
-            function ResumeSessionRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ResumeSessionRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                return writer;
-            };
-
-            ResumeSessionRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ResumeSessionRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ResumeSessionRequest;
-        })();
-
-        v1.ResumeSessionResponse = (function() {
-
-            function ResumeSessionResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ResumeSessionResponse.prototype.session = null;
-            ResumeSessionResponse.prototype.holdings = null;
-
-            ResumeSessionResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
-                    $root.iommubroker.v1.Session.encode(message.session, writer.uint32(10).fork(), q + 1).ldelim();
-                if (message.holdings != null && Object.hasOwnProperty.call(message, "holdings"))
-                    $root.iommubroker.v1.SessionHoldings.encode(message.holdings, writer.uint32(18).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            ResumeSessionResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ResumeSessionResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.session = $root.iommubroker.v1.Session.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 2: {
-                            message.holdings = $root.iommubroker.v1.SessionHoldings.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ResumeSessionResponse;
-        })();
-
-        v1.ClaimSessionRequest = (function() {
-
-            function ClaimSessionRequest(properties) {
-                this.transferableTo = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ClaimSessionRequest.prototype.session = "";
-            ClaimSessionRequest.prototype.liveness = 0;
-            ClaimSessionRequest.prototype.leaseTtlMs = 0;
-            ClaimSessionRequest.prototype.requestId = "";
-            ClaimSessionRequest.prototype.transferableTo = $util.emptyArray;
-
-            ClaimSessionRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
-                    writer.uint32(10).string(message.session);
-                if (message.liveness != null && Object.hasOwnProperty.call(message, "liveness"))
-                    writer.uint32(16).int32(message.liveness);
-                if (message.leaseTtlMs != null && Object.hasOwnProperty.call(message, "leaseTtlMs"))
-                    writer.uint32(24).uint32(message.leaseTtlMs);
-                if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
-                    writer.uint32(34).string(message.requestId);
-                if (message.transferableTo != null && message.transferableTo.length)
-                    for (let i = 0; i < message.transferableTo.length; ++i)
-                        writer.uint32(42).string(message.transferableTo[i]);
-                return writer;
-            };
-
-            ClaimSessionRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ClaimSessionRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.session = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.liveness = reader.int32();
-                            break;
-                        }
-                    case 3: {
-                            message.leaseTtlMs = reader.uint32();
-                            break;
-                        }
-                    case 4: {
-                            message.requestId = reader.string();
-                            break;
-                        }
-                    case 5: {
-                            if (!(message.transferableTo && message.transferableTo.length))
-                                message.transferableTo = [];
-                            message.transferableTo.push(reader.string());
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ClaimSessionRequest;
-        })();
-
-        v1.ClaimSessionResponse = (function() {
-
-            function ClaimSessionResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ClaimSessionResponse.prototype.session = null;
-            ClaimSessionResponse.prototype.token = "";
-            ClaimSessionResponse.prototype.holdings = null;
-
-            ClaimSessionResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.session != null && Object.hasOwnProperty.call(message, "session"))
-                    $root.iommubroker.v1.Session.encode(message.session, writer.uint32(10).fork(), q + 1).ldelim();
-                if (message.token != null && Object.hasOwnProperty.call(message, "token"))
-                    writer.uint32(18).string(message.token);
-                if (message.holdings != null && Object.hasOwnProperty.call(message, "holdings"))
-                    $root.iommubroker.v1.SessionHoldings.encode(message.holdings, writer.uint32(26).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            ClaimSessionResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ClaimSessionResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.session = $root.iommubroker.v1.Session.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 2: {
-                            message.token = reader.string();
-                            break;
-                        }
-                    case 3: {
-                            message.holdings = $root.iommubroker.v1.SessionHoldings.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ClaimSessionResponse;
-        })();
-
-        v1.SessionHoldings = (function() {
-
-            function SessionHoldings(properties) {
-                this.addressSpaces = [];
-                this.virtualIommus = [];
-                this.devices = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            SessionHoldings.prototype.addressSpaces = $util.emptyArray;
-            SessionHoldings.prototype.virtualIommus = $util.emptyArray;
-            SessionHoldings.prototype.devices = $util.emptyArray;
-
-            SessionHoldings.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.addressSpaces != null && message.addressSpaces.length)
-                    for (let i = 0; i < message.addressSpaces.length; ++i)
-                        writer.uint32(10).string(message.addressSpaces[i]);
-                if (message.virtualIommus != null && message.virtualIommus.length)
-                    for (let i = 0; i < message.virtualIommus.length; ++i)
-                        writer.uint32(18).string(message.virtualIommus[i]);
-                if (message.devices != null && message.devices.length)
-                    for (let i = 0; i < message.devices.length; ++i)
-                        $root.iommubroker.v1.HeldDevice.encode(message.devices[i], writer.uint32(26).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            SessionHoldings.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.SessionHoldings();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            if (!(message.addressSpaces && message.addressSpaces.length))
-                                message.addressSpaces = [];
-                            message.addressSpaces.push(reader.string());
-                            break;
-                        }
-                    case 2: {
-                            if (!(message.virtualIommus && message.virtualIommus.length))
-                                message.virtualIommus = [];
-                            message.virtualIommus.push(reader.string());
-                            break;
-                        }
-                    case 3: {
-                            if (!(message.devices && message.devices.length))
-                                message.devices = [];
-                            message.devices.push($root.iommubroker.v1.HeldDevice.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return SessionHoldings;
-        })();
-
-        v1.HeldDevice = (function() {
-
-            function HeldDevice(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            HeldDevice.prototype.device = "";
-            HeldDevice.prototype.virtualIommu = "";
-            HeldDevice.prototype.generation = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            HeldDevice.prototype.rebindRequired = false;
-
-            HeldDevice.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                if (message.virtualIommu != null && Object.hasOwnProperty.call(message, "virtualIommu"))
-                    writer.uint32(18).string(message.virtualIommu);
-                if (message.generation != null && Object.hasOwnProperty.call(message, "generation"))
-                    writer.uint32(24).uint64(message.generation);
-                if (message.rebindRequired != null && Object.hasOwnProperty.call(message, "rebindRequired"))
-                    writer.uint32(32).bool(message.rebindRequired);
-                return writer;
-            };
-
-            HeldDevice.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.HeldDevice();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.virtualIommu = reader.string();
-                            break;
-                        }
-                    case 3: {
-                            message.generation = reader.uint64();
-                            break;
-                        }
-                    case 4: {
-                            message.rebindRequired = reader.bool();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return HeldDevice;
-        })();
-
-        v1.KeepSessionAliveRequest = (function() {
-
-            function KeepSessionAliveRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            KeepSessionAliveRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                return writer;
-            };
-
-            KeepSessionAliveRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.KeepSessionAliveRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return KeepSessionAliveRequest;
-        })();
-
-        v1.KeepSessionAliveResponse = (function() {
-
-            function KeepSessionAliveResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            KeepSessionAliveResponse.prototype.leaseRemainingMs = 0;
-            KeepSessionAliveResponse.prototype.notice = null;
-
-            KeepSessionAliveResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.leaseRemainingMs != null && Object.hasOwnProperty.call(message, "leaseRemainingMs"))
-                    writer.uint32(8).uint32(message.leaseRemainingMs);
-                if (message.notice != null && Object.hasOwnProperty.call(message, "notice"))
-                    $root.iommubroker.v1.SessionNotice.encode(message.notice, writer.uint32(18).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            KeepSessionAliveResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.KeepSessionAliveResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.leaseRemainingMs = reader.uint32();
-                            break;
-                        }
-                    case 2: {
-                            message.notice = $root.iommubroker.v1.SessionNotice.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return KeepSessionAliveResponse;
-        })();
-
-        v1.SessionNotice = (function() {
-
-            function SessionNotice(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            SessionNotice.prototype.deviceRemoved = null;
-            SessionNotice.prototype.draining = null;
-            SessionNotice.prototype.revoked = null;
-            SessionNotice.prototype.transferred = null;
-            SessionNotice.prototype.preempted = null;
-
-            let $oneOfFields;
-
-            Object.defineProperty(SessionNotice.prototype, "notice", {
-                get: $util.oneOfGetter($oneOfFields = ["deviceRemoved", "draining", "revoked", "transferred", "preempted"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            SessionNotice.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.deviceRemoved != null && Object.hasOwnProperty.call(message, "deviceRemoved"))
-                    $root.iommubroker.v1.DeviceRemovedNotice.encode(message.deviceRemoved, writer.uint32(10).fork(), q + 1).ldelim();
-                if (message.draining != null && Object.hasOwnProperty.call(message, "draining"))
-                    $root.iommubroker.v1.DrainingNotice.encode(message.draining, writer.uint32(18).fork(), q + 1).ldelim();
-                if (message.revoked != null && Object.hasOwnProperty.call(message, "revoked"))
-                    $root.iommubroker.v1.RevokedNotice.encode(message.revoked, writer.uint32(26).fork(), q + 1).ldelim();
-                if (message.transferred != null && Object.hasOwnProperty.call(message, "transferred"))
-                    $root.iommubroker.v1.TransferredNotice.encode(message.transferred, writer.uint32(34).fork(), q + 1).ldelim();
-                if (message.preempted != null && Object.hasOwnProperty.call(message, "preempted"))
-                    $root.iommubroker.v1.PreemptedNotice.encode(message.preempted, writer.uint32(42).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            SessionNotice.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.SessionNotice();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.deviceRemoved = $root.iommubroker.v1.DeviceRemovedNotice.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 2: {
-                            message.draining = $root.iommubroker.v1.DrainingNotice.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 3: {
-                            message.revoked = $root.iommubroker.v1.RevokedNotice.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 4: {
-                            message.transferred = $root.iommubroker.v1.TransferredNotice.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 5: {
-                            message.preempted = $root.iommubroker.v1.PreemptedNotice.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return SessionNotice;
-        })();
-
-        v1.RevokedNotice = (function() {
-
-            function RevokedNotice(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            RevokedNotice.prototype.reason = "";
-
-            RevokedNotice.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
-                    writer.uint32(10).string(message.reason);
-                return writer;
-            };
-
-            RevokedNotice.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.RevokedNotice();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.reason = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return RevokedNotice;
-        })();
-
-        v1.TransferredNotice = (function() {
-
-            function TransferredNotice(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            TransferredNotice.prototype.to = "";
-
-            TransferredNotice.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.to != null && Object.hasOwnProperty.call(message, "to"))
-                    writer.uint32(10).string(message.to);
-                return writer;
-            };
-
-            TransferredNotice.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.TransferredNotice();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.to = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return TransferredNotice;
-        })();
-
-        v1.PreemptedNotice = (function() {
-
-            function PreemptedNotice(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            PreemptedNotice.prototype.device = "";
-            PreemptedNotice.prototype.deadlineMs = 0;
-            PreemptedNotice.prototype.by = "";
-            PreemptedNotice.prototype.reason = "";
-
-            PreemptedNotice.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                if (message.deadlineMs != null && Object.hasOwnProperty.call(message, "deadlineMs"))
-                    writer.uint32(16).uint32(message.deadlineMs);
-                if (message.by != null && Object.hasOwnProperty.call(message, "by"))
-                    writer.uint32(26).string(message.by);
-                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
-                    writer.uint32(34).string(message.reason);
-                return writer;
-            };
-
-            PreemptedNotice.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.PreemptedNotice();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.deadlineMs = reader.uint32();
-                            break;
-                        }
-                    case 3: {
-                            message.by = reader.string();
-                            break;
-                        }
-                    case 4: {
-                            message.reason = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return PreemptedNotice;
-        })();
-
-        v1.DeviceRemovedNotice = (function() {
-
-            function DeviceRemovedNotice(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            DeviceRemovedNotice.prototype.device = "";
-
-            DeviceRemovedNotice.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                return writer;
-            };
-
-            DeviceRemovedNotice.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.DeviceRemovedNotice();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return DeviceRemovedNotice;
-        })();
-
-        v1.DrainingNotice = (function() {
-
-            function DrainingNotice(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            DrainingNotice.prototype.graceMs = 0;
-
-            DrainingNotice.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.graceMs != null && Object.hasOwnProperty.call(message, "graceMs"))
-                    writer.uint32(8).uint32(message.graceMs);
-                return writer;
-            };
-
-            DrainingNotice.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.DrainingNotice();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.graceMs = reader.uint32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return DrainingNotice;
-        })();
-
-        v1.CloseSessionRequest = (function() {
-
-            function CloseSessionRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            CloseSessionRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                return writer;
-            };
-
-            CloseSessionRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.CloseSessionRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return CloseSessionRequest;
-        })();
-
-        v1.CloseSessionResponse = (function() {
-
-            function CloseSessionResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            CloseSessionResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                return writer;
-            };
-
-            CloseSessionResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.CloseSessionResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return CloseSessionResponse;
         })();
 
         v1.Stage1Mode = (function() {
