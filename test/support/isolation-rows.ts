@@ -79,7 +79,7 @@ export const ISOLATION_ROWS: readonly IsolationRow[] = [
   ),
   row(
     BROKER.presentMemory,
-    (world) => ({ addressSpace: space(world), label: "guest-ram", ticket: "A".repeat(43) }),
+    (world) => ({ addressSpace: space(world), label: "guest-ram", ticket: "a".repeat(32) }),
     NOT_OWNER,
   ),
   row(BROKER.createVirtualIommu, (world) => ({ addressSpace: space(world), iommus: ["iommus/smmu0"] }), NOT_OWNER),
