@@ -29,7 +29,7 @@ const NVME = { id: "0000:01:00.0", iommu: "smmu0", group: 0, streamIDs: [8] };
 type Measure = () => Promise<number>;
 
 async function guestIn(file: GuestMemoryFile, contextDescriptor: number): Promise<Measure> {
-  const registers = { idr0: 0x0d4c101b, idr1: 0x02730510, idr3: 0x1414, idr5: 0x75, aidr: 3 };
+  const registers = { idr0: 0x0d4c101b, idr1: 0x02730510, idr3: 0x1414, idr5: 0x75, aidr: 1 };
   const backend = createSimulatedBackend({ iommus: [{ id: "smmu0", registers }], devices: [NVME] });
   const device = deviceID(NVME.id);
   const space = await backend.createAddressSpace();

@@ -35,7 +35,7 @@ const DEVICES = [2048, 4096] as const;
 const STE_BYTES = 64;
 const SMMU = {
   id: "smmu0",
-  registers: { idr0: 0x0d4c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75, aidr: 0x3 },
+  registers: { idr0: 0x0d4c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75, aidr: 0x1 },
 };
 
 async function mapGuest(session: BrokerSession, path: string, shape: Shape, from: number, to: number, space: string) {

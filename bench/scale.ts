@@ -30,7 +30,7 @@ const GOALS = { latency: 1.2, idleBytes: KiB };
 const RAM_IPA = 0x4000_0000n;
 const RAM_BYTES = 2n ** 21n;
 const LEASE_MS = 3_600_000;
-const REGISTERS = { idr0: 0x0d4c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75, aidr: 0x3 };
+const REGISTERS = { idr0: 0x0d4c_101b, idr1: 0x0273_0510, idr3: 0x1414, idr5: 0x75, aidr: 0x1 };
 /** StreamIDs of one SMMU, IDR1.SIDSIZE = 16. */
 const STREAMS = 65_536;
 

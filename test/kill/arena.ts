@@ -26,7 +26,7 @@ import type { ClientOrders, ClientReport, FromClient, ToClient } from "./orders.
 const MAIN = fileURLToPath(new URL("../../src/server/main.ts", import.meta.url));
 const CLIENT = fileURLToPath(new URL("./client.ts", import.meta.url));
 const IDR = [
-  { idr0: 0x0d4c101b, idr1: 0x02730510, idr3: 0x1414, idr5: 0x75, aidr: 3 },
+  { idr0: 0x0d4c101b, idr1: 0x02730510, idr3: 0x1414, idr5: 0x75, aidr: 1 },
   { idr0: 0x0d44101b, idr1: 0x02730210, idr3: 0x14, idr5: 0x54, aidr: 1 },
 ];
 const DEVICES_PER_IOMMU = 16;
