@@ -99,7 +99,7 @@ function damage(chance: Chance, path: string): void {
   switch (chance.below(9)) {
     case 0:
     case 1:
-      bytes.writeUInt8(chance.below(256), at);
+      if (bytes.length > 0) bytes.writeUInt8(chance.below(256), at);
       writeFileSync(path, bytes);
       break;
     case 2:
