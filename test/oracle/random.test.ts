@@ -90,6 +90,10 @@ describe("the engine and the explanation agree", () => {
     expect(firstDisagreement(seed, undefined, PLAIN)).toBeUndefined();
   });
 
+  test("and on 4 KiB tables of stage 2 that start at level 0 concatenated, with S2DS", () => {
+    expect(firstDisagreement(10867169616876316558n)).toBeUndefined();
+  });
+
   test("and a few hundred random configurations reach most kinds of end", () => {
     const ends = new Set<string>();
     for (let seed = 0n; seed < 700n; seed++) {

@@ -20,7 +20,7 @@ interface StartRow {
 /** The legal rows, line for line; a T0SZ that needs DS, STT or 52 bits is also held to its bounds below. */
 const ROWS: readonly StartRow[] = [
   { pageBits: 12, s2sl0: 0, s2sl0_2: 1, level: -1, from: 12, to: 15, needs: "DS" },
-  { pageBits: 12, s2sl0: 2, s2sl0_2: 0, level: 0, from: 16, to: 24, oas: 44 },
+  { pageBits: 12, s2sl0: 2, s2sl0_2: 0, level: 0, from: 12, to: 24, oas: 44 }, // below 16 concatenated, with DS
   { pageBits: 12, s2sl0: 1, s2sl0_2: 0, level: 1, from: 21, to: 33 },
   { pageBits: 12, s2sl0: 0, s2sl0_2: 0, level: 2, from: 30, to: 42 },
   { pageBits: 12, s2sl0: 3, s2sl0_2: 0, level: 3, from: 39, to: 48, needs: "STT" },
