@@ -7,7 +7,7 @@ import { doublewordsOf, get, set, wordsOf } from "../../spec/layout.ts";
 import type { InvalidationCommand } from "../backend.ts";
 import type { DeviceID } from "../ids.ts";
 import type { Part } from "./objects.ts";
-import type { RawCommand } from "./smmu-driver.ts";
+import type { RawCommand } from "./raw-commands.ts";
 import { Turns } from "./turns.ts";
 
 /**

@@ -17,8 +17,9 @@ import { hostSTE, type SimulatedHost } from "./host.ts";
 import { abortSTE, nestedSTE, type SteWords, stage2STE } from "./make-ste.ts";
 import type { Part } from "./objects.ts";
 import { previewFaults } from "./preview.ts";
+import { type RawCommand, stallTerm } from "./raw-commands.ts";
 import type { SimulatedResets } from "./resets.ts";
-import { type RawCommand, type SmmuDriver, stallTerm } from "./smmu-driver.ts";
+import type { SmmuDriver } from "./smmu-driver.ts";
 import { readCD } from "./structures.ts";
 
 export class Stages {
