@@ -11,7 +11,8 @@ import type { CallGate } from "./call-gate.ts";
 import { commonRegisters, requireFit } from "./capability.ts";
 import type { DeviceRecord } from "./device.ts";
 import { checkInvalidations, streamsNamed } from "./invalidation.ts";
-import { type VirtualIommuRecord, virtualIommuView } from "./registry.ts";
+import { virtualIommuView } from "./record-views.ts";
+import type { VirtualIommuRecord } from "./registry.ts";
 import type { VirtualIommuView } from "./views.ts";
 import type { ModeResult, VirtualIommuVerbs } from "./virtual-iommu-verbs.ts";
 
