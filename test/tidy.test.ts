@@ -68,6 +68,7 @@ const THROUGH: TestedThrough = [
   [/^src\/backends\/smmuv3\/(?:ats|ats-walk|translation-request)\.ts$/, "test/judge/ats-requests.test.ts"],
   [/^src\/backends\/smmuv3\/(?:ats-commands|atc-port)\.ts$/, "test/judge/atc-invalidation.test.ts"],
   [/^src\/backends\/smmuv3\/(?:page-requests|page-request-queue|pri-record)\.ts$/, "test/judge/page-requests.test.ts"],
+  [/^src\/backends\/smmuv3\/route\.ts$/, "test/backends/smmuv3/translate.test.ts"],
   [/^src\/backends\/sim\/objects\.ts$/, "test/backends/sim/contract.test.ts"],
   [/^src\/server\/config\//, "test/server/config.test.ts"],
   [/^src\/metrics\//, "test/metrics/metrics.test.ts"],
