@@ -16,10 +16,12 @@ import type {
   TranslationOutcome,
 } from "../../backends/simulator-control.ts";
 import type { Disposition, VSTE } from "../../backends/vste.ts";
+import type { Answers } from "./answers.ts";
 import type { Caller } from "./caller.ts";
 import type { DurableImage, DurableRecord } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { Permissions } from "./permissions.ts";
+import type { CallIssue } from "./session.ts";
 import type { SessionNotice } from "./session-notices.ts";
 import type { TermsWish } from "./session-terms.ts";
 import type {
@@ -53,12 +55,29 @@ export interface CallGate {
   onOver?(listener: (error: BrokerError) => void): () => void;
 }
 
+export interface OpenRequest extends TermsWish {
+  readonly displayName: string;
+  readonly caller: Caller;
+  /** By what a repeated call is known. */
+  readonly issue?: CallIssue | undefined;
+}
+
 export interface SessionVerbs {
-  open(request: TermsWish & { displayName: string; caller: Caller }): { session: SessionView; token: string };
+  open(request: OpenRequest): { session: SessionView; token: string };
+  /**
+   * The session that this very call was given before, with a new token, as long as nobody used the one that was given: of
+   * that there is no copy. Undefined: there is none. Throws request_conflict.
+   */
+  reissue(issue: CallIssue, caller: Caller): Promise<(TakenUp & { token: string }) | undefined>;
   /** Puts the session of a token into the hands of the process that calls, also when it is lost and in its grace. */
   resume(token: string, caller: Caller): Promise<TakenUp>;
   /** Takes over a session whose owner named the caller; the token before is void. */
-  claim(session: string, caller: Caller, wish: Omit<TermsWish, "graceMs">): Promise<TakenUp & { token: string }>;
+  claim(
+    session: string,
+    caller: Caller,
+    wish: Omit<TermsWish, "graceMs">,
+    issue?: CallIssue,
+  ): Promise<TakenUp & { token: string }>;
   /** Ends a session by somebody else's decision, and tells its owner why. False when there is none. */
   revoke(session: string, reason: string): Promise<boolean>;
   /** The session of a token. Throws unauthenticated (unknown token, or another identity's) or lease_expired. */
@@ -406,6 +425,8 @@ export interface Core {
   readonly capabilities: CapabilityQueries;
   readonly simulator: SimulatorVerbs | undefined;
   readonly events: BrokerEvents;
+  /** Of calls with a request_id, by session. */
+  readonly answers: Answers;
   /**
    * Takes in what outlived a restart, once, before anybody calls; sessions that cannot be restored are given up. From
    * then on changes are noted in the journal.

@@ -4,7 +4,10 @@
 
 import { limitReached } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
+import { Absences } from "./absences.ts";
+import { requestConflict } from "./answers.ts";
 import { type Caller, describeCaller, isSameIdentity } from "./caller.ts";
+import type { OpenRequest } from "./core.ts";
 import type { DurableRecord, DurableSession } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import { matchesIdentity } from "./identity-pattern.ts";
@@ -14,6 +17,8 @@ import {
   type AbortedGroup,
   afterRestart,
   afterStall,
+  type CallIssue,
+  comebackMs,
   isLapsed,
   isOver,
   type LossReason,
@@ -24,6 +29,7 @@ import {
   revived,
   type SessionRecord,
   type SessionState,
+  type TokenIssue,
 } from "./session.ts";
 import * as refusals from "./session-errors.ts";
 import { type NoticeListener, type Preemption, SessionNotices } from "./session-notices.ts";
@@ -41,7 +47,8 @@ export interface SessionsDeps {
 }
 
 export class Sessions {
-  readonly #table = new SessionTable();
+  readonly #absences = new Absences();
+  readonly #table = new SessionTable(this.#absences);
   readonly #notices = new SessionNotices();
   readonly #watches: SessionWatches;
   readonly #deps: SessionsDeps;
@@ -58,6 +65,7 @@ export class Sessions {
   /** One listener for what shall outlive the daemon: the recorder. */
   onChange(listener: (records: readonly DurableRecord[]) => void): void {
     this.#table.onChange(listener);
+    this.#absences.onChange(listener);
   }
 
   /** One listener for sessions that were lost just now: the reaper. */
@@ -70,18 +78,28 @@ export class Sessions {
     return this.#table.durable();
   }
 
-  /** Takes in a session of before a restart. One whose process runs on is live at once. */
-  restore(durable: DurableSession): void {
+  /** What waiting for their owners costs the sessions that were restored. */
+  absences(): readonly DurableRecord[] {
+    return this.#absences.durable();
+  }
+
+  /**
+   * Takes in a session of before a restart. One whose process runs on is live at once.
+   * @param usedMs  of its time to come back, in earlier lives of the daemon
+   */
+  restore(durable: DurableSession, usedMs = 0): void {
+    const { resumeWindowMs } = this.#deps.limits;
     const nowMs = this.#deps.clock.monotonicMs();
     const process = durable.process ?? undefined;
     const before = { ...durable, process, lossReason: durable.lossReason ?? undefined, deadlineMs: nowMs };
-    const session = afterRestart(before, this.#deps.limits.resumeWindowMs, nowMs);
+    const session = afterRestart(before, resumeWindowMs, usedMs, nowMs);
     const runsOn =
       session.state === "restored" && process !== undefined ? this.#watches.hangAgain(session.id, process) : undefined;
+    if (runsOn === undefined) this.#absences.begin(session.id, comebackMs(session, resumeWindowMs), usedMs, nowMs);
     this.#table.putDeadline(runsOn ? revived(session, session.caller, runsOn, nowMs) : session);
   }
 
-  open(request: TermsWish & { displayName: string; caller: Caller }): { session: SessionView; token: string } {
+  open(request: OpenRequest): { session: SessionView; token: string } {
     const { clock, identifiers, limits, events } = this.#deps;
     const { caller, displayName } = request;
     const terms = settleTerms(request, limits);
@@ -94,7 +112,8 @@ export class Sessions {
     const presence = this.#watches.hang(id, caller, terms);
     const { graceMs, transferableTo } = terms;
     const openedMs = clock.wallMs();
-    const opened = { id, displayName, caller, tokenDigest, ...presence, graceMs, transferableTo, openedMs };
+    const issue = unused(request.issue);
+    const opened = { id, displayName, caller, tokenDigest, issue, ...presence, graceMs, transferableTo, openedMs };
     this.#table.put(openSession(opened, clock.monotonicMs()));
     events.emit({ type: "sessionOpened", session: id, displayName });
     return { session: this.#table.view(id)!, token };
@@ -105,6 +124,7 @@ export class Sessions {
     const { id } = this.#ofToken(token, caller);
     const session = this.requireLive(id);
     if (session.state === "restored") this.#confirm(session, caller);
+    if (session.issue?.isUsed === false) this.#noteUse(id);
     this.#table.seen(id, this.#deps.clock.wallMs());
     return id;
   }
@@ -138,14 +158,36 @@ export class Sessions {
     const { id, displayName, state: was } = session;
     this.#requireRevivable(id);
     const presence = this.#watches.hang(id, caller, session);
-    this.#table.put(revived(session, caller, presence, this.#deps.clock.monotonicMs()));
+    this.#table.put(revived(used(session), caller, presence, this.#deps.clock.monotonicMs()));
     this.#table.seen(id, this.#deps.clock.wallMs());
     this.#deps.events.emit({ type: "sessionResumed", session: id, displayName, was });
     return id;
   }
 
+  /**
+   * The session whose token was the answer to this call, in the hands of who repeats it, with a new token: the one that was
+   * given is kept as a digest only. Once that has been used the answer cannot have been lost.
+   * @throws BrokerError request_conflict when the content is another, or the token was used
+   */
+  reissue(issue: CallIssue, caller: Caller): { readonly id: string; readonly token: string } | undefined {
+    const { clock, events, identifiers } = this.#deps;
+    const nowMs = this.#nowMs();
+    const session = this.#table.present().find((one) => isOfCall(one, issue));
+    if (session === undefined || isOver(session, nowMs) || !isSameIdentity(session.caller, caller)) return undefined;
+    if (session.issue?.digest !== issue.digest) throw requestConflict(issue.requestID);
+    if (session.issue.isUsed) throw refusals.tokenUsed(session, issue.requestID);
+    const { id, displayName, state: was } = session;
+    const presence = this.#watches.hang(id, caller, session);
+    const token = identifiers.token();
+    const tokenDigest = identifiers.digest(token);
+    this.#table.put({ ...revived(session, caller, presence, nowMs), tokenDigest });
+    this.#table.seen(id, clock.wallMs());
+    events.emit({ type: "sessionResumed", session: id, displayName, was });
+    return { id, token };
+  }
+
   /** Gives a session to one that its owner named, with a new token; the old one is void. */
-  claim(id: string, caller: Caller, wish: Omit<TermsWish, "graceMs">): string {
+  claim(id: string, caller: Caller, wish: Omit<TermsWish, "graceMs">, issue?: CallIssue): string {
     const { clock, identifiers, limits, events } = this.#deps;
     const terms = settleTerms(wish, limits);
     const session = this.#table.get(id);
@@ -158,7 +200,7 @@ export class Sessions {
     const token = identifiers.token();
     const claimed = revived(session, caller, presence, clock.monotonicMs());
     const { transferableTo } = terms;
-    this.#table.put({ ...claimed, tokenDigest: identifiers.digest(token), transferableTo });
+    this.#table.put({ ...claimed, tokenDigest: identifiers.digest(token), transferableTo, issue: unused(issue) });
     this.#table.seen(id, clock.wallMs());
     const to = describeCaller(caller);
     this.#notices.tellLast(id, { kind: "transferred", to });
@@ -199,6 +241,7 @@ export class Sessions {
   lapsed(): readonly { readonly id: string; readonly state: SessionState; readonly reason: LossReason }[] {
     const now = this.#nowMs();
     this.#lookedAtMs = now;
+    this.#absences.look(now);
     const over = this.#table.present().filter((session) => isLapsed(session, now));
     return over.map((session) => ({ id: session.id, state: session.state, reason: reasonOfLapse(session) }));
   }
@@ -275,6 +318,11 @@ export class Sessions {
     this.#notices.tellLast(id, { kind: "revoked", reason });
   }
 
+  #noteUse(id: string): void {
+    const session = this.#table.get(id);
+    if (session !== undefined) this.#table.put(used(session));
+  }
+
   #ofToken(token: string, caller: Caller): SessionRecord {
     const session = this.#table.ofDigest(this.#deps.identifiers.digest(token));
     if (!isSameIdentity(session.caller, caller)) throw refusals.anotherIdentity(session, caller);
@@ -305,10 +353,23 @@ export class Sessions {
     const awayMs = nowMs - this.#lookedAtMs;
     if (awayMs <= limits.leaseStallMs) return nowMs;
     this.#lookedAtMs = nowMs;
+    this.#absences.skip(nowMs);
     for (const session of this.#table.present()) {
       this.#table.putDeadline(afterStall(session, limits.resumeWindowMs, nowMs));
     }
     events.emit({ type: "stalled", awayMs, sessions: this.#table.count() });
     return nowMs;
   }
+}
+
+function unused(issue: CallIssue | undefined): TokenIssue | undefined {
+  return issue && { ...issue, isUsed: false };
+}
+
+function used(session: SessionRecord): SessionRecord {
+  return session.issue === undefined ? session : { ...session, issue: { ...session.issue, isUsed: true } };
+}
+
+function isOfCall({ issue }: SessionRecord, { requestID, scope }: CallIssue): boolean {
+  return issue?.scope === scope && issue.requestID === requestID;
 }
