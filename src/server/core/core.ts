@@ -21,9 +21,9 @@ import type { Caller } from "./caller.ts";
 import type { DurableImage, DurableRecord } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { Permissions } from "./permissions.ts";
-import type { CallIssue } from "./session.ts";
 import type { SessionNotice } from "./session-notices.ts";
 import type { TermsWish } from "./session-terms.ts";
+import type { CallIssue } from "./token-issue.ts";
 import type {
   AddressSpaceView,
   Census,

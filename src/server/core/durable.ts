@@ -13,9 +13,10 @@ import type { GroupRecord } from "./group.ts";
 import type { InventoryWatch } from "./inventory-watch.ts";
 import type { Journal, WatchedProcess } from "./ports.ts";
 import type { AddressSpaceRecord, Registry, VirtualIommuRecord } from "./registry.ts";
-import type { AbortedGroup, Liveness, LossReason, SessionRecord, TokenIssue } from "./session.ts";
+import type { AbortedGroup, Liveness, LossReason, SessionRecord } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import type { StageState } from "./stage-state.ts";
+import type { TokenIssue } from "./token-issue.ts";
 import type { Pinning } from "./views.ts";
 
 export interface DurableSession {

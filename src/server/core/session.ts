@@ -5,6 +5,7 @@
 
 import type { Caller } from "./caller.ts";
 import type { WatchedProcess } from "./ports.ts";
+import type { TokenIssue } from "./token-issue.ts";
 
 /** How the broker decides that a session's owner is gone: its process ended, or its lease was not renewed. */
 export type Liveness = "peer-process" | "ttl";
@@ -19,20 +20,6 @@ export type LossReason = (typeof LOSS_REASONS)[number];
 export interface AbortedGroup {
   readonly group: number;
   readonly generation: number;
-}
-
-/** The call that was given a session's token. The token itself is on no disk; so this is what a repeated call is known by. */
-export interface CallIssue {
-  /** Of core/caller.ts, lastingScope(). */
-  readonly scope: string;
-  readonly requestID: string;
-  /** Of the method and the request's bytes. */
-  readonly digest: string;
-}
-
-export interface TokenIssue extends CallIssue {
-  /** Its holder has called: the answer has arrived. */
-  readonly isUsed: boolean;
 }
 
 /** What says whether the owner is there. */

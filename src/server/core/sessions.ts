@@ -17,7 +17,6 @@ import {
   type AbortedGroup,
   afterRestart,
   afterStall,
-  type CallIssue,
   comebackMs,
   isLapsed,
   isOver,
@@ -29,13 +28,13 @@ import {
   revived,
   type SessionRecord,
   type SessionState,
-  type TokenIssue,
 } from "./session.ts";
 import * as refusals from "./session-errors.ts";
 import { type NoticeListener, type Preemption, SessionNotices } from "./session-notices.ts";
 import { SessionTable } from "./session-table.ts";
 import { settleTerms, type TermsWish } from "./session-terms.ts";
 import { SessionWatches } from "./session-watches.ts";
+import { type CallIssue, isOfCall, unused, used } from "./token-issue.ts";
 import type { OwnerView, SessionView } from "./views.ts";
 
 export interface SessionsDeps {
@@ -360,16 +359,4 @@ export class Sessions {
     events.emit({ type: "stalled", awayMs, sessions: this.#table.count() });
     return nowMs;
   }
-}
-
-function unused(issue: CallIssue | undefined): TokenIssue | undefined {
-  return issue && { ...issue, isUsed: false };
-}
-
-function used(session: SessionRecord): SessionRecord {
-  return session.issue === undefined ? session : { ...session, issue: { ...session.issue, isUsed: true } };
-}
-
-function isOfCall({ issue }: SessionRecord, { requestID, scope }: CallIssue): boolean {
-  return issue?.scope === scope && issue.requestID === requestID;
 }

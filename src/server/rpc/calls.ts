@@ -8,7 +8,7 @@ import { BrokerError } from "../../backends/errors.ts";
 import { Answers } from "../core/answers.ts";
 import { type Caller, lastingScope, replayScope } from "../core/caller.ts";
 import type { CallGate } from "../core/core.ts";
-import type { CallIssue } from "../core/session.ts";
+import type { CallIssue } from "../core/token-issue.ts";
 import type { CallInfo, RpcDeps } from "./deps.ts";
 import { drainingError, failureMessage } from "./failure.ts";
 import { requestID } from "./field.ts";

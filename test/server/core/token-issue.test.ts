@@ -1,7 +1,7 @@
 // A repeated OpenSession or ClaimSession whose answer was lost with the daemon: its token is on no disk.
 
 import { describe, expect, test } from "vitest";
-import type { CallIssue } from "../../../src/server/core/session.ts";
+import type { CallIssue } from "../../../src/server/core/token-issue.ts";
 import { CALLER, guest, refusal, type TestHost, testHost } from "../../support/host.ts";
 
 const ISSUE: CallIssue = { scope: "1000/42/", requestID: "boot", digest: "content" };
