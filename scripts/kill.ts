@@ -30,7 +30,7 @@ const ROUNDS = Number(values.rounds);
 const seed = Number(values.seed);
 const chance = new Chance(seed);
 const arena = new Arena();
-const totals = { daemon: 0, client: 0, answered: 0, unanswered: 0, tookEffect: 0, restarted: 0 };
+const totals = { daemon: 0, client: 0, answered: 0, unanswered: 0, restarted: 0 };
 const wrong = { lost: 0, doubled: 0, foreign: 0, leaked: 0 };
 let serial = 0;
 
@@ -40,10 +40,9 @@ function newClient(slot: number): void {
 }
 
 function note(reports: readonly ClientReport[]): void {
-  for (const { answered, breaches, restarted, tookEffect, unanswered } of reports) {
+  for (const { answered, breaches, restarted, unanswered } of reports) {
     totals.answered += answered;
     totals.unanswered += unanswered;
-    totals.tookEffect += tookEffect;
     totals.restarted += restarted;
     for (const { client, kind, what } of breaches) {
       wrong[kind] += 1;
@@ -130,7 +129,7 @@ try {
   for (let number = 1; number <= ROUNDS; number++) await round(number);
   await finish();
   console.log(
-    `${ROUNDS} rounds in ${((performance.now() - began) / 1000).toFixed(0)} s: killed the daemon ${totals.daemon} times, clients ${totals.client}; ${totals.answered} calls answered, ${totals.unanswered} not, ${totals.tookEffect} of those had taken effect, ${totals.restarted} guests set up again`,
+    `${ROUNDS} rounds in ${((performance.now() - began) / 1000).toFixed(0)} s: killed the daemon ${totals.daemon} times, clients ${totals.client}; ${totals.answered} calls answered, ${totals.unanswered} not, ${totals.restarted} guests set up again`,
   );
   console.log(`in total: ${figures()}`);
   if (sum() > 0) throw new Error(`not all are 0: npm run test:kill -- --rounds ${ROUNDS} --seed ${seed}`);

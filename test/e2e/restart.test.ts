@@ -1,14 +1,14 @@
 // A daemon that dies, is started again, is started twice, or is stopped while clients are busy.
 
 import { once } from "node:events";
-import { closeSync, existsSync, ftruncateSync, openSync, statSync } from "node:fs";
+import { closeSync, existsSync, ftruncateSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { join } from "node:path";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { BrokerCallError, type BrokerSession, connect, type Notice, Stage1Mode } from "../../src/client/client.ts";
 import { TOKEN_KEY } from "../../src/server/rpc/token.ts";
-import { DaemonDirectory } from "../support/e2e-daemon.ts";
+import { DaemonDirectory, type RunningDaemon } from "../support/e2e-daemon.ts";
 import { bugLines, RawClient } from "../support/e2e-refusal.ts";
 
 const DEVICE = "devices/0000:01:00.0";
@@ -103,6 +103,70 @@ describe("kill -9", () => {
     daemon.process.kill("SIGKILL");
     expect(await noticed).toEqual({ kind: "unanswered", leaseMs: 900 });
     session.abandon();
+  });
+});
+
+describe("a call that is repeated with its request_id after kill -9", () => {
+  async function killed(directory: DaemonDirectory, daemon: RunningDaemon): Promise<RunningDaemon> {
+    daemon.process.kill("SIGKILL");
+    await daemon.exited;
+    return await directory.start();
+  }
+
+  test("is answered as it was, and has made one thing; with other content it is ALREADY_EXISTS", async () => {
+    const directory = new DaemonDirectory();
+    const daemon = await directory.start();
+    const session = await clientOf(directory).openSession({ displayName: "vm", requestId: "open" });
+    const { name: addressSpace } = await session.createAddressSpace({ requestId: "space" });
+    const create = { addressSpace, iommus: ["iommus/smmu0"], requestId: "virtual" };
+    const virtual = await session.createVirtualIommu(create);
+    const initialMode = Stage1Mode.STAGE1_MODE_ABORT;
+    const attach = { device: DEVICE, virtualIommu: virtual.name, initialMode, requestId: "attach" };
+    const attached = await session.attachDevice(attach);
+    const bind = { device: DEVICE, fields: { mode: Stage1Mode.STAGE1_MODE_BYPASS }, requestId: "bind" };
+    const bound = await session.bindGuestStage(bind);
+
+    await killed(directory, daemon);
+    const client = clientOf(directory);
+    await client.ready();
+    const { session: again, holdings } = await client.resumeSession(session.token);
+    expect((await again.createAddressSpace({ requestId: "space" })).name).toBe(addressSpace);
+    expect(await again.createVirtualIommu(create)).toEqual(virtual);
+    expect(await again.attachDevice(attach)).toEqual(attached);
+    expect(await again.bindGuestStage(bind)).toEqual(bound);
+    expect(holdings).toMatchObject({ addressSpaces: [addressSpace], virtualIommus: [virtual.name] });
+    expect((await again.getDevice(DEVICE)).generation).toBe(2n); // attached, bound, nothing twice
+    const other = await again.createAddressSpace({ requestId: "space", pinning: 2 }).catch((error: unknown) => error);
+    expect(other).toMatchObject({ codeName: "ALREADY_EXISTS", reason: "REQUEST_CONFLICT" });
+    session.abandon();
+    await again.close();
+  });
+
+  test("gives the session that OpenSession opened, with a new token; no token is in the state directory", async () => {
+    const directory = new DaemonDirectory();
+    const daemon = await directory.start();
+    const options = { displayName: "vm", requestId: "open", keepAlive: false };
+    const lost = await clientOf(directory).openSession(options);
+    const second = await killed(directory, daemon);
+    const client = clientOf(directory);
+    await client.ready();
+    const again = await client.openSession(options);
+    expect(again.name).toBe(lost.name);
+    expect(again.token).not.toBe(lost.token);
+    const { name } = await again.createAddressSpace({ requestId: "space" });
+    const used = await lost.createAddressSpace().catch((error: unknown) => error);
+    expect(used).toMatchObject({ reason: "LEASE_EXPIRED", metadata: { reason: "transferred" } });
+    await killed(directory, second);
+    await client.ready();
+    const late = await client.openSession(options).catch((error: unknown) => error);
+    expect(late).toMatchObject({ codeName: "ALREADY_EXISTS", reason: "REQUEST_CONFLICT" });
+    const { holdings } = await client.resumeSession(again.token, { keepAlive: false });
+    expect(holdings.addressSpaces).toEqual([name]);
+    const state = join(directory.path, "state");
+    const written = readdirSync(state).map((file) => readFileSync(join(state, file), "latin1"));
+    const answers = [...written.join().matchAll(/"answer":"([^"]*)"/g)].map(([, text = ""]) => atob(text));
+    expect(answers.join()).toContain(name);
+    for (const { token } of [lost, again]) expect([...written, ...answers].join()).not.toContain(token);
   });
 });
 

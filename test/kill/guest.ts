@@ -1,5 +1,6 @@
 // One VMM of the kill test: it remembers what it was answered, and holds the daemon to it after every death.
-// Every stage change names the generation it expects, so a retry after a lost answer is done once or fenced, never twice.
+// A retry after a lost answer has the request_id of the first try: it is done once and answered, never refused as done
+// already. Every stage change names the generation it expects, so that what is done twice is seen.
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
@@ -53,7 +54,7 @@ export class KilledGuest {
   #space = "";
   #virtualIommu = "";
   #breaches: Breach[] = [];
-  #figures = { answered: 0, unanswered: 0, tookEffect: 0, restarted: 0 };
+  #figures = { answered: 0, unanswered: 0, restarted: 0 };
 
   constructor(client: BrokerClient, orders: ClientOrders) {
     this.#client = client;
@@ -116,7 +117,7 @@ export class KilledGuest {
   report(): ClientReport {
     const report = { breaches: this.#breaches, ...this.#figures, holds: this.#held.size };
     this.#breaches = [];
-    this.#figures = { answered: 0, unanswered: 0, tookEffect: 0, restarted: 0 };
+    this.#figures = { answered: 0, unanswered: 0, restarted: 0 };
     return report;
   }
 
@@ -185,7 +186,7 @@ export class KilledGuest {
     const ipa = LOOSE_IPA + BigInt(page) * PAGE;
     const mapping = { ipa, bytes: PAGE, source: 0, offset: ipa - RAM_IPA, readable: true, writable: true };
     const request = { addressSpace: this.#space, sources: [{ path: this.#orders.memoryFile }], mappings: [mapping] };
-    await this.#onceMore("ARGUMENT_INVALID", (requestId) => this.#session.mapMemory({ ...request, requestId }, CALL));
+    await this.#onceMore((requestId) => this.#session.mapMemory({ ...request, requestId }, CALL));
     this.#mapped.add(page);
   }
 
@@ -193,24 +194,14 @@ export class KilledGuest {
     if (!this.#mapped.has(page)) return;
     const ranges = [{ ipa: LOOSE_IPA + BigInt(page) * PAGE, bytes: PAGE }];
     const request = { addressSpace: this.#space, ranges };
-    await this.#onceMore("MAPPING_UNKNOWN", (requestId) => this.#session.unmapMemory({ ...request, requestId }, CALL));
+    await this.#onceMore((requestId) => this.#session.unmapMemory({ ...request, requestId }, CALL));
     this.#mapped.delete(page);
   }
 
-  /** What is refused for `reason` when it is done already: a retry needs no fence. */
-  async #onceMore(reason: string, ask: (requestId: string) => Promise<unknown>): Promise<void> {
+  /** What would be refused if it were done a second time. */
+  async #onceMore(ask: (requestId: string) => Promise<unknown>): Promise<void> {
     const requestId = randomUUID();
-    let isRetry = false;
-    await this.#again(async () => {
-      try {
-        await ask(requestId);
-      } catch (error) {
-        if (!isRetry || !isReason(error, reason)) throw error;
-        this.#figures.tookEffect += 1;
-      } finally {
-        isRetry = true;
-      }
-    });
+    await this.#again(() => ask(requestId));
   }
 
   async #invalidate(): Promise<void> {
@@ -235,7 +226,7 @@ export class KilledGuest {
     }
   }
 
-  /** Asks until there is an answer. Without one the device tells what became of it. False: refused. */
+  /** Asks until there is an answer. False: refused. */
   async #change(change: Change): Promise<boolean> {
     const requestId = randomUUID();
     let isRetry = false;
@@ -246,9 +237,7 @@ export class KilledGuest {
         if (generation !== change.after) this.#surprise(change, generation);
         return true;
       } catch (error) {
-        const isOver = isReason(error, "FENCED") || (change.what === "detach" && isReason(error, "DEVICE_OWNED"));
-        if (isRetry && isOver) return await this.#settle(change);
-        if (!isAway(error)) return this.#refused(change, error);
+        if (!isAway(error)) return await this.#refused(change, isRetry, error);
         this.#figures.unanswered += 1;
         isRetry = true;
         await this.#untilBack();
@@ -256,22 +245,11 @@ export class KilledGuest {
     }
   }
 
-  /** The daemon died before it answered, and had done it. */
-  async #settle(change: Change): Promise<boolean> {
-    const { generation } = await this.#again(() => this.#client.getDevice(change.device, CALL));
-    this.#figures.tookEffect += 1;
-    // What is detached may be another's meanwhile, and further on.
-    if (change.what === "detach" ? generation < change.after : generation !== change.after) {
-      if (change.what === "attach") return false; // another client was faster
-      this.#surprise(change, generation);
-    }
-    if (change.what !== "attach") return true;
-    return (await this.#read(change.device)).owner === this.#session.name;
-  }
-
-  #refused({ device, what }: Change, error: unknown): boolean {
+  /** Only an attach may be: another client was faster. One that has the device after all was done and not answered. */
+  async #refused({ device, what }: Change, isRetry: boolean, error: unknown): Promise<boolean> {
     const isRace = what === "attach" && (isReason(error, "DEVICE_OWNED") || isReason(error, "FENCED"));
-    if (!isRace) this.#complain("lost", `${what} of ${device} was refused: ${String(error)}`);
+    const isDone = isRace && isRetry && (await this.#read(device)).owner === this.#session.name;
+    if (!isRace || isDone) this.#complain("lost", `${what} of ${device} was refused: ${String(error)}`);
     return false;
   }
 

@@ -22,8 +22,6 @@ export interface ClientReport {
   readonly answered: number;
   /** Calls that a death of the daemon left without an answer, since the last report. */
   readonly unanswered: number;
-  /** Of those, how many had taken effect. */
-  readonly tookEffect: number;
   /** Sessions that were given up while setting up, since a retry there has nothing to be fenced by. */
   readonly restarted: number;
   readonly holds: number;

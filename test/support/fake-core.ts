@@ -6,6 +6,7 @@ import type { Explanation } from "../../src/backends/explanation.ts";
 import { deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
 import type { IdRegisters } from "../../src/backends/inventory.ts";
 import { checkVSTE } from "../../src/backends/vste.ts";
+import { Answers, SESSION_ANSWERS } from "../../src/server/core/answers.ts";
 import type { DeviceCapabilityView, IommuCapabilityView } from "../../src/server/core/capability-views.ts";
 import type { Core } from "../../src/server/core/core.ts";
 import type { DeviceBatch, DeviceSubscription } from "../../src/server/core/device-verbs.ts";
@@ -235,6 +236,7 @@ export class FakeCore implements Core {
       this.#sessions.set(token, session);
       return { session, token };
     },
+    reissue: async () => undefined,
     resume: async (token, caller) => {
       this.#note("sessions.resume", undefined, token, caller);
       const session = this.#sessions.get(token);
@@ -428,6 +430,8 @@ export class FakeCore implements Core {
         doorbell: { ipa: 0x0800_0000, pa: 2 ** 52 - 2 ** 20, bytes: 2 ** 20 },
       }),
   };
+
+  readonly answers = new Answers({ ...SESSION_ANSWERS, scopesMax: 4 });
 
   async recover(): Promise<void> {}
 

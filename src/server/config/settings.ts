@@ -184,7 +184,7 @@ const TIMING = z.strictObject({
     30_000,
     100,
     3_600_000,
-    "After a restart, how long a session may take to be used or renewed, at least.",
+    "After a restart, how long a session may take to be used or renewed, at least; counted over restarts.",
   ),
   ticket_ttl_ms: count(10_000, 100, 600_000, "Time to map what was put; then it is closed."),
   fd_request_timeout_ms: count(1000, 10, 60_000, "Time for a request on the descriptor socket to arrive."),

@@ -60,6 +60,12 @@ export function replayScope(caller: Caller): string {
   }
 }
 
+/** The same for a caller who is known again after a restart of the daemon; undefined where only a connection is known. */
+export function lastingScope(caller: Caller): string | undefined {
+  const scope = replayScope(caller);
+  return scope === caller.connection ? undefined : scope;
+}
+
 /** What somebody vouches for, in one word: "uid:1000", "spiffe://…", a DNS name, "tcp" for everybody on plain TCP. */
 export function identityOf(caller: Caller): string {
   switch (caller.kind) {

@@ -4,6 +4,7 @@
 
 import type { AddressSpaceVerbs } from "./address-space-verbs.ts";
 import type { AdminVerbs } from "./admin-verbs.ts";
+import type { Answers } from "./answers.ts";
 import type { CapabilityQueries } from "./capability-views.ts";
 import type { DeviceQueries } from "./device-verbs.ts";
 import type { DurableImage, DurableRecord } from "./durable.ts";
@@ -32,6 +33,8 @@ export interface Core {
   readonly capabilities: CapabilityQueries;
   readonly simulator: SimulatorVerbs | undefined;
   readonly events: BrokerEvents;
+  /** Of calls with a request_id, by session. */
+  readonly answers: Answers;
   /**
    * Takes in what outlived a restart, once, before anybody calls; sessions that cannot be restored are given up. From
    * then on changes are noted in the journal.

@@ -6,6 +6,7 @@ import type { InventoryChange } from "../../backends/inventory.ts";
 import type { SimulatorControl } from "../../backends/simulator-control.ts";
 import { AddressSpaces } from "./address-space.ts";
 import { Administration } from "./administration.ts";
+import { Answers, SESSION_ANSWERS } from "./answers.ts";
 import { Arbiter, type ArbiterDeps } from "./arbiter.ts";
 import { deviceCapability, iommuCapability } from "./capability.ts";
 import type { CapabilityQueries } from "./capability-views.ts";
@@ -61,7 +62,12 @@ export function createCore(options: CoreOptions): Core {
   const reaper = new Reaper({ ...deps, arbiter, virtualIommus });
   const view = (device: DeviceID): DeviceView => arbiter.view(device);
   const watch = new InventoryWatch({ registry, events, limits, journal: ports.journal, clock: ports.clock, view });
-  const recorder = new Recorder({ registry, sessions, watch, journal: ports.journal });
+  const answers = new Answers({ ...SESSION_ANSWERS, scopesMax: limits.sessionsMax });
+  events.subscribe((event) => {
+    // Answers are their owner's: who claims a session is told none of the ones before, and its request_ids are its own.
+    if (event.type === "sessionEnded" || event.type === "sessionClaimed") answers.drop(event.session);
+  });
+  const recorder = new Recorder({ registry, sessions, watch, answers, journal: ports.journal });
   const verbs = sessionVerbs(deps, reaper);
   backend.onFault((notice) => faults.record(notice));
   backend.inventory.onChange((change) => follow(change, deps));
@@ -83,12 +89,15 @@ export function createCore(options: CoreOptions): Core {
     capabilities: capabilityQueries(registry),
     simulator: simulator && new SimulatorGate(deps, arbiter, simulator),
     events,
+    answers,
     recover: async (records) => {
       const state = foldRecords(records);
       if (simulator !== undefined) await restoreInventory(state, simulator, registry);
-      tellRecovery(await restoreSessions(state, deps), events);
-      recorder.start(givenUpRecords(state, registry, sessions));
+      registry.restoreGone(state.goneGroups, state.generationFloor);
+      tellRecovery(await restoreSessions(state, { ...deps, answers }), events);
+      recorder.start([...givenUpRecords(state, registry, sessions), ...sessions.absences()]);
       watch.begin(state.inventoryEpoch);
+      await ports.journal.durable(); // what this life costs those who wait is paid before it begins
     },
     image: () => recorder.image(),
     durable: () => ports.journal.durable(),
@@ -114,8 +123,12 @@ function sessionVerbs({ faults, permissions, registry, sessions }: ArbiterDeps, 
       }
     },
     resume: async (token, caller) => await takenUp(sessions.resume(token, caller)),
-    claim: async (session, caller, wish) => {
-      const token = sessions.claim(session, caller, wish);
+    reissue: async (issue, caller) => {
+      const issued = sessions.reissue(issue, caller);
+      return issued && { token: issued.token, ...(await takenUp(issued.id)) };
+    },
+    claim: async (session, caller, wish, issue) => {
+      const token = sessions.claim(session, caller, wish, issue);
       faults.endSession(session); // the streams of who had it
       return { token, ...(await takenUp(session)) };
     },

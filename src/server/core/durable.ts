@@ -6,6 +6,7 @@ import type { GuestMapping } from "../../backends/guest-memory.ts";
 import type { HostDevice, IdRegisters } from "../../backends/inventory.ts";
 import { checkVSTE, type VSTE } from "../../backends/vste.ts";
 import { hex } from "../../spec/u64.ts";
+import type { Answers } from "./answers.ts";
 import type { Caller } from "./caller.ts";
 import type { DeviceRecord } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
@@ -15,6 +16,7 @@ import type { AddressSpaceRecord, Registry, VirtualIommuRecord } from "./registr
 import type { AbortedGroup, Liveness, LossReason, SessionRecord } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 import type { StageState } from "./stage-state.ts";
+import type { TokenIssue } from "./token-issue.ts";
 import type { Pinning } from "./views.ts";
 
 export interface DurableSession {
@@ -33,6 +35,17 @@ export interface DurableSession {
   readonly state: "live" | "lost";
   readonly lossReason: LossReason | null;
   readonly aborted: readonly AbortedGroup[];
+  /** Present: its token was given to a call with a request_id. */
+  readonly issue?: TokenIssue | undefined;
+}
+
+/** The answer to a call of a session that had a request_id. */
+export interface DurableAnswer {
+  readonly session: string;
+  readonly requestID: string;
+  readonly digest: string;
+  /** Base64; null: too long. */
+  readonly answer: string | null;
 }
 
 export interface DurableGroup {
@@ -91,7 +104,14 @@ export interface DurableHostDevice {
 export type DurableRecord =
   | { readonly type: "session"; readonly value: DurableSession }
   | { readonly type: "sessionGone"; readonly id: string }
+  | { readonly type: "answer"; readonly value: DurableAnswer }
+  /** How much of the time to come back a session has used in the lives of the daemon since its owner was last there. */
+  | { readonly type: "sessionAbsence"; readonly id: string; readonly usedMs: number }
   | { readonly type: "group"; readonly value: DurableGroup }
+  /** A group whose last device was removed: should it come again, its generation begins here. */
+  | { readonly type: "groupGone"; readonly id: number; readonly generation: number }
+  /** Where the generation of a group begins of which nothing is known. */
+  | { readonly type: "generationFloor"; readonly value: number }
   | { readonly type: "device"; readonly value: DurableDevice }
   | { readonly type: "addressSpace"; readonly value: DurableAddressSpace }
   | { readonly type: "addressSpaceGone"; readonly id: string }
@@ -123,17 +143,26 @@ export class Recorder {
   readonly #registry: Registry;
   readonly #sessions: Sessions;
   readonly #watch: InventoryWatch;
+  readonly #answers: Answers;
   readonly #journal: Journal;
   #isOn = false;
 
-  constructor(deps: { registry: Registry; sessions: Sessions; watch: InventoryWatch; journal: Journal }) {
+  constructor(deps: {
+    registry: Registry;
+    sessions: Sessions;
+    watch: InventoryWatch;
+    answers: Answers;
+    journal: Journal;
+  }) {
     this.#registry = deps.registry;
     this.#sessions = deps.sessions;
     this.#watch = deps.watch;
+    this.#answers = deps.answers;
     this.#journal = deps.journal;
     deps.registry.onChange((records) => this.#note(records));
     deps.sessions.onChange((records) => this.#note(records));
     deps.watch.onChange((records) => this.#note(records));
+    deps.answers.onChange((records) => this.#note(records));
   }
 
   /** @param corrections  what recovery changed */
@@ -143,7 +172,8 @@ export class Recorder {
   }
 
   image(): DurableImage {
-    return [...this.#sessions.durable(), ...this.#registry.durable(), ...this.#watch.durable()];
+    const answers = this.#answers.durable(); // after the sessions that they belong to
+    return [...this.#sessions.durable(), ...answers, ...this.#registry.durable(), ...this.#watch.durable()];
   }
 
   #note(records: readonly DurableRecord[]): void {

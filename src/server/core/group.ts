@@ -20,14 +20,14 @@ export interface GroupRecord {
   readonly vste: VSTE | undefined;
 }
 
-/** A group as it is found: no owner, the host's default domain. */
-export function newGroup(device: HostDevice): GroupRecord {
+/** A group as it is found: no owner, the host's default domain. @param generation  above 0: it has been here before */
+export function newGroup(device: HostDevice, generation = 0): GroupRecord {
   return Object.freeze({
     id: device.group,
     iommu: device.iommu,
     devices: [device.id],
     state: "default-domain",
-    generation: 0,
+    generation,
     owner: undefined,
     virtualIommu: undefined,
     vste: undefined,

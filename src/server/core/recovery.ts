@@ -7,11 +7,13 @@ import type { AddressSpaceHandle, Backend, PartHandle } from "../../backends/bac
 import { BrokerError } from "../../backends/errors.ts";
 import type { GuestMapping, GuestMemoryFile } from "../../backends/guest-memory.ts";
 import { deviceID, type IommuID, iommuID, virtualStreamID } from "../../backends/ids.ts";
+import type { Answers } from "./answers.ts";
 import { AwaitedMemory } from "./awaited-memory.ts";
 import { uidOf } from "./caller.ts";
 import { attachedDevice, namedDevice } from "./device.ts";
 import {
   type DurableAddressSpace,
+  type DurableAnswer,
   type DurableDevice,
   type DurableGroup,
   type DurableHostDevice,
@@ -24,11 +26,16 @@ import {
 import type { FaultRouter } from "./fault-router.ts";
 import type { Ports } from "./ports.ts";
 import type { Registry } from "./registry.ts";
+import { endsAbsence } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** What the records add up to. */
 export interface DurableState {
   readonly sessions: ReadonlyMap<string, DurableSession>;
+  /** By session, by request_id, oldest first. */
+  readonly answers: ReadonlyMap<string, ReadonlyMap<string, DurableAnswer>>;
+  /** By session: how much of its time to come back is used. */
+  readonly absences: ReadonlyMap<string, number>;
   readonly groups: ReadonlyMap<number, DurableGroup>;
   readonly devices: ReadonlyMap<string, DurableDevice>;
   readonly addressSpaces: ReadonlyMap<string, DurableAddressSpace>;
@@ -37,6 +44,9 @@ export interface DurableState {
   readonly virtualIommus: ReadonlyMap<string, DurableVirtualIommu>;
   readonly addedDevices: ReadonlyMap<string, DurableHostDevice>;
   readonly removedDevices: ReadonlySet<string>;
+  /** Groups that were removed, oldest first: where their generations go on. */
+  readonly goneGroups: ReadonlyMap<number, number>;
+  readonly generationFloor: number;
   /** The latest one; 0: none yet. */
   readonly inventoryEpoch: number;
 }
@@ -44,6 +54,8 @@ export interface DurableState {
 /** Adds the records up, oldest first. */
 export function foldRecords(records: Iterable<DurableRecord>): DurableState {
   const sessions = new Map<string, DurableSession>();
+  const answers = new Map<string, Map<string, DurableAnswer>>();
+  const absences = new Map<string, number>();
   const groups = new Map<number, DurableGroup>();
   const devices = new Map<string, DurableDevice>();
   const addressSpaces = new Map<string, DurableAddressSpace>();
@@ -51,17 +63,45 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
   const virtualIommus = new Map<string, DurableVirtualIommu>();
   const addedDevices = new Map<string, DurableHostDevice>();
   const removedDevices = new Set<string>();
+  const goneGroups = new Map<number, number>();
+  let generationFloor = 0;
   let inventoryEpoch = 0;
   for (const record of records) {
     switch (record.type) {
-      case "session":
-        sessions.set(record.value.id, record.value);
+      case "session": {
+        const { id, tokenDigest } = record.value;
+        const before = sessions.get(id);
+        if (before?.tokenDigest !== tokenDigest) answers.delete(id); // claimed: they were told to somebody else
+        if (endsAbsence(before, record.value)) absences.delete(id);
+        sessions.set(id, record.value);
         break;
+      }
       case "sessionGone":
         sessions.delete(record.id);
+        answers.delete(record.id);
+        absences.delete(record.id);
+        break;
+      case "answer": {
+        const { requestID, session } = record.value;
+        const kept = answers.get(session) ?? new Map<string, DurableAnswer>();
+        kept.delete(requestID);
+        if (sessions.has(session)) answers.set(session, kept.set(requestID, record.value));
+        break;
+      }
+      case "sessionAbsence":
+        if (sessions.has(record.id)) absences.set(record.id, record.usedMs);
         break;
       case "group":
         groups.set(record.value.id, record.value);
+        goneGroups.delete(record.value.id);
+        break;
+      case "groupGone":
+        groups.delete(record.id);
+        goneGroups.delete(record.id);
+        goneGroups.set(record.id, record.generation);
+        break;
+      case "generationFloor":
+        generationFloor = Math.max(generationFloor, record.value);
         break;
       case "device":
         devices.set(record.value.id, record.value);
@@ -100,6 +140,8 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
   }
   return {
     sessions,
+    answers,
+    absences,
     groups,
     devices,
     addressSpaces,
@@ -107,6 +149,8 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
     virtualIommus,
     addedDevices,
     removedDevices,
+    goneGroups,
+    generationFloor,
     inventoryEpoch,
   };
 }
@@ -117,6 +161,7 @@ export interface RecoveryDeps {
   readonly registry: Registry;
   readonly sessions: Sessions;
   readonly faults: FaultRouter;
+  readonly answers: Answers;
 }
 
 /** What became of the sessions of before. */
@@ -133,7 +178,8 @@ export async function restoreSessions(state: DurableState, deps: RecoveryDeps): 
     const restoring = new Restoring(session, state, deps);
     try {
       await restoring.run();
-      deps.sessions.restore(session);
+      deps.sessions.restore(session, state.absences.get(session.id) ?? 0);
+      for (const answer of state.answers.get(session.id)?.values() ?? []) deps.answers.restore(answer);
       restored.push(session);
     } catch (error) {
       await restoring.undo();

@@ -17,6 +17,7 @@ import {
   isNoteworthy,
   virtualIommuRecord,
 } from "./durable.ts";
+import { GoneGroups } from "./gone-groups.ts";
 import { type GroupRecord, newGroup, withDevice, withoutDevice } from "./group.ts";
 import type { MappingTable } from "./mapping-table.ts";
 import type { Pinning } from "./views.ts";
@@ -48,6 +49,7 @@ export class Registry {
   /** Ids in order, while nothing came or went. */
   #order: readonly DeviceID[] | undefined;
   readonly #groups = new Map<GroupID, GroupRecord>();
+  readonly #gone = new GoneGroups();
   /** Groups by the session that owns them: what a session has is asked at every bind, whatever the host's size. */
   readonly #owned = new Map<string, Set<GroupID>>();
   readonly #spaces = new Map<string, AddressSpaceRecord>();
@@ -84,7 +86,14 @@ export class Registry {
         .filter(({ generation }) => generation > 0)
         .map(groupRecord),
       ...this.devices().filter(isNoteworthy).map(deviceRecord),
+      ...this.#gone.durable(),
     ];
+  }
+
+  /** Takes in, of before a restart, where groups begin that come again. */
+  restoreGone(generations: Iterable<readonly [number, number]>, floor: number): void {
+    this.#gone.restoreFloor(floor);
+    for (const [id, generation] of generations) this.#gone.restore(groupID(id), generation);
   }
 
   // Host IOMMUs ----------------------------------------------------------------------------------------------------
@@ -108,15 +117,16 @@ export class Registry {
     this.#devices.set(id, device);
     this.#order = undefined;
     const record = this.#groups.get(group);
-    this.#groups.set(group, record ? withDevice(record, id) : newGroup(device.host));
+    this.#groups.set(group, record ? withDevice(record, id) : newGroup(device.host, this.#gone.take(group)));
   }
 
   /** A device that appears while the daemon runs. */
   plugDevice(device: DeviceRecord): void {
     this.addDevice(device);
     this.#added.add(device.host.id);
-    this.#listener([hostDeviceRecord(device.host)]);
-    for (const id of this.groupOf(device.host.id).devices) this.#deviceListener(id, "changed");
+    const group = this.groupOf(device.host.id);
+    this.#listener([hostDeviceRecord(device.host), ...(group.generation > 0 ? [groupRecord(group)] : [])]);
+    for (const id of group.devices) this.#deviceListener(id, "changed");
   }
 
   removeDevice(id: DeviceID): void {
@@ -130,6 +140,7 @@ export class Registry {
     if (left.devices.length > 0) this.#groups.set(group.id, left);
     else {
       this.#groups.delete(group.id);
+      this.#listener(this.#gone.add(group.id, group.generation));
       this.#own(group.id, group.owner, undefined);
     }
     for (const sibling of left.devices) this.#deviceListener(sibling, "changed");

@@ -1,6 +1,7 @@
 // How a session refuses: each time with what became of it and what to do instead.
 
 import { BrokerError } from "../../backends/errors.ts";
+import { requestRefused } from "./answers.ts";
 import { type Caller, describeCaller } from "./caller.ts";
 import { isOver, type LossReason, reasonOfLapse, type SessionRecord } from "./session.ts";
 
@@ -55,6 +56,12 @@ export function unknownSession(id: string): BrokerError {
   return new BrokerError("session_unknown", `there is no session ${id} to claim: ask its opener for the name`, {
     session: id,
   });
+}
+
+/** For a repeated OpenSession or ClaimSession of before a restart. */
+export function tokenUsed(session: SessionRecord, requestID: string): BrokerError {
+  const what = `opened or claimed session ${session.id}, whose token has been used since and is not kept`;
+  return requestRefused(requestID, what, "go on with that token, or use a new request_id");
 }
 
 export function notTransferable(session: SessionRecord, caller: Caller): BrokerError {

@@ -2,8 +2,9 @@
 // Of an ended session the record stays until what it held is given back, and why its token is void is remembered a while.
 
 import { assert } from "../../spec/assert.ts";
+import type { Absences } from "./absences.ts";
 import { type DurableRecord, sessionRecord } from "./durable.ts";
-import { afterStall, type SessionRecord, type SessionState } from "./session.ts";
+import { afterStall, endsAbsence, type SessionRecord, type SessionState } from "./session.ts";
 import { type EndReason, ended, unknownToken, type VoidReason } from "./session-errors.ts";
 import type { OwnerView, SessionView } from "./views.ts";
 
@@ -19,14 +20,19 @@ export class SessionTable {
   readonly #void = new Map<string, VoidReason>();
   /** Wall time of each present session's last call. */
   readonly #seenMs = new Map<string, number>();
+  readonly #absences: Absences;
   #listener: (records: readonly DurableRecord[]) => void = () => {};
+
+  constructor(absences: Absences) {
+    this.#absences = absences;
+  }
 
   onChange(listener: (records: readonly DurableRecord[]) => void): void {
     this.#listener = listener;
   }
 
   durable(): readonly DurableRecord[] {
-    return this.present().map(sessionRecord);
+    return [...this.present().map(sessionRecord), ...this.#absences.durable()];
   }
 
   get(id: string): SessionRecord | undefined {
@@ -66,6 +72,7 @@ export class SessionTable {
 
   /** A change that shall outlive the daemon. A new token makes the one before void. */
   put(session: SessionRecord): void {
+    if (endsAbsence(this.#present.get(session.id), session)) this.#absences.end(session.id);
     this.putDeadline(session);
     this.#listener([sessionRecord(session)]);
   }
@@ -89,6 +96,7 @@ export class SessionTable {
     if (!session) return undefined;
     this.#present.delete(id);
     this.#seenMs.delete(id);
+    this.#absences.end(id);
     this.#ending.set(id, session);
     this.#revoke(session.tokenDigest, reason);
     this.#listener([{ type: "sessionGone", id }]); // after a restart nothing it held is restored

@@ -5,6 +5,7 @@
 
 import type { Caller } from "./caller.ts";
 import type { WatchedProcess } from "./ports.ts";
+import type { TokenIssue } from "./token-issue.ts";
 
 /** How the broker decides that a session's owner is gone: its process ended, or its lease was not renewed. */
 export type Liveness = "peer-process" | "ttl";
@@ -37,6 +38,8 @@ export interface SessionRecord extends Presence {
   readonly caller: Caller;
   /** One-way digest of the token; the token itself is never kept. */
   readonly tokenDigest: string;
+  /** Undefined: to a call without a request_id, or by a caller who is nobody's to know again. */
+  readonly issue?: TokenIssue | undefined;
   /** How long a lost session keeps what it has. */
   readonly graceMs: number;
   /** Patterns of the identities that may claim it. */
@@ -75,13 +78,24 @@ export function lost(session: SessionRecord, lossReason: LossReason, nowMs: numb
   return Object.freeze({ ...session, state: "lost", lossReason, aborted: [], deadlineMs });
 }
 
-/** A session of before a restart: its owner could not renew or resume meanwhile, so it has the window at least. */
-export function afterRestart(session: SessionRecord, windowMs: number, nowMs: number): SessionRecord {
-  if (session.state === "lost") {
-    const graceMs = session.graceMs === 0 ? 0 : Math.max(windowMs, session.graceMs);
-    return Object.freeze({ ...session, deadlineMs: nowMs + graceMs });
-  }
-  return afterStall({ ...session, state: "restored" }, windowMs, nowMs);
+/** How long a session of before a restart may wait: its owner could not renew or resume, so it has the window at least. */
+export function comebackMs({ graceMs, state, ttlMs }: SessionRecord, windowMs: number): number {
+  if (state === "lost") return graceMs === 0 ? 0 : Math.max(windowMs, graceMs);
+  return Math.max(windowMs, ttlMs);
+}
+
+/** @param usedMs  of the time to come back, in earlier lives of the daemon */
+export function afterRestart(session: SessionRecord, windowMs: number, usedMs: number, nowMs: number): SessionRecord {
+  const state = session.state === "lost" ? "lost" : "restored";
+  return Object.freeze({ ...session, state, deadlineMs: nowMs + Math.max(0, comebackMs(session, windowMs) - usedMs) });
+}
+
+/** Whether a change of a session begins its absence anew, or ends it: it has another state, or its owner was there. */
+export function endsAbsence(
+  before: { readonly state: string } | undefined,
+  after: { readonly state: string },
+): boolean {
+  return before?.state !== "lost" || after.state !== "lost";
 }
 
 /** While the daemon stood still nobody could renew or resume: the full time again, whatever the state. */
@@ -90,7 +104,7 @@ export function afterStall(session: SessionRecord, windowMs: number, nowMs: numb
     case "live":
       return renewed(session, nowMs);
     case "restored":
-      return Object.freeze({ ...session, deadlineMs: nowMs + Math.max(windowMs, session.ttlMs) });
+      return Object.freeze({ ...session, deadlineMs: nowMs + comebackMs(session, windowMs) });
     case "lost":
       return Object.freeze({ ...session, deadlineMs: nowMs + session.graceMs });
   }

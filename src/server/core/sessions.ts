@@ -4,6 +4,8 @@
 
 import { limitReached } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
+import { Absences } from "./absences.ts";
+import { requestConflict } from "./answers.ts";
 import { type Caller, describeCaller, isSameIdentity } from "./caller.ts";
 import type { DurableRecord, DurableSession } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
@@ -14,6 +16,7 @@ import type { Clock, Identifiers, ProcessWatch } from "./ports.ts";
 import {
   type AbortedGroup,
   afterRestart,
+  comebackMs,
   isLapsed,
   isOver,
   type LossReason,
@@ -29,7 +32,9 @@ import * as refusals from "./session-errors.ts";
 import { type NoticeListener, type Preemption, SessionNotices } from "./session-notices.ts";
 import { SessionTable } from "./session-table.ts";
 import { settleTerms, type TermsWish } from "./session-terms.ts";
+import type { OpenRequest } from "./session-verbs.ts";
 import { SessionWatches } from "./session-watches.ts";
+import { type CallIssue, isOfCall, unused, used } from "./token-issue.ts";
 import type { OwnerView, SessionView } from "./views.ts";
 
 export interface SessionsDeps {
@@ -41,7 +46,8 @@ export interface SessionsDeps {
 }
 
 export class Sessions {
-  readonly #table = new SessionTable();
+  readonly #absences = new Absences();
+  readonly #table = new SessionTable(this.#absences);
   readonly #notices = new SessionNotices();
   readonly #watches: SessionWatches;
   readonly #deps: SessionsDeps;
@@ -52,6 +58,7 @@ export class Sessions {
     this.#deps = deps;
     const { clock, events, limits } = deps;
     this.#leaseClock = new LeaseClock(clock, limits.leaseStallMs, (awayMs, nowMs) => {
+      this.#absences.skip(nowMs);
       this.#table.putOffAll(limits.resumeWindowMs, nowMs);
       events.emit({ type: "stalled", awayMs, sessions: this.#table.count() });
     });
@@ -61,6 +68,7 @@ export class Sessions {
   /** One listener for what shall outlive the daemon: the recorder. */
   onChange(listener: (records: readonly DurableRecord[]) => void): void {
     this.#table.onChange(listener);
+    this.#absences.onChange(listener);
   }
 
   /** One listener for sessions that were lost just now: the reaper. */
@@ -73,18 +81,28 @@ export class Sessions {
     return this.#table.durable();
   }
 
-  /** Takes in a session of before a restart. One whose process runs on is live at once. */
-  restore(durable: DurableSession): void {
+  /** What waiting for their owners costs the sessions that were restored. */
+  absences(): readonly DurableRecord[] {
+    return this.#absences.durable();
+  }
+
+  /**
+   * Takes in a session of before a restart. One whose process runs on is live at once.
+   * @param usedMs  of its time to come back, in earlier lives of the daemon
+   */
+  restore(durable: DurableSession, usedMs = 0): void {
+    const { resumeWindowMs } = this.#deps.limits;
     const nowMs = this.#deps.clock.monotonicMs();
     const process = durable.process ?? undefined;
     const before = { ...durable, process, lossReason: durable.lossReason ?? undefined, deadlineMs: nowMs };
-    const session = afterRestart(before, this.#deps.limits.resumeWindowMs, nowMs);
+    const session = afterRestart(before, resumeWindowMs, usedMs, nowMs);
     const runsOn =
       session.state === "restored" && process !== undefined ? this.#watches.hangAgain(session.id, process) : undefined;
+    if (runsOn === undefined) this.#absences.begin(session.id, comebackMs(session, resumeWindowMs), usedMs, nowMs);
     this.#table.putDeadline(runsOn ? revived(session, session.caller, runsOn, nowMs) : session);
   }
 
-  open(request: TermsWish & { displayName: string; caller: Caller }): { session: SessionView; token: string } {
+  open(request: OpenRequest): { session: SessionView; token: string } {
     const { clock, identifiers, limits, events } = this.#deps;
     const { caller, displayName } = request;
     const terms = settleTerms(request, limits);
@@ -97,7 +115,8 @@ export class Sessions {
     const presence = this.#watches.hang(id, caller, terms);
     const { graceMs, transferableTo } = terms;
     const openedMs = clock.wallMs();
-    const opened = { id, displayName, caller, tokenDigest, ...presence, graceMs, transferableTo, openedMs };
+    const issue = unused(request.issue);
+    const opened = { id, displayName, caller, tokenDigest, issue, ...presence, graceMs, transferableTo, openedMs };
     this.#table.put(openSession(opened, clock.monotonicMs()));
     events.emit({ type: "sessionOpened", session: id, displayName });
     return { session: this.#table.view(id)!, token };
@@ -108,6 +127,7 @@ export class Sessions {
     const { id } = this.#ofToken(token, caller);
     const session = this.requireLive(id);
     if (session.state === "restored") this.#confirm(session, caller);
+    if (session.issue?.isUsed === false) this.#noteUse(id);
     this.#table.seen(id, this.#deps.clock.wallMs());
     return id;
   }
@@ -141,14 +161,36 @@ export class Sessions {
     const { id, displayName, state: was } = session;
     this.#requireRevivable(id);
     const presence = this.#watches.hang(id, caller, session);
-    this.#table.put(revived(session, caller, presence, this.#deps.clock.monotonicMs()));
+    this.#table.put(revived(used(session), caller, presence, this.#deps.clock.monotonicMs()));
     this.#table.seen(id, this.#deps.clock.wallMs());
     this.#deps.events.emit({ type: "sessionResumed", session: id, displayName, was });
     return id;
   }
 
+  /**
+   * The session whose token was the answer to this call, in the hands of who repeats it, with a new token: the one that was
+   * given is kept as a digest only. Once that has been used the answer cannot have been lost.
+   * @throws BrokerError request_conflict when the content is another, or the token was used
+   */
+  reissue(issue: CallIssue, caller: Caller): { readonly id: string; readonly token: string } | undefined {
+    const { clock, events, identifiers } = this.#deps;
+    const nowMs = this.#leaseClock.nowMs();
+    const session = this.#table.present().find((one) => isOfCall(one, issue));
+    if (session === undefined || isOver(session, nowMs) || !isSameIdentity(session.caller, caller)) return undefined;
+    if (session.issue?.digest !== issue.digest) throw requestConflict(issue.requestID);
+    if (session.issue.isUsed) throw refusals.tokenUsed(session, issue.requestID);
+    const { id, displayName, state: was } = session;
+    const presence = this.#watches.hang(id, caller, session);
+    const token = identifiers.token();
+    const tokenDigest = identifiers.digest(token);
+    this.#table.put({ ...revived(session, caller, presence, nowMs), tokenDigest });
+    this.#table.seen(id, clock.wallMs());
+    events.emit({ type: "sessionResumed", session: id, displayName, was });
+    return { id, token };
+  }
+
   /** Gives a session to one that its owner named, with a new token; the old one is void. */
-  claim(id: string, caller: Caller, wish: Omit<TermsWish, "graceMs">): string {
+  claim(id: string, caller: Caller, wish: Omit<TermsWish, "graceMs">, issue?: CallIssue): string {
     const { clock, identifiers, limits, events } = this.#deps;
     const terms = settleTerms(wish, limits);
     const session = this.#table.get(id);
@@ -161,7 +203,7 @@ export class Sessions {
     const token = identifiers.token();
     const claimed = revived(session, caller, presence, clock.monotonicMs());
     const { transferableTo } = terms;
-    this.#table.put({ ...claimed, tokenDigest: identifiers.digest(token), transferableTo });
+    this.#table.put({ ...claimed, tokenDigest: identifiers.digest(token), transferableTo, issue: unused(issue) });
     this.#table.seen(id, clock.wallMs());
     const to = describeCaller(caller);
     this.#notices.tellLast(id, { kind: "transferred", to });
@@ -201,6 +243,7 @@ export class Sessions {
   /** Sessions that have come to their deadline, and why that is. */
   lapsed(): readonly { readonly id: string; readonly state: SessionState; readonly reason: LossReason }[] {
     const now = this.#leaseClock.look();
+    this.#absences.look(now);
     const over = this.#table.present().filter((session) => isLapsed(session, now));
     return over.map((session) => ({ id: session.id, state: session.state, reason: reasonOfLapse(session) }));
   }
@@ -275,6 +318,11 @@ export class Sessions {
   /** Told before the session is ended by somebody else's decision. */
   notifyRevoked(id: string, reason: string): void {
     this.#notices.tellLast(id, { kind: "revoked", reason });
+  }
+
+  #noteUse(id: string): void {
+    const session = this.#table.get(id);
+    if (session !== undefined) this.#table.put(used(session));
   }
 
   #ofToken(token: string, caller: Caller): SessionRecord {

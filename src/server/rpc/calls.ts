@@ -5,8 +5,10 @@
 
 import * as grpc from "@grpc/grpc-js";
 import { BrokerError } from "../../backends/errors.ts";
+import { Answers } from "../core/answers.ts";
 import type { CallGate } from "../core/call-gate.ts";
-import { type Caller, replayScope } from "../core/caller.ts";
+import { type Caller, lastingScope, replayScope } from "../core/caller.ts";
+import type { CallIssue } from "../core/token-issue.ts";
 import type { CallInfo, RpcDeps } from "./deps.ts";
 import { drainingError, failureMessage } from "./failure.ts";
 import { requestID } from "./field.ts";
@@ -20,8 +22,16 @@ export type UnaryHandler = grpc.handleUnaryCall<Buffer, Buffer>;
 type UnaryCall = grpc.ServerUnaryCall<Buffer, Buffer>;
 type Answer<ResInput> = ResInput | Promise<ResInput>;
 
-const SESSION_REPLAYS = { entriesPerScopeMax: 256, bytesPerScopeMax: 2 ** 20 };
-const PEER_REPLAYS = { scopesMax: 1024, entriesPerScopeMax: 16, bytesPerScopeMax: 2 ** 14 };
+const IN_FLIGHT_PER_SESSION_MAX = 256;
+const IN_FLIGHT_PER_PEER_MAX = 16;
+/** In memory alone: they hold tokens. */
+const PEER_ANSWERS = {
+  scopesMax: 1024,
+  entriesPerScopeMax: IN_FLIGHT_PER_PEER_MAX,
+  bytesPerScopeMax: 2 ** 14,
+  bytesMax: 2 ** 24,
+  durableBytesMax: 0,
+};
 
 /** What a handler may know of a call besides its message and its session. */
 export interface CallContext {
@@ -33,7 +43,7 @@ export interface CallContext {
 export class Calls {
   readonly #deps: RpcDeps;
   readonly #sessionReplays: ReplayCache;
-  readonly #peerReplays = new ReplayCache(PEER_REPLAYS);
+  readonly #peerReplays = new ReplayCache(new Answers(PEER_ANSWERS), IN_FLIGHT_PER_PEER_MAX);
   readonly #drainListeners = new Set<() => void>();
   readonly #guard: (caller: Caller) => void;
   #isDraining = false;
@@ -44,9 +54,9 @@ export class Calls {
   constructor(deps: RpcDeps, guard: (caller: Caller) => void = () => {}) {
     this.#deps = deps;
     this.#guard = guard;
-    this.#sessionReplays = new ReplayCache({ ...SESSION_REPLAYS, scopesMax: deps.limits.sessionsMax });
+    this.#sessionReplays = new ReplayCache(deps.core.answers, IN_FLIGHT_PER_SESSION_MAX);
     deps.core.events.subscribe((event) => {
-      // Answers are their owner's: who claims a session is told none of the ones before, and its request_ids are its own.
+      // With what is in flight: it is answered to whoever asked, and not remembered for who has the session now.
       if (event.type === "sessionEnded" || event.type === "sessionClaimed") this.#sessionReplays.drop(event.session);
     });
   }
@@ -77,12 +87,13 @@ export class Calls {
   /** A call that is answered again by request_id for the same peer: OpenSession, ClaimSession. */
   openOnce<Req extends { requestId: string }, ReqInput, Res, ResInput>(
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
-    handle: (request: Req, caller: Caller) => Answer<ResInput>,
+    handle: (request: Req, caller: Caller, issue: CallIssue | undefined) => Answer<ResInput>,
   ): UnaryHandler {
     return this.#unary(method, async (call, trail) => {
       const request = noted(method.request.decode(call.request), trail);
       const caller = this.#callerOf(call);
-      const execute = async () => method.response.encode(await handle(request, caller));
+      const issue = issueOf(caller, request.requestId, () => contentDigest(method.path, call.request));
+      const execute = async () => method.response.encode(await handle(request, caller, issue));
       const scope = replayScope(caller);
       return await once(this.#peerReplays, scope, method.path, request.requestId, call.request, execute);
     });
@@ -328,6 +339,12 @@ function textIn(request: object, field: string): string {
 function bindsIn(request: object): object[] {
   const binds: unknown = Reflect.get(request, "requests");
   return Array.isArray(binds) ? binds.slice(0, NOTED_BINDS_MAX).filter((each) => typeof each === "object") : [];
+}
+
+/** By what a call is known again after a restart; undefined: by nothing. */
+function issueOf(caller: Caller, requestID: string, digest: () => string): CallIssue | undefined {
+  const scope = lastingScope(caller);
+  return requestID === "" || scope === undefined ? undefined : { scope, requestID, digest: digest() };
 }
 
 async function once(

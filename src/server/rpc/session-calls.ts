@@ -31,17 +31,20 @@ export function sessionCalls(calls: Calls, deps: RpcDeps) {
   const { sessions } = deps.core;
   const keepAlives = new KeepAlives(calls, deps);
   return {
-    openSession: calls.openOnce(BROKER.openSession, (request, caller) => {
-      const { session, token } = sessions.open({ ...parseOpenSession(request, deps.limits), caller });
+    openSession: calls.openOnce(BROKER.openSession, async (request, caller, issue) => {
+      const wish = parseOpenSession(request, deps.limits);
+      const earlier = issue && (await sessions.reissue(issue, caller));
+      const { session, token } = earlier ?? sessions.open({ ...wish, caller, issue });
       return { session: sessionMessage(session), token };
     }),
     resumeSession: calls.withToken(BROKER.resumeSession, async (_request, token, caller) => {
       const { session, held } = await sessions.resume(token, caller);
       return { session: sessionMessage(session), holdings: holdingsMessage(held) };
     }),
-    claimSession: calls.openOnce(BROKER.claimSession, async (request, caller) => {
+    claimSession: calls.openOnce(BROKER.claimSession, async (request, caller, issue) => {
       const { session: id, wish } = parseClaimSession(request, deps.limits);
-      const { session, token, held } = await sessions.claim(id, caller, wish);
+      const earlier = issue && (await sessions.reissue(issue, caller));
+      const { session, token, held } = earlier ?? (await sessions.claim(id, caller, wish, issue));
       return { session: sessionMessage(session), token, holdings: holdingsMessage(held) };
     }),
     keepSessionAlive: calls.stream(BROKER.keepSessionAlive, (stream: KeepAliveStream, call: KeepAliveCall) =>

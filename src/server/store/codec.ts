@@ -30,6 +30,12 @@ const caller = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("unknown"), connection: z.string() }),
 ]);
 
+/** Characters; bytes are counted where a call is decoded. */
+const requestID = z.string().min(1).max(256);
+const digest = z.string().min(1).max(64);
+
+const issue = z.strictObject({ scope: z.string().max(PATH_MAX), requestID, digest, isUsed: z.boolean() });
+
 const session = z.strictObject({
   id,
   displayName: z.string(),
@@ -44,7 +50,10 @@ const session = z.strictObject({
   state: z.enum(["live", "lost"]),
   lossReason: z.enum(LOSS_REASONS).nullable(),
   aborted: z.array(z.strictObject({ group: count, generation: count })),
+  issue: issue.optional(),
 });
+
+const answer = z.strictObject({ session: id, requestID, digest, answer: z.base64().nullable() });
 
 const group = z.strictObject({
   id: count,
@@ -107,7 +116,11 @@ const hostDevice = z.strictObject({
 const RECORD: z.ZodType<DurableRecord> = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("session"), value: session }),
   z.strictObject({ type: z.literal("sessionGone"), id }),
+  z.strictObject({ type: z.literal("answer"), value: answer }),
+  z.strictObject({ type: z.literal("sessionAbsence"), id, usedMs: z.number().min(0) }),
   z.strictObject({ type: z.literal("group"), value: group }),
+  z.strictObject({ type: z.literal("groupGone"), id: count, generation: count }),
+  z.strictObject({ type: z.literal("generationFloor"), value: count }),
   z.strictObject({ type: z.literal("device"), value: device }),
   z.strictObject({ type: z.literal("addressSpace"), value: addressSpace }),
   z.strictObject({ type: z.literal("addressSpaceGone"), id }),

@@ -1,5 +1,6 @@
 // Appends to the journal. Records wait until somebody asks that they be durable, or for a moment, and go out together with
-// all that came while the write before was under way: one fdatasync serves them all (group commit).
+// all that came while the write before was under way: one fdatasync serves them all (group commit). A write begins between
+// two turns of the event loop: what one turn noted, and the promises that go on from there, is in one frame or in none.
 // When the journal has grown past its bound the image of everything replaces it.
 // A write that fails ends the writer: what is on the disk is not known any more, and only recovery can tell.
 
@@ -107,8 +108,8 @@ export class JournalWriter {
   }
 
   async #run(): Promise<void> {
-    await Promise.resolve(); // records of the same turn go out together
     while (this.#waiting.length > 0 && this.#failure === undefined) {
+      await nextTurn();
       const batch = this.#waiting;
       this.#waiting = [];
       try {
@@ -151,6 +152,14 @@ export class JournalWriter {
     this.counters.snapshots += 1;
     await removeCovered(directory);
   }
+}
+
+/**
+ * Resolves when no promise is left that could run: a verb's records and the answer to it, which is noted some promises
+ * later, must not be torn apart by a crash. The image of a snapshot is taken at such a moment too.
+ */
+async function nextTurn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** By callbacks: promises of file handles cost several times as much, and this is once for each answer. */

@@ -39,8 +39,14 @@ function describeRecord(record: DurableRecord): string {
     case "virtualIommu":
     case "deviceAdded":
       return `  ${record.type} ${record.value.id}`;
+    case "answer":
+      return `  answer to request_id ${JSON.stringify(record.value.requestID)} of session ${record.value.session}`;
+    case "groupGone":
+      return `  IOMMU group ${record.id} removed at generation ${record.generation}`;
+    case "generationFloor":
     case "inventoryEpoch":
       return `  ${record.type} ${record.value}`;
+    case "sessionAbsence":
     case "sessionGone":
     case "addressSpaceGone":
     case "virtualIommuGone":

@@ -4,6 +4,7 @@ import {
   describeCaller,
   identityOf,
   isSameIdentity,
+  lastingScope,
   type ProcessCaller,
   replayScope,
   uidOf,
@@ -35,6 +36,12 @@ test.each([
 test("over TCP, and where the kernel has no pid, a caller is its connection", () => {
   expect([replayScope(tcp("one")), replayScope(unix(1000, 0, "one"))]).toEqual(["one", "one"]);
   expect([replayScope(tcp("two")), replayScope(unix(1000, 0, "two"))]).toEqual(["two", "two"]);
+});
+
+test("a process and a certificate's name outlive a restart of the daemon, a connection does not", () => {
+  const lasting = [unix(1000, 42), certificate("spiffe://example.org/vmm/7")];
+  expect(lasting.map(lastingScope)).toEqual(lasting.map(replayScope));
+  expect([tcp("tcp-1"), unix(1000, 0)].map(lastingScope)).toEqual([undefined, undefined]);
 });
 
 test("only a Unix socket tells a uid", () => {

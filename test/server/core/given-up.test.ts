@@ -51,6 +51,7 @@ test("one that was restored is not told of again", async () => {
     "device",
     "group default-domain",
     "inventoryEpoch", // of this life of the broker
+    "sessionAbsence", // of the one that waits for its owner
     "sessionGone",
     "virtualIommuGone",
   ]);

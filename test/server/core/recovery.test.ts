@@ -81,7 +81,10 @@ test("an image taken at any time says the same as the records that led to it", a
   const next = await restarted(host, host.core.image());
   expect(next.core.devices.list()).toEqual(host.core.devices.list());
   const { inventoryEpoch, ...image } = foldRecords(host.core.image());
-  expect(foldRecords(next.core.image())).toEqual({ ...image, inventoryEpoch: inventoryEpoch + 1 }); // another life of the daemon
+  // Another life of the daemon, and two owners who have not shown themselves in it.
+  const { absences, ...again } = foldRecords(next.core.image());
+  expect(again).toEqual({ ...image, absences: undefined, inventoryEpoch: inventoryEpoch + 1 });
+  expect(absences.size).toBe(2);
 });
 
 test("a restored guest goes on: binds, unmaps, invalidates, detaches", async () => {
@@ -117,6 +120,47 @@ test("a session that died in the middle of giving back is not restored, and its 
   const next = await restarted(host, [...host.durable, { type: "sessionGone", id: one.session }]);
   expect(next.core.devices.get(NVME)).toMatchObject({ state: "default-domain", owner: undefined });
   expect(next.core.devices.get(NVME).generation).toBe(generation + 1);
+});
+
+describe("answers to calls with a request_id", () => {
+  const key = (requestID: string, scope: string) => ({ scope, requestID, digest: "digest" });
+
+  test("are there again, and go with their session", async () => {
+    const host = await firstHost();
+    const [one, two] = await twoGuests(host);
+    for (const { session } of [one, two]) host.core.answers.keep(key("a", session), Buffer.from(session));
+    await host.core.sessions.close(two.session);
+    for (const records of [host.durable, host.core.image()]) {
+      const next = await restarted(host, records);
+      expect(next.core.answers.find(key("a", one.session))).toEqual(Buffer.from(one.session));
+      expect(next.core.answers.find(key("a", two.session))).toBeUndefined();
+      expect(foldRecords(next.core.image()).answers).toEqual(foldRecords(host.core.image()).answers);
+    }
+  });
+
+  test("are told to nobody who claims their session", async () => {
+    const host = await firstHost();
+    const terms = { transferableTo: ["uid:1000"] };
+    const { session } = await guest(host, { terms });
+    host.core.answers.keep(key("a", session), Buffer.of(1));
+    await host.core.sessions.claim(session, CALLER, { ttlMs: undefined });
+    expect(host.core.answers.find(key("a", session))).toBeUndefined();
+    host.core.answers.keep(key("b", session), Buffer.of(2));
+    const next = await restarted(host);
+    expect(next.core.answers.find(key("a", session))).toBeUndefined();
+    expect(next.core.answers.find(key("b", session))).toEqual(Buffer.of(2));
+  });
+
+  test("of a session that is not restored are not there, and a late one finds no session", async () => {
+    const host = await firstHost();
+    const [one, two] = await twoGuests(host);
+    host.core.answers.keep(key("a", one.session), Buffer.of(1));
+    host.files.delete("/memory/one");
+    const late = { session: "gone", requestID: "a", digest: "digest", answer: "AQ==" };
+    const next = await restarted(host, [...host.durable, { type: "answer", value: late }]);
+    expect(next.core.sessions.authenticate(two.token, CALLER)).toBe(two.session);
+    expect(next.core.image().filter(({ type }) => type === "answer")).toEqual([]);
+  });
 });
 
 describe("a session that cannot be restored", () => {
@@ -162,13 +206,18 @@ test("devices that came and went through the simulator are as they were", async 
   expect(third.core.devices.list()).toEqual(host.core.devices.list());
 });
 
-test("no record is written while recovery is under way; after it, that versions of the inventory are new ones", async () => {
+test("no record is written while recovery is under way; after it, what this life costs, and that versions are new ones", async () => {
   const host = await firstHost();
-  await twoGuests(host);
+  const [one, two] = await twoGuests(host);
   const next = await restarted(host);
   const [first] = host.durable;
   if (first?.type !== "inventoryEpoch") throw new Error("the first broker noted no epoch");
-  expect(next.durable).toEqual([{ type: "inventoryEpoch", value: first.value + 1 }]);
+  const usedMs = 156.25; // a 64th of the lease of 10 s
+  expect(next.durable).toEqual([
+    { type: "sessionAbsence", id: one.session, usedMs },
+    { type: "sessionAbsence", id: two.session, usedMs },
+    { type: "inventoryEpoch", value: first.value + 1 },
+  ]);
 });
 
 test("virtual StreamIDs are the guests' again", async () => {

@@ -72,32 +72,32 @@ describe("a lost session", () => {
 
 describe("after a restart", () => {
   test("a session has the window to come back, or its lease where that is longer", () => {
-    expect(afterRestart(leased, 5000, 10)).toEqual({ ...leased, state: "restored", deadlineMs: 5010 });
-    expect(afterRestart(leased, 50, 10).deadlineMs).toBe(110);
-    expect(afterRestart(hanging, 5000, 10)).toEqual({ ...hanging, state: "restored", deadlineMs: 5010 });
+    expect(afterRestart(leased, 5000, 0, 10)).toEqual({ ...leased, state: "restored", deadlineMs: 5010 });
+    expect(afterRestart(leased, 50, 0, 10).deadlineMs).toBe(110);
+    expect(afterRestart(hanging, 5000, 0, 10)).toEqual({ ...hanging, state: "restored", deadlineMs: 5010 });
   });
 
   test("a session that has no process to hang on yet is not renewed by who cannot be watched", () => {
-    const restored = afterRestart(hanging, 5000, 10);
+    const restored = afterRestart(hanging, 5000, 0, 10);
     expect(renewed(restored, 4000)).toEqual(restored);
   });
 
   test("a lost one is lost still, and has its grace again, the window at least; without grace it has nothing", () => {
     const gone = lost(leased, "lease_expired", 2000);
-    expect(afterRestart(gone, 5000, 10)).toEqual({ ...gone, deadlineMs: 5010 });
-    expect(afterRestart(gone, 5, 10).deadlineMs).toBe(40);
-    expect(afterRestart(lost(graceless, "lease_expired", 2000), 5000, 10).deadlineMs).toBe(10);
+    expect(afterRestart(gone, 5000, 0, 10)).toEqual({ ...gone, deadlineMs: 5010 });
+    expect(afterRestart(gone, 5, 0, 10).deadlineMs).toBe(40);
+    expect(afterRestart(lost(graceless, "lease_expired", 2000), 5000, 0, 10).deadlineMs).toBe(10);
   });
 
   test("a session that nobody came back for is lost for that, or for its lease", () => {
-    expect(reasonOfLapse(afterRestart(hanging, 5000, 10))).toBe("not_resumed");
-    expect(reasonOfLapse(afterRestart(leased, 5000, 10))).toBe("lease_expired");
+    expect(reasonOfLapse(afterRestart(hanging, 5000, 0, 10))).toBe("not_resumed");
+    expect(reasonOfLapse(afterRestart(leased, 5000, 0, 10))).toBe("lease_expired");
   });
 });
 
 test("after a stall every state has its full time again", () => {
   expect(afterStall(leased, 5000, 3000).deadlineMs).toBe(3100);
   expect(afterStall(hanging, 5000, 3000).deadlineMs).toBe(Number.POSITIVE_INFINITY);
-  expect(afterStall(afterRestart(hanging, 5000, 10), 5000, 3000).deadlineMs).toBe(8000);
+  expect(afterStall(afterRestart(hanging, 5000, 0, 10), 5000, 3000).deadlineMs).toBe(8000);
   expect(afterStall(lost(leased, "lease_expired", 2000), 5000, 3000).deadlineMs).toBe(3030);
 });

@@ -1,8 +1,19 @@
 import { expect, test } from "vitest";
 import { BrokerError } from "../../../src/backends/errors.ts";
+import { type AnswerBounds, Answers } from "../../../src/server/core/answers.ts";
 import { contentDigest, ReplayCache } from "../../../src/server/rpc/replay.ts";
 
-const ROOMY = { scopesMax: 8, entriesPerScopeMax: 8, bytesPerScopeMax: 1000 };
+const ROOMY: AnswerBounds = {
+  scopesMax: 8,
+  entriesPerScopeMax: 8,
+  bytesPerScopeMax: 10_000,
+  bytesMax: 100_000,
+  durableBytesMax: 1000,
+};
+
+function cacheOf(bounds = ROOMY, inFlightMax = 8): ReplayCache {
+  return new ReplayCache(new Answers(bounds), inFlightMax);
+}
 
 function counting(bytes = 1) {
   let runs = 0;
@@ -19,7 +30,7 @@ function key(requestID: string, scope = "s", digest = "d") {
 }
 
 test("calls in flight share one execution", async () => {
-  const cache = new ReplayCache(ROOMY);
+  const cache = cacheOf();
   const gate = Promise.withResolvers<Buffer>();
   let runs = 0;
   const execute = () => {
@@ -33,7 +44,7 @@ test("calls in flight share one execution", async () => {
 });
 
 test("a failure reaches everyone who waits and is then forgotten", async () => {
-  const cache = new ReplayCache(ROOMY);
+  const cache = cacheOf();
   const gate = Promise.withResolvers<Buffer>();
   const both = [cache.run(key("a"), () => gate.promise), cache.run(key("a"), () => gate.promise)];
   gate.reject(new Error("refused"));
@@ -44,7 +55,7 @@ test("a failure reaches everyone who waits and is then forgotten", async () => {
 });
 
 test("a shared execution whose own caller had left is not the end of those who joined it: one of them executes", async () => {
-  const cache = new ReplayCache(ROOMY);
+  const cache = cacheOf();
   const gate = Promise.withResolvers<Buffer>();
   const over = new BrokerError("call_over", "left");
   const joiner = counting();
@@ -59,7 +70,7 @@ test("a shared execution whose own caller had left is not the end of those who j
 });
 
 test("other content under the same id is refused even while the first is in flight", async () => {
-  const cache = new ReplayCache(ROOMY);
+  const cache = cacheOf();
   const gate = Promise.withResolvers<Buffer>();
   const first = cache.run(key("a"), () => gate.promise);
   await expect(cache.run(key("a", "s", "other"), counting().execute)).rejects.toMatchObject({
@@ -69,33 +80,32 @@ test("other content under the same id is refused even while the first is in flig
   await first;
 });
 
-test("the oldest answer goes when a scope has too many", async () => {
-  const cache = new ReplayCache({ ...ROOMY, entriesPerScopeMax: 2 });
+test("an answer that the store forgot is no answer: the call executes again", async () => {
+  const cache = cacheOf({ ...ROOMY, entriesPerScopeMax: 2 });
   const call = counting();
-  for (const id of ["a", "b", "c"]) await cache.run(key(id), call.execute);
-  await cache.run(key("c"), call.execute);
-  await cache.run(key("b"), call.execute);
+  for (const id of ["a", "b", "c", "c", "b"]) await cache.run(key(id), call.execute);
   expect(call.runs).toBe(3);
   await cache.run(key("a"), call.execute);
   expect(call.runs).toBe(4);
 });
 
-test("the oldest answers go when a scope holds too many bytes, the newest never", async () => {
-  const cache = new ReplayCache({ ...ROOMY, bytesPerScopeMax: 100 });
-  const [small, large] = [counting(60), counting(200)];
-  await cache.run(key("a"), small.execute);
-  await cache.run(key("b"), small.execute);
-  await cache.run(key("b"), small.execute);
-  expect(small.runs).toBe(2);
-  await cache.run(key("a"), small.execute);
-  expect(small.runs).toBe(3);
-  await cache.run(key("c"), large.execute);
-  await cache.run(key("c"), large.execute);
-  expect(large.runs).toBe(1);
+test("an answer is kept in the turn in which the call ends: nothing else runs in between", async () => {
+  const kept: string[] = [];
+  const store = { find: () => undefined, drop: () => {}, keep: () => kept.push("kept") };
+  const cache = new ReplayCache(store, 8);
+  const change = Promise.withResolvers<Buffer>();
+  const answered = cache.run(key("a"), async () => await change.promise);
+  setImmediate(() => {
+    change.resolve(Buffer.of(1));
+    setImmediate(() => kept.push("next turn"));
+  });
+  await answered;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(kept).toEqual(["kept", "next turn"]);
 });
 
 test("calls in flight are not forgotten: one more than fits is refused", async () => {
-  const cache = new ReplayCache({ ...ROOMY, entriesPerScopeMax: 2 });
+  const cache = cacheOf(ROOMY, 2);
   const gate = Promise.withResolvers<Buffer>();
   const running = ["a", "b"].map((id) => cache.run(key(id), () => gate.promise));
   await expect(cache.run(key("c"), counting().execute)).rejects.toMatchObject({
@@ -107,19 +117,8 @@ test("calls in flight are not forgotten: one more than fits is refused", async (
   await cache.run(key("c"), counting().execute);
 });
 
-test("the scope not used for longest goes when there are too many", async () => {
-  const cache = new ReplayCache({ ...ROOMY, scopesMax: 2 });
-  const call = counting();
-  for (const scope of ["x", "y", "x", "z"]) await cache.run(key("a", scope), call.execute);
-  expect(call.runs).toBe(3);
-  await cache.run(key("a", "x"), call.execute);
-  expect(call.runs).toBe(3);
-  await cache.run(key("a", "y"), call.execute);
-  expect(call.runs).toBe(4);
-});
-
 test("a scope that was dropped remembers nothing, not even what was in flight", async () => {
-  const cache = new ReplayCache(ROOMY);
+  const cache = cacheOf();
   const gate = Promise.withResolvers<Buffer>();
   const running = cache.run(key("a"), () => gate.promise);
   cache.drop("s");

@@ -54,6 +54,23 @@ test("a mapping of memory that was passed comes back with its label and length",
   expect(recordsOf([record])).toEqual([record]);
 });
 
+test.each([
+  { type: "answer", value: { session: "s", requestID: "a", digest: "d", answer: "YQ==" } },
+  { type: "answer", value: { session: "s", requestID: "a", digest: "d", answer: null } },
+  { type: "sessionAbsence", id: "s", usedMs: 156.25 },
+  { type: "groupGone", id: 3, generation: 9 },
+  { type: "generationFloor", value: 9 },
+])("$type comes back as it was written", (record) => {
+  expect(recordsOf([record])).toEqual([record]);
+});
+
+test("a session comes back with the call that was given its token", () => {
+  const caller = { kind: "unknown", connection: "tcp-3" };
+  const issue = { scope: "1000/42/7", requestID: "boot", digest: "d", isUsed: true };
+  const record = { type: "session", value: { ...SESSION, caller, issue } };
+  expect(recordsOf([record])).toEqual([record]);
+});
+
 test("intents and outcomes are history, not state", () => {
   const intent = { kind: "intent", verb: "attach", session: "s", subject: "group/3", generation: 1, result: "pending" };
   expect(recordsOf([intent, GROUP])).toEqual([GROUP]);
@@ -62,6 +79,11 @@ test("intents and outcomes are history, not state", () => {
 describe("what this version does not write is refused and named", () => {
   test.each([
     ["no list", { type: "group" }, /no list/],
+    [
+      "an answer that is not base64",
+      [{ type: "answer", value: { session: "s", requestID: "a", digest: "d", answer: "é" } }],
+      /base64/,
+    ],
     ["an unknown type", [{ type: "lease", id: "s" }], /type/],
     ["a state that is none", [{ ...GROUP, value: { ...GROUP.value, state: "s1-only" } }], /state/],
     ["a generation below zero", [{ ...GROUP, value: { ...GROUP.value, generation: -1 } }], /generation/],

@@ -63,9 +63,14 @@ test("a disk that fails is told once, and no later answer is promised", async ()
 });
 
 test("repair says in words what is lost", async () => {
-  for (const id of ["one", "two", "three"]) {
+  const answer = { session: "two", requestID: "bind", digest: "d", answer: null };
+  for (const records of [
+    [gone("one")],
+    [{ type: "answer", value: answer } as const, { type: "groupGone", id: 3, generation: 9 } as const],
+    [gone("three")],
+  ]) {
     const journal = await opened();
-    journal.note(gone(id));
+    for (const record of records) journal.note(record);
     await journal.close();
   }
   const path = join(directory, readdirSync(directory)[0]!);
@@ -75,7 +80,9 @@ test("repair says in words what is lost", async () => {
   writeFileSync(path, bytes);
   const lines = await repairLines(directory, true);
   expect(lines[0]).toContain(`${path}: damaged at byte 0`);
-  expect(lines).toContain("lost besides the damaged bytes: 2 records");
+  expect(lines).toContain("lost besides the damaged bytes: 3 records");
+  expect(lines).toContain('  answer to request_id "bind" of session two');
+  expect(lines).toContain("  IOMMU group 3 removed at generation 9");
   expect(lines).toContain("  sessionGone three");
   expect(lines.at(-1)).toContain("nothing was changed");
   await repairLines(directory, false);

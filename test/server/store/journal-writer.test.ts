@@ -50,6 +50,37 @@ test("records of one moment share a write", async () => {
   expect(await durable()).toEqual([1, 2, 3, 4]);
 });
 
+test("what a turn notes, and the promises that go on from there, shares a write, asked for in the middle or not", async () => {
+  const journal = await writer();
+  void journal.append(1);
+  const flushed = journal.flush();
+  for (let steps = 0; steps < 100; steps += 1) await Promise.resolve();
+  void journal.append(2);
+  await flushed;
+  expect(journal.counters).toMatchObject({ records: 2, frames: 1 });
+  await journal.close();
+});
+
+test("a snapshot is taken between turns too", async () => {
+  const state: number[] = [];
+  const images: number[][] = [];
+  const image = () => {
+    images.push([...state]);
+    return images.at(-1);
+  };
+  const journal = await writer({ journalBytesMax: 0, image });
+  state.push(1);
+  void journal.append(1);
+  const flushed = journal.flush();
+  for (let steps = 0; steps < 100; steps += 1) await Promise.resolve();
+  state.push(2);
+  void journal.append(2);
+  await flushed;
+  await journal.close();
+  expect(images).toEqual([[1, 2]]);
+  expect(await durable()).toEqual(images);
+});
+
 test("flush waits for what was appended before it", async () => {
   const journal = await writer();
   void journal.append(1);
