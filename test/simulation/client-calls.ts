@@ -85,7 +85,8 @@ export function wait(world: World, client: Client, device: DeviceID, command: Wa
       ? () => {}
       : clock.after(deadlineMs, () => gate.end(new BrokerError("call_over", "its deadline has passed")));
   const rank = preempt ? priority : undefined;
-  const place = { session, slot, device, group, step: world.step, rank, gate, isAnswered: false };
+  const hasDeadline = deadlineMs !== undefined;
+  const place = { session, slot, device, group, step: world.step, rank, hasDeadline, gate, isAnswered: false };
   world.waits.begin(place);
   const request = { device, virtualIommu, initial: stage, expectedGeneration: undefined, waitMs, preempt };
   world.beside(async () => {

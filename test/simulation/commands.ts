@@ -68,6 +68,7 @@ const ARBITRATION = [
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: kind("cancel"), slot }) },
+  { weight: 4, arbitrary: fc.record({ kind: kind("rush"), device }) },
   { weight: 5, arbitrary: fc.record({ kind: kind("detach"), slot, device }) },
   { weight: 1, arbitrary: fc.record({ kind: kind("policy"), standings: fc.tuple(STANDING, STANDING, STANDING) }) },
   { weight: 1, arbitrary: fc.record({ kind: kind("revoke"), slot }) },

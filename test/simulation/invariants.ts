@@ -26,6 +26,7 @@ export async function checkInvariants(world: World): Promise<void> {
   checkVmids(world.host, devices);
   checkNames(devices);
   world.waits.check();
+  checkLosses(world, devices);
   checkLines(world, devices);
   checkHoldings(world);
   for (const client of world.clients) if (client) await checkReach(world, client.slot);
@@ -68,6 +69,17 @@ function checkNames(devices: readonly DeviceView[]): void {
   expect(new Set(names).size).toBe(names.length);
 }
 
+/** What a lost session has is at abort; where the backend refused that, the next look tries again. */
+function checkLosses(world: World, devices: readonly DeviceView[]): void {
+  const lost = world.host.core.administration.sessions().filter(({ state }) => state === "lost");
+  const failed = new Set(world.host.events.map((event) => (event.type === "reapFailed" ? event.session : "")));
+  for (const { id: session } of lost) {
+    if (failed.has(session)) continue;
+    const notAborted = devices.filter(({ owner, state }) => owner?.id === session && state !== "guest-abort");
+    expect([session, notAborted.map(({ id }) => id)]).toEqual([session, []]);
+  }
+}
+
 /** Who waits is in line, waits for somebody, and takes a device only from whoever was told. */
 function checkLines(world: World, devices: readonly DeviceView[]): void {
   for (const { group, id, state, waiters } of devices) {
@@ -75,7 +87,10 @@ function checkLines(world: World, devices: readonly DeviceView[]): void {
     if (waiters > 0) expect([id, state === "default-domain" || state === "quarantined"]).toEqual([id, false]);
   }
   expect(world.host.core.census().waiters).toBe(world.waits.all().length);
-  for (const group of world.witness.preempted()) {
+  const preempted = world.witness.preempted();
+  const timed = world.waits.all().flatMap(({ hasDeadline }) => (hasDeadline ? ["wait", "deadline"] : ["wait"]));
+  expect(world.host.clock.alarms).toBeLessThanOrEqual(timed.length + preempted.length);
+  for (const group of preempted) {
     const preemptors = world.waits.in(group).filter(({ rank }) => rank !== undefined);
     expect([group, preemptors.length > 0]).toEqual([group, true]);
   }

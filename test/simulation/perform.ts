@@ -32,7 +32,8 @@ type WorldKind =
   | "force"
   | "wear"
   | "unquarantine"
-  | "cancel";
+  | "cancel"
+  | "rush";
 type WorldCommand = Extract<Command, { kind: WorldKind }>;
 type ClientCommand = Exclude<Command, { kind: WorldKind }>;
 
@@ -51,6 +52,7 @@ export async function perform(world: World, command: Command): Promise<void> {
     case "wear":
     case "unquarantine":
     case "cancel":
+    case "rush":
       await performOnWorld(world, command);
       return;
     default: {
@@ -103,9 +105,32 @@ async function performOnWorld(world: World, command: WorldCommand): Promise<void
       oldest?.gate.end(new BrokerError("call_over", "its client called it off"));
       return;
     }
+    case "rush":
+      await rush(world, command.device);
+      return;
     default:
       await answered(() => administrate(world, command));
   }
+}
+
+/** The owner of a device that somebody waits for lets it go, and all others want it at once and do not wait. */
+async function rush(world: World, index: number): Promise<void> {
+  const wanted = world
+    .devices()
+    .filter(({ attached, owner, waiters }) => attached && owner !== undefined && waiters > 0);
+  const device = wanted[index % wanted.length];
+  if (device === undefined) return;
+  const at = { device: device.id, expectedGeneration: undefined };
+  const { stages } = world.host.core;
+  const calls = world.clients.map((client) =>
+    answered(async () => {
+      if (client === undefined) return;
+      const { session, virtualIommu } = client;
+      if (session === device.owner?.id) await stages.detach(session, at);
+      else await stages.attach(session, { ...at, virtualIommu, initial: "abort" });
+    }),
+  );
+  await Promise.all(calls);
 }
 
 async function administrate(

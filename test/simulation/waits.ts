@@ -15,6 +15,7 @@ export interface Wait {
   readonly step: number;
   /** Of one that preempts: its priority; undefined: it merely waits. */
   readonly rank: number | undefined;
+  readonly hasDeadline: boolean;
   readonly gate: CallGate & { end(error: BrokerError): void };
   isAnswered: boolean;
 }
@@ -44,8 +45,11 @@ export class Waits {
     return [...this.#waits].filter((wait) => wait.group === group);
   }
 
-  /** A free group became a session's: nobody who was in line before it goes on waiting. */
-  taken(group: GroupID, session: string, step: number): void {
+  /**
+   * A free group became a session's: nobody who was in line before it goes on waiting.
+   * @returns how many were in line
+   */
+  taken(group: GroupID, session: string, step: number): number {
     const line = this.in(group);
     const own = line.filter((wait) => wait.session === session);
     const since = Math.min(step, ...own.map((wait) => wait.step));
@@ -55,6 +59,7 @@ export class Waits {
       const isOutranked = ranks.length > 0 && (wait.rank === undefined || wait.rank < Math.max(...ranks));
       if (!isOutranked) this.#passed.push({ wait, by: session });
     }
+    return line.length;
   }
 
   check(): void {
