@@ -19,6 +19,7 @@ export interface BrokerProcess {
   /** "unix:…", for connect(). */
   readonly target: string;
   readonly socket: string;
+  readonly adminSocket: string;
   /** Files here can be handed over as guest memory. */
   readonly memoryRoot: string;
   readonly directory: string;
@@ -31,22 +32,23 @@ export interface BrokerProcess {
   stop(): Promise<number | null>;
 }
 
-/** @param extra  configuration laid over the defaults; of `listen`, what stands beside the socket */
+/** @param extra  configuration laid over the defaults; of `listen` and `admin`, what stands beside the socket */
 export async function startBroker(extra: Readonly<Record<string, unknown>> = {}): Promise<BrokerProcess> {
   const directory = mkdtempSync(join(tmpdir(), "iommu-broker-"));
   const socket = join(directory, "run", "broker.sock");
   const metricsSocket = join(directory, "run", "metrics.sock");
+  const adminSocket = join(directory, "run", "admin.sock");
   const memoryRoot = join(directory, "memory");
   mkdirSync(memoryRoot, { mode: 0o750 });
   const config = {
     backend: "simulated",
     simulator_api: true,
-    admin: { socket: join(directory, "run", "admin.sock") },
     metrics: { socket: metricsSocket, tcp: "off" },
     memory_roots: [memoryRoot],
     state_directory: join(directory, "state"),
     ...extra,
     listen: { ...(typeof extra.listen === "object" && extra.listen), socket },
+    admin: { ...(typeof extra.admin === "object" && extra.admin), socket: adminSocket },
   };
   const configFile = join(directory, "broker.yaml");
   writeFileSync(configFile, stringify(config));
@@ -62,6 +64,7 @@ export async function startBroker(extra: Readonly<Record<string, unknown>> = {})
   return {
     target: `unix:${socket}`,
     socket,
+    adminSocket,
     memoryRoot,
     directory,
     process: child,

@@ -1,16 +1,18 @@
 // Every RPC on one session's things, by whoever it does not belong to, over a real socket: the answer that is documented, and
-// nothing changed. The table is test/support/isolation-rows.ts; a new RPC needs a row there.
+// nothing changed; on either socket, by administrators too. The tables are test/support/isolation-rows.ts and
+// isolation-admin-rows.ts; a new RPC needs a row there.
 
 import { execFile } from "node:child_process";
-import { chmodSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isKeeping } from "../../src/server/core/policy-verbs.ts";
-import { BROKER, SIMULATOR } from "../../src/server/rpc/services.ts";
+import { isKeeping, verbGroup } from "../../src/server/core/policy-verbs.ts";
+import { ADMIN_BROKER } from "../../src/server/rpc/services.ts";
 import { bugLines, RawClient } from "../support/e2e-refusal.ts";
-import { NEIGHBOUR_UID, picture, startWorld, stopWorld, type World } from "../support/e2e-world.ts";
-import { attempt } from "../support/isolation-call.ts";
+import { ADMIN_UID, NEIGHBOUR_UID, picture, startWorld, stopWorld, type World } from "../support/e2e-world.ts";
+import { ADMIN_ROWS } from "../support/isolation-admin-rows.ts";
+import { attempt, type RawRequest } from "../support/isolation-call.ts";
 import { ISOLATION_ROWS, type IsolationRow } from "../support/isolation-rows.ts";
 
 const PROCESS = fileURLToPath(new URL("../support/isolation-process.ts", import.meta.url));
@@ -35,9 +37,27 @@ afterAll(async () => {
   expect(await stopWorld(world)).toBe(0);
 });
 
-test("every RPC of every service has a row", () => {
-  const methods = [...Object.values(BROKER), ...Object.values(SIMULATOR)].map(({ path }) => path);
-  expect(ISOLATION_ROWS.map(({ name }) => name).sort()).toEqual(methods.sort());
+const PROTO = new URL("../../proto/iommubroker/v1/", import.meta.url);
+
+/** "/iommubroker.v1.IommuBroker/GetDevice", of every rpc line in the contract's files. */
+function pathsOfContract(): string[] {
+  return readdirSync(PROTO)
+    .filter((name) => name.endsWith(".proto"))
+    .flatMap((name) => {
+      let service = "";
+      return readFileSync(new URL(name, PROTO), "utf8")
+        .split("\n")
+        .flatMap((line) => {
+          service = /^service (\w+)/.exec(line)?.[1] ?? service;
+          const rpc = /^\s+rpc (\w+)\(/.exec(line)?.[1];
+          return rpc === undefined ? [] : [`/iommubroker.v1.${service}/${rpc}`];
+        });
+    });
+}
+
+test("every RPC of the contract has a row", () => {
+  const rows = [...ISOLATION_ROWS, ...ADMIN_ROWS].map(({ name }) => name);
+  expect(rows.sort()).toEqual(pathsOfContract().sort());
 });
 
 /** Who asks, with which token, and what each row says of it. */
@@ -66,18 +86,22 @@ test.each([
   expect(await picture(world)).toEqual(before);
 });
 
-/** How each row ends for a process of another user, in the socket's group. */
-async function asUser(uid: number, token: string): Promise<readonly string[]> {
-  chmodSync(world.broker.directory, 0o755); // the way to the socket; who may use that is in its own directory
-  const requests = JSON.stringify(ISOLATION_ROWS.map((row) => row.request(world)));
+/** How each request ends for a process of another user, in the sockets' group. */
+async function asUser(
+  uid: number,
+  token: string,
+  requests: readonly RawRequest[] = ISOLATION_ROWS.map((row) => row.request(world)),
+  target = world.broker.target,
+): Promise<readonly string[]> {
+  chmodSync(world.broker.directory, 0o755); // the way to the sockets; who may use those is in their own directory
   const options = { uid, gid: 0 };
   const run = promisify(execFile);
-  const { stdout } = await run(process.execPath, [PROCESS, world.broker.target, token, requests], options);
+  const { stdout } = await run(process.execPath, [PROCESS, target, token, JSON.stringify(requests)], options);
   return JSON.parse(stdout);
 }
 
-function named(ends: readonly string[]): string[] {
-  return ISOLATION_ROWS.map(({ name }, index) => `${name}: ${ends[index]}`);
+function named(ends: readonly string[], rows: readonly { readonly name: string }[] = ISOLATION_ROWS): string[] {
+  return rows.map(({ name }, index) => `${name}: ${ends[index]}`);
 }
 
 test.runIf(isRoot)("another user with the owner's token is nobody's session", async () => {
@@ -106,6 +130,71 @@ test.runIf(isRoot)("another user with a session of its own gets nowhere with ano
   expect(await picture(world)).toEqual(before);
 });
 
+/** Of an administrator's own permissions: it may look. */
+function administrators(row: IsolationRow): string {
+  return isReading(row) ? row.wrongToken : unnamed(row);
+}
+
+function isReading({ name }: IsolationRow): boolean {
+  return verbGroup(name.slice(name.lastIndexOf("/") + 1)) === "read";
+}
+
+describe.runIf(isRoot)("an administrator on the API's socket", () => {
+  test("may look, and nothing else, without a session", async () => {
+    const expected = ISOLATION_ROWS.map((row) => (isReading(row) ? "OK" : administrators(row)));
+    expect(named(await asUser(ADMIN_UID, "none"))).toEqual(named(expected));
+    expect(await picture(world)).toEqual(before);
+  });
+
+  test("may look, and nothing else, with the owner's token", async () => {
+    expect(named(await asUser(ADMIN_UID, world.own.session.token))).toEqual(named(ISOLATION_ROWS.map(administrators)));
+    expect(await picture(world)).toEqual(before);
+  });
+
+  test("finds no administration there, nor does root", async () => {
+    const requests = ADMIN_ROWS.map((row) => row.request(world));
+    for (const uid of [ADMIN_UID, 0]) {
+      const expected = ADMIN_ROWS.map(() => "UNIMPLEMENTED");
+      expect(named(await asUser(uid, "none", requests), ADMIN_ROWS)).toEqual(named(expected, ADMIN_ROWS));
+    }
+    expect(await picture(world)).toEqual(before);
+  });
+});
+
+describe.runIf(isRoot)("the admin socket", () => {
+  const target = () => `unix:${world.broker.adminSocket}`;
+  const LOOKING = new Set(Object.values(ADMIN_BROKER).map(({ path }) => path));
+
+  test("does nothing for another user, whatever the policy lets it do", async () => {
+    const all = [...ISOLATION_ROWS, ...ADMIN_ROWS];
+    const isServed = ({ name }: { readonly name: string }) =>
+      LOOKING.has(name) || ADMIN_ROWS.some((row) => row.name === name);
+    const expected = all.map((row) => (isServed(row) ? "PERMISSION_DENIED POLICY_DENIED" : "UNIMPLEMENTED"));
+    for (const token of ["none", world.own.session.token]) {
+      const ends = await asUser(
+        NEIGHBOUR_UID,
+        token,
+        all.map((row) => row.request(world)),
+        target(),
+      );
+      expect(named(ends, all)).toEqual(named(expected, all));
+    }
+    expect(await picture(world)).toEqual(before);
+  });
+
+  test("lets an administrator look, and touch nothing of a session's through it, with its token or without", async () => {
+    const requests = ISOLATION_ROWS.map((row) => row.request(world));
+    for (const [token, looking] of [
+      ["none", (): string => "OK"],
+      [world.own.session.token, (row: IsolationRow): string => row.wrongToken],
+    ] as const) {
+      const expected = ISOLATION_ROWS.map((row) => (LOOKING.has(row.name) ? looking(row) : "UNIMPLEMENTED"));
+      expect(named(await asUser(ADMIN_UID, token, requests, target()))).toEqual(named(expected));
+    }
+    expect(await picture(world)).toEqual(before);
+  });
+});
+
 /** What an owner is refused for what the request says, and not for who it is. */
 const BY_CONTENT = /INVALID_ARGUMENT|IN_USE|MAPPING_|LIMIT_REACHED/;
 
@@ -117,4 +206,16 @@ test("the owner is refused nothing for who it is", async () => {
     const end = await attempt(raw, row.request(world), world.own.session.token);
     expect([row.name, end === "OK" || BY_CONTENT.test(end) ? "" : end]).toEqual([row.name, ""]);
   }
+});
+
+// Last: it takes the other session's device, ends that session, and stops the daemon.
+test.runIf(isRoot)("an administrator on the admin socket is refused nothing for who it is", async () => {
+  const requests = ADMIN_ROWS.map((row) => row.request(world));
+  const ends = await asUser(ADMIN_UID, "none", requests, `unix:${world.broker.adminSocket}`);
+  expect(named(ends, ADMIN_ROWS)).toEqual(
+    named(
+      ADMIN_ROWS.map(({ administrator }) => administrator),
+      ADMIN_ROWS,
+    ),
+  );
 });

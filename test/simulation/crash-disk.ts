@@ -36,6 +36,15 @@ export class CrashDisk {
     this.#requireAlive();
   }
 
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  /** All that was noted is on it. */
+  get isSettled(): boolean {
+    return this.#noted.length === 0;
+  }
+
   /**
    * Power goes.
    * @param part  how much of what was noted and not yet promised is on the disk, 0 to 1, to the byte

@@ -29,8 +29,19 @@ export function checkRecovered(
     const generation = group.generation + (group.owner === null ? 0 : 1);
     const found = after.groups.get(id);
     if (isOwned) expect(found).toEqual(group);
+    else if (found !== undefined && group.state === "quarantined") expect(found).toEqual(group);
     else if (found !== undefined) expect(found).toEqual({ ...released, generation });
   }
+  expect([...after.addedDevices.keys()].sort()).toEqual([...before.addedDevices.keys()].sort());
+  expect([...after.removedDevices].sort()).toEqual([...before.removedDevices].sort());
+}
+
+/** All that the broker which died had was on the disk: nothing is there that was not, and nothing is not that was. */
+export function checkSettled(before: readonly DurableRecord[], after: readonly DurableRecord[]): void {
+  checkRecovered(before, after, false);
+  const known = foldRecords(before).groups;
+  const unknown = [...foldRecords(after).groups.values()].filter(({ id }) => !known.has(id));
+  expect(unknown).toEqual([]);
 }
 
 function tableOf(state: DurableState, id: string): unknown {

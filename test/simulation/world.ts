@@ -1,122 +1,135 @@
-// A broker over a simulated host, several clients on it, and what must hold whenever nobody is in the middle of a call.
-// The broker can die at any byte of its journal and come back on what is left.
-// The world keeps books of its own (who owned a device when it faulted, what each client has mapped) from what it sees
-// at the edges of core, and compares.
+// A broker over a simulated host, several clients on it, and the books that are kept of what they did.
+// The broker can die at any byte of its journal and come back on what is left. invariants.ts says what must hold whenever
+// nobody is in the middle of a call, witness.ts what must hold of each event.
 
 import { expect } from "vitest";
-import type { Backend } from "../../src/backends/backend.ts";
 import { BrokerError } from "../../src/backends/errors.ts";
-import type { FaultNotice, FaultRecord } from "../../src/backends/faults.ts";
-import type { DeviceID, GroupID } from "../../src/backends/ids.ts";
-import type { SimulatorControl } from "../../src/backends/simulator-control.ts";
-import type { DurableRecord } from "../../src/server/core/durable.ts";
-import type { FaultBatch, FaultSubscription } from "../../src/server/core/fault-verbs.ts";
+import type { DeviceID } from "../../src/backends/ids.ts";
+import type { ProcessCaller } from "../../src/server/core/caller.ts";
+import type { DurableImage, DurableRecord } from "../../src/server/core/durable.ts";
 import { foldRecords } from "../../src/server/core/recovery.ts";
-import type { StageState } from "../../src/server/core/stage-state.ts";
-import { addFile, CALLER, Failures, SMMU0, SMMU1, steConfig, type TestHost, testHost, turn } from "../support/host.ts";
+import type { DeviceView } from "../../src/server/core/views.ts";
+import { addFile, SMMU0, SMMU1, type TestHost, testHost, turn } from "../support/host.ts";
 import type { BufferFile } from "../support/memory-file.ts";
-import { CrashDisk } from "./crash-disk.ts";
-import { checkRecovered } from "./recovered.ts";
-
-const CLIENTS = 3;
-export const PAGES = 8;
-export const FIRST_IPA = 0x4000_0000;
-/** STE.Config of each state, IHI 0070 §5.2. */
-const CONFIG: Readonly<Record<StageState, number>> = {
-  "default-domain": 0b101,
-  "nest-parent": 0b110,
-  "guest-abort": 0b000,
-  "guest-nested": 0b111,
-  quarantined: 0b000,
-};
-
-/** One client, from OpenSession to its end. */
-export interface Client {
-  readonly slot: number;
-  readonly session: string;
-  readonly token: string;
-  readonly addressSpace: string;
-  readonly virtualIommu: string;
-  readonly eager: boolean;
-  readonly file: BufferFile;
-  readonly mapped: Set<number>;
-  /** Pages of calls that were not answered: mapped or not. */
-  readonly inDoubt: Set<number>;
-  subscription: FaultSubscription;
-  readonly taken: Map<DeviceID, number>;
-  readonly last: Map<DeviceID, number>;
-  pending: Promise<void> | undefined;
-  batches: FaultBatch[];
-  hasEnded: boolean;
-}
+import type { Client } from "./client.ts";
+import type { Standing } from "./commands.ts";
+import { CrashDisk, type Tail } from "./crash-disk.ts";
+import { FaultBooks } from "./fault-books.ts";
+import { Hardware } from "./hardware.ts";
+import {
+  CLIENTS,
+  callerOf,
+  FIRST_IPA,
+  GRACE_MS,
+  LEASE_MS,
+  PAGE_BYTES,
+  PAGES,
+  policyOf,
+  RANKED,
+  slotOf,
+  UIDS,
+} from "./pool.ts";
+import type { Reached } from "./reached.ts";
+import { checkRecovered, checkSettled } from "./recovered.ts";
+import { Waits } from "./waits.ts";
+import { Witness } from "./witness.ts";
 
 export class World {
   host: TestHost;
   disk = new CrashDisk();
-  readonly failures = new Failures();
+  step = 0;
+  /** How often it came to what a script is after. */
+  readonly reached: Reached;
+  standings: readonly Standing[] = RANKED;
   readonly clients: (Client | undefined)[] = new Array<Client | undefined>(CLIENTS).fill(undefined);
-  readonly devices: readonly DeviceID[];
-  readonly #files: BufferFile[] = [];
-  /** Who owned the device when its fault left the backend. */
-  readonly #ownerAt = new WeakMap<FaultRecord, string | undefined>();
-  /** Faults and overflow marks by session and device, as they left the backend. */
-  readonly #recorded = new Map<string, Map<DeviceID, number>>();
+  readonly faults = new FaultBooks();
+  readonly waits = new Waits();
+  readonly witness: Witness;
+  readonly files: BufferFile[] = [];
+  readonly hardware: Hardware;
+  /** All that was, had nothing been under way when the broker died. */
+  imageAtDeath: DurableImage | undefined;
   readonly #background: Promise<void>[] = [];
-  /** By device: the highest generation that an answer told. */
+  /** By device: the highest generation that an answer told of it, since it was plugged. */
   readonly #answered = new Map<DeviceID, number>();
-  readonly #stages = new Map<GroupID, { readonly generation: number; readonly state: StageState }>();
-  #told = 0;
-  #backend: Backend | undefined;
+  #lastPid = 100;
   /** What went wrong beside a step. */
   #wrong: unknown;
 
-  constructor() {
-    this.host = testHost({ disk: this.disk, wrap: (backend) => this.#watch(backend) });
-    this.devices = this.host.core.devices.list().map(({ id }) => id);
+  constructor(reached: Reached) {
+    this.reached = reached;
+    this.witness = new Witness(
+      {
+        nowMs: () => this.host.clock.nowMs,
+        devices: () => this.host.core.devices.list(),
+        standingOf: (session) => this.#standingOf(session),
+        isDead: (session) => this.#isDead(session),
+      },
+      this.waits,
+    );
+    this.hardware = new Hardware({
+      onFault: (notice) => this.faults.note(this.host.core, notice),
+      onReset: (device) => this.witness.wasReset(device),
+    });
+    this.host = this.#newHost(undefined);
   }
 
   async start(): Promise<void> {
     await this.host.core.recover([]);
   }
 
+  devices(): readonly DeviceView[] {
+    return this.host.core.devices.list();
+  }
+
   /** As the edge does before it answers. @throws BrokerError when the broker has died meanwhile */
   async durable(): Promise<void> {
-    const told = this.host.core.devices.list();
+    const told = this.devices();
     await this.host.core.durable();
-    for (const { generation, id } of told) this.#answered.set(id, Math.max(generation, this.#answered.get(id) ?? 0));
+    const now = new Map(this.devices().map(({ generation, id }) => [id, generation]));
+    for (const { generation, id } of told) {
+      const isSame = (now.get(id) ?? -1) >= generation; // it may have gone and come back meanwhile
+      if (isSame) this.#answered.set(id, Math.max(generation, this.#answered.get(id) ?? 0));
+    }
   }
 
   /** The broker is dead already: whatever still ran in it comes to nothing. A new one starts on what the disk has. */
   async restart(): Promise<void> {
+    for (const { gate } of this.waits.all()) gate.end(new BrokerError("call_over", "the broker died"));
     await Promise.all(this.#background.splice(0));
-    for (const file of this.#files) file.references = 1;
-    const isArmed = this.failures.isArmed;
+    this.host.clock.forgetAlarms();
+    this.host.processes.forgetWatches();
+    for (const file of this.files) file.references = 1;
+    this.hardware.failures.pass("block"); // a broker that cannot block what is quarantined does not start
+    const isArmed = this.hardware.failures.isArmed;
     const records = this.disk.records();
     this.disk = this.disk.successor();
-    this.host = testHost({ after: this.host, disk: this.disk, wrap: (backend) => this.#watch(backend) });
+    this.faults.restart();
+    this.waits.restart();
+    this.host = this.#newHost(this.host);
     await this.host.core.recover(records);
-    checkRecovered(records, this.host.core.image(), isArmed);
-    this.#told = 0;
-    this.#recorded.clear();
-    this.#stages.clear();
-    for (const { generation, group, id, state } of this.host.core.devices.list()) {
-      this.#stages.set(group, { generation, state });
+    const image = this.host.core.image();
+    checkRecovered(records, image, isArmed);
+    if (this.imageAtDeath !== undefined && !isArmed) checkSettled(this.imageAtDeath, image);
+    this.imageAtDeath = undefined;
+    this.witness.restart();
+    for (const { generation, id } of this.devices()) {
       expect([id, generation >= (this.#answered.get(id) ?? 0)]).toEqual([id, true]);
     }
     for (const client of this.clients) if (client) this.#comeBack(client, records);
-    this.#told = this.host.events.length;
   }
 
   #comeBack(client: Client, records: readonly DurableRecord[]): void {
     const { core } = this.host;
-    const { mappings, sessions } = foldRecords(records);
-    if (!sessions.has(client.session) || core.sessions.remaining(client.session) === 0) {
-      this.forget(client.slot); // had ended, or was given up
+    const { mappings } = foldRecords(records);
+    const state = core.administration.sessions().find(({ id }) => id === client.session)?.state;
+    if (state === undefined) {
+      this.crash(client.slot); // had ended, or was given up
       return;
     }
-    expect(core.sessions.authenticate(client.token, CALLER)).toBe(client.session);
+    if (state !== "lost") this.#recognise(client);
     const found = new Set(
-      [...(mappings.get(client.addressSpace)?.keys() ?? [])].map((ipa) => (ipa - FIRST_IPA) / 4096),
+      [...(mappings.get(client.addressSpace)?.keys() ?? [])].map((ipa) => (ipa - FIRST_IPA) / PAGE_BYTES),
     );
     for (let page = 0; page < PAGES; page += 1) {
       if (client.inDoubt.has(page)) continue;
@@ -125,52 +138,86 @@ export class World {
     client.inDoubt.clear();
     client.mapped.clear();
     for (const page of found) client.mapped.add(page);
-    client.subscription = core.faults.subscribe(client.session, { devices: [], resumeAfter: new Map() });
-    client.taken.clear();
-    client.last.clear();
-    client.pending = undefined;
-    client.batches = [];
-    client.hasEnded = false;
+    this.faults.subscribe(core, client.session);
+  }
+
+  /** Exactly one of its tokens is good. */
+  #recognise(client: Client): void {
+    const good = client.credentials.filter(({ caller, token }) => {
+      try {
+        return this.host.core.sessions.authenticate(token, caller) === client.session;
+      } catch (error) {
+        if (error instanceof BrokerError) return false;
+        throw error;
+      }
+    });
+    expect([client.slot, good.length]).toEqual([client.slot, 1]);
+    client.credentials = good;
   }
 
   /** A client with memory and a virtual IOMMU over both host SMMUs; nothing when its slot is taken or it is refused. */
-  async open(slot: number, eager: boolean): Promise<void> {
+  async open(slot: number, how: { eager: boolean; graceMs: number; hangsOnProcess: boolean }): Promise<void> {
     if (this.clients[slot]) return;
-    const { sessions, addressSpaces, virtualIommus, faults } = this.host.core;
-    const { session, token } = sessions.open({ displayName: `client ${slot}`, ttlMs: 1000, caller: CALLER });
-    const file = addFile(this.host, `/memory/${slot}/${this.#files.length}`, PAGES * 4096);
-    file.data.fill(slot + 1);
-    this.#files.push(file);
-    const space = await addressSpaces.create(session.id, eager ? "eager" : "on-first-bind");
-    const ask = { addressSpace: space.id, iommus: [SMMU0, SMMU1], registers: undefined };
-    const virtual = await virtualIommus.create(session.id, ask);
-    await this.durable();
-    this.clients[slot] = {
-      slot,
-      session: session.id,
-      token,
-      addressSpace: space.id,
-      virtualIommu: virtual.id,
-      eager,
-      file,
-      mapped: new Set(),
-      inDoubt: new Set(),
-      subscription: faults.subscribe(session.id, { devices: [], resumeAfter: new Map() }),
-      taken: new Map(),
-      last: new Map(),
-      pending: undefined,
-      batches: [],
-      hasEnded: false,
-    };
+    const { sessions, addressSpaces, virtualIommus } = this.host.core;
+    const { eager, graceMs, hangsOnProcess } = how;
+    const caller = this.newProcess(slot);
+    const terms = { ttlMs: hangsOnProcess ? undefined : LEASE_MS, graceMs, transferableTo: UIDS };
+    let hasOpened = false;
+    try {
+      const { session, token } = sessions.open({ displayName: `client ${slot}`, ...terms, caller });
+      this.witness.renewed(session.id);
+      const file = addFile(this.host, `/memory/${slot}/${this.files.length}`, PAGES * PAGE_BYTES);
+      file.data.fill(slot + 1);
+      this.files.push(file);
+      const space = await addressSpaces.create(session.id, eager ? "eager" : "on-first-bind");
+      const ask = { addressSpace: space.id, iommus: [SMMU0, SMMU1], registers: undefined };
+      const virtual = await virtualIommus.create(session.id, ask);
+      await this.durable();
+      if (this.clients[slot]) return; // somebody else was faster
+      const held = { addressSpace: space.id, virtualIommu: virtual.id, eager, file };
+      const books = { mapped: new Set<number>(), inDoubt: new Set<number>(), pids: [caller.pid] };
+      this.clients[slot] = { slot, session: session.id, credentials: [{ token, caller }], ...held, ...books };
+      this.faults.subscribe(this.host.core, session.id);
+      hasOpened = true;
+    } finally {
+      if (!hasOpened) this.host.processes.die(caller.pid);
+    }
   }
 
   forget(slot: number): void {
     this.clients[slot] = undefined;
   }
 
-  /** Runs a DMA on beside everything else; whatever it is given must be its client's own memory. */
-  dmaBeside(client: Client, device: DeviceID, pages: readonly number[]): void {
-    const run = answered(() => this.dma(client, device, pages)).then(
+  /** The process is gone: nobody renews, nobody reads. */
+  crash(slot: number): void {
+    const client = this.clients[slot];
+    this.forget(slot);
+    for (const pid of client?.pids ?? []) this.host.processes.die(pid);
+  }
+
+  /** Power goes, in the middle of whatever is under way. */
+  die(part: number, tail: Tail): void {
+    if (this.disk.isDead) return;
+    if (this.disk.isSettled) this.imageAtDeath = this.host.core.image();
+    this.disk.cut(part, tail);
+  }
+
+  allowAll(): void {
+    this.standings = RANKED;
+    this.witness.requests.hasNewPolicy = true;
+    this.host.core.permissions.replace(policyOf(RANKED));
+  }
+
+  /** Of the slot's uid. */
+  newProcess(slot: number): ProcessCaller {
+    const pid = ++this.#lastPid;
+    this.host.processes.running.set(pid, `birth of ${pid}`);
+    return callerOf(slot, pid);
+  }
+
+  /** Runs on beside everything else, over steps; a refusal is an answer. */
+  beside(act: () => Promise<unknown>): void {
+    const run = answered(act).then(
       () => {},
       (error: unknown) => {
         this.#wrong = error;
@@ -179,153 +226,60 @@ export class World {
     this.#background.push(run);
   }
 
-  async dma(client: Client, device: DeviceID, pages: readonly number[]): Promise<void> {
-    const where = { substreamID: undefined, privileged: false, streamIndex: 0, kind: "read", bytes: 4096 } as const;
-    const accesses = pages.map((page) => ({ ...where, iova: BigInt(FIRST_IPA + page * 4096) }));
-    const outcomes = await this.host.core.simulator!.dma(client.session, device, accesses);
-    for (const { data } of outcomes) {
-      expect(data.find((byte) => byte !== client.slot + 1)).toBeUndefined();
-    }
+  /** All that runs beside has come to an end. */
+  async finished(): Promise<void> {
+    await Promise.all(this.#background.splice(0));
+    this.requireRight();
   }
 
-  /** Takes what the client's subscription has, all of it, and checks each event against the books. */
-  async drain(client: Client): Promise<void> {
-    for (let taken = -1; taken !== client.batches.length; ) {
-      taken = client.batches.length;
-      const { subscription } = client;
-      client.pending ??= subscription.next().then((batch) => {
-        if (client.subscription !== subscription) return; // of a broker that died meanwhile
-        if (batch) client.batches.push(batch);
-        client.hasEnded = batch === undefined;
-        client.pending = undefined;
-      });
+  /** Waits until nothing moves any more, but for what waits for somebody. */
+  async settle(): Promise<void> {
+    for (let seen = -1; seen !== this.#moved(); ) {
+      seen = this.#moved();
       await turn();
     }
-    for (const batch of client.batches.splice(0)) this.#account(client, batch);
-    if (client.hasEnded) return; // what it had not read went with its session
-    for (const [device, recorded] of this.#recorded.get(client.session) ?? []) {
-      expect([device, client.taken.get(device) ?? 0]).toEqual([device, recorded]);
-    }
+    this.requireRight();
+    const gone = this.witness.takeUnplugged();
+    if (gone.length > 0) await this.faults.forgetDevices(gone);
+    for (const device of gone) this.#answered.delete(device);
+    this.witness.requests.clear();
   }
 
-  /** What holds whenever no call is under way. */
-  checkInvariants(): void {
+  requireRight(): void {
     if (this.#wrong) throw this.#wrong;
-    const { core } = this.host;
-    const vmids = new Map<string, Set<number>>();
-    for (const device of core.devices.list()) {
-      expect([device.id, device.state, steConfig(this.host, device.id)]).toEqual([
-        device.id,
-        device.state,
-        CONFIG[device.state],
-      ]);
-      expect(device.owner === undefined).toBe(device.state === "default-domain" || device.state === "quarantined");
-      if (device.attached) expect(device.owner).toBeDefined();
-      const siblings = device.groupDevices.map((id) => core.devices.get(id));
-      expect(new Set(siblings.map(({ owner, state, generation }) => `${owner?.id} ${state} ${generation}`)).size).toBe(
-        1,
-      );
-      if (device.state !== "nest-parent" && device.state !== "guest-nested") continue;
-      const { ste } = this.host.backend.structures(device.id, 0, 0, undefined);
-      const place = `${device.iommu} ${Number(ste[2]! & 0xffffn)}`; // S2VMID [143:128]
-      vmids.set(place, (vmids.get(place) ?? new Set()).add(Number(device.virtualIommu!.slice(-4))));
-    }
-    for (const [place, owners] of vmids) expect([place, owners.size]).toEqual([place, 1]);
-    this.#checkGenerations();
-    for (const client of this.clients) if (client) this.#checkNames(client);
+    expect(this.witness.wrong).toEqual([]);
   }
 
-  /** Every session ended, everything given back. */
-  async end(): Promise<void> {
-    this.failures.clear();
-    for (const client of this.clients) if (client) await this.host.core.sessions.close(client.session);
-    this.host.clock.advance(100_000);
-    for (let round = 0; round < 3; round += 1) await this.host.core.reapExpired();
-    await Promise.all(this.#background);
-    if (this.#wrong) throw this.#wrong;
-    const { devices, ...held } = this.host.core.census();
-    expect(held).toMatchObject({ sessions: 0, addressSpaces: 0, virtualIommus: 0, mappedBytes: 0 });
-    expect(held.faults.subscribers).toBe(0);
-    expect(devices.filter(({ state, attached }) => state !== "default-domain" || attached)).toEqual([]);
-    expect(this.devices.map((id) => steConfig(this.host, id))).toEqual(this.devices.map(() => 0b101));
-    expect(this.#files.map((file) => file.references)).toEqual(this.#files.map(() => 1));
-    expect(await this.#nextVmids()).toEqual([1, 1]);
+  #moved(): number {
+    return this.host.events.length + this.host.journal.length + this.hardware.failures.calls.length;
   }
 
-  /** VMIDs that a fresh client's devices get, one behind each SMMU. */
-  async #nextVmids(): Promise<number[]> {
-    this.forget(0);
-    await this.open(0, true);
-    const client = this.clients[0]!;
-    const vmids: number[] = [];
-    for (const device of [this.devices[0]!, this.devices.at(-1)!]) {
-      const { session, virtualIommu } = client;
-      await this.host.core.stages.attach(session, {
-        device,
-        virtualIommu,
-        initial: "bypass",
-        expectedGeneration: undefined,
-      });
-      vmids.push(Number(this.host.backend.structures(device, 0, 0, undefined).ste[2]! & 0xffffn));
-    }
-    await this.host.core.sessions.close(client.session);
-    return vmids;
-  }
-
-  #checkGenerations(): void {
-    const { events } = this.host;
-    for (; this.#told < events.length; this.#told += 1) {
-      const event = events[this.#told]!;
-      if (event.type !== "stageChanged") continue;
-      const before = this.#stages.get(event.group) ?? { generation: 0, state: "default-domain" };
-      expect([event.generation, event.from]).toEqual([before.generation + 1, before.state]);
-      this.#stages.set(event.group, { generation: event.generation, state: event.to });
-    }
-  }
-
-  #checkNames(client: Client): void {
-    const names = this.host.core.devices
-      .list()
-      .filter((device) => device.virtualIommu === client.virtualIommu && device.virtualStreamID !== undefined)
-      .map((device) => device.virtualStreamID);
-    expect(new Set(names).size).toBe(names.length);
-  }
-
-  #account(client: Client, batch: FaultBatch): void {
-    const count = (device: DeviceID, last: number, events: number): void => {
-      expect(last).toBeGreaterThan(client.last.get(device) ?? 0);
-      client.last.set(device, last);
-      client.taken.set(device, (client.taken.get(device) ?? 0) + events);
-    };
-    for (const { device, first, last } of batch.gaps) count(device, last, last - first + 1);
-    for (const { sequence, fault } of batch.events) {
-      expect([fault.device, this.#ownerAt.get(fault)]).toEqual([fault.device, client.session]);
-      count(fault.device, sequence, 1);
-    }
-  }
-
-  #watch(backend: Backend & SimulatorControl): Backend {
-    const wrapped = this.failures.wrap(backend);
-    this.#backend = backend;
-    const onFault = (listener: (notice: FaultNotice) => void): void =>
-      backend.onFault((notice) => {
-        if (this.#backend === backend) this.#book(notice); // the hardware of a dead broker tells nobody
-        listener(notice);
-      });
-    return new Proxy(wrapped, {
-      get: (target, key) => (key === "onFault" ? onFault : Reflect.get(target, key, target)),
+  #newHost(before: TestHost | undefined): TestHost {
+    const after = before === undefined ? {} : { after: before };
+    const policy = policyOf(this.standings);
+    const host = testHost({
+      ...after,
+      limits: { preemptGraceMs: GRACE_MS },
+      disk: this.disk,
+      policy,
+      wrap: (backend) => this.hardware.under(backend),
     });
+    host.core.events.subscribe((event) => {
+      if (this.host !== host) return; // what a dead broker does is of no account
+      this.witness.hear(event, this.step);
+      this.reached.hear(event);
+    });
+    return host;
   }
 
-  #book(notice: FaultNotice): void {
-    const devices = notice.kind === "fault" ? [notice.fault.device] : notice.devices;
-    for (const device of devices) {
-      const owner = this.host.core.devices.get(device).owner?.id;
-      if (notice.kind === "fault") this.#ownerAt.set(notice.fault, owner);
-      if (owner === undefined) continue;
-      const books = this.#recorded.get(owner) ?? new Map<DeviceID, number>();
-      this.#recorded.set(owner, books.set(device, (books.get(device) ?? 0) + 1));
-    }
+  #standingOf(session: string): Standing | undefined {
+    const caller = this.host.core.administration.ownerOf(session)?.caller;
+    return caller?.kind === "process" ? this.standings[slotOf(caller)] : undefined;
+  }
+
+  #isDead(session: string): boolean {
+    const caller = this.host.core.administration.ownerOf(session)?.caller;
+    return caller?.kind === "process" && this.host.processes.running.get(caller.pid) === "dead";
   }
 }
 

@@ -17,26 +17,35 @@ export class DaemonDirectory {
   readonly path = mkdtempSync(join(tmpdir(), "iommu-broker-e2e-"));
   readonly socket = join(this.path, "run", "broker.sock");
   readonly target = `unix:${this.socket}`;
+  readonly adminSocket = join(this.path, "run", "admin.sock");
   readonly memoryRoot = join(this.path, "memory");
   readonly #config = join(this.path, "broker.yaml");
   readonly #children = new Set<ChildProcess>();
 
+  #settings: Readonly<Record<string, unknown>> = {};
+
   constructor(settings: Readonly<Record<string, unknown>> = {}) {
     mkdirSync(this.memoryRoot, { mode: 0o750 });
-    const config = {
-      simulator_api: true,
-      listen: { socket: this.socket },
-      admin: { socket: join(this.path, "run", "admin.sock") },
-      metrics: { socket: join(this.path, "run", "metrics.sock"), tcp: "off" },
-      memory_roots: [this.memoryRoot],
-      state_directory: join(this.path, "state"),
-      ...settings,
-    };
-    writeFileSync(this.#config, stringify(config));
+    this.configure(settings);
     onTestFinished(async () => {
       await Promise.all([...this.#children].map(killed));
       rmSync(this.path, { recursive: true, force: true });
     });
+  }
+
+  /** Lays settings over those there are: for what needs to know the directory. */
+  configure(settings: Readonly<Record<string, unknown>>): void {
+    this.#settings = { ...this.#settings, ...settings };
+    const config = {
+      simulator_api: true,
+      listen: { socket: this.socket },
+      admin: { socket: this.adminSocket },
+      metrics: { socket: join(this.path, "run", "metrics.sock"), tcp: "off" },
+      memory_roots: [this.memoryRoot],
+      state_directory: join(this.path, "state"),
+      ...this.#settings,
+    };
+    writeFileSync(this.#config, stringify(config));
   }
 
   /** Starts a daemon; resolves when it says that it listens, or when it has ended. */

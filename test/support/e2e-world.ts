@@ -10,6 +10,9 @@ import { type BrokerClient, type BrokerSession, connect, Stage1Mode } from "../.
 /** Another user, whom the policy lets do everything with what is its own. */
 export const NEIGHBOUR_UID = 65_534;
 
+/** Another user, who administers and of whom no rule speaks. */
+export const ADMIN_UID = 65_532;
+
 /** Small, so that a table can exceed each. */
 export const SMALL_LIMITS = {
   sessions_max: 4,
@@ -71,7 +74,11 @@ export interface World {
 
 export async function startWorld(): Promise<World> {
   const neighbour = { name: "neighbour", who: { uid: [NEIGHBOUR_UID] }, verbs: ["all"] };
-  const broker = await startBroker({ limits: SMALL_LIMITS, policy: { rules: [neighbour] } });
+  const broker = await startBroker({
+    limits: SMALL_LIMITS,
+    policy: { rules: [neighbour] },
+    admin: { uids: [0, ADMIN_UID] },
+  });
   const client = connect(broker.target);
   const channel = new Channel(broker.target, {});
   const ram = sparseFile(broker, "ram", FILE_BYTES);

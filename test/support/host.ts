@@ -106,6 +106,10 @@ export class ManualClock {
     this.#alarms.add(alarm);
     return () => this.#alarms.delete(alarm);
   }
+  /** A daemon that has died rings nothing. */
+  forgetAlarms(): void {
+    this.#alarms.clear();
+  }
   /** Alarms that are set. */
   get alarms(): number {
     return this.#alarms.size;
@@ -138,6 +142,11 @@ export class FakeProcesses implements ProcessWatch {
     for (const watch of this.#watches) {
       if (watch.pid === pid && this.#watches.delete(watch)) watch.onDeath();
     }
+  }
+
+  /** A daemon that has died watches nobody. */
+  forgetWatches(): void {
+    this.#watches.clear();
   }
 
   /** How many watches stand. */
@@ -379,6 +388,11 @@ export class Failures {
   /** Some call will fail. */
   get isArmed(): boolean {
     return [...this.#verbs.values()].some((left) => left > 0);
+  }
+
+  /** A verb fails no more. */
+  pass(verb: keyof Backend): void {
+    this.#verbs.delete(verb);
   }
 
   /** Nothing fails any more. */

@@ -1,6 +1,8 @@
 // Any RPC as bytes, with any token, and in two words how it ended: for calls on other people's things.
 
 import { type ClientReadableStream, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { type Sendable, wire } from "../../src/client/plain.ts";
+import type { Method } from "../../src/server/rpc/services.ts";
 import { TOKEN_KEY } from "../../src/server/rpc/token.ts";
 import { isServiceError, type RawClient, refusalOf } from "./e2e-refusal.ts";
 
@@ -10,6 +12,13 @@ export interface RawRequest {
   readonly kind: "unary" | "server_stream" | "bidi_stream";
   /** The request, hexadecimal. */
   readonly message: string;
+}
+
+export function rawRequest<Req, ReqInput, Res, ResInput>(
+  { kind, path, request }: Method<Req, ReqInput, Res, ResInput>,
+  message: Sendable<ReqInput>,
+): RawRequest {
+  return { path, kind, message: Buffer.from(request.encode(wire<ReqInput>(message))).toString("hex") };
 }
 
 /** "OK", or code and reason: "UNAUTHENTICATED UNAUTHENTICATED". A stream ends when it has said one thing. */

@@ -1,5 +1,5 @@
 // Makes calls as another user and prints how each ended, as JSON. Usage: isolation-process.ts TARGET TOKEN REQUESTS
-// TOKEN "own": of a session that this process opens.
+// TOKEN "own": of a session that this process opens; "none": no token.
 
 import { connect } from "../../src/client/client.ts";
 import { RawClient } from "./e2e-refusal.ts";
@@ -11,7 +11,8 @@ const client = connect(target);
 const raw = new RawClient(target);
 const session = given === "own" ? await client.openSession({ displayName: "another user" }) : undefined;
 const ends: string[] = [];
-for (const request of requests) ends.push(await attempt(raw, request, session?.token ?? given));
+for (const request of requests)
+  ends.push(await attempt(raw, request, given === "none" ? undefined : (session?.token ?? given)));
 await session?.close();
 process.stdout.write(JSON.stringify(ends));
 raw.close();

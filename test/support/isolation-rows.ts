@@ -1,10 +1,10 @@
 // Every RPC with a request about one session's things, and how it ends for whoever else asks.
 // An RPC without a row here fails test/e2e/isolation.test.ts.
 
-import { type Sendable, wire } from "../../src/client/plain.ts";
+import type { Sendable } from "../../src/client/plain.ts";
 import { BROKER, type Method, SIMULATOR } from "../../src/server/rpc/services.ts";
 import { FRESH, GROUPED, IDLE, NAMED, NESTED, RAM_IPA, type World } from "./e2e-world.ts";
-import type { RawRequest } from "./isolation-call.ts";
+import { type RawRequest, rawRequest } from "./isolation-call.ts";
 
 export interface IsolationRow {
   readonly name: string;
@@ -26,16 +26,13 @@ const DENIED = "PERMISSION_DENIED POLICY_DENIED";
 const NOT_OWNER = "FAILED_PRECONDITION NOT_OWNER";
 
 function row<Req, ReqInput, Res, ResInput>(
-  { kind, path, request: codec }: Method<Req, ReqInput, Res, ResInput>,
+  method: Method<Req, ReqInput, Res, ResInput>,
   make: (world: World) => Sendable<ReqInput>,
   other: string,
   special: Partial<IsolationRow> = {},
 ): IsolationRow {
-  const request = (world: World): RawRequest => {
-    const message = Buffer.from(codec.encode(wire<ReqInput>(make(world)))).toString("hex");
-    return { path, kind, message };
-  };
-  return { name: path, request, other, isOpen: false, wrongToken: UNAUTHENTICATED, ended: ENDED, ...special };
+  const request = (world: World): RawRequest => rawRequest(method, make(world));
+  return { name: method.path, request, other, isOpen: false, wrongToken: UNAUTHENTICATED, ended: ENDED, ...special };
 }
 
 const OPEN: Partial<IsolationRow> = { isOpen: true, wrongToken: "OK", ended: "OK" };

@@ -120,12 +120,13 @@ export class Registry {
     this.#groups.set(group, record ? withDevice(record, id) : newGroup(device.host, this.#gone.take(group)));
   }
 
-  /** A device that appears while the daemon runs. */
+  /** A device that appears while the daemon runs. A new group's record voids that of one which had its number before. */
   plugDevice(device: DeviceRecord): void {
+    const isNewGroup = !this.#groups.has(device.host.group);
     this.addDevice(device);
     this.#added.add(device.host.id);
     const group = this.groupOf(device.host.id);
-    this.#listener([hostDeviceRecord(device.host), ...(group.generation > 0 ? [groupRecord(group)] : [])]);
+    this.#listener([hostDeviceRecord(device.host), ...(isNewGroup ? [groupRecord(group)] : [])]);
     for (const id of group.devices) this.#deviceListener(id, "changed");
   }
 

@@ -54,9 +54,10 @@ export class SimulatorGate implements SimulatorVerbs {
       [{ kind: "group", id: group }],
       async () => {
         sessions.requireLive(session);
+        const device = registry.device(id); // another call may have removed it meanwhile
         const record = registry.group(group);
         const owner = record.owner === undefined ? undefined : sessions.owner(record.owner);
-        requireNotOthers(record, registry.device(id), session, owner);
+        requireNotOthers(record, device, session, owner);
         if (record.owner !== undefined) {
           if (hasOtherAttached(record, id, this.#deps)) throw othersAttached(id, record);
           await this.#arbiter.release(record, session, id);

@@ -162,13 +162,13 @@ export class VirtualIommus implements VirtualIommuVerbs {
   async #setGroup(session: string, id: string, group: GroupID, mode: PlainStage): Promise<BrokerError | undefined> {
     const { queues, registry } = this.#deps;
     try {
-      for (const device of registry.group(group).devices) this.#arbiter.requireNotResetting(device);
+      for (const device of registry.findGroup(group)?.devices ?? []) this.#arbiter.requireNotResetting(device);
       await queues.run([{ kind: "group", id: group }], async () => {
-        const record = registry.group(group);
-        if (record.owner !== session || record.virtualIommu !== id) {
+        const record = registry.findGroup(group); // its devices may have been unplugged meanwhile
+        if (record?.owner !== session || record.virtualIommu !== id) {
           throw new BrokerError("transition_illegal", "the group was detached meanwhile", {
             group,
-            state: record.state,
+            state: record?.state ?? "gone",
           });
         }
         const trigger = mode === "bypass" ? "bindBypass" : "bindAbort";

@@ -206,6 +206,25 @@ test("devices that came and went through the simulator are as they were", async 
   expect(third.core.devices.list()).toEqual(host.core.devices.list());
 });
 
+test("a group whose number comes again is a new one, after a restart too", async () => {
+  const config = {
+    ...TWO_SMMUS,
+    devices: TWO_SMMUS.devices.map((device) => ({ ...device, reset: "absent" as const })),
+  };
+  const host = testHost({ config });
+  await host.core.recover([]);
+  const { session, virtualIommu } = await guest(host);
+  const request = { device: NVME, virtualIommu, initial: "abort", expectedGeneration: undefined } as const;
+  await host.core.stages.attach(session, request);
+  const device = host.backend.inventory.devices().find(({ id }) => id === NVME)!;
+  expect((await host.core.stages.detach(session, request)).state).toBe("quarantined");
+  await host.core.simulator?.removeDevice(session, NVME);
+  host.core.simulator?.addDevice(session, device);
+  const next = await restarted(host);
+  expect(next.core.devices.get(NVME)).toMatchObject({ state: "default-domain", generation: 3 });
+  expect(next.core.devices.list()).toEqual(host.core.devices.list());
+});
+
 test("no record is written while recovery is under way; after it, what this life costs, and that versions are new ones", async () => {
   const host = await firstHost();
   const [one, two] = await twoGuests(host);

@@ -228,6 +228,13 @@ describe("devices that come and go", () => {
     expect(host.core.devices.get(TRIPLE[0]!).groupDevices).toEqual([TRIPLE[0]]);
   });
 
+  test("of two calls that remove a device at once one does, and the other is told that it is gone", async () => {
+    const removing = simulator.removeDevice(vmm.session, NVME);
+    const late = refusal(() => simulator.removeDevice(vmm.session, NVME));
+    await removing;
+    expect((await late).code).toBe("device_unknown");
+  });
+
   test("an unowned device can be removed, an unknown one not, and no session, no hardware", async () => {
     await simulator.removeDevice(vmm.session, NVME);
     expect((await refusal(() => simulator.removeDevice(vmm.session, NVME))).code).toBe("device_unknown");

@@ -151,6 +151,16 @@ describe("setting the mode of all devices", () => {
     ]);
   });
 
+  test("a group whose last device is being unplugged at the same time is told by itself", async () => {
+    await attach(host, vmm, NVME);
+    const unplugging = host.core.simulator?.removeDevice(vmm.session, NVME);
+    const results = await host.core.virtualIommus.setMode(vmm.session, vmm.virtualIommu, "abort");
+    await unplugging;
+    expect(results.map(({ device, error, generation }) => [device, error?.code, generation])).toEqual([
+      [NVME, "transition_illegal", 0],
+    ]);
+  });
+
   test("of an unknown or another session's virtual IOMMU it is refused", async () => {
     const other = await guest(host, { name: "other" });
     const { virtualIommus } = host.core;

@@ -1,0 +1,98 @@
+// The simulation's books of faults: who owned a device when its fault left the backend, and how many there were. What a
+// session's subscription delivers, as events or as gaps, must add up to that, and be its own.
+
+import { expect } from "vitest";
+import { BrokerError } from "../../src/backends/errors.ts";
+import type { FaultNotice, FaultRecord } from "../../src/backends/faults.ts";
+import type { DeviceID } from "../../src/backends/ids.ts";
+import type { Core, FaultBatch, FaultSubscription } from "../../src/server/core/fault-verbs.ts";
+import { turn } from "../support/host.ts";
+
+interface Reader {
+  readonly subscription: FaultSubscription;
+  readonly taken: Map<DeviceID, number>;
+  readonly last: Map<DeviceID, number>;
+  pending: Promise<void> | undefined;
+  batches: FaultBatch[];
+  hasEnded: boolean;
+}
+
+export class FaultBooks {
+  /** Who owned the device when its fault left the backend. */
+  readonly #ownerAt = new WeakMap<FaultRecord, string | undefined>();
+  /** Faults and overflow marks by session and device since the session's reader began. */
+  readonly #recorded = new Map<string, Map<DeviceID, number>>();
+  /** By session. */
+  readonly #readers = new Map<string, Reader>();
+
+  /** The broker died: its streams are gone, and its sequences begin anew. */
+  restart(): void {
+    this.#recorded.clear();
+    this.#readers.clear();
+  }
+
+  /** Where the policy lets it. */
+  subscribe(core: Core, session: string): void {
+    this.#recorded.delete(session);
+    this.#readers.delete(session);
+    try {
+      const subscription = core.faults.subscribe(session, { devices: [], resumeAfter: new Map() });
+      const empty = { pending: undefined, batches: [], hasEnded: false };
+      this.#readers.set(session, { subscription, taken: new Map(), last: new Map(), ...empty });
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+    }
+  }
+
+  note(core: Core, notice: FaultNotice): void {
+    const devices = notice.kind === "fault" ? [notice.fault.device] : notice.devices;
+    for (const device of devices) {
+      const owner = core.devices.get(device).owner?.id;
+      if (notice.kind === "fault") this.#ownerAt.set(notice.fault, owner);
+      if (owner === undefined) continue;
+      const books = this.#recorded.get(owner) ?? new Map<DeviceID, number>();
+      this.#recorded.set(owner, books.set(device, (books.get(device) ?? 0) + 1));
+    }
+  }
+
+  /** Takes what the session's subscription has, all of it, and checks each event against the books. */
+  async drain(session: string): Promise<void> {
+    const reader = this.#readers.get(session);
+    if (reader === undefined) return;
+    for (let taken = -1; taken !== reader.batches.length; ) {
+      taken = reader.batches.length;
+      reader.pending ??= reader.subscription.next().then((batch) => {
+        if (batch) reader.batches.push(batch);
+        reader.hasEnded = batch === undefined;
+        reader.pending = undefined;
+      });
+      await turn();
+    }
+    for (const batch of reader.batches.splice(0)) this.#account(session, reader, batch);
+    if (reader.hasEnded || this.#readers.get(session) !== reader) return; // what it had not read went with it
+    for (const [device, recorded] of this.#recorded.get(session) ?? []) {
+      expect([device, reader.taken.get(device) ?? 0]).toEqual([device, recorded]);
+    }
+  }
+
+  /** Devices that are gone count from 1 again, should they come back; what was told of them has been drained. */
+  async forgetDevices(gone: readonly DeviceID[]): Promise<void> {
+    for (const [session, { last }] of this.#readers) {
+      await this.drain(session);
+      for (const device of gone) last.delete(device);
+    }
+  }
+
+  #account(session: string, reader: Reader, batch: FaultBatch): void {
+    const count = (device: DeviceID, last: number, events: number): void => {
+      expect(last).toBeGreaterThan(reader.last.get(device) ?? 0);
+      reader.last.set(device, last);
+      reader.taken.set(device, (reader.taken.get(device) ?? 0) + events);
+    };
+    for (const { device, first, last } of batch.gaps) count(device, last, last - first + 1);
+    for (const { sequence, fault } of batch.events) {
+      expect([fault.device, this.#ownerAt.get(fault)]).toEqual([fault.device, session]);
+      count(fault.device, sequence, 1);
+    }
+  }
+}
