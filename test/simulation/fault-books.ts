@@ -5,7 +5,8 @@ import { expect } from "vitest";
 import { BrokerError } from "../../src/backends/errors.ts";
 import type { FaultNotice, FaultRecord } from "../../src/backends/faults.ts";
 import type { DeviceID } from "../../src/backends/ids.ts";
-import type { Core, FaultBatch, FaultSubscription } from "../../src/server/core/fault-verbs.ts";
+import type { Core } from "../../src/server/core/core.ts";
+import type { FaultBatch, FaultSubscription } from "../../src/server/core/fault-verbs.ts";
 import { turn } from "../support/host.ts";
 
 interface Reader {
