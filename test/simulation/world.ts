@@ -97,6 +97,7 @@ export class World {
   async restart(): Promise<void> {
     for (const { gate } of this.waits.all()) gate.end(new BrokerError("call_over", "the broker died"));
     await Promise.all(this.#background.splice(0));
+    await this.#still();
     this.host.clock.forgetAlarms();
     this.host.processes.forgetWatches();
     for (const file of this.files) file.references = 1;
@@ -234,10 +235,7 @@ export class World {
 
   /** Waits until nothing moves any more, but for what waits for somebody. */
   async settle(): Promise<void> {
-    for (let seen = -1; seen !== this.#moved(); ) {
-      seen = this.#moved();
-      await turn();
-    }
+    await this.#still();
     this.requireRight();
     const gone = this.witness.takeUnplugged();
     if (gone.length > 0) await this.faults.forgetDevices(gone);
@@ -248,6 +246,13 @@ export class World {
   requireRight(): void {
     if (this.#wrong) throw this.#wrong;
     expect(this.witness.wrong).toEqual([]);
+  }
+
+  async #still(): Promise<void> {
+    for (let seen = -1; seen !== this.#moved(); ) {
+      seen = this.#moved();
+      await turn();
+    }
   }
 
   #moved(): number {
