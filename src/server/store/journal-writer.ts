@@ -80,6 +80,11 @@ export class JournalWriter {
     return promise;
   }
 
+  /** Everything appended so far is: flush() would not wait. */
+  get isDurable(): boolean {
+    return this.#waiting.length === 0 && this.#running === undefined && this.#failure === undefined;
+  }
+
   /** Resolves once everything appended so far is durable; at once when nothing waits. */
   async flush(): Promise<void> {
     const last = this.#waiting.at(-1);
