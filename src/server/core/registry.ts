@@ -283,7 +283,13 @@ export class Registry {
   }
 }
 
-export function deviceView(registry: Registry, id: DeviceID, owner: (session: string) => OwnerView): DeviceView {
+/** What the registry does not know of a device. */
+interface Around {
+  owner(session: string): OwnerView;
+  waiters(group: GroupID): number;
+}
+
+export function deviceView(registry: Registry, id: DeviceID, around: Around): DeviceView {
   const device = registry.device(id);
   const group = registry.group(device.host.group);
   return Object.freeze({
@@ -295,11 +301,11 @@ export function deviceView(registry: Registry, id: DeviceID, owner: (session: st
     state: group.state,
     generation: group.generation,
     attached: device.attached,
-    owner: group.owner === undefined ? undefined : owner(group.owner),
+    owner: group.owner === undefined ? undefined : around.owner(group.owner),
     virtualIommu: group.virtualIommu,
     virtualStreamID: device.virtualStreamID,
     vste: group.vste,
-    waiters: 0,
+    waiters: around.waiters(group.id),
   });
 }
 
