@@ -51,6 +51,7 @@ const BITWISE = new Map([
   ["src/os/memory-files.ts", "flags of open(2)"],
   ["src/os/tls-files.ts", "permission bits"],
   ["src/os/shared-view.ts", "flags of mmap(2)"],
+  ["src/server/store/journal-writer.ts", "flags of open(2)"],
   ["src/os/state-directory.ts", "flags of open(2), permission bits"],
   ["src/os/unix-listener.ts", "flags of open(2), permission bits"],
 ]);
