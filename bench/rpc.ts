@@ -1,8 +1,8 @@
 // npm run bench:rpc: the daemon's CPU time for GetDevice and for a BindGuestStage with its UnbindGuestStage, against a bare
 // grpc-js server that answers as many calls of the same lengths without looking at them. Load comes from h2load, repetitions
 // are interleaved. Two such servers are measured against each other besides: where they differ by more than the margin that
-// is to be told, the answer is INCONCLUSIVE. What the journal costs is told by a second daemon without one, and what messages
-// cost anybody by an echo server that decodes and encodes them.
+// is to be told, the answer is INCONCLUSIVE. What the journal costs is told by a second daemon without one, what the audit
+// log costs by a third without either, and what messages cost anybody by an echo server that decodes and encodes them.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -147,7 +147,8 @@ async function main(): Promise<void> {
   try {
     hosts.push(await startHost("broker", {}));
     hosts.push(await startHost("broker, no journal", { state_directory: "off" }));
-    const [journaled, plain] = hosts.map(({ target }) => target);
+    hosts.push(await startHost("neither, no audit", { state_directory: "off", audit: { destination: "off" } }));
+    const [journaled, plain, silent] = hosts.map(({ target }) => target);
     const answer = encodedAnswer(await hosts[0]!.device());
     const echo = async (name: string, method: "Large" | "Coded"): Promise<Target> => {
       const started = await startEcho({ name, method }, directory, answer, journaled!);
@@ -155,7 +156,7 @@ async function main(): Promise<void> {
       return started.target;
     };
     const [bare, again] = [await echo("echo", "Large"), await echo("echo again", "Large")];
-    const targets = [bare, journaled!, again, plain!, await echo("echo with a codec", "Coded")];
+    const targets = [bare, journaled!, again, plain!, silent!, await echo("echo with a codec", "Coded")];
     const { get, pair } = journaled!.clients;
     console.log(
       `requests of ${get[0]!.message.length} and ${pair[0]!.message.length} bytes, answers of ${answer.length}`,
