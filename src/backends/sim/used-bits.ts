@@ -35,6 +35,11 @@ const STAGE2 = masksOf(
   ...[STE.AssuredOnly, STE.TL0, STE.TL1, STE.S2POI],
 );
 const BOTH_STAGES = masksOf(STE.S1MPAM, STE.VMSPtr);
+const USED_BYPASS = union(ANY, PASSING, OVERRIDES);
+const USED_STAGE1 = union(ANY, PASSING, STAGE1);
+const USED_STAGE1_OVERRIDDEN = union(ANY, PASSING, STAGE1, OVERRIDES);
+const USED_STAGE2 = union(ANY, PASSING, OVERRIDES, STAGE2);
+const USED_NESTED = union(ANY, PASSING, OVERRIDES, STAGE1, STAGE2, BOTH_STAGES);
 
 const VALID_CD = masksOf(CD.V);
 const HALF0 = masksOf(CD.T0SZ, CD.TG0, CD.IR0, CD.OR0, CD.SH0, CD.TTB0);
@@ -50,15 +55,10 @@ export function usedSteBits(words: EntryHalves): EntryHalves {
   if (config < STE_CONFIG.BYPASS) return ANY;
   const stage1 = config === STE_CONFIG.S1 || config === STE_CONFIG.NESTED;
   const stage2 = config === STE_CONFIG.S2 || config === STE_CONFIG.NESTED;
-  const isOverridden = config !== STE_CONFIG.S1 || get(words, 0, STE.S1DSS) === S1DSS.BYPASS;
-  return union(
-    ANY,
-    PASSING,
-    isOverridden ? OVERRIDES : NONE,
-    stage1 ? STAGE1 : NONE,
-    stage2 ? STAGE2 : NONE,
-    stage1 && stage2 ? BOTH_STAGES : NONE,
-  );
+  if (stage1 && stage2) return USED_NESTED;
+  if (stage2) return USED_STAGE2;
+  if (!stage1) return USED_BYPASS;
+  return get(words, 0, STE.S1DSS) === S1DSS.BYPASS ? USED_STAGE1_OVERRIDDEN : USED_STAGE1;
 }
 
 /**

@@ -31,6 +31,7 @@ interface EntryKind {
 }
 
 function plan(current: EntryWords, target: EntryWords, kind: EntryKind): readonly EntryStep[] {
+  if (current.every((value, index) => value === target[index])) return [];
   const [now, wanted] = [wordsOf(current), wordsOf(target)];
   const safe = kind.safeBits(now, wanted);
   const looked = kind.usedBits(wanted);
