@@ -5,13 +5,11 @@
 import * as grpc from "@grpc/grpc-js";
 import { selectBackend } from "../backends/select.ts";
 import { serveMetrics } from "../metrics/http.ts";
-import { createMetrics, type Metrics } from "../metrics/metrics.ts";
+import { createMetrics } from "../metrics/metrics.ts";
 import { createMemoryFiles } from "../os/memory-files.ts";
 import { openMemoryRoots } from "../os/memory-roots.ts";
 import { Poller } from "../os/poller.ts";
 import { createProcessWatch } from "../os/process-watch.ts";
-import { takeStateDirectory } from "../os/state-directory.ts";
-import type { TlsEvent } from "../os/tls-files.ts";
 import { Audit } from "./audit.ts";
 import { openAudit } from "./audit-stream.ts";
 import { systemAlarms, systemClock } from "./clock.ts";
@@ -19,26 +17,21 @@ import type { Config } from "./config.ts";
 import { logRefusedConnection, logTlsEvent } from "./connection-log.ts";
 import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
-import type { DurableImage, DurableRecord } from "./core/durable.ts";
 import { type Policy, policyWith } from "./core/policy.ts";
-import type { Journal } from "./core/ports.ts";
-import { logEvents, logLimit, Throttle } from "./event-log.ts";
+import { addServices, edgeOf, listenerOptions, servedCalls, serverOptions } from "./daemon/servers.ts";
+import { openState } from "./daemon/state.ts";
+import { type Parts, stopAll } from "./daemon/stopping.ts";
+import { observeTls, rpcHooks } from "./daemon/watching.ts";
+import { logEvents, Throttle } from "./event-log.ts";
 import { type Exchange, openExchange } from "./fds/exchange.ts";
 import { Tickets } from "./fds/tickets.ts";
 import { cryptoIdentifiers, randomTicket } from "./identifiers.ts";
 import { LOG_LEVELS, type Log } from "./log.ts";
 import { type AdminServer, startAdminServer } from "./rpc/admin-server.ts";
-import { addBrokerServices, type RpcDeps, type RpcHooks } from "./rpc/broker-services.ts";
 import { CONNECTION_LIMITS } from "./rpc/connection-gate.ts";
-import { loadDescriptors } from "./rpc/descriptors.ts";
-import { addHealthService, HEALTH_SERVICE, type HealthDeps } from "./rpc/health.ts";
 import { type ListenerOptions, type Listeners, openListeners } from "./rpc/listener.ts";
 import { callerOf } from "./rpc/peer.ts";
-import { addReflectionServices, REFLECTION_SERVICES } from "./rpc/reflection.ts";
-import { ADMIN, BROKER, SIMULATOR } from "./rpc/services.ts";
 import { HANDSHAKE_REFUSALS } from "./rpc/tls-front.ts";
-import { openFileJournal } from "./store/file-journal.ts";
-import { createMemoryJournal } from "./store/memory-journal.ts";
 
 export interface Daemon {
   /** Where administrators connect; undefined: nowhere. */
@@ -55,10 +48,6 @@ export interface Daemon {
   /** Drains and stops; resolves within the grace period. A second call gives the first one's promise. */
   stop(): Promise<void>;
 }
-
-/** Of the grace period, what the calls in flight may take; the rest is for closing connections. */
-const DRAIN_SHARE = 0.8;
-const STOP_SHARE = 0.95;
 
 /** What only the process can do. */
 export interface DaemonListeners {
@@ -253,112 +242,6 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
   }
 }
 
-interface State {
-  readonly journal: Journal;
-  /** Of before the restart. */
-  readonly records: readonly DurableRecord[];
-  close(): Promise<void>;
-}
-
-async function openState(
-  { limits, stateDirectory }: Config,
-  image: () => DurableImage,
-  onFailure: (error: unknown) => void,
-): Promise<State> {
-  if (stateDirectory === undefined) return { journal: createMemoryJournal(), records: [], close: async () => {} };
-  const directory = takeStateDirectory(stateDirectory);
-  try {
-    const { journalBytesMax } = limits;
-    const journal = await openFileJournal({ directory: directory.path, journalBytesMax, image, onFailure });
-    const close = async (): Promise<void> => {
-      await journal.close();
-      directory.release();
-    };
-    return { journal, records: journal.records, close };
-  } catch (error) {
-    directory.release();
-    throw error;
-  }
-}
-
-function listenerOptions({ listen, limits, timing }: Config) {
-  const { connectionsMax, connectionsPerIdentityMax, handshakesMax } = limits;
-  const { handshakeTimeoutMs, tlsReloadMs } = timing;
-  const { socket, tcp, tls: files } = listen;
-  const tls = files && { files, handshakesMax, reloadMs: tlsReloadMs };
-  return { socket, tcp, tls, connectionsMax, connectionsPerIdentityMax, handshakeTimeoutMs };
-}
-
-function observeTls({ connections }: Metrics, event: TlsEvent): void {
-  if (event.kind === "loaded") connections.tlsLoaded(event.validTo);
-  else if (event.kind === "failed") connections.tlsFailed();
-  else connections.handshakeRefused(event.reason);
-}
-
-function serverOptions({ limits, timing }: Config): grpc.ServerOptions {
-  return {
-    "grpc.max_receive_message_length": limits.messageBytesMax,
-    "grpc.max_send_message_length": limits.messageBytesMax,
-    "grpc.max_concurrent_streams": limits.streamsPerConnectionMax,
-    "grpc.keepalive_time_ms": timing.keepaliveMs,
-    "grpc.keepalive_timeout_ms": timing.keepaliveTimeoutMs,
-    "grpc.max_connection_idle_ms": timing.connectionIdleMs,
-    "grpc-node.max_session_memory": limits.sessionMemoryMiBMax,
-    "grpc.enable_channelz": 0, // keeps a record of every connection; nobody reads it here
-  };
-}
-
-type Services = ReturnType<typeof addServices>;
-
-/** What the API's server and the admin's have in common. */
-interface Edge {
-  readonly rpc: Omit<RpcDeps, "callerOf">;
-  readonly health: Omit<HealthDeps, "services">;
-}
-
-function edgeOf(
-  { timing, limits }: Config,
-  core: Core,
-  backend: { readonly kind: "simulated" | "iommufd"; ping(): Promise<void> },
-  hooks: RpcHooks,
-): Edge {
-  const { heartbeatMs, gracePeriodMs: graceMs } = timing;
-  return {
-    rpc: { core, backend: backend.kind, limits, heartbeatMs, graceMs, hooks },
-    health: {
-      ping: () => backend.ping(),
-      pingTimeoutMs: timing.backendPingTimeoutMs,
-      watchIntervalMs: timing.healthWatchIntervalMs,
-    },
-  };
-}
-
-function addServices(server: grpc.Server, edge: Edge, callers: Pick<RpcDeps, "callerOf">) {
-  const rpc = addBrokerServices(server, { ...edge.rpc, ...callers });
-  const named = [...new Set(apiCalls(edge.rpc.core).map((call) => call.service))];
-  const health = addHealthService(server, { ...edge.health, services: named });
-  const all = [...named, HEALTH_SERVICE, ...REFLECTION_SERVICES];
-  const reflection = addReflectionServices(server, loadDescriptors(), all);
-  return { rpc, health, reflection };
-}
-
-interface ServedCall {
-  readonly service: string;
-  readonly method: string;
-  readonly grpcType: string;
-}
-
-function apiCalls(core: Core): ServedCall[] {
-  const methods = [...Object.values(BROKER), ...(core.simulator === undefined ? [] : Object.values(SIMULATOR))];
-  return methods.map(({ service, name, kind }) => ({ service, method: name, grpcType: kind }));
-}
-
-/** On whichever socket. */
-function servedCalls(core: Core, { admin }: Config): ServedCall[] {
-  const methods = admin.socket === undefined ? [] : Object.values(ADMIN);
-  return [...apiCalls(core), ...methods.map(({ service, name, kind }) => ({ service, method: name, grpcType: kind }))];
-}
-
 function policyOf({ admin, policyRules }: Config): Policy {
   return policyWith(policyRules, { daemonUid: process.getuid?.() ?? 0, adminUids: admin.uids });
 }
@@ -374,25 +257,6 @@ function logLevelOf(log: Log): { get(): string; set(level: string): boolean } {
   };
 }
 
-function rpcHooks({ rpc }: Metrics, log: Log, throttle: Throttle, audit: Audit): RpcHooks {
-  return {
-    onStart: (call) => rpc.started(call),
-    onCall: (call) => {
-      rpc.ended(call);
-      logLimit(call.error, log, throttle);
-    },
-    onMessage: (call, direction) => rpc.message(call, direction),
-    onAct: (act) => audit.call(act),
-    onBug: (errorID, error) => {
-      rpc.bug();
-      log.error({ errorID, error }, "bug: a call was answered INTERNAL");
-    },
-    onBackendFailure: (errorID, error) => {
-      throttle.run("backend", (left) => log.error({ errorID, error, ...left }, "the backend failed"));
-    },
-  };
-}
-
 /**
  * Looks for lapsed leases at an interval, also while an earlier look is still giving back what it found: a look that
  * does not come is how core knows that the daemon stood still.
@@ -403,41 +267,4 @@ function startReaping(core: Core, intervalMs: number, log: Log, alsoReap: () => 
     core.reapExpired().catch((error: unknown) => log.error({ error }, "bug: reaping failed"));
   }, intervalMs).unref();
   return { stop: () => clearInterval(timer) };
-}
-
-interface Parts {
-  readonly gracePeriodMs: number;
-  readonly server: grpc.Server;
-  readonly services: Services;
-  readonly listeners: Listeners;
-  readonly admin: AdminServer | undefined;
-  readonly stopLast: readonly (() => void | Promise<void>)[];
-}
-
-/**
- * Not serving, then calls finished and streams ended with UNAVAILABLE, then connections closed, then the rest.
- * New connections are taken until the calls are done, so that a client is told UNAVAILABLE and not refused.
- */
-async function stopAll({ gracePeriodMs, server, services, listeners, admin, stopLast }: Parts): Promise<void> {
-  const drained = deadline(gracePeriodMs * DRAIN_SHARE);
-  const closed = deadline(gracePeriodMs * STOP_SHARE);
-  services.health.drain();
-  await Promise.race([services.rpc.drain(), drained.passed]);
-  services.health.close();
-  services.reflection.close();
-  listeners.stop();
-  const shutdown = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  await Promise.race([Promise.all([shutdown.then(() => listeners.finished()), admin?.stop()]), closed.passed]);
-  server.forceShutdown();
-  admin?.cut();
-  listeners.cut();
-  for (const stop of stopLast) await stop();
-  drained.clear();
-  closed.clear();
-}
-
-function deadline(ms: number): { readonly passed: Promise<void>; clear(): void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  return { passed: promise, clear: () => clearTimeout(timer) };
 }

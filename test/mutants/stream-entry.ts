@@ -3,7 +3,12 @@
 import { mutantsOf } from "./mutant.ts";
 
 const TRANSLATE = "src/backends/smmuv3/translate.ts";
+const SUBSTREAM = "src/backends/smmuv3/substream.ts";
+const SUBSTREAM_TESTS = ["test/backends/smmuv3/substream.test.ts", "test/backends/smmuv3/context-table.test.ts"];
 const TRANSLATE_TEST = ["test/backends/smmuv3/translate.test.ts"];
+const SUBSTREAM_RULES = ["test/backends/smmuv3/context-table.test.ts", "test/backends/smmuv3/translate.test.ts"];
+const IN_TRANSLATE = { file: TRANSLATE, tests: SUBSTREAM_RULES };
+const STREAM_CONFIG = { file: "src/backends/smmuv3/stream-config.ts", tests: SUBSTREAM_RULES };
 
 /** C_BAD_STE. Source: IHI 0070G.b §5.2.2 SteIllegal. */
 export const STREAM_ENTRY = mutantsOf(
@@ -202,26 +207,28 @@ export const SUBSTREAMS = mutantsOf(
   {
     section: "4.2",
     about: "C_BAD_SUBSTREAMID (IHI 0070G.b §7.3.9)",
-    file: TRANSLATE,
-    tests: ["test/backends/smmuv3/context-table.test.ts", "test/backends/smmuv3/translate.test.ts"],
+    file: SUBSTREAM,
+    tests: SUBSTREAM_TESTS,
   },
   [
     ["a SubstreamID without stage 1", "substreamID === undefined ? BYPASS_STAGE1 : BAD_SUBSTREAMID", "BYPASS_STAGE1"],
     ["a SubstreamID with S1CDMax 0", "if (stream.cdBits === 0 || substreamID >=", "if (substreamID >="],
     ["a SubstreamID of 2^S1CDMax", "substreamID >= pow2(stream.cdBits)", "substreamID > pow2(stream.cdBits)"],
     ["the last SubstreamID is legal", "substreamID >= pow2(stream.cdBits)", "substreamID >= pow2(stream.cdBits) - 1"],
-    ["SSIDSIZE 0 has no substreams", "cdBits: effectiveS1CDMax(ste, features),", "cdBits: ste.S1CDMax,"],
+    ["SSIDSIZE 0 has no substreams", "cdBits: effectiveS1CDMax(ste, features),", "cdBits: ste.S1CDMax,", STREAM_CONFIG],
     ["L1CD.V=0", "if (get(this.#l1cd, 0, L1CD.V) === 0 || !isReachable)", "if (!isReachable)", CONTEXT_TABLE],
     ["L1CD.L2Ptr out of range", "L1CD.V) === 0 || !isReachable)", "L1CD.V) === 0)", CONTEXT_TABLE],
     [
       "an abort STE comes first",
       "if (!stream.passes) return SILENT_ABORT;",
       "if (!stream.passes && tx.substreamID === undefined) return SILENT_ABORT;",
+      IN_TRANSLATE,
     ],
     [
       "it aborts and is recorded",
       'choice.kind === "fault") return this.#terminate(tx, choice.fault, undefined, true)',
       'choice.kind === "fault") return this.#terminate(tx, choice.fault, undefined, false)',
+      IN_TRANSLATE,
     ],
   ],
 );
@@ -231,8 +238,8 @@ export const S1DSS_TABLE = mutantsOf(
   {
     section: "4.3",
     about: "S1DSS (IHI 0070G.b §5.2, §7.3.7)",
-    file: TRANSLATE,
-    tests: ["test/backends/smmuv3/context-table.test.ts", "test/backends/smmuv3/translate.test.ts"],
+    file: SUBSTREAM,
+    tests: SUBSTREAM_TESTS,
   },
   [
     [
@@ -250,6 +257,7 @@ export const S1DSS_TABLE = mutantsOf(
       "S1DSS=1, no SSID: stage 2 still applies",
       'choice.kind === "bypass") return this.#withoutStage1(tx, stream)',
       'choice.kind === "bypass") return this.#bypass()',
+      IN_TRANSLATE,
     ],
     [
       "S1DSS=2, no SSID: CD 0",

@@ -55,16 +55,20 @@ class WindowedSequence {
   #access(): void {
     const { memory, smmu } = this.#case;
     const transaction = this.#transaction();
-    const explanation = smmu.explain(transaction);
+    let explanation = smmu.explain(transaction);
+    if (this.#isCut && explanation.outcome.kind === "abort" && explanation.outcome.fault?.class === "CD") {
+      // a cached CD needs none of the tables that lead to it; fetched anew, it does
+      if (smmu.translate(transaction).kind === "ok") this.#count("cached CDs that still served");
+      this.#records();
+      this.#command([0x04n, 31n]);
+      this.#command(SYNC);
+      explanation = smmu.explain(transaction);
+    }
     if (explanation.outcome.kind === "not-covered") return;
     memory.changed.clear();
     const outcome = smmu.translate(transaction);
     this.#count(outcome.kind === "ok" ? "ok" : (outcome.fault?.type ?? "silent"));
     const records = this.#records();
-    if (this.#isCut && explanation.outcome.kind === "abort" && explanation.outcome.fault?.class === "CD") {
-      expect(outcome.kind).toBe("abort"); // with the CD cached, at what lies behind it
-      return;
-    }
     const got = [...told(outcome), ...records, ...updates(memory)];
     const wanted = [...explained(explanation, outcome), ...planned(explanation, memory)];
     if (got.join() === wanted.join()) return;

@@ -38,7 +38,7 @@ const ROOMS: readonly (readonly [prefix: RegExp, room: Room])[] = [
   [/^src\/metrics\//, "metrics"],
   [/^src\/client\//, "client"],
   [/^src\/cli\//, "cli"],
-  [/^src\/server\/daemon\.ts$/, "daemon"],
+  [/^src\/server\/daemon(?:\.ts$|\/)/, "daemon"],
   [/^src\/server\/main\.ts$/, "main"],
   [/^src\/server\//, "process"],
 ];
@@ -59,7 +59,7 @@ const MAY_IMPORT: Readonly<Record<Room, readonly Room[]>> = {
   client: ["client", "rpc", "generated", "spec"],
   cli: ["cli", "client"],
   process: ["process", "core", "front", "os", "spec"],
-  daemon: ["process", "fds", "rpc", "core", "store", "select", "metrics", "os"],
+  daemon: ["daemon", "process", "fds", "rpc", "core", "store", "select", "metrics", "os"],
   main: ["daemon", "process", "store", "front", "os"],
 };
 

@@ -12,8 +12,8 @@ import type { DeviceID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { FileWindows } from "./file-windows.ts";
 import type { FrameSource } from "./frames.ts";
 import type { Stage2Setting } from "./make-ste.ts";
+import { tlbi } from "./raw-commands.ts";
 import type { SmmuDriver } from "./smmu-driver.ts";
-import { tlbi } from "./smmu-driver.ts";
 import { leafCount, type RemovedLeaf, type Stage2Tables, slicesOf } from "./stage2-tables.ts";
 import { Turns } from "./turns.ts";
 

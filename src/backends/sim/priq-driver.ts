@@ -11,7 +11,8 @@ import { PAGE_REQUEST_BYTES } from "../../spec/page-requests.ts";
 import { PRIQ_CONS, PRIQ_PROD, REGISTER } from "../../spec/registers.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
 import { decodePageRequest, isStopMarker, type PageRequest } from "../smmuv3/pri-record.ts";
-import type { RawCommand, SmmuDriver } from "./smmu-driver.ts";
+import type { RawCommand } from "./raw-commands.ts";
+import type { SmmuDriver } from "./smmu-driver.ts";
 
 export class PriQueueDriver {
   readonly #driver: SmmuDriver;

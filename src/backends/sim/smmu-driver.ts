@@ -1,53 +1,36 @@
-// Plays the host kernel's driver of one simulated SMMU: its two-level stream table, its command queue, its event queue
-// in host memory, all through the SMMU's own registers. Nothing reaches into the model but by these.
-// Source: IHI 0070G.b §3.3.1 (stream table), §3.5 (queues), §4.8 (CMD_SYNC), §6.3.
+// Plays the host kernel's driver of one simulated SMMU: its two-level stream table and its queues in host memory (those
+// drivers go on from here), all through the SMMU's own registers. Nothing reaches into the model but by these.
+// Source: IHI 0070G.b §3.3.1 (stream table), §3.5 (queues), §6.3.
 
 import { assert } from "../../spec/assert.ts";
 import { CD, CD_BYTES, CD_WORDS } from "../../spec/cd.ts";
-import {
-  CMD,
-  CMD_ATC_INV,
-  CMD_CFGI,
-  CMD_STALL_TERM,
-  CMD_TLBI,
-  COMMAND,
-  COMMAND_BYTES,
-  COMMAND_WORDS,
-} from "../../spec/commands.ts";
+import { COMMAND } from "../../spec/commands.ts";
 import { STE_CONFIG, STRTAB_FMT } from "../../spec/encodings.ts";
 import { L1STD, L1STD_BYTES } from "../../spec/l1std.ts";
 import { doublewordsOf, get, set, setAddress, wordsOf } from "../../spec/layout.ts";
 import { PAGE_REQUEST_BYTES } from "../../spec/page-requests.ts";
-import { CMDQ_CONS, CR0, IRQ_CTRL, QUEUE_BASE, REGISTER, STRTAB_BASE, STRTAB_BASE_CFG } from "../../spec/registers.ts";
+import { CR0, IRQ_CTRL, QUEUE_BASE, REGISTER, STRTAB_BASE, STRTAB_BASE_CFG } from "../../spec/registers.ts";
 import { STE, STE_BYTES } from "../../spec/ste.ts";
 import { hex, hiOf, loOf } from "../../spec/u64.ts";
-import { BrokerError } from "../errors.ts";
 import { PAGE_BYTES } from "../guest-memory.ts";
 import type { HostIommu } from "../inventory.ts";
 import { type Features, featuresOf } from "../smmuv3/id-registers.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
 import { Smmu } from "../smmuv3/smmu.ts";
+import { COMMAND_QUEUE_BYTES, COMMANDS_LOG2, CommandQueueDriver } from "./cmdq-driver.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { Frames } from "./frames.ts";
 import { addressSizeCode, type SteWords } from "./make-ste.ts";
+import { atcInvAll, cfgiAll, cfgiCd, cfgiSte, command, type RawCommand } from "./raw-commands.ts";
 import type { EntryWords } from "./used-bits.ts";
 import { EMPTY_ENTRY, type EntryStep, planCdUpdate, planSteUpdate } from "./write-entry.ts";
 
 const SPLIT = 8;
-const COMMANDS_LOG2 = 8;
 const EVENTS_LOG2 = 10;
 export const EVENTS_MAX = 2 ** EVENTS_LOG2;
 /** log2 of the PRI queue's entries, where IDR1.PRIQS allows as many. */
 const PAGE_REQUESTS_LOG2 = 8;
 const HOST_ASID = 1;
-/** CMD_ATC_INV.Size of everything. */
-const ATC_SIZE_ALL = 52;
-
-/** One command as two doublewords. */
-export interface RawCommand {
-  readonly dword0: bigint;
-  readonly dword1: bigint;
-}
 
 export class SmmuDriver {
   readonly host: HostIommu;
@@ -60,7 +43,7 @@ export class SmmuDriver {
   readonly #memory: MemoryMap;
   readonly #frames: Frames;
   readonly #streamTable: number;
-  readonly #commandQueue: number;
+  readonly #commands: CommandQueueDriver;
   /** What a stream's context descriptor says in the default domain: an empty table, so DMA there faults. */
   readonly #hostCD: EntryWords;
   /** Where each stream's own context descriptor is, whether or not it is valid now. */
@@ -93,7 +76,8 @@ export class SmmuDriver {
     this.smmu = new Smmu(host.registers, memory, { eventQueue: wiring.onEvents, gerror, priQueue }, options);
     const l1Entries = 2 ** Math.max(0, this.features.sidBits - SPLIT);
     this.#streamTable = frames.takeContiguous(Math.max(64, l1Entries * L1STD_BYTES));
-    this.#commandQueue = frames.takeContiguous(2 ** COMMANDS_LOG2 * COMMAND_BYTES);
+    const base = frames.takeContiguous(COMMAND_QUEUE_BYTES);
+    this.#commands = new CommandQueueDriver({ iommu: host.id, smmu: this.smmu, memory, base });
     this.eventQueueBase = frames.takeContiguous(EVENTS_MAX * 32);
     this.pageRequestsLog2 = Math.min(PAGE_REQUESTS_LOG2, this.features.priqBitsMax);
     this.pageRequestQueueBase = frames.takeContiguous(Math.max(64, 2 ** this.pageRequestsLog2 * PAGE_REQUEST_BYTES));
@@ -179,53 +163,12 @@ export class SmmuDriver {
    * @throws BrokerError backend_failed when the SMMU refuses one; those before it have run, the rest have not
    */
   issue(commands: readonly RawCommand[]): void {
-    const capacity = 2 ** COMMANDS_LOG2;
-    const queue = [...commands, command(COMMAND.CMD_SYNC)];
-    for (let from = 0; from < queue.length; from += capacity) {
-      let prod = this.smmu.read32(REGISTER.CMDQ_PROD);
-      for (const { dword0, dword1 } of queue.slice(from, from + capacity)) {
-        const bytes = new Uint8Array(wordsOf([dword0, dword1]).buffer);
-        const at = this.#commandQueue + (prod % capacity) * COMMAND_BYTES;
-        assert(this.#memory.writeBytes(at, bytes), "the command queue aborted");
-        prod = (prod + 1) % (2 * capacity);
-      }
-      this.smmu.write32(REGISTER.CMDQ_PROD, prod);
-      this.#requireConsumed(prod);
-    }
+    this.#commands.issue(commands);
   }
 
   /** Counts the stream from now on. */
   track(streamID: number): ReturnType<Smmu["trackStream"]> {
     return this.smmu.trackStream(streamID);
-  }
-
-  #requireConsumed(prod: number): void {
-    const cons = Uint32Array.of(this.smmu.read32(REGISTER.CMDQ_CONS));
-    const error = get(cons, 0, CMDQ_CONS.ERR);
-    const active = this.smmu.read32(REGISTER.GERROR) !== this.smmu.read32(REGISTER.GERRORN);
-    if (error === 0 || !active) {
-      assert(get(cons, 0, CMDQ_CONS.RD) === prod, "the SMMU left commands unconsumed without an error");
-      return;
-    }
-    const index = get(cons, 0, CMDQ_CONS.RD) % 2 ** COMMANDS_LOG2;
-    this.#abandonCommands(prod);
-    throw new BrokerError("backend_failed", `${this.host.id} refused a command with CERROR ${error}`, {
-      iommu: this.host.id,
-      cerror: error,
-      index,
-    });
-  }
-
-  /** As Linux does: the refused command becomes a CMD_SYNC; here so do all behind it, so none of them runs. */
-  #abandonCommands(prod: number): void {
-    const capacity = 2 ** COMMANDS_LOG2;
-    const sync = command(COMMAND.CMD_SYNC);
-    const bytes = new Uint8Array(wordsOf([sync.dword0, sync.dword1]).buffer);
-    let at = get(Uint32Array.of(this.smmu.read32(REGISTER.CMDQ_CONS)), 0, CMDQ_CONS.RD);
-    for (; at !== prod; at = (at + 1) % (2 * capacity)) {
-      assert(this.#memory.writeBytes(this.#commandQueue + (at % capacity) * COMMAND_BYTES, bytes), "the queue aborted");
-    }
-    this.smmu.write32(REGISTER.GERRORN, this.smmu.read32(REGISTER.GERROR));
   }
 
   /** Address of the STE; makes the second level of the table when it is not there yet. */
@@ -269,7 +212,7 @@ export class SmmuDriver {
     this.smmu.write32(REGISTER.STRTAB_BASE, table[0]!);
     this.smmu.write32(REGISTER.STRTAB_BASE + 4, table[1]!);
     this.smmu.write32(REGISTER.STRTAB_BASE_CFG, config[0]!);
-    this.#queueBase(REGISTER.CMDQ_BASE, this.#commandQueue, COMMANDS_LOG2);
+    this.#queueBase(REGISTER.CMDQ_BASE, this.#commands.base, COMMANDS_LOG2);
     this.#queueBase(REGISTER.EVENTQ_BASE, this.eventQueueBase, EVENTS_LOG2);
     const { ats, pri } = this.features;
     if (pri) this.#queueBase(REGISTER.PRIQ_BASE, this.pageRequestQueueBase, this.pageRequestsLog2);
@@ -301,71 +244,8 @@ export class SmmuDriver {
   }
 }
 
-export function command(opcode: number): RawCommand {
-  const words = new Uint32Array(COMMAND_WORDS);
-  set(words, 0, CMD.Opcode, opcode);
-  return raw(words);
-}
-
-/** CMD_CFGI_STE with Leaf=0: the first level of the table may be new. */
-function cfgiSte(streamID: number): RawCommand {
-  const words = new Uint32Array(COMMAND_WORDS);
-  set(words, 0, CMD_CFGI.Opcode, COMMAND.CMD_CFGI_STE);
-  set(words, 0, CMD_CFGI.StreamID, streamID);
-  return raw(words);
-}
-
-/** CMD_CFGI_CD of SubstreamID 0 with Leaf=1: the table is linear. */
-function cfgiCd(streamID: number): RawCommand {
-  const words = new Uint32Array(COMMAND_WORDS);
-  set(words, 0, CMD_CFGI.Opcode, COMMAND.CMD_CFGI_CD);
-  set(words, 0, CMD_CFGI.StreamID, streamID);
-  set(words, 0, CMD_CFGI.Leaf, 1);
-  return raw(words);
-}
-
-/** CMD_STALL_TERM: every stalled transaction of the stream is aborted. */
-export function stallTerm(streamID: number): RawCommand {
-  const words = new Uint32Array(COMMAND_WORDS);
-  set(words, 0, CMD_STALL_TERM.Opcode, COMMAND.CMD_STALL_TERM);
-  set(words, 0, CMD_STALL_TERM.StreamID, streamID);
-  return raw(words);
-}
-
-/** CMD_ATC_INV of everything. Without a PASID it reaches entries that were requested with one too. */
-function atcInvAll(streamID: number): RawCommand {
-  const words = new Uint32Array(COMMAND_WORDS);
-  set(words, 0, CMD_ATC_INV.Opcode, COMMAND.CMD_ATC_INV);
-  set(words, 0, CMD_ATC_INV.StreamID, streamID);
-  set(words, 0, CMD_ATC_INV.Size, ATC_SIZE_ALL);
-  return raw(words);
-}
-
 /** STE.EATS of an STE that translates. */
 function hasATS(ste: SteWords): boolean {
   const words = wordsOf(ste);
   return get(words, 0, STE.V) === 1 && get(words, 0, STE.Config) > STE_CONFIG.BYPASS && get(words, 0, STE.EATS) !== 0;
-}
-
-/** CMD_CFGI_ALL: CMD_CFGI_STE_RANGE with Range 31. */
-function cfgiAll(): RawCommand {
-  const words = new Uint32Array(COMMAND_WORDS);
-  set(words, 0, CMD.Opcode, COMMAND.CMD_CFGI_STE_RANGE);
-  words[2] = 31;
-  return raw(words);
-}
-
-/** A TLB command for one VMID, with an address for the forms that have one. */
-export function tlbi(opcode: number, vmid: number, address = 0, isLeaf = false): RawCommand {
-  const words = new Uint32Array(COMMAND_WORDS);
-  set(words, 0, CMD_TLBI.Opcode, opcode);
-  set(words, 0, CMD_TLBI.VMID, vmid);
-  if (isLeaf) set(words, 0, CMD_TLBI.Leaf, 1);
-  setAddress(words, 0, CMD_TLBI.Address, 12, address);
-  return raw(words);
-}
-
-function raw(words: Uint32Array): RawCommand {
-  const [dword0, dword1] = doublewordsOf(words);
-  return { dword0: dword0!, dword1: dword1! };
 }

@@ -13,8 +13,9 @@ import type { PhysicalMemory } from "./memory.ts";
 import { combineHints, combineStages, describeAttributes, inputAttributes } from "./memory-type.ts";
 import type { Stage2 } from "./stage2.ts";
 import { type DecodedSTE, effectiveEATS } from "./ste.ts";
+import type { Switches } from "./switches.ts";
 import type { Transaction } from "./transaction.ts";
-import type { Refusal, Switches, Translator, Verdict } from "./translate.ts";
+import type { Translator } from "./translate.ts";
 import {
   grantsAny,
   rightsOf,
@@ -22,6 +23,7 @@ import {
   type TranslationResponse,
   withPasidAttributes,
 } from "./translation-request.ts";
+import type { Refusal, Verdict } from "./verdict.ts";
 
 export interface AtsParts {
   readonly features: Features;

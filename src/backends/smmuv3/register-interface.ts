@@ -16,8 +16,8 @@ import type { PageRequestQueue } from "./page-request-queue.ts";
 import type { Lock, RegisterFile } from "./register-file.ts";
 import type { Responder } from "./respond.ts";
 import { decodeStreamTable } from "./stream-table.ts";
+import type { Switches } from "./switches.ts";
 import type { TlbInvalidator } from "./tlb-invalidate.ts";
-import type { Switches } from "./translate.ts";
 
 /** Larger values of CR0.VMW are reserved and behave as 0 (§6.3.9). */
 const VMW_MAX = 4;

@@ -7,7 +7,8 @@ import type { EventQueue } from "./event-queue.ts";
 import { encodeEvent } from "./event-record.ts";
 import { type ResumedTransaction, StallTable } from "./stall.ts";
 import type { Outcome, Transaction } from "./transaction.ts";
-import type { Translator, Verdict } from "./translate.ts";
+import type { Translator } from "./translate.ts";
+import type { Verdict } from "./verdict.ts";
 
 export type ResumeAction = "retry" | "abort" | "raz-wi";
 

@@ -35,11 +35,13 @@ import { Stage1 } from "./stage1.ts";
 import { Stage2 } from "./stage2.ts";
 import type { ResumedTransaction } from "./stall.ts";
 import { decodeStreamTable, StreamTableReader } from "./stream-table.ts";
+import type { Switches } from "./switches.ts";
 import { Tlb, WALK_CACHE_UNIT_BITS } from "./tlb.ts";
 import { TlbInvalidator } from "./tlb-invalidate.ts";
 import { assertRequester, busAddress, type Outcome, type Transaction } from "./transaction.ts";
-import { type Answer, type Refusal, type Request, type Switches, Translator } from "./translate.ts";
+import { Translator } from "./translate.ts";
 import type { TranslationRequest, TranslationResponse } from "./translation-request.ts";
+import type { Answer, Refusal, Request } from "./verdict.ts";
 
 export type { AtcInvalidation, AtcPort, PageResponse, PageResponseCode } from "./atc-port.ts";
 export type { SmmuCounters, StreamCounters } from "./counters.ts";

@@ -2,36 +2,27 @@
 // Records and counts what happened; knows nothing of registers and queues beyond the switches it is given.
 // Source: IHI 0070G.b §3.3.3, §3.4, §5.5, §7.3.22.
 
-import { INSTCFG, PRIVCFG, S1DSS, STRW } from "../../spec/encodings.ts";
 import type { EventName } from "../../spec/events.ts";
 import { fitsIn, hiOf, joinBigint, joinNumber, loOf, pow2 } from "../../spec/u64.ts";
-import type { StreamWorld } from "./cd.ts";
 import type { ConfigCache, StreamConfig } from "./config-cache.ts";
 import { type ContextConfig, contextConfig } from "./context.ts";
 import type { ContextTableReader } from "./context-table.ts";
 import type { SmmuCounters } from "./counters.ts";
+import { type EffectiveAccess, effectiveAccess } from "./effective-access.ts";
 import { type AnswerFields, accessIndex, FastPath, TLB_USE } from "./fast-path.ts";
 import type { Fault, StageFault } from "./fault.ts";
 import type { Features } from "./id-registers.ts";
-import { combineHints, combineStages, describeAttributes, type InputOverride, inputAttributes } from "./memory-type.ts";
-import { PERMISSION } from "./permissions.ts";
+import { combineHints, combineStages, describeAttributes, inputAttributes } from "./memory-type.ts";
+import { Route } from "./route.ts";
 import type { Stage1 } from "./stage1.ts";
-import { type Stage2, stage2Config } from "./stage2.ts";
-import { type DecodedSTE, effectiveS1CDMax, passes, translatesStage1, translatesStage2, usesSTRW } from "./ste.ts";
-import type { StreamTable, StreamTableReader } from "./stream-table.ts";
+import type { Stage2 } from "./stage2.ts";
+import { streamConfig } from "./stream-config.ts";
+import type { StreamTableReader } from "./stream-table.ts";
+import { chooseSubstream } from "./substream.ts";
+import type { Switches } from "./switches.ts";
 import type { TranslationCaches } from "./tlb-invalidate.ts";
-import { type Access, assertRequester, type MemoryAttributes, type Outcome, type Transaction } from "./transaction.ts";
-
-/** The registers a translation looks at, decoded when they are written. */
-export interface Switches {
-  smmuEnabled: boolean;
-  bypassAborts: boolean;
-  /** What GBPA makes of the attributes of a transaction; undefined: nothing. */
-  bypassOverride: InputOverride | undefined;
-  recordsBadStreamID: boolean;
-  e2h: boolean;
-  streamTable: StreamTable;
-}
+import { assertRequester, type MemoryAttributes, type Outcome, type Transaction } from "./transaction.ts";
+import type { Answer, Refusal, Request, Verdict } from "./verdict.ts";
 
 /** The parts a translation works with. */
 export interface TranslatorParts {
@@ -46,52 +37,6 @@ export interface TranslatorParts {
   readonly caches: TranslationCaches;
 }
 
-/** An untranslated transaction without its address. */
-export type Request = Omit<Transaction, "iova" | "translated">;
-
-/** Where a transaction that succeeded leads, as halves; ipaHi is -1 when stage 2 took no part, pageBits 0 when bypassed. */
-export interface Answer {
-  readonly paHi: number;
-  readonly paLo: number;
-  readonly ipaHi: number;
-  readonly ipaLo: number;
-  readonly pageBits: number;
-  /** Ten bits of memory attributes; what a transaction with hints of its own goes out with, attributesOf() says. */
-  readonly attributes: number;
-  /** Memory attributes that this transaction, the last one, went out with. */
-  attributesOf(tx: Request): MemoryAttributes;
-}
-
-/** What became of a transaction before anything was recorded or answered. */
-export type Verdict = { readonly kind: "ok"; readonly outcome: Outcome } | Refusal;
-
-export type Refusal =
-  | { readonly kind: "silent-abort" }
-  | {
-      readonly kind: "fault";
-      readonly fault: Fault;
-      readonly response: "abort" | "raz-wi" | "stall";
-      readonly record: boolean;
-    };
-
-/** The access after STE.PRIVCFG and INSTCFG. */
-interface EffectiveAccess {
-  readonly privileged: boolean;
-  readonly instruction: boolean;
-  readonly read: boolean;
-  readonly need: number;
-}
-
-const ACCESSES: readonly Access[] = ["read", "write", "execute"];
-
-type SubstreamChoice =
-  | { readonly kind: "cd"; readonly substreamID: number }
-  | { readonly kind: "bypass" }
-  | { readonly kind: "fault"; readonly fault: StageFault };
-
-const BYPASS_STAGE1: SubstreamChoice = Object.freeze({ kind: "bypass" });
-const STREAM_DISABLED: SubstreamChoice = refuse("F_STREAM_DISABLED");
-const BAD_SUBSTREAMID: SubstreamChoice = refuse("C_BAD_SUBSTREAMID");
 const SILENT_ABORT: Refusal = Object.freeze({ kind: "silent-abort" });
 /** Events that are raised when there is no STE to ask. Source: §7.3.1. */
 const WITHOUT_STE: ReadonlySet<EventName> = new Set(["F_UUT", "C_BAD_STREAMID", "F_STE_FETCH", "C_BAD_STE"]);
@@ -251,33 +196,15 @@ export class Translator implements Answer, AnswerFields {
   }
 
   #stream(streamID: number): StreamConfig | StageFault {
-    const { cache, counters, streams, switches } = this.#parts;
+    const { cache, counters, features, streams, switches } = this.#parts;
     const cached = cache.stream(streamID);
     if (cached !== undefined) return cached;
     counters.configCacheMiss += 1;
     const found = streams.lookup(switches.streamTable, streamID);
     if (found.kind === "fault") return found.fault;
-    const config = this.#streamConfig(found.ste);
+    const config = streamConfig(found.ste, features, switches.e2h);
     cache.addStream(streamID, config);
     return config;
-  }
-
-  #streamConfig(ste: DecodedSTE): StreamConfig {
-    const { features, switches } = this.#parts;
-    const world = streamWorld(ste, features, switches.e2h);
-    const vmid = features.stage2 && world === "EL1" ? ste.S2VMID : 0;
-    return Object.freeze({
-      ste,
-      passes: passes(ste),
-      hasStage1: translatesStage1(ste),
-      stage2: translatesStage2(ste) ? stage2Config(ste, vmid, features) : undefined,
-      world,
-      vmid,
-      cdBits: effectiveS1CDMax(ste, features),
-      needs: needsOf(ste, features),
-      override: features.attrTypesOverride ? ste : undefined,
-      contexts: new Map(),
-    });
   }
 
   #context(stream: StreamConfig, substreamID: number): ContextConfig | StageFault {
@@ -368,68 +295,4 @@ export class Translator implements Answer, AnswerFields {
     this.#lo = loOf(tx.iova);
     return this.#terminate(tx, found, effectiveAccess(tx, stream.ste, this.#parts.features), record);
   }
-}
-
-/** Where the last transaction went, for the next one of the same stream and substream. */
-class Route {
-  version = -1;
-  streamID = -1;
-  substreamID: number | undefined;
-  stream: StreamConfig | undefined;
-  context: ContextConfig | undefined;
-
-  set(tx: Request, stream: StreamConfig, context: ContextConfig, version: number): void {
-    this.version = version;
-    this.streamID = tx.streamID;
-    this.substreamID = tx.substreamID;
-    this.stream = stream;
-    this.context = context;
-  }
-}
-
-/** Which CD, if any. Source: §5.2 (S1DSS, S1CDMax), §7.3.7, §7.3.9. */
-function chooseSubstream(substreamID: number | undefined, stream: StreamConfig): SubstreamChoice {
-  if (!stream.hasStage1) return substreamID === undefined ? BYPASS_STAGE1 : BAD_SUBSTREAMID;
-  if (substreamID === undefined) {
-    if (stream.cdBits === 0 || stream.ste.S1DSS === S1DSS.SSID0) return { kind: "cd", substreamID: 0 };
-    return stream.ste.S1DSS === S1DSS.BYPASS ? BYPASS_STAGE1 : STREAM_DISABLED;
-  }
-  if (stream.cdBits === 0 || substreamID >= pow2(stream.cdBits)) return BAD_SUBSTREAMID;
-  if (substreamID === 0 && stream.ste.S1DSS === S1DSS.SSID0) return STREAM_DISABLED;
-  return { kind: "cd", substreamID };
-}
-
-/** STRW and E2H choose the regime of a stage-1-only stream. Source: §5.2, STRW. */
-function streamWorld(ste: DecodedSTE, features: Features, e2h: boolean): StreamWorld {
-  if (!usesSTRW(ste, features) || ste.STRW !== STRW.EL2) return "EL1";
-  return e2h ? "EL2-E2H" : "EL2";
-}
-
-/** Source: §5.2 (PRIVCFG, INSTCFG): a write is data whatever is configured. */
-function effectiveAccess(
-  tx: Pick<Request, "access" | "privileged">,
-  ste: DecodedSTE,
-  features: Features,
-): EffectiveAccess {
-  const priv = features.attrPermsOverride ? ste.PRIVCFG : 0;
-  const inst = features.attrPermsOverride ? ste.INSTCFG : 0;
-  const privileged = priv === PRIVCFG.PRIVILEGED || (tx.privileged && priv !== PRIVCFG.UNPRIVILEGED);
-  const read = tx.access !== "write";
-  const asked = tx.access === "execute";
-  const instruction = read && (inst === INSTCFG.INSTRUCTION || (asked && inst !== INSTCFG.DATA));
-  const below = instruction
-    ? PERMISSION.UNPRIVILEGED_EXECUTE
-    : read
-      ? PERMISSION.UNPRIVILEGED_READ
-      : PERMISSION.UNPRIVILEGED_WRITE;
-  return { privileged, instruction, read, need: privileged ? below * 8 : below };
-}
-
-function needsOf(ste: DecodedSTE, features: Features): readonly number[] {
-  const asks = [false, true].flatMap((privileged) => ACCESSES.map((access) => ({ access, privileged })));
-  return asks.map((asked) => effectiveAccess(asked, ste, features).need);
-}
-
-function refuse(type: "F_STREAM_DISABLED" | "C_BAD_SUBSTREAMID"): SubstreamChoice {
-  return Object.freeze({ kind: "fault", fault: Object.freeze({ type }) });
 }

@@ -4,31 +4,26 @@
 
 import type { Backend } from "../../backends/backend.ts";
 import { BrokerError, invalidField, limitReached } from "../../backends/errors.ts";
-import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES } from "../../backends/guest-memory.ts";
+import type { GuestMapping, GuestMemoryFile } from "../../backends/guest-memory.ts";
 import type { HostIommu } from "../../backends/inventory.ts";
 import { hex } from "../../spec/u64.ts";
+import type { AddressSpaceVerbs, MappingRequest, MapRequest, PresentRequest } from "./address-space-verbs.ts";
 import { AwaitedMemory, requireOwnLabels } from "./awaited-memory.ts";
+import type { CallGate } from "./call-gate.ts";
 import type { Caller } from "./caller.ts";
-import type { AddressSpaceVerbs, CallGate, MappingRequest, MapRequest, PresentRequest } from "./core.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { CoreLimits } from "./limits.ts";
-import { mappingAt, planMap, planUnmap } from "./mapping-table.ts";
+import { checkMapping, type MappingBounds, pageAddress, rangeBytes } from "./mapping-request.ts";
+import { planMap, planUnmap } from "./mapping-table.ts";
 import { OpenSources } from "./memory-sources.ts";
 import type { Permissions } from "./permissions.ts";
 import { NO_SUBJECT } from "./policy.ts";
 import type { Ports } from "./ports.ts";
-import { type AddressSpaceRecord, addressSpaceView, type Registry } from "./registry.ts";
+import { addressSpaceView } from "./record-views.ts";
+import type { AddressSpaceRecord, Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
 import type { AddressSpaceView, Pinning } from "./views.ts";
 import type { WorkQueues } from "./work-queues.ts";
-
-/** Ranges beyond this would not be exact numbers; no IOMMU here reaches it. */
-const IPA_END = 1n << 52n;
-
-interface MappingBounds {
-  readonly ipaBits: number;
-  readonly hosts: readonly HostIommu[];
-}
 
 export interface AddressSpaceDeps {
   readonly backend: Backend;
@@ -169,8 +164,8 @@ export class AddressSpaces implements AddressSpaceVerbs {
     }
     if (request.ranges.length === 0) throw invalidField("ranges", "is empty");
     const ranges = request.ranges.map((range, index) => ({
-      ipa: page(range.ipa, `ranges[${index}].ipa`, true),
-      bytes: length(range.ipa, range.bytes, `ranges[${index}].bytes`),
+      ipa: pageAddress(range.ipa, `ranges[${index}].ipa`, true),
+      bytes: rangeBytes(range.ipa, range.bytes, `ranges[${index}].bytes`),
     }));
     return await queues.run(
       [{ kind: "address-space", id: request.addressSpace }],
@@ -266,91 +261,4 @@ export class AddressSpaces implements AddressSpaceVerbs {
     const ipaBits = bits.length > 0 ? Math.min(...bits) : Math.max(...hosts.map((host) => host.ipaBits));
     return { ipaBits, hosts };
   }
-}
-
-/** The guest memory behind [ipa, ipa + bytes), mapping by mapping, or argument_invalid at the first hole. */
-export function guestRange(
-  space: AddressSpaceRecord,
-  ipa: bigint,
-  bytes: number,
-): readonly { mapping: GuestMapping; ipa: number; bytes: number }[] {
-  const start = exact(ipa, "ipa");
-  const parts: { mapping: GuestMapping; ipa: number; bytes: number }[] = [];
-  for (let at = start; at < start + bytes; ) {
-    const mapping = mappingAt(space.table, at);
-    if (!mapping) throw invalidField("ipa", `nothing is mapped at ${hex(at)}`, { ipa: hex(at) });
-    const until = Math.min(start + bytes, mapping.ipa + mapping.bytes);
-    parts.push({ mapping, ipa: at, bytes: until - at });
-    at = until;
-  }
-  return parts;
-}
-
-function checkMapping(
-  request: MappingRequest,
-  path: string,
-  files: readonly GuestMemoryFile[],
-  bounds: MappingBounds,
-): GuestMapping {
-  const ipa = page(request.ipa, `${path}.ipa`, true);
-  const bytes = length(request.ipa, request.bytes, `${path}.bytes`);
-  const offset = page(request.offset, `${path}.offset`, true);
-  const file = files[request.source];
-  if (!file) throw invalidField(`${path}.source`, `${request.source} is not an index into ${files.length} sources`);
-  if (!request.readable && !request.writable) {
-    throw invalidField(`${path}.readable`, "neither readable nor writable: set one, or leave the range unmapped");
-  }
-  if (request.writable && file.writeRefusal !== undefined) {
-    throw invalidField(`${path}.writable`, `the memory ${file.writeRefusal}`);
-  }
-  if (offset + bytes > file.bytes) {
-    throw invalidField(`${path}.offset`, `range ends at ${offset + bytes}, the file has ${file.bytes} bytes`, {
-      offset,
-      bytes,
-      file_bytes: file.bytes,
-    });
-  }
-  checkPlace(ipa, bytes, path, bounds);
-  return { ipa, bytes, file, offset, readable: request.readable, writable: request.writable };
-}
-
-function checkPlace(ipa: number, bytes: number, path: string, bounds: MappingBounds): void {
-  for (const host of bounds.hosts) {
-    const reserved = host.reservedRegions.find((region) => ipa < region.ipa + region.bytes && region.ipa < ipa + bytes);
-    if (!reserved) continue;
-    throw invalidField(
-      `${path}.ipa`,
-      `[${hex(ipa)}, ${hex(ipa + bytes)}) touches the reserved ${reserved.kind} region at ${hex(reserved.ipa)} of ${host.id}, ${reserved.bytes} bytes: leave it out`,
-      { ipa: hex(ipa), bytes, reserved_ipa: hex(reserved.ipa), reserved_bytes: reserved.bytes, iommu: host.id },
-    );
-  }
-  if (ipa + bytes > 2 ** bounds.ipaBits) {
-    throw invalidField(`${path}.ipa`, `${hex(ipa + bytes)} is beyond the ${bounds.ipaBits}-bit IPA space`, {
-      ipa: hex(ipa),
-      bytes,
-      ipa_bits: bounds.ipaBits,
-    });
-  }
-}
-
-function page(value: bigint, path: string, zeroAllowed: boolean): number {
-  const number = exact(value, path);
-  if (number % PAGE_BYTES !== 0 || (number === 0 && !zeroAllowed)) {
-    throw invalidField(path, `${hex(value)} must be a multiple of ${PAGE_BYTES}`, { value: hex(value) });
-  }
-  return number;
-}
-
-function length(ipa: bigint, bytes: bigint, path: string): number {
-  if (bytes <= 0n) throw invalidField(path, "must not be 0");
-  const number = page(bytes, path, false);
-  if (ipa + bytes > IPA_END) throw invalidField(path, `the range ends beyond ${hex(IPA_END)}`, { bytes });
-  return number;
-}
-
-function exact(value: bigint, path: string): number {
-  if (value < 0n || value >= IPA_END) {
-    throw invalidField(path, `${hex(value)} is beyond ${hex(IPA_END)}`, { value: hex(value) });
-  }
-  return Number(value);
 }

@@ -1,13 +1,12 @@
 // What there is: groups, devices, address spaces, virtual IOMMUs, as immutable snapshots in maps.
-// Holds no rule: lookups that say what is unknown, and views without secrets. Every map is bounded by a limit that
-// the verbs enforce, or by the inventory.
+// Holds no rule: lookups that say what is unknown. Every map is bounded by a limit that the verbs enforce, or by the
+// inventory. What others may see of a record, record-views.ts says.
 
 import type { AddressSpaceHandle, PartHandle } from "../../backends/backend.ts";
 import { BrokerError } from "../../backends/errors.ts";
 import { type DeviceID, type GroupID, groupID, type IommuID } from "../../backends/ids.ts";
 import type { HostIommu, IdRegisters, Inventory } from "../../backends/inventory.ts";
 import { assert } from "../../spec/assert.ts";
-import { missingLabels } from "./awaited-memory.ts";
 import { type DeviceRecord, newDevice } from "./device.ts";
 import {
   addressSpaceRecords,
@@ -19,9 +18,8 @@ import {
   virtualIommuRecord,
 } from "./durable.ts";
 import { type GroupRecord, newGroup, withDevice, withoutDevice } from "./group.ts";
-import { type MappingTable, mappedBytesOf } from "./mapping-table.ts";
-import type { AbortedGroup } from "./session.ts";
-import type { AddressSpaceView, DeviceView, HeldView, OwnerView, Pinning, VirtualIommuView } from "./views.ts";
+import type { MappingTable } from "./mapping-table.ts";
+import type { Pinning } from "./views.ts";
 
 export interface AddressSpaceRecord {
   readonly id: string;
@@ -281,70 +279,6 @@ export class Registry {
     this.#virtualIommus.delete(id);
     this.#listener([{ type: "virtualIommuGone", id }]);
   }
-}
-
-/** What the registry does not know of a device. */
-interface Around {
-  owner(session: string): OwnerView;
-  waiters(group: GroupID): number;
-}
-
-export function deviceView(registry: Registry, id: DeviceID, around: Around): DeviceView {
-  const device = registry.device(id);
-  const group = registry.group(device.host.group);
-  return Object.freeze({
-    id,
-    iommu: device.host.iommu,
-    group: group.id,
-    groupDevices: group.devices,
-    streamIDs: device.host.streamIDs,
-    state: group.state,
-    generation: group.generation,
-    attached: device.attached,
-    owner: group.owner === undefined ? undefined : around.owner(group.owner),
-    virtualIommu: group.virtualIommu,
-    virtualStreamID: device.virtualStreamID,
-    vste: group.vste,
-    waiters: around.waiters(group.id),
-  });
-}
-
-/** What a session has. @param aborted  groups that its loss set to abort, and their generation then */
-export function heldBy(registry: Registry, session: string, aborted: readonly AbortedGroup[]): HeldView {
-  const devices = registry.groupsOwnedBy(session).flatMap((group) => {
-    const rebindRequired = aborted.some(
-      ({ group: id, generation }) => id === group.id && generation === group.generation,
-    );
-    const { generation, virtualIommu = "" } = group;
-    const attached = group.devices.filter((id) => registry.device(id).attached);
-    return attached.map((id) => ({ id, virtualIommu, generation, rebindRequired }));
-  });
-  return {
-    addressSpaces: registry.addressSpacesOf(session).map(({ id }) => id),
-    virtualIommus: registry.virtualIommusOf(session).map(({ id }) => id),
-    devices,
-  };
-}
-
-export function addressSpaceView(space: AddressSpaceRecord): AddressSpaceView {
-  return Object.freeze({
-    id: space.id,
-    pinning: space.pinning,
-    populated: space.populated,
-    mappingCount: space.table.length,
-    mappedBytes: mappedBytesOf(space.table),
-    missing: missingLabels(new Set(space.table.map(({ file }) => file))),
-  });
-}
-
-export function virtualIommuView(registry: Registry, virtual: VirtualIommuRecord): VirtualIommuView {
-  return Object.freeze({
-    id: virtual.id,
-    addressSpace: virtual.addressSpace,
-    registers: virtual.registers,
-    iommus: [...new Set([...virtual.declared, ...virtual.parts.keys()])],
-    devices: registry.devicesOfVirtualIommu(virtual.id).map((device) => device.host.id),
-  });
 }
 
 function notYours(what: string, id: string): BrokerError {

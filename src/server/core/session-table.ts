@@ -3,7 +3,7 @@
 
 import { assert } from "../../spec/assert.ts";
 import { type DurableRecord, sessionRecord } from "./durable.ts";
-import type { SessionRecord, SessionState } from "./session.ts";
+import { afterStall, type SessionRecord, type SessionState } from "./session.ts";
 import { type EndReason, ended, unknownToken, type VoidReason } from "./session-errors.ts";
 import type { OwnerView, SessionView } from "./views.ts";
 
@@ -76,6 +76,11 @@ export class SessionTable {
     if (digest !== undefined && digest !== session.tokenDigest) this.#revoke(digest, "transferred");
     this.#present.set(session.id, Object.freeze(session));
     this.#byDigest.set(session.tokenDigest, session.id);
+  }
+
+  /** Nobody could renew for a while: every deadline is put off by one full length from now. */
+  putOffAll(resumeWindowMs: number, nowMs: number): void {
+    for (const session of this.present()) this.putDeadline(afterStall(session, resumeWindowMs, nowMs));
   }
 
   /** Gives the record when it was present until now. */

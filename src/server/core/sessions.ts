@@ -8,12 +8,12 @@ import { type Caller, describeCaller, isSameIdentity } from "./caller.ts";
 import type { DurableRecord, DurableSession } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import { matchesIdentity } from "./identity-pattern.ts";
+import { LeaseClock } from "./lease-clock.ts";
 import type { CoreLimits } from "./limits.ts";
 import type { Clock, Identifiers, ProcessWatch } from "./ports.ts";
 import {
   type AbortedGroup,
   afterRestart,
-  afterStall,
   isLapsed,
   isOver,
   type LossReason,
@@ -50,13 +50,16 @@ export class Sessions {
    * is good for is looked up every time. Gone with the connection's Caller; HTTP/2 keeps the header as long.
    */
   readonly #lastTokens = new WeakMap<Caller, { readonly token: string; readonly digest: string }>();
-  /** When leases were last looked at by the reaper's clock. */
-  #lookedAtMs: number;
+  readonly #leaseClock: LeaseClock;
   #onLost: (session: SessionRecord) => void = () => {};
 
   constructor(deps: SessionsDeps) {
     this.#deps = deps;
-    this.#lookedAtMs = deps.clock.monotonicMs();
+    const { clock, events, limits } = deps;
+    this.#leaseClock = new LeaseClock(clock, limits.leaseStallMs, (awayMs, nowMs) => {
+      this.#table.putOffAll(limits.resumeWindowMs, nowMs);
+      events.emit({ type: "stalled", awayMs, sessions: this.#table.count() });
+    });
     this.#watches = new SessionWatches(deps.processes, (session) => this.lose(session, "peer_died"));
   }
 
@@ -116,7 +119,7 @@ export class Sessions {
 
   /** Refuses a session that has ended, is lost, or whose lease has lapsed, looked at or not. */
   requireLive(id: string): SessionRecord {
-    const nowMs = this.#nowMs();
+    const nowMs = this.#leaseClock.nowMs();
     const session = this.#table.get(id);
     if (!session) throw refusals.ended("closed");
     if (session.state === "lost" || isLapsed(session, nowMs)) throw refusals.notLive(session, nowMs);
@@ -202,8 +205,7 @@ export class Sessions {
 
   /** Sessions that have come to their deadline, and why that is. */
   lapsed(): readonly { readonly id: string; readonly state: SessionState; readonly reason: LossReason }[] {
-    const now = this.#nowMs();
-    this.#lookedAtMs = now;
+    const now = this.#leaseClock.look();
     const over = this.#table.present().filter((session) => isLapsed(session, now));
     return over.map((session) => ({ id: session.id, state: session.state, reason: reasonOfLapse(session) }));
   }
@@ -296,7 +298,7 @@ export class Sessions {
 
   /** Whether it may still be brought back, as the clock says and not only as the reaper has seen. */
   #requireRevivable(id: string): void {
-    const nowMs = this.#nowMs();
+    const nowMs = this.#leaseClock.nowMs();
     const session = this.#table.get(id)!;
     if (isOver(session, nowMs)) throw refusals.ended(reasonOfLapse(session));
   }
@@ -306,22 +308,5 @@ export class Sessions {
     const nowMs = this.#deps.clock.monotonicMs();
     const presence = session.liveness === "ttl" ? session : this.#watches.adopt(session.id, caller);
     if (presence) this.#table.put(revived(session, caller, presence, nowMs));
-  }
-
-  /**
-   * The time, as leases see it. While the daemon itself was away (stopped, or held up) no client could renew: then every
-   * deadline is put off by one full length from now, whoever asks first.
-   */
-  #nowMs(): number {
-    const { clock, events, limits } = this.#deps;
-    const nowMs = clock.monotonicMs();
-    const awayMs = nowMs - this.#lookedAtMs;
-    if (awayMs <= limits.leaseStallMs) return nowMs;
-    this.#lookedAtMs = nowMs;
-    for (const session of this.#table.present()) {
-      this.#table.putDeadline(afterStall(session, limits.resumeWindowMs, nowMs));
-    }
-    events.emit({ type: "stalled", awayMs, sessions: this.#table.count() });
-    return nowMs;
   }
 }

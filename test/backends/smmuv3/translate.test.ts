@@ -293,44 +293,6 @@ describe("nested", () => {
   });
 });
 
-describe("PRIVCFG and INSTCFG", () => {
-  test("override the incoming attributes where IDR1.ATTR_PERMS_OVR is set", () => {
-    const machine = new Machine({ ids: { idr1: (1 << 26) | (10 << 21) | (7 << 16) | (20 << 6) | 16 } });
-    const table = machine.allocate();
-    machine.map(table, 0x1000, 0x4800_0000, LEAF.AF); // AP=0b00: privileged only
-    const ste = stage1STE(machine.writeCD(contextDescriptor(table)));
-    machine.writeSTE(SID, [ste[0], at(3, 48) | at(3, 50), 0n, 0n, 0n, 0n, 0n, 0n]); // PRIVCFG [113:112], INSTCFG [115:114]
-    expect(machine.outcome(SID, 0x1000)).toBe(0x4800_0000);
-    expect(machine.outcome(SID, 0x2000)).toBe("F_TRANSLATION");
-    expect(machine.events()[0]![1]).toBe(at(1, 33) | at(1, 34) | at(1, 35) | at(2, 40)); // PnU, InD, RnW
-    expect(machine.outcome(SID, 0x2000, "write")).toBe("F_TRANSLATION");
-    expect(machine.events()[0]![1]).toBe(at(1, 33) | at(2, 40)); // a write stays data
-  });
-});
-
-describe("StreamWorld", () => {
-  test("EL2 has one table, no ASID, and treats every access as privileged", () => {
-    const machine = new Machine();
-    const table = machine.allocate();
-    machine.map(table, 0x1000, 0x4800_0000, LEAF.AF | LEAF.READ_ONLY);
-    const ste = stage1STE(machine.writeCD(contextDescriptor(table)));
-    machine.writeSTE(SID, [ste[0], at(2, 30), 0n, 0n, 0n, 0n, 0n, 0n]); // STRW=0b10, [95:94]
-    expect(machine.outcome(SID, 0x1000)).toBe(0x4800_0000);
-    expect(machine.outcome(SID, 0x1000, "write")).toBe("F_PERMISSION");
-    expect(machine.outcome(SID, 0xffff_ffff_ffff_f000n)).toBe("F_TRANSLATION");
-  });
-
-  test("EL2 with CR2.E2H has two tables and unprivileged accesses", () => {
-    const machine = new Machine({ cr2: 0b11 });
-    const table = machine.allocate();
-    machine.map(table, 0x1000, 0x4800_0000, LEAF.AF);
-    const ste = stage1STE(machine.writeCD(contextDescriptor(table, { ttb1: table })));
-    machine.writeSTE(SID, [ste[0], at(2, 30), 0n, 0n, 0n, 0n, 0n, 0n]);
-    expect(machine.outcome(SID, 0xffff_ff80_0000_1000n, "read", { privileged: true })).toBe(0x4800_0000);
-    expect(machine.outcome(SID, 0x1000)).toBe("F_PERMISSION");
-  });
-});
-
 describe("counters", () => {
   test("count transactions, misses and walks; a tracked stream has its own", () => {
     const { machine } = stage1Machine();
