@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -22,11 +22,14 @@ export function hasH2load(): boolean {
   return spawnSync("h2load", ["--version"]).status === 0;
 }
 
-/** @throws when a request did not end with HTTP status 200 */
-export async function load({ socket, paths, token, message, requests, concurrency }: Load): Promise<void> {
+/**
+ * Gives the microseconds from each request to its answer.
+ * @throws when a request did not end with HTTP status 200
+ */
+export async function load({ socket, paths, token, message, requests, concurrency }: Load): Promise<number[]> {
   const directory = mkdtempSync(join(tmpdir(), "iommu-broker-bench-"));
   try {
-    const body = join(directory, "body");
+    const [body, times] = [join(directory, "body"), join(directory, "times")];
     writeFileSync(body, framed(message));
     const headers = ["content-type: application/grpc", "te: trailers"];
     if (token !== undefined) headers.push(`iommubroker-session-token: ${token}`);
@@ -34,6 +37,7 @@ export async function load({ socket, paths, token, message, requests, concurrenc
       "h2load",
       [
         ...["-n", String(requests), "-c", "1", "-m", String(concurrency), "-d", body, "-B", `unix:${socket}`],
+        `--log-file=${times}`,
         ...headers.flatMap((header) => ["-H", header]),
         ...paths.map((path) => `http://localhost${path}`),
       ],
@@ -46,6 +50,8 @@ export async function load({ socket, paths, token, message, requests, concurrenc
     await once(child, "close");
     const succeeded = Number(/(\d+) succeeded/.exec(output)?.[1] ?? 0);
     if (succeeded !== requests) throw new Error(`h2load: ${succeeded} of ${requests} requests succeeded\n${output}`);
+    const lines = readFileSync(times, "utf8").trimEnd().split("\n");
+    return lines.map((line) => Number(line.split("\t")[2]));
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -1,144 +1,138 @@
 // npm run bench:rpc: the daemon's CPU time for GetDevice and for a BindGuestStage with its UnbindGuestStage, against a bare
-// grpc-js server that answers as many calls of the same lengths. Load comes from h2load, repetitions are interleaved.
-// Two such servers are measured against each other besides: where they differ by more than the margin that is to be told,
-// the answer is INCONCLUSIVE. The journal's share is told apart, by a second daemon without one.
+// grpc-js server that answers as many calls of the same lengths without looking at them. Load comes from h2load, repetitions
+// are interleaved. Two such servers are measured against each other besides: where they differ by more than the margin that
+// is to be told, the answer is INCONCLUSIVE. What the journal costs is told by a second daemon without one, what the audit
+// log costs by a third without either, and what messages cost anybody by an echo server that decodes and encodes them.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BrokerProcess, startBroker } from "../examples/support/broker-process.ts";
-import { type BrokerSession, connect, Stage1Mode } from "../src/client/client.ts";
-import { longOf } from "../src/server/rpc/int64.ts";
-import { BROKER } from "../src/server/rpc/services.ts";
 import { hasH2load, load } from "./h2load.ts";
 import { cpuNanoseconds } from "./process-usage.ts";
-import { startGuest } from "./rpc-guest.ts";
+import {
+  type Client,
+  type Echo,
+  encodedAnswer,
+  GUESTS,
+  type Host,
+  startEcho,
+  startHost,
+  type Target,
+} from "./rpc-targets.ts";
 
 const REPETITIONS = 9;
-const REQUESTS = 4000;
-const PAIRS = 1500;
 const WARM_UPS = 3;
-const CONCURRENCY = 16;
-const DEVICE = "devices/0000:01:00.0";
 const GOAL = 1.25;
-const ECHO_SERVER = join(import.meta.dirname, "echo-server.ts");
 
-/** A server under load. */
-interface Target {
-  readonly name: string;
-  readonly socket: string;
-  readonly pid: number;
-  readonly token: string | undefined;
-  readonly paths: { readonly get: readonly string[]; readonly pair: readonly string[] };
+/** One kind of load. */
+interface Kind {
+  readonly title: string;
+  readonly paths: "get" | "pair";
+  /** Units that are measured: GetDevices, or pairs. */
+  readonly units: number;
+  readonly callsPerUnit: number;
+  /** Calls of a client under way at a time. */
+  readonly concurrency: number;
+  readonly clientsOf: (target: Target) => readonly Client[];
 }
 
-const getMessage = BROKER.getDevice.request.encode({ device: DEVICE });
-/** The same bytes are a BindGuestStageRequest and an UnbindGuestStageRequest: the latter has no field 4. */
-const pairMessage = (contextPointer: number): Buffer =>
-  BROKER.bindGuestStage.request.encode({
-    device: DEVICE,
-    fields: { mode: Stage1Mode.STAGE1_MODE_TRANSLATE, s1ContextPtr: longOf(BigInt(contextPointer)) },
-  });
+const GET: Kind = {
+  title: "GetDevice, 16 at a time",
+  paths: "get",
+  units: 4000,
+  callsPerUnit: 1,
+  concurrency: 16,
+  clientsOf: ({ clients }) => clients.get,
+};
+const PAIRS: Kind = {
+  title: `BindGuestStage and UnbindGuestStage, a pair; ${GUESTS} guests at a time`,
+  paths: "pair",
+  units: 1600,
+  callsPerUnit: 2,
+  concurrency: 1,
+  clientsOf: ({ clients }) => clients.pair,
+};
+const PAIR: Kind = {
+  ...PAIRS,
+  title: "the same, one guest",
+  units: 800,
+  clientsOf: ({ clients }) => clients.pair.slice(0, 1),
+};
 
-async function cost(target: Target, kind: "get" | "pair", message: Uint8Array): Promise<number> {
-  const [requests, concurrency] = kind === "get" ? [REQUESTS, CONCURRENCY] : [2 * PAIRS, 1];
+interface Measured {
+  /** CPU microseconds of a unit, a repetition each. */
+  readonly cost: number[];
+  /** Microseconds from request to answer, of all repetitions. */
+  readonly latencies: number[];
+}
+
+async function measureOnce(target: Target, kind: Kind, { cost, latencies }: Measured): Promise<void> {
+  const clients = kind.clientsOf(target);
+  const requests = (kind.units * kind.callsPerUnit) / clients.length;
   const before = cpuNanoseconds(target.pid);
-  await load({
-    socket: target.socket,
-    paths: target.paths[kind],
-    token: target.token,
-    message,
-    requests,
-    concurrency,
-  });
-  return (cpuNanoseconds(target.pid) - before) / (kind === "get" ? requests : PAIRS) / 1000;
+  const { concurrency } = kind;
+  const taken = await Promise.all(
+    clients.map(({ message, token }) =>
+      load({ socket: target.socket, paths: target.paths[kind.paths], token, message, requests, concurrency }),
+    ),
+  );
+  cost.push((cpuNanoseconds(target.pid) - before) / kind.units / 1000);
+  latencies.push(...taken.flat());
 }
 
-interface Guest {
-  readonly broker: BrokerProcess;
-  readonly session: BrokerSession;
-  readonly contextPointer: number;
+async function measure(kind: Kind, targets: readonly Target[]): Promise<void> {
+  const measured = new Map<string, Measured>(targets.map(({ name }) => [name, { cost: [], latencies: [] }]));
+  for (let repetition = -WARM_UPS; repetition < REPETITIONS; repetition++) {
+    for (const target of repetition % 2 === 0 ? targets : targets.toReversed()) {
+      const into = repetition < 0 ? { cost: [], latencies: [] } : measured.get(target.name)!;
+      await measureOnce(target, kind, into);
+    }
+  }
+  report(kind, measured);
 }
 
-async function startHost(extra: Readonly<Record<string, unknown>>): Promise<Guest & { close(): Promise<void> }> {
-  const broker = await startBroker(extra);
-  const client = connect(broker.target);
-  const session = await client.openSession({ displayName: "bench", leaseTtlMs: 60_000 });
-  await startGuest(session, broker.memoryRoot);
-  const { installedVste } = await session.getDevice(DEVICE);
-  const dword0 = installedVste[0] ?? 0n;
-  const close = async (): Promise<void> => {
-    await session.close();
-    client.close();
-    await broker.stop();
-  };
-  return { broker, session, contextPointer: Number(dword0 & 0xf_ffff_ffff_ffc0n), close };
-}
-
-function brokerTarget(name: string, { broker, session }: Guest): Target {
-  return {
-    name,
-    socket: broker.socket,
-    pid: broker.process.pid ?? 0,
-    token: session.token,
-    paths: { get: [BROKER.getDevice.path], pair: [BROKER.bindGuestStage.path, BROKER.unbindGuestStage.path] },
-  };
-}
-
-async function startEcho(name: string, directory: string, bytes: number): Promise<Target & { child: ChildProcess }> {
-  const socket = join(directory, `${name}.sock`);
-  const child = spawn(process.execPath, [ECHO_SERVER, String(bytes), `unix:${socket}`], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await once(child.stdout, "data");
-  const path = "/bench.Echo/Large";
-  const paths = { get: [path], pair: [path, path] };
-  return { name, socket, pid: child.pid ?? 0, token: undefined, paths, child };
+function quantile(values: readonly number[], part: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * part)] ?? Number.NaN;
 }
 
 function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return quantile(values, 0.5);
 }
 
-/** Medians of ratios within one repetition: what else the machine does meets both. */
-function ratio(one: readonly number[], other: readonly number[]): number {
-  return median(one.map((value, index) => value / (other[index] ?? Number.NaN)));
-}
-
-function report(what: string, costs: ReadonlyMap<string, readonly number[]>): void {
-  const of = (name: string): readonly number[] => costs.get(name) ?? [];
-  console.log(`\n${what}: server CPU, µs (median of ${REPETITIONS}; least to most), and the ratio to echo`);
-  for (const [name, values] of costs) {
-    const range = `${Math.min(...values).toFixed(0)}-${Math.max(...values).toFixed(0)}`;
-    const against = ratio(values, of("echo"));
+function report({ title }: Kind, measured: ReadonlyMap<string, Measured>): void {
+  const costOf = (name: string): readonly number[] => measured.get(name)?.cost ?? [];
+  const [one, other] = [costOf("echo"), costOf("echo again")];
+  const base = one.map((value, index) => (value + other[index]!) / 2);
+  // Medians of ratios within one repetition: what else the machine does meets both.
+  const ratioOf = (name: string): number => median(costOf(name).map((value, index) => value / base[index]!));
+  console.log(`\n${title}: server CPU, µs (median of ${REPETITIONS}; least to most), ratio to echo; ms to the answer`);
+  for (const [name, { cost, latencies }] of measured) {
+    const range = `(${Math.min(...cost).toFixed(0)}-${Math.max(...cost).toFixed(0)})`;
+    const [p50, p99] = [0.5, 0.99].map((part) => (quantile(latencies, part) / 1000).toFixed(2));
+    const columns = [name.padEnd(20), median(cost).toFixed(1).padStart(7), range.padEnd(12), ratioOf(name).toFixed(2)];
+    console.log(`  ${columns.join(" ")}  p50 ${p50}, p99 ${p99}`);
+  }
+  const control = median(one.map((value, index) => Math.abs(value / other[index]! - 1)));
+  for (const name of ["broker", "broker, no journal"]) {
+    const ratio = ratioOf(name);
+    const isTold = Math.abs(ratio - GOAL) > control;
+    const verdict = !isTold ? "INCONCLUSIVE" : ratio <= GOAL ? "met" : "missed";
     console.log(
-      `  ${name.padEnd(22)}${median(values).toFixed(1).padStart(8)}  (${range})`.padEnd(46) + against.toFixed(2),
+      `  ${name}: goal ≤ ${GOAL} × echo ${verdict} (${ratio.toFixed(2)}; equal servers differ by ${control.toFixed(2)})`,
     );
   }
-  const controls = of("echo again").map((value, index) => Math.abs(value / (of("echo")[index] ?? Number.NaN) - 1));
-  const control = median(controls);
-  const measured = ratio(of("broker"), of("echo"));
-  const journal = median(of("broker")) - median(of("broker, no journal"));
-  console.log(`  the journal's share: ${journal.toFixed(1)} µs`);
-  const isTold = Math.abs(measured - GOAL) > control;
-  const verdict = !isTold ? "INCONCLUSIVE" : measured <= GOAL ? "met" : "missed";
-  console.log(
-    `  goal ≤ ${GOAL} × echo: ${verdict} (${measured.toFixed(2)}; between two equal servers ${control.toFixed(2)})`,
-  );
+  console.log(`  the journal: ${(median(costOf("broker")) - median(costOf("broker, no journal"))).toFixed(1)} µs`);
 }
 
-async function measure(kind: "get" | "pair", targets: readonly Target[], message: Uint8Array): Promise<void> {
-  const costs = new Map<string, number[]>(targets.map(({ name }) => [name, []]));
-  for (let repetition = -WARM_UPS; repetition < REPETITIONS; repetition++) {
-    for (const target of targets) {
-      const value = await cost(target, kind, message);
-      if (repetition >= 0) costs.get(target.name)?.push(value);
-    }
+/** Every bind and unbind must have changed a stage. */
+async function requireChanges(kind: Kind, hosts: readonly Host[], act: () => Promise<void>): Promise<void> {
+  const before = await Promise.all(hosts.map((host) => host.generations()));
+  await act();
+  const after = await Promise.all(hosts.map((host) => host.generations()));
+  const wanted = BigInt(kind.units * kind.callsPerUnit * (WARM_UPS + REPETITIONS));
+  if (after.some((generations, index) => generations - before[index]! !== wanted)) {
+    throw new Error(`not every call changed a stage: generations ${before} became ${after}`);
   }
-  report(kind === "get" ? "GetDevice" : "BindGuestStage and UnbindGuestStage, a pair", costs);
 }
 
 async function main(): Promise<void> {
@@ -148,46 +142,33 @@ async function main(): Promise<void> {
     return;
   }
   const directory = mkdtempSync(join(tmpdir(), "iommu-broker-bench-"));
-  const journaled = await startHost({});
-  const plain = await startHost({ state_directory: "off" });
-  const { contextPointer } = journaled;
-  const answer = BROKER.getDevice.response.encode({ device: await rawDevice(journaled) });
-  const echoes = [
-    await startEcho("echo", directory, answer.length),
-    await startEcho("echo again", directory, answer.length),
-  ];
+  const hosts: Host[] = [];
+  const echoes: Echo[] = [];
   try {
+    hosts.push(await startHost("broker", {}));
+    hosts.push(await startHost("broker, no journal", { state_directory: "off" }));
+    hosts.push(await startHost("neither, no audit", { state_directory: "off", audit: { destination: "off" } }));
+    const [journaled, plain, silent] = hosts.map(({ target }) => target);
+    const answer = encodedAnswer(await hosts[0]!.device());
+    const echo = async (name: string, method: "Large" | "Coded"): Promise<Target> => {
+      const started = await startEcho({ name, method }, directory, answer, journaled!);
+      echoes.push(started);
+      return started.target;
+    };
+    const [bare, again] = [await echo("echo", "Large"), await echo("echo again", "Large")];
+    const targets = [bare, journaled!, again, plain!, silent!, await echo("echo with a codec", "Coded")];
+    const { get, pair } = journaled!.clients;
     console.log(
-      `GetDevice: ${getMessage.length} bytes there, ${answer.length} back; ${CONCURRENCY} at a time; pairs one at a time`,
+      `requests of ${get[0]!.message.length} and ${pair[0]!.message.length} bytes, answers of ${answer.length}`,
     );
-    const brokers = [brokerTarget("broker", journaled), brokerTarget("broker, no journal", plain)];
-    const [echo, again] = echoes;
-    const targets = [echo!, brokers[0]!, again!, brokers[1]!];
-    await measure("get", targets, getMessage);
-    const generations = await Promise.all([journaled, plain].map(generationOf));
-    await measure("pair", targets, pairMessage(contextPointer));
-    const bound = await Promise.all([journaled, plain].map(generationOf));
-    const wanted = BigInt(2 * PAIRS * (WARM_UPS + REPETITIONS));
-    if (bound.some((generation, index) => generation - (generations[index] ?? 0n) !== wanted)) {
-      throw new Error(`not every call changed the stage: generations ${generations} became ${bound}`);
-    }
+    await measure(GET, targets);
+    await requireChanges(PAIRS, hosts, () => measure(PAIRS, targets));
+    await requireChanges(PAIR, hosts, () => measure(PAIR, targets));
   } finally {
     for (const { child } of echoes) child.kill();
-    await journaled.close();
-    await plain.close();
+    for (const host of hosts) await host.close();
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-async function generationOf({ session }: Guest): Promise<bigint> {
-  return (await session.getDevice(DEVICE)).generation;
-}
-
-/** The device as the wire has it, for its length. */
-async function rawDevice({ session }: Guest): Promise<Record<string, unknown>> {
-  const { name, iommu, owner, ownerDisplayName, virtualIommu, groupDevices, streamIds } =
-    await session.getDevice(DEVICE);
-  return { name, iommu, owner, ownerDisplayName, virtualIommu, groupDevices, streamIds, virtualStreamId: 1, state: 4 };
 }
 
 await main();

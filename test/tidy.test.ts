@@ -30,7 +30,8 @@ const BITWISE = new Map([
   ["src/spec/layout.ts", "fields of 32-bit words"],
   ["src/spec/u64.ts", "halves of 64-bit values"],
   ["src/backends/vste.ts", "doublewords as bigint"],
-  ["src/backends/sim/write-entry.ts", "doublewords as bigint"],
+  ["src/backends/sim/used-bits.ts", "masks over 32-bit words"],
+  ["src/backends/sim/write-entry.ts", "32-bit words of an entry"],
   ["src/backends/sim/file-windows.ts", "frame numbers below 2^31"],
   ["src/backends/smmuv3/ats.ts", "signed halves"],
   ["src/backends/smmuv3/translation-request.ts", "permission sets"],
@@ -50,6 +51,7 @@ const BITWISE = new Map([
   ["src/os/memory-files.ts", "flags of open(2)"],
   ["src/os/tls-files.ts", "permission bits"],
   ["src/os/shared-view.ts", "flags of mmap(2)"],
+  ["src/server/store/journal-writer.ts", "flags of open(2)"],
   ["src/os/state-directory.ts", "flags of open(2), permission bits"],
   ["src/os/unix-listener.ts", "flags of open(2), permission bits"],
 ]);

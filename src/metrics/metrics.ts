@@ -49,6 +49,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
     contentType: registry.contentType,
     scrape: () => {
       sample();
+      rpc.sample();
       return registry.metrics();
     },
   };

@@ -1,7 +1,7 @@
 // Rare facts become counters as they happen: what core tells through BrokerEvents, and what the edge tells of its calls.
 // Nobody calls metrics; daemon.ts connects these observers to what they observe.
 
-import type { Registry } from "prom-client";
+import type { Counter, Registry } from "prom-client";
 import { limitOf } from "../backends/errors.ts";
 import type { BrokerEvent, BrokerEvents } from "../server/core/events.ts";
 import { QUOTAS } from "../server/core/policy.ts";
@@ -25,6 +25,8 @@ export interface RpcObserver {
   bug(): void;
   /** A limit outside of any call. */
   limited(limit: string): void;
+  /** Brings the registry up to date; to be called before each scrape. */
+  sample(): void;
 }
 
 /** Statuses as Go's gRPC spells them, which is how dashboards select them. */
@@ -85,34 +87,91 @@ export const LIMITS: ReadonlySet<string> = new Set([
 ]);
 const OTHER_LIMIT = "other";
 
-/** `calls`: every RPC that is served, so that its series begin at 0 and not at the first call. */
+/**
+ * Calls are frequent: they are counted in plain numbers, which the scrape reads. Only their duration is given away at once.
+ * @param calls  every RPC that is served, so that its series begin at 0 and not at the first call
+ */
 export function observeRpc(registry: Registry, calls: readonly ObservedCall[]): RpcObserver {
-  const started = counter(registry, METRICS.rpcStarted);
-  const handled = counter(registry, METRICS.rpcHandled);
-  const received = counter(registry, METRICS.rpcReceived);
-  const sent = counter(registry, METRICS.rpcSent);
   const seconds = histogram(registry, METRICS.rpcSeconds);
   const bugs = counter(registry, METRICS.bugs);
   const limits = counter(registry, METRICS.limitsReached);
   for (const limit of LIMITS) limits.inc({ limit }, 0);
-  for (const call of calls) {
-    for (const each of [started, received, sent]) each.inc(labelsOf(call), 0);
-    handled.inc({ ...labelsOf(call), grpc_code: "OK" }, 0);
-    seconds.zero(labelsOf(call));
-  }
+  const tallies = new RpcTallies(registry);
+  for (const call of calls) seconds.zero(tallies.of(call).labels);
   const limited = (limit: string): void => limits.inc({ limit: LIMITS.has(limit) ? limit : OTHER_LIMIT });
   return {
-    started: (call) => started.inc(labelsOf(call)),
-    message: (call, direction) => (direction === "received" ? received : sent).inc(labelsOf(call)),
+    started: (call) => {
+      tallies.of(call).started += 1;
+    },
+    message: (call, direction) => {
+      tallies.of(call)[direction] += 1;
+    },
     ended: (call) => {
-      handled.inc({ ...labelsOf(call), grpc_code: CODES[call.code] ?? "Unknown" });
-      seconds.observe(labelsOf(call), call.seconds);
-      const limit = limitOf(call.error);
+      const tally = tallies.of(call);
+      tally.handled[call.code] = (tally.handled[call.code] ?? 0) + 1;
+      seconds.observe(tally.labels, call.seconds);
+      const limit = call.error === undefined ? undefined : limitOf(call.error);
       if (limit !== undefined) limited(limit);
     },
     bug: () => bugs.inc(),
     limited,
+    sample: () => tallies.sample(),
   };
+}
+
+type RpcLabels = ReturnType<typeof labelsOf>;
+
+interface RpcTally {
+  readonly labels: RpcLabels;
+  started: number;
+  received: number;
+  sent: number;
+  /** By number of the gRPC status; a hole where there was none. */
+  readonly handled: number[];
+}
+
+/** By service and method; there are as many as RPCs. */
+class RpcTallies {
+  readonly #byService = new Map<string, Map<string, RpcTally>>();
+  readonly #started: Counter<keyof RpcLabels>;
+  readonly #received: Counter<keyof RpcLabels>;
+  readonly #sent: Counter<keyof RpcLabels>;
+  readonly #handled: Counter<keyof RpcLabels | "grpc_code">;
+
+  constructor(registry: Registry) {
+    this.#started = counter(registry, METRICS.rpcStarted);
+    this.#handled = counter(registry, METRICS.rpcHandled);
+    this.#received = counter(registry, METRICS.rpcReceived);
+    this.#sent = counter(registry, METRICS.rpcSent);
+  }
+
+  of(call: ObservedCall): RpcTally {
+    return this.#byService.get(call.service)?.get(call.method) ?? this.#add(call);
+  }
+
+  /** Sets the counters to what was counted. */
+  sample(): void {
+    for (const each of [this.#started, this.#received, this.#sent, this.#handled]) each.reset();
+    for (const { labels, handled, received, sent, started } of this.#all()) {
+      this.#started.inc(labels, started);
+      this.#received.inc(labels, received);
+      this.#sent.inc(labels, sent);
+      for (const [code, count] of handled.entries()) {
+        if (count !== undefined) this.#handled.inc({ ...labels, grpc_code: CODES[code] ?? "Unknown" }, count);
+      }
+    }
+  }
+
+  #all(): RpcTally[] {
+    return [...this.#byService.values()].flatMap((methods) => [...methods.values()]);
+  }
+
+  #add(call: ObservedCall): RpcTally {
+    const tally = { labels: labelsOf(call), started: 0, received: 0, sent: 0, handled: [0] };
+    const methods = this.#byService.get(call.service) ?? new Map<string, RpcTally>();
+    this.#byService.set(call.service, methods.set(call.method, tally));
+    return tally;
+  }
 }
 
 /** Reloads by SIGHUP: "done", or "failed" and what was in force stays. */

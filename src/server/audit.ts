@@ -54,6 +54,8 @@ export class Audit {
   readonly #write: Write;
   readonly #throttle: Throttle;
   readonly #ownerOf: (session: string) => Owner | undefined;
+  /** A caller never changes: it is put into words once. */
+  readonly #known = new WeakMap<Caller, CallerWords>();
 
   constructor(deps: { write: Write; throttle: Throttle; ownerOf(session: string): Owner | undefined }) {
     this.#write = deps.write;
@@ -157,17 +159,22 @@ export class Audit {
     const owner = session === undefined ? undefined : this.#ownerOf(session);
     const who = caller ?? owner?.caller;
     if (who === undefined) return { session };
-    const { executable } = factsOf(who);
-    const pid = who.kind === "process" ? who.pid : undefined;
-    return {
-      identity: identityOf(who),
-      caller: describeCaller(who),
-      pid,
-      executable,
-      session,
-      owner: owner?.displayName,
-    };
+    const known = this.#known.get(who) ?? wordsFor(who);
+    this.#known.set(who, known);
+    return { ...known, session, owner: owner?.displayName };
   }
+}
+
+interface CallerWords {
+  readonly identity: string;
+  readonly caller: string;
+  readonly pid: number | undefined;
+  readonly executable: string | undefined;
+}
+
+function wordsFor(caller: Caller): CallerWords {
+  const pid = caller.kind === "process" ? caller.pid : undefined;
+  return { identity: identityOf(caller), caller: describeCaller(caller), pid, executable: factsOf(caller).executable };
 }
 
 function callFacts({ code, error, reason, requestID, subjects, verb }: AuditedCall): Omit<AuditLine, "event"> {

@@ -1,6 +1,7 @@
 // The log: one JSON object a line, keys from a closed list, so that a query written once keeps working.
 // What may be logged is typed: a token has no key here, and redaction is the second fence.
-// Lines go through a bounded buffer: a reader that stalls costs lines, never the daemon's memory or its pace.
+// Lines go through a bounded buffer: a reader that stalls costs lines, never the daemon's memory or its pace. Lines of a
+// few milliseconds go out in one write: each is a task for another thread, which costs more than the line.
 
 import { type DestinationStream, destination, pino } from "pino";
 import { BrokerError } from "../backends/errors.ts";
@@ -62,6 +63,11 @@ const BUFFER_BYTES_MAX = 1_048_576;
 /** A reader that stalls does not keep the process from ending. */
 const END_MAX_MS = 500;
 const CAUSES_SHOWN_MAX = 5;
+/** How long a line waits for others, unless so much has come that it is worth a write. */
+const LINGER_MS = 5;
+const LINGER_CHARACTERS_MAX = 16_384;
+/** Keys of secrets in an audit line, whose values are flat. */
+const AUDIT_SECRETS = ["token", "authorization", '["iommubroker-session-token"]'];
 const SECRETS = ["token", "*.token", "authorization", "*.authorization", '*["iommubroker-session-token"]'];
 
 export interface LogOptions {
@@ -72,7 +78,9 @@ export interface LogOptions {
 export function createLog(options: LogOptions): Log {
   const dest = options.destination === "stdout" ? 1 : 2;
   const stream = destination({ dest, sync: false, minLength: 0, maxLength: BUFFER_BYTES_MAX });
-  return logTo(stream, options.level, () => {
+  const lingering = lingeringBefore(stream);
+  return logTo(lingering, options.level, () => {
+    lingering.flush();
     // A write may be on its way: only the stream's own end keeps the lines in order and loses none.
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => resolve(false), END_MAX_MS);
@@ -80,6 +88,25 @@ export function createLog(options: LogOptions): Log {
     stream.end();
     return promise.finally(() => clearTimeout(timer));
   });
+}
+
+function lingeringBefore(stream: DestinationStream): DestinationStream & { flush(): void } {
+  let lines = "";
+  let timer: NodeJS.Timeout | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (lines !== "") stream.write(lines);
+    lines = "";
+  };
+  return {
+    flush,
+    write: (line) => {
+      lines += line;
+      if (lines.length >= LINGER_CHARACTERS_MAX) flush();
+      else timer ??= setTimeout(flush, LINGER_MS);
+    },
+  };
 }
 
 /** A log onto any stream, which `finish` brings to its end. */
@@ -90,18 +117,22 @@ export function logTo(stream: DestinationStream, level: LogLevel, finish = async
       if (ended === undefined) stream.write(line);
     },
   };
-  const logger = pino(
+  const form = {
+    base: { pid: process.pid },
+    timestamp: isoTime(),
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { error: (error: unknown) => describeError(error) },
+  };
+  const logger = pino({ ...form, level, redact: { paths: SECRETS, censor: "[secret]" } }, whileOpen);
+  const audit = pino(
     {
-      level,
-      base: { pid: process.pid },
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: (error: unknown) => describeError(error) },
-      redact: { paths: SECRETS, censor: "[secret]" },
+      ...form,
+      level: "info",
+      base: { ...form.base, audit: true },
+      redact: { paths: AUDIT_SECRETS, censor: "[secret]" },
     },
     whileOpen,
   );
-  const audit = logger.child({}, { level: "info" });
   return {
     debug: (facts, message) => logger.debug(facts, message),
     info: (facts, message) => logger.info(facts, message),
@@ -112,11 +143,23 @@ export function logTo(stream: DestinationStream, level: LogLevel, finish = async
     setLevel: (next) => {
       logger.level = next;
     },
-    audit: (line) => audit.info({ audit: true, ...line }),
+    audit: (line) => audit.info(line),
     end: () => {
       ended ??= finish();
       return ended;
     },
+  };
+}
+
+/** Pino's own, which makes a Date for each line, once a millisecond. */
+function isoTime(): () => string {
+  let madeMs = Number.NaN;
+  let text = "";
+  return () => {
+    const nowMs = Date.now();
+    if (nowMs !== madeMs) text = `,"time":"${new Date(nowMs).toISOString()}"`;
+    madeMs = nowMs;
+    return text;
   };
 }
 

@@ -4,7 +4,7 @@
 // The tables themselves live beside this file, one per structure, each citing its section.
 
 import { assert } from "./assert.ts";
-import { joinBigint, slice } from "./u64.ts";
+import { hiOf, joinBigint, loOf, slice } from "./u64.ts";
 
 /** One field of a structure: its bits over the whole structure, most and least significant, inclusive. */
 export interface Field {
@@ -99,10 +99,10 @@ export function setAddress(words: Uint32Array, base: number, field: Field, lowBi
 /** Doublewords (bigint) to words. */
 export function wordsOf(doublewords: readonly bigint[]): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(doublewords.length * 2);
-  doublewords.forEach((value, index) => {
-    words[2 * index] = Number(value & 0xffff_ffffn);
-    words[2 * index + 1] = Number((value >> 32n) & 0xffff_ffffn);
-  });
+  for (let index = 0; index < doublewords.length; index++) {
+    words[2 * index] = loOf(doublewords[index]!);
+    words[2 * index + 1] = hiOf(doublewords[index]!);
+  }
   return words;
 }
 

@@ -249,6 +249,7 @@ test("a call is counted when it starts and, with its code as Go spells it and it
   expect(found.get(`grpc_server_handling_seconds_bucket{le="0.0025",${labels}}`)).toBe(0);
   expect(found.get(`grpc_server_handling_seconds_bucket{le="0.005",${labels}}`)).toBe(1);
   expect(found.get(`grpc_server_handling_seconds_sum{${labels}}`)).toBeCloseTo(0.003);
+  expect((await scraped(subject)).get(`grpc_server_started_total{${labels}}`)).toBe(1);
 });
 
 test("a call refused by a limit is counted under the limit's name; names that are not known are one", async () => {

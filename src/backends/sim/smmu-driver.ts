@@ -11,7 +11,7 @@ import { doublewordsOf, get, set, setAddress, wordsOf } from "../../spec/layout.
 import { PAGE_REQUEST_BYTES } from "../../spec/page-requests.ts";
 import { CR0, IRQ_CTRL, QUEUE_BASE, REGISTER, STRTAB_BASE, STRTAB_BASE_CFG } from "../../spec/registers.ts";
 import { STE, STE_BYTES } from "../../spec/ste.ts";
-import { hex } from "../../spec/u64.ts";
+import { hex, hiOf, loOf } from "../../spec/u64.ts";
 import { PAGE_BYTES } from "../guest-memory.ts";
 import type { HostIommu } from "../inventory.ts";
 import { type Features, featuresOf } from "../smmuv3/id-registers.ts";
@@ -146,8 +146,7 @@ export class SmmuDriver {
   #carryOut(at: number, steps: readonly EntryStep[], invalidation: RawCommand): void {
     for (const step of steps) {
       for (const { index, value } of step.stores) {
-        const [lo, hi] = wordsOf([value]);
-        assert(this.#memory.write64(at + 8 * index, lo!, hi!), "host memory aborted");
+        assert(this.#memory.write64(at + 8 * index, loOf(value), hiOf(value)), "host memory aborted");
       }
       this.issue([invalidation]);
     }

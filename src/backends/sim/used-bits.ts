@@ -5,11 +5,13 @@
 
 import { CD } from "../../spec/cd.ts";
 import { EATS, S1DSS, STE_CONFIG } from "../../spec/encodings.ts";
-import { type Field, get, wordsOf } from "../../spec/layout.ts";
+import { type Field, get } from "../../spec/layout.ts";
 import { STE } from "../../spec/ste.ts";
 
-/** An STE or a CD, or a mask over one: 8 doublewords. */
+/** An STE or a CD: 8 doublewords. */
 export type EntryWords = readonly bigint[];
+/** The same, or a mask over one, as 16 words: what is computed here is computed at every bind, and bigints are slow. */
+export type EntryHalves = Uint32Array;
 
 const NONE = masksOf();
 const VALID_STE = masksOf(STE.V);
@@ -33,66 +35,70 @@ const STAGE2 = masksOf(
   ...[STE.AssuredOnly, STE.TL0, STE.TL1, STE.S2POI],
 );
 const BOTH_STAGES = masksOf(STE.S1MPAM, STE.VMSPtr);
+const USED_BYPASS = union(ANY, PASSING, OVERRIDES);
+const USED_STAGE1 = union(ANY, PASSING, STAGE1);
+const USED_STAGE1_OVERRIDDEN = union(ANY, PASSING, STAGE1, OVERRIDES);
+const USED_STAGE2 = union(ANY, PASSING, OVERRIDES, STAGE2);
+const USED_NESTED = union(ANY, PASSING, OVERRIDES, STAGE1, STAGE2, BOTH_STAGES);
 
 const VALID_CD = masksOf(CD.V);
 const HALF0 = masksOf(CD.T0SZ, CD.TG0, CD.IR0, CD.OR0, CD.SH0, CD.TTB0);
-const WHOLE: EntryWords = NONE.map(() => 0xffff_ffff_ffff_ffffn);
+const WHOLE: EntryHalves = NONE.map(() => 0xffff_ffff);
+const WHOLE_WITHOUT_HALF0: EntryHalves = WHOLE.map((mask, index) => mask & ~HALF0[index]!);
+const SAFE = masksOf(STE.MEV, STE.EATS);
+const SAFE_WHEN_BOUND = masksOf(STE.MEV);
 
 /** Bits of an STE that its configuration makes hardware look at. */
-export function usedSteBits(ste: EntryWords): EntryWords {
-  const words = wordsOf(ste);
+export function usedSteBits(words: EntryHalves): EntryHalves {
   if (get(words, 0, STE.V) === 0) return VALID_STE;
   const config = get(words, 0, STE.Config);
   if (config < STE_CONFIG.BYPASS) return ANY;
   const stage1 = config === STE_CONFIG.S1 || config === STE_CONFIG.NESTED;
   const stage2 = config === STE_CONFIG.S2 || config === STE_CONFIG.NESTED;
-  const isOverridden = config !== STE_CONFIG.S1 || get(words, 0, STE.S1DSS) === S1DSS.BYPASS;
-  return union(
-    ANY,
-    PASSING,
-    isOverridden ? OVERRIDES : NONE,
-    stage1 ? STAGE1 : NONE,
-    stage2 ? STAGE2 : NONE,
-    stage1 && stage2 ? BOTH_STAGES : NONE,
-  );
+  if (stage1 && stage2) return USED_NESTED;
+  if (stage2) return USED_STAGE2;
+  if (!stage1) return USED_BYPASS;
+  return get(words, 0, STE.S1DSS) === S1DSS.BYPASS ? USED_STAGE1_OVERRIDDEN : USED_STAGE1;
 }
 
 /**
  * Bits that both STEs use and whose change need not come together with the rest: MEV, and full ATS on or off. Not EATS
  * where either has another kind of ATS, or stage 2 stalls, which with EATS are illegal (§5.2.2).
  */
-export function safeSteBits(a: EntryWords, b: EntryWords): EntryWords {
-  const both = [wordsOf(a), wordsOf(b)];
-  const isBound = both.some((words) => get(words, 0, STE.EATS) > EATS.FULL || get(words, 0, STE.S2S) === 1);
-  const safe = isBound ? masksOf(STE.MEV) : masksOf(STE.MEV, STE.EATS);
+export function safeSteBits(a: EntryHalves, b: EntryHalves): EntryHalves {
+  const safe = isBound(a) || isBound(b) ? SAFE_WHEN_BOUND : SAFE;
   const [usedByA, usedByB] = [usedSteBits(a), usedSteBits(b)];
   return safe.map((mask, index) => mask & usedByA[index]! & usedByB[index]!);
+}
+
+function isBound(ste: EntryHalves): boolean {
+  return get(ste, 0, STE.EATS) > EATS.FULL || get(ste, 0, STE.S2S) === 1;
 }
 
 /**
  * Bits of a CD that hardware looks at: all, but for TTB0's half where EPD0 switches it off. Not for the StreamWorld EL2,
  * which ignores EPD0 (§5.4): nobody here sets STRW.
  */
-export function usedCdBits(cd: EntryWords): EntryWords {
-  const words = wordsOf(cd);
+export function usedCdBits(words: EntryHalves): EntryHalves {
   if (get(words, 0, CD.V) === 0) return VALID_CD;
-  if (get(words, 0, CD.EPD0) === 0) return WHOLE;
-  return WHOLE.map((mask, index) => mask & ~HALF0[index]!);
+  return get(words, 0, CD.EPD0) === 0 ? WHOLE : WHOLE_WITHOUT_HALF0;
 }
 
 /** No bit of a CD may change apart from the rest. */
-export function safeCdBits(): EntryWords {
+export function safeCdBits(): EntryHalves {
   return NONE;
 }
 
-function masksOf(...fields: readonly Field[]): EntryWords {
-  const masks = new Array<bigint>(8).fill(0n);
+function masksOf(...fields: readonly Field[]): EntryHalves {
+  const masks = new Uint32Array(16);
   for (const field of fields) {
-    masks[Math.floor(field.lsb / 64)]! |= ((1n << BigInt(field.width)) - 1n) << BigInt(field.lsb % 64);
+    for (let bit = field.lsb; bit <= field.msb; bit++) masks[Math.floor(bit / 32)]! |= 1 << (bit % 32);
   }
-  return Object.freeze(masks);
+  return masks;
 }
 
-function union(...masks: readonly EntryWords[]): EntryWords {
-  return NONE.map((_, index) => masks.reduce((sum, mask) => sum | mask[index]!, 0n));
+function union(...masks: readonly EntryHalves[]): EntryHalves {
+  const all = new Uint32Array(16);
+  for (const mask of masks) for (let index = 0; index < 16; index++) all[index]! |= mask[index]!;
+  return all;
 }

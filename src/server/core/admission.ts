@@ -81,7 +81,7 @@ export interface BindDecision {
  * Decides a bind on a device that is attached: the transition and the device's name after it.
  *
  * @param asked       the name in the request
- * @param siblings    the other devices attached to the same virtual IOMMU
+ * @param siblings    the other devices attached to the same virtual IOMMU; of no account where no name is asked for
  * @param streamBits  SIDSIZE of the virtual IOMMU's frozen registers
  */
 export function decideBind(

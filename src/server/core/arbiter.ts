@@ -70,12 +70,10 @@ export class Arbiter implements StageVerbs {
 
   view(device: DeviceID): DeviceView {
     const { registry, sessions } = this.#deps;
-    const view = deviceView(
-      registry,
-      device,
-      (id) => sessions.owner(id) ?? { id, displayName: "a session that is being ended" },
-    );
-    return Object.freeze({ ...view, waiters: this.#lines.count(view.group) });
+    return deviceView(registry, device, {
+      owner: (id) => sessions.owner(id) ?? { id, displayName: "a session that is being ended" },
+      waiters: (group) => this.#lines.count(group),
+    });
   }
 
   /** Calls that wait for a device. */

@@ -11,7 +11,7 @@ import { type BindDecision, decideBind, requireAttached, requireGeneration } fro
 import type { ArbiterDeps } from "./arbiter.ts";
 import type { CallGate } from "./call-gate.ts";
 import { translateRefusal } from "./capability.ts";
-import { namedDevice } from "./device.ts";
+import { type DeviceRecord, namedDevice } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
 import type { VirtualIommuRecord } from "./registry.ts";
 import type { Resets } from "./reset.ts";
@@ -91,7 +91,7 @@ export class Binds {
       const refusal = translateRefusal(device, group, registry.iommu(group.iommu));
       if (refusal) throw refusal;
     }
-    const siblings = registry.devicesOfVirtualIommu(virtual.id).filter((other) => other.host.id !== device.host.id);
+    const siblings = request.virtualStreamID === undefined ? [] : this.#siblings(virtual, device);
     const streamBits = get(new Uint32Array([virtual.registers.idr1]), 0, IDR1.SIDSIZE);
     const decision = decideBind(group, device, disposition, request.virtualStreamID, siblings, streamBits);
     if (request.validateOnly) {
@@ -102,6 +102,12 @@ export class Binds {
       this.#install(session, { device, group }, request.vste, decision),
     );
     return { device: view(request.device), disposition, preview: undefined };
+  }
+
+  /** Whom a new name could belong to already. */
+  #siblings(virtual: VirtualIommuRecord, device: DeviceRecord): DeviceRecord[] {
+    const all = this.#deps.registry.devicesOfVirtualIommu(virtual.id);
+    return all.filter((other) => other.host.id !== device.host.id);
   }
 
   async #install(session: string, subject: Subject, vste: VSTE, decision: BindDecision): Promise<void> {

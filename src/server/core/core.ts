@@ -43,10 +43,10 @@ export interface Core {
   /** All that shall outlive the daemon, as it is in this moment. */
   image(): DurableImage;
   /**
-   * Resolves once all that was changed so far outlives a crash: an answer waits for it.
+   * Resolves once all that was changed so far outlives a crash: an answer waits for it. Undefined: it does already.
    * @throws BrokerError backend_failed when it cannot be kept
    */
-  durable(): Promise<void>;
+  durable(): Promise<void> | undefined;
   /** Ends lapsed sessions and gives back what they held. The daemon calls it on a timer; resolves when done. */
   reapExpired(): Promise<void>;
   census(): Census;

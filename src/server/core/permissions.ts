@@ -17,6 +17,7 @@ import {
   type Priority,
   type Quota,
   type Subject,
+  type Verdict,
 } from "./policy.ts";
 import { isKeeping } from "./policy-verbs.ts";
 import type { Clock } from "./ports.ts";
@@ -51,6 +52,8 @@ export class Permissions {
   /** By quota and identity; gone when nothing is on its way. */
   readonly #reserved = new Map<string, number>();
   #policy: Policy;
+  /** What the policy in force says of each verb of a caller, before anything is named: callers last as connections do. */
+  #verdicts = new WeakMap<Caller, Map<string, Verdict>>();
 
   constructor(deps: PermissionsDeps) {
     this.#deps = deps;
@@ -64,6 +67,7 @@ export class Permissions {
 
   replace(policy: Policy): void {
     this.#policy = policy;
+    this.#verdicts = new WeakMap();
     this.#buckets.clear();
   }
 
@@ -72,13 +76,23 @@ export class Permissions {
    * @throws BrokerError policy_denied, or limit_reached with the time after which the caller may come again
    */
   admitCall(caller: Caller, verb: string): void {
-    const verdict = decide(this.#policy, factsOf(caller), verb, NO_SUBJECT);
+    const verdict = this.#verdictOf(caller, verb);
     if (verdict.kind === "deny") {
       if (isKeeping(verb)) return;
       throw this.#denied(caller, verb, NO_SUBJECT, verdict.rule);
     }
     if (verb === "KeepSessionAlive") return; // a lease must not lapse because its holder is busy
     this.#countCall(caller, verdict.rule);
+  }
+
+  /** @param verb  an RPC's name: there are so many and no more */
+  #verdictOf(caller: Caller, verb: string): Verdict {
+    const known = this.#verdicts.get(caller)?.get(verb);
+    if (known !== undefined) return known;
+    const verdict = decide(this.#policy, factsOf(caller), verb, NO_SUBJECT);
+    const verdicts = this.#verdicts.get(caller) ?? new Map<string, Verdict>();
+    this.#verdicts.set(caller, verdicts.set(verb, verdict));
+    return verdict;
   }
 
   /** @throws BrokerError policy_denied */

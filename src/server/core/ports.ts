@@ -66,10 +66,10 @@ export interface Journal {
   /** Notes how something is now. */
   note(record: DurableRecord): void;
   /**
-   * Resolves once all that was noted so far would survive a crash. What an answer tells must.
+   * Resolves once all that was noted so far would survive a crash. What an answer tells must. Undefined: it would now.
    * @throws BrokerError backend_failed when it cannot be kept
    */
-  durable(): Promise<void>;
+  durable(): Promise<void> | undefined;
 }
 
 /** A process, told from every other one that ever has its pid, also by a daemon that was started since. */

@@ -1,14 +1,20 @@
 // The registry's records as views: what an owner, an operator or anybody may see of a device, an address space, a virtual
 // IOMMU, and of all that a session has.
 
-import type { DeviceID } from "../../backends/ids.ts";
+import type { DeviceID, GroupID } from "../../backends/ids.ts";
 import { missingLabels } from "./awaited-memory.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
 import type { AddressSpaceRecord, Registry, VirtualIommuRecord } from "./registry.ts";
 import type { AbortedGroup } from "./session.ts";
 import type { AddressSpaceView, DeviceView, HeldView, OwnerView, VirtualIommuView } from "./views.ts";
 
-export function deviceView(registry: Registry, id: DeviceID, owner: (session: string) => OwnerView): DeviceView {
+/** What the registry does not know of a device. */
+interface Around {
+  owner(session: string): OwnerView;
+  waiters(group: GroupID): number;
+}
+
+export function deviceView(registry: Registry, id: DeviceID, around: Around): DeviceView {
   const device = registry.device(id);
   const group = registry.group(device.host.group);
   return Object.freeze({
@@ -20,11 +26,11 @@ export function deviceView(registry: Registry, id: DeviceID, owner: (session: st
     state: group.state,
     generation: group.generation,
     attached: device.attached,
-    owner: group.owner === undefined ? undefined : owner(group.owner),
+    owner: group.owner === undefined ? undefined : around.owner(group.owner),
     virtualIommu: group.virtualIommu,
     virtualStreamID: device.virtualStreamID,
     vste: group.vste,
-    waiters: 0,
+    waiters: around.waiters(group.id),
   });
 }
 

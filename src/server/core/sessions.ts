@@ -51,6 +51,11 @@ export class Sessions {
   readonly #notices = new SessionNotices();
   readonly #watches: SessionWatches;
   readonly #deps: SessionsDeps;
+  /**
+   * The token that each connection sent last, and its digest, so that it is not made anew for each call. What the token
+   * is good for is looked up every time. Gone with the connection's Caller; HTTP/2 keeps the header as long.
+   */
+  readonly #lastTokens = new WeakMap<Caller, { readonly token: string; readonly digest: string }>();
   readonly #leaseClock: LeaseClock;
   #onLost: (session: SessionRecord) => void = () => {};
 
@@ -326,9 +331,17 @@ export class Sessions {
   }
 
   #ofToken(token: string, caller: Caller): SessionRecord {
-    const session = this.#table.ofDigest(this.#deps.identifiers.digest(token));
+    const session = this.#table.ofDigest(this.#digestOf(token, caller));
     if (!isSameIdentity(session.caller, caller)) throw refusals.anotherIdentity(session, caller);
     return session;
+  }
+
+  #digestOf(token: string, caller: Caller): string {
+    const last = this.#lastTokens.get(caller);
+    if (last?.token === token) return last.digest;
+    const digest = this.#deps.identifiers.digest(token);
+    this.#lastTokens.set(caller, { token, digest });
+    return digest;
   }
 
   /** Whether it may still be brought back, as the clock says and not only as the reaper has seen. */

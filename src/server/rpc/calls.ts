@@ -5,6 +5,7 @@
 
 import * as grpc from "@grpc/grpc-js";
 import { BrokerError } from "../../backends/errors.ts";
+import { assert } from "../../spec/assert.ts";
 import { Answers } from "../core/answers.ts";
 import type { CallGate } from "../core/call-gate.ts";
 import { type Caller, lastingScope, replayScope } from "../core/caller.ts";
@@ -16,11 +17,13 @@ import { contentDigest, ReplayCache } from "./replay.ts";
 import { cancelCode, ServerStream, type StreamCall } from "./server-stream.ts";
 import type { Method, UnaryMethod } from "./services.ts";
 import { type CallStatus, callStatus } from "./status.ts";
-import { hasToken, sessionToken } from "./token.ts";
+import { optionalToken, sessionToken } from "./token.ts";
 
 export type UnaryHandler = grpc.handleUnaryCall<Buffer, Buffer>;
 type UnaryCall = grpc.ServerUnaryCall<Buffer, Buffer>;
 type Answer<ResInput> = ResInput | Promise<ResInput>;
+/** Bytes at once where nothing has to be waited for: a promise more is a good part of what a small call costs. */
+type AnswerBytes = (call: UnaryCall, trail: Trail) => Answer<Buffer>;
 
 const IN_FLIGHT_PER_SESSION_MAX = 256;
 const IN_FLIGHT_PER_PEER_MAX = 16;
@@ -79,8 +82,8 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call, trail) =>
-      method.response.encode(await handle(noted(method.request.decode(call.request), trail))),
+    return this.#unary(method, (call, trail) =>
+      encoded(method, handle(noted(method.request.decode(call.request), trail))),
     );
   }
 
@@ -91,7 +94,7 @@ export class Calls {
   ): UnaryHandler {
     return this.#unary(method, async (call, trail) => {
       const request = noted(method.request.decode(call.request), trail);
-      const caller = this.#callerOf(call);
+      const caller = callerIn(trail);
       const issue = issueOf(caller, request.requestId, () => contentDigest(method.path, call.request));
       const execute = async () => method.response.encode(await handle(request, caller, issue));
       const scope = replayScope(caller);
@@ -104,10 +107,20 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, session: string | undefined) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call) => {
-      const session = hasToken(call.metadata) ? this.authenticate(call) : undefined;
-      return method.response.encode(await handle(method.request.decode(call.request), session));
+    return this.#unary(method, (call, trail) => {
+      const session = this.#anySession(call, trail);
+      return encoded(method, handle(method.request.decode(call.request), session));
     });
+  }
+
+  /** The same, where the handler has the answer's bytes. */
+  bytesWithAnySession<Req, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    handle: (request: Req, session: string | undefined) => Buffer,
+  ): UnaryHandler {
+    return this.#unary(method, (call, trail) =>
+      handle(method.request.decode(call.request), this.#anySession(call, trail)),
+    );
   }
 
   /** A call of a session. */
@@ -115,10 +128,10 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, session: string, context: CallContext) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call, trail) => {
+    return this.#unary(method, (call, trail) => {
       const session = this.#authenticateNoted(call, trail);
       const request = noted(method.request.decode(call.request), trail);
-      return method.response.encode(await handle(request, session, this.#contextOf(call)));
+      return encoded(method, handle(request, session, this.#contextOf(call, trail)));
     });
   }
 
@@ -127,12 +140,12 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, session: string, context: CallContext) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call, trail) => {
+    return this.#unary(method, (call, trail) => {
       const session = this.#authenticateNoted(call, trail);
       const request = noted(method.request.decode(call.request), trail);
-      const context = this.#contextOf(call);
+      const context = this.#contextOf(call, trail);
       const execute = async () => method.response.encode(await handle(request, session, context));
-      return await once(this.#sessionReplays, session, method.path, request.requestId, call.request, execute);
+      return once(this.#sessionReplays, session, method.path, request.requestId, call.request, execute);
     });
   }
 
@@ -141,9 +154,9 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, authenticate: () => string) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call, trail) => {
+    return this.#unary(method, (call, trail) => {
       const authenticate = (): string => this.#authenticateNoted(call, trail);
-      return method.response.encode(await handle(method.request.decode(call.request), authenticate));
+      return encoded(method, handle(method.request.decode(call.request), authenticate));
     });
   }
 
@@ -152,10 +165,10 @@ export class Calls {
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, token: string, caller: Caller) => Answer<ResInput>,
   ): UnaryHandler {
-    return this.#unary(method, async (call) => {
+    return this.#unary(method, (call, trail) => {
       const token = sessionToken(call.metadata);
       const request = method.request.decode(call.request);
-      return method.response.encode(await handle(request, token, this.#callerOf(call)));
+      return encoded(method, handle(request, token, callerIn(trail)));
     });
   }
 
@@ -199,8 +212,13 @@ export class Calls {
   }
 
   #authenticateNoted(call: UnaryCall, trail: Trail): string {
-    trail.session = this.authenticate(call);
+    trail.session = this.#deps.core.sessions.authenticate(sessionToken(call.metadata), callerIn(trail));
     return trail.session;
+  }
+
+  #anySession(call: UnaryCall, trail: Trail): string | undefined {
+    const token = optionalToken(call.metadata);
+    return token === undefined ? undefined : this.#deps.core.sessions.authenticate(token, callerIn(trail));
   }
 
   /** @returns who calls */
@@ -213,53 +231,66 @@ export class Calls {
 
   #unary(
     method: Pick<Method<never, never, never, never>, "service" | "name" | "kind">,
-    answer: (call: UnaryCall, trail: Trail) => Promise<Buffer>,
+    answer: AnswerBytes,
   ): UnaryHandler {
     const info = infoOf(method);
     return (call, callback) => {
-      void this.#run(info, call, callback, answer);
-    };
-  }
-
-  async #run(
-    info: CallInfo,
-    call: UnaryCall,
-    callback: grpc.sendUnaryData<Buffer>,
-    answer: (call: UnaryCall, trail: Trail) => Promise<Buffer>,
-  ): Promise<void> {
-    const trail: Trail = { caller: undefined, session: undefined, requestID: "", subjects: [], reason: "" };
-    const begun = this.#begin(info);
-    const ended = (code: grpc.status, error: unknown): void => {
-      begun(code, error);
-      this.#deps.hooks.onAct?.({ ...trail, verb: info.method, code, error });
-    };
-    this.#deps.hooks.onMessage?.(info, "received");
-    this.#inFlight += 1;
-    try {
-      this.#refuseWhileDraining();
-      if (isOver(call)) {
-        ended(cancelCode(call), undefined);
-        return;
+      const trail = newTrail(info.method);
+      const run: Run = { info, call, callback, trail, startMs: performance.now(), isEnded: false };
+      const { hooks } = this.#deps;
+      hooks.onStart(info);
+      hooks.onMessage?.(info, "received");
+      this.#inFlight += 1;
+      try {
+        this.#refuseWhileDraining();
+        if (isOver(call)) {
+          this.#ended(run, cancelCode(call), undefined);
+          return;
+        }
+        trail.caller = this.#admit(call, info.method);
+        const bytes = answer(call, trail);
+        const kept = bytes instanceof Promise ? bytes.then(this.#keeping) : this.#keeping(bytes);
+        if (kept instanceof Promise) {
+          kept.then((answered) => this.#answered(run, answered)).catch((error: unknown) => this.#failed(run, error));
+        } else this.#answered(run, kept);
+      } catch (error) {
+        this.#failed(run, error);
       }
-      trail.caller = this.#admit(call, info.method);
-      const bytes = await answer(call, trail);
-      await this.#deps.core.durable(); // what an answer tells must outlive a crash
-      callback(null, bytes);
-      this.#deps.hooks.onMessage?.(info, "sent");
-      ended(isOver(call) ? cancelCode(call) : grpc.status.OK, undefined);
-    } catch (error) {
-      const status = this.#statusOf(error);
-      const ending = isCallOver(error) ? { ...status, code: cancelCode(call) } : status;
-      callback(ending);
-      ended(ending.code, error);
-    } finally {
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) for (const idle of this.#whenIdle.splice(0)) idle();
-    }
+    };
   }
 
-  #contextOf(call: UnaryCall): CallContext {
-    return { gate: this.#gateOf(call), caller: this.#callerOf(call) };
+  /** What an answer tells must outlive a crash: only then is it sent. */
+  readonly #keeping = (bytes: Buffer): Answer<Buffer> => this.#deps.core.durable()?.then(() => bytes) ?? bytes;
+
+  #answered(run: Run, bytes: Buffer): void {
+    const { call, callback, info } = run;
+    callback(null, bytes);
+    this.#deps.hooks.onMessage?.(info, "sent");
+    this.#ended(run, isOver(call) ? cancelCode(call) : grpc.status.OK, undefined);
+  }
+
+  #failed(run: Run, error: unknown): void {
+    const status = this.#statusOf(error);
+    const ending = isCallOver(error) ? { ...status, code: cancelCode(run.call) } : status;
+    run.callback(ending);
+    this.#ended(run, ending.code, error);
+  }
+
+  #ended(run: Run, code: grpc.status, error: unknown): void {
+    if (run.isEnded) return;
+    run.isEnded = true;
+    const { info, startMs, trail } = run;
+    const { hooks } = this.#deps;
+    hooks.onCall({ ...info, code, error, seconds: (performance.now() - startMs) / 1000 });
+    trail.code = code;
+    trail.error = error;
+    hooks.onAct?.(trail);
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) for (const idle of this.#whenIdle.splice(0)) idle();
+  }
+
+  #contextOf(call: UnaryCall, trail: Trail): CallContext {
+    return { gate: this.#gateOf(call), caller: callerIn(trail) };
   }
 
   #gateOf(call: UnaryCall): CallGate {
@@ -305,13 +336,46 @@ export class Calls {
   }
 }
 
-/** What becomes known of a call while it runs. */
+/** What becomes known of a call while it runs, for the audit log. */
 interface Trail {
+  readonly verb: string;
   caller: Caller | undefined;
   session: string | undefined;
   requestID: string;
   subjects: readonly string[];
   reason: string;
+  code: grpc.status;
+  error: unknown;
+}
+
+/** A unary call under way. */
+interface Run {
+  readonly info: CallInfo;
+  readonly call: UnaryCall;
+  readonly callback: grpc.sendUnaryData<Buffer>;
+  readonly trail: Trail;
+  readonly startMs: number;
+  isEnded: boolean;
+}
+
+const NO_SUBJECTS: readonly string[] = [];
+
+function newTrail(verb: string): Trail {
+  const [caller, session, error] = [undefined, undefined, undefined];
+  return { verb, caller, session, requestID: "", subjects: NO_SUBJECTS, reason: "", code: grpc.status.OK, error };
+}
+
+/** A call is admitted, and so its caller known, before anything is answered. */
+function callerIn({ caller }: Trail): Caller {
+  assert(caller !== undefined, "a call is answered before it was admitted");
+  return caller;
+}
+
+function encoded<Req, ReqInput, Res, ResInput>(
+  { response }: UnaryMethod<Req, ReqInput, Res, ResInput>,
+  message: Answer<ResInput>,
+): Answer<Buffer> {
+  return message instanceof Promise ? message.then((each) => response.encode(each)) : response.encode(message);
 }
 
 /** What a request says of itself is noted up to here; longer is refused anyway. */
@@ -324,10 +388,18 @@ function noted<Req>(request: Req, trail: Trail): Req {
   if (typeof request !== "object" || request === null) return request;
   trail.requestID = textIn(request, "requestId");
   trail.reason = textIn(request, "reason");
-  trail.subjects = [request, ...bindsIn(request)]
-    .flatMap((each) => SUBJECT_FIELDS.map((field) => textIn(each, field)))
-    .filter((text) => text !== "");
+  const subjects: string[] = [];
+  noteSubjects(request, subjects);
+  for (const bind of bindsIn(request)) noteSubjects(bind, subjects);
+  trail.subjects = subjects;
   return request;
+}
+
+function noteSubjects(request: object, subjects: string[]): void {
+  for (const field of SUBJECT_FIELDS) {
+    const text = textIn(request, field);
+    if (text !== "") subjects.push(text);
+  }
 }
 
 function textIn(request: object, field: string): string {
@@ -336,7 +408,7 @@ function textIn(request: object, field: string): string {
 }
 
 /** The first of a batch. */
-function bindsIn(request: object): object[] {
+function bindsIn(request: object): readonly object[] {
   const binds: unknown = Reflect.get(request, "requests");
   return Array.isArray(binds) ? binds.slice(0, NOTED_BINDS_MAX).filter((each) => typeof each === "object") : [];
 }
@@ -375,8 +447,10 @@ function observed<I>(codec: Method<unknown, never, unknown, I>["response"], info
 }
 
 function isOver(call: UnaryCall): boolean {
+  if (call.cancelled) return true;
   const deadline = call.getDeadline();
-  return call.cancelled || Date.now() >= (typeof deadline === "number" ? deadline : deadline.getTime());
+  if (deadline === Number.POSITIVE_INFINITY) return false;
+  return Date.now() >= (typeof deadline === "number" ? deadline : deadline.getTime());
 }
 
 function callOver(): BrokerError {

@@ -6,6 +6,7 @@ import { deviceCapabilitiesMessage, iommuCapabilitiesMessage, limitsMessage } fr
 import { deviceMessage, pageSize, pageToken, parsePageToken } from "./convert-device.ts";
 import { parseRegisters } from "./convert-virtual-iommu.ts";
 import type { RpcDeps } from "./deps.ts";
+import { DeviceAnswers } from "./device-answers.ts";
 import { allOf } from "./field.ts";
 import { parseDevice, parseIommu } from "./names.ts";
 import { BROKER } from "./services.ts";
@@ -18,12 +19,13 @@ const BACKEND_KINDS = {
 } as const satisfies Record<RpcDeps["backend"], iommubroker.v1.BackendKind>;
 
 export function capabilityCalls(calls: Calls, deps: RpcDeps) {
+  const answers = new DeviceAnswers();
   return {
     getCapabilities: calls.open(BROKER.getCapabilities, (request) => getCapabilities(request, deps)),
     listDevices: calls.withAnySession(BROKER.listDevices, (request, session) => listDevices(request, session, deps)),
-    getDevice: calls.withAnySession(BROKER.getDevice, (request, session) => ({
-      device: deviceMessage(deps.core.devices.get(parseDevice(request.device, "device")), session),
-    })),
+    getDevice: calls.bytesWithAnySession(BROKER.getDevice, (request, session) =>
+      answers.bytes(deps.core.devices.get(parseDevice(request.device, "device")), session),
+    ),
   };
 }
 

@@ -25,7 +25,7 @@ interface GeneratedMessage<M, I> {
 
 export function codec<M, I>(generated: GeneratedMessage<M, I>): Codec<M, I> {
   return {
-    encode: (message) => Buffer.from(generated.encode(message).finish()),
+    encode: (message) => bufferOf(generated.encode(message).finish()),
     decode(bytes) {
       try {
         return generated.decode(new StrictReader(bytes));
@@ -36,10 +36,20 @@ export function codec<M, I>(generated: GeneratedMessage<M, I>): Codec<M, I> {
   };
 }
 
+/** The generated writer makes Buffers already. */
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
+}
+
+/** Strings up to here are looked at byte by byte; TextDecoder costs more than that. */
+const SHORT_BYTES_MAX = 64;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 class StrictReader extends protobuf.Reader {
   override string(): string {
-    return UTF8.decode(this.bytes());
+    const bytes = this.bytes();
+    if (bytes.length > SHORT_BYTES_MAX) return UTF8.decode(bytes);
+    for (let at = 0; at < bytes.length; at++) if (bytes[at]! > 0x7f) return UTF8.decode(bytes);
+    return bufferOf(bytes).toString("latin1");
   }
 }

@@ -12,7 +12,7 @@ import { drainingError } from "./failure.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { ServerStream } from "./server-stream.ts";
 import { BROKER } from "./services.ts";
-import { hasToken } from "./token.ts";
+import { optionalToken } from "./token.ts";
 
 type WatchCall = ServerWritableStream<Buffer, Buffer>;
 type Message = iommubroker.v1.IWatchDevicesResponse;
@@ -21,7 +21,7 @@ type WatchStream = ServerStream<Message>;
 export function deviceWatchCalls(calls: Calls, deps: RpcDeps) {
   return {
     watchDevices: calls.stream(BROKER.watchDevices, (stream: WatchStream, call: WatchCall) => {
-      const viewer = hasToken(call.metadata) ? calls.authenticate(call) : undefined;
+      const viewer = optionalToken(call.metadata) === undefined ? undefined : calls.authenticate(call);
       const asked = parseWatchDevices(BROKER.watchDevices.request.decode(call.request), viewer, deps.heartbeatMs);
       const subscription = deps.core.devices.watch(viewer, asked);
       stream.onOver(() => subscription.close());

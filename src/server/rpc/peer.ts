@@ -11,8 +11,19 @@ export type Peer =
   | { readonly kind: "certificate"; readonly name: string; readonly address: string }
   | { readonly kind: "tcp"; readonly address: string };
 
+/** Each connection's caller is one object: what is found out about it once need not be found out with each call. */
+const CALLERS = new WeakMap<Peer, Caller>();
+
 /** @param connection  the connection's own name */
 export function callerOf(connection: string, peer: Peer): Caller {
+  const known = CALLERS.get(peer);
+  if (known?.connection === connection) return known;
+  const caller = Object.freeze(makeCaller(connection, peer));
+  CALLERS.set(peer, caller);
+  return caller;
+}
+
+function makeCaller(connection: string, peer: Peer): Caller {
   if (peer.kind === "tcp") return { kind: "unknown", connection };
   if (peer.kind === "certificate") return { kind: "certificate", name: peer.name, connection };
   const { uid, gid, pid } = peer.credentials;

@@ -47,7 +47,7 @@ export async function openFileJournal(options: FileJournalOptions): Promise<File
     tornBytes: recovered.tornBytes,
     append: async (entry) => note(entry),
     note,
-    durable: () => writer.flush(),
+    durable: () => (writer.isDurable ? undefined : writer.flush()),
     close: () => writer.close(),
   };
 }

@@ -14,7 +14,7 @@ export function createMemoryJournal(): MemoryJournal {
   let kept: JournalEntry[] = [];
   return {
     note: () => {},
-    durable: async () => {},
+    durable: () => undefined,
     append: async (entry) => {
       kept.push(entry);
       if (kept.length >= 2 * ENTRIES_MAX) kept = kept.slice(-ENTRIES_MAX);

@@ -5,15 +5,19 @@
 
 import { describe, expect, test } from "vitest";
 import { abortSTE, defaultDomainSTE, nestedSTE, stage2STE } from "../../../src/backends/sim/make-ste.ts";
-import { type EntryWords, usedCdBits, usedSteBits } from "../../../src/backends/sim/used-bits.ts";
+import * as usedBits from "../../../src/backends/sim/used-bits.ts";
 import { featuresOf } from "../../../src/backends/smmuv3/id-registers.ts";
 import { checkVSTE } from "../../../src/backends/vste.ts";
 import { CD } from "../../../src/spec/cd.ts";
-import type { Field } from "../../../src/spec/layout.ts";
+import { doublewordsOf, type Field, wordsOf } from "../../../src/spec/layout.ts";
 import { STE } from "../../../src/spec/ste.ts";
 import { EntryWorld, FINE_PROBES, PROBES } from "../../support/entry-world.ts";
 import { IDS } from "../../support/smmuv3-machine.ts";
 import { at } from "../../support/smmuv3-tables.ts";
+
+type EntryWords = usedBits.EntryWords;
+const usedSteBits = (ste: EntryWords): EntryWords => doublewordsOf(usedBits.usedSteBits(wordsOf(ste)));
+const usedCdBits = (cd: EntryWords): EntryWords => doublewordsOf(usedBits.usedCdBits(wordsOf(cd)));
 
 /** IDS with HTTU 3, ATS; overrides of attributes; PBHA MPAM FWB DPT S2PI S2PO; DS. */
 const RICH = {

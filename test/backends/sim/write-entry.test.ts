@@ -1,13 +1,10 @@
 import { describe, expect, test } from "vitest";
-import {
-  type EntryWords,
-  safeCdBits,
-  safeSteBits,
-  usedCdBits,
-  usedSteBits,
-} from "../../../src/backends/sim/used-bits.ts";
+import * as usedBits from "../../../src/backends/sim/used-bits.ts";
 import { EMPTY_ENTRY, type EntryStep, planCdUpdate, planSteUpdate } from "../../../src/backends/sim/write-entry.ts";
+import { doublewordsOf, wordsOf } from "../../../src/spec/layout.ts";
 import { at } from "../../support/smmuv3-tables.ts";
+
+type EntryWords = usedBits.EntryWords;
 
 // The fixture of Linux's arm-smmu-v3-test.c, assembled by hand (IHI 0070 §5.2): CD table at 0xF0F0F0F0F0C0 (bits [55:6]
 // of 0xF0F0F0F0F0F0), S1Fmt 2, S1CDMax 31, S1CIR=S1COR=1, S1CSH=3; stage 2: VTTBR 0xdaedbeefdeadbeef, S2T0SZ 4,
@@ -88,6 +85,13 @@ function run(from: EntryWords, steps: readonly EntryStep[]): Run {
 /** A walker that looks at only the used bits cannot tell `value` from `entry`, but for the safe bits. */
 function looksLike(value: EntryWords, entry: EntryWords, used: EntryWords, safe: EntryWords): boolean {
   return entry.every((word, index) => ((value[index]! ^ word) & used[index]! & ~safe[index]!) === 0n);
+}
+
+const usedSteBits = (ste: EntryWords): EntryWords => doublewordsOf(usedBits.usedSteBits(wordsOf(ste)));
+const usedCdBits = (cd: EntryWords): EntryWords => doublewordsOf(usedBits.usedCdBits(wordsOf(cd)));
+const safeCdBits = (): EntryWords => doublewordsOf(usedBits.safeCdBits());
+function safeSteBits(one: EntryWords, other: EntryWords): EntryWords {
+  return doublewordsOf(usedBits.safeSteBits(wordsOf(one), wordsOf(other)));
 }
 
 const STE_KIND = { plan: planSteUpdate, used: usedSteBits, safe: safeSteBits };

@@ -70,6 +70,23 @@ test("a policy that allows nothing any more lets owners keep and give back", () 
   }
 });
 
+test("a verb that a caller was let in with is refused once the policy says so, and the other way round", () => {
+  const { permissions } = setUp([rule("all")]);
+  permissions.admitCall(VM, "OpenSession");
+  permissions.replace({ rules: [] });
+  expect(refusal(() => permissions.admitCall(VM, "OpenSession")).code).toBe("policy_denied");
+  permissions.replace({ rules: [rule("all")] });
+  permissions.admitCall(VM, "OpenSession");
+});
+
+test("what was decided for a caller and a verb is nobody else's and no other verb's", () => {
+  const { permissions } = setUp([rule("vm", { who: [{ fact: "uid", oneOf: [VM.uid] }], verbs: ["OpenSession"] })]);
+  permissions.admitCall(VM, "OpenSession");
+  expect(refusal(() => permissions.admitCall(OTHER, "OpenSession")).code).toBe("policy_denied");
+  expect(refusal(() => permissions.admitCall(VM, "AttachDevice")).code).toBe("policy_denied");
+  permissions.admitCall(VM, "OpenSession");
+});
+
 test("calls per second are counted for an identity, and the refusal says when to come again", () => {
   const { clock, permissions, seen } = setUp([rule("slow", { rate: { perSecond: 4, burst: 2 } })]);
   permissions.admitCall(VM, "GetDevice");

@@ -33,11 +33,13 @@ function registry(): Registry {
 
 test("every device of a group shows the group's state and owner, and whether it is attached itself", () => {
   const all = registry();
-  const view = (index: number) => deviceView(all, TRIPLE[index]!, () => OWNER);
+  const around = { owner: () => OWNER, waiters: (group: number) => (group === 3 ? 2 : 0) };
+  const view = (index: number) => deviceView(all, TRIPLE[index]!, around);
   const shared = { group: groupID(3), groupDevices: TRIPLE, state: "nest-parent", generation: 1, owner: OWNER };
   expect(view(0)).toMatchObject({ ...shared, attached: false, virtualIommu: "v1" });
-  expect(view(1)).toMatchObject({ ...shared, attached: true, virtualIommu: "v1" });
-  expect(deviceView(all, FAR, () => OWNER)).toMatchObject({ state: "default-domain", owner: undefined, generation: 0 });
+  expect(view(1)).toMatchObject({ ...shared, attached: true, virtualIommu: "v1", waiters: 2 });
+  const far = { state: "default-domain", owner: undefined, generation: 0, waiters: 0 };
+  expect(deviceView(all, FAR, around)).toMatchObject(far);
 });
 
 test("a session has its attached devices; what its loss set to abort must be bound again until something changes", () => {

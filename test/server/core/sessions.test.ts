@@ -58,6 +58,35 @@ describe("sessions", () => {
     expect(sessions.authenticate(token, { ...CALLER, pid: 43, connection: "uds-9" })).toBe(session.id);
   });
 
+  test("a connection that has used a token is refused with it once the session is lost, has ended or was claimed", async () => {
+    const refusedAs = async (token: string) => (await refusal(() => sessions.authenticate(token, CALLER))).code;
+    const lapsing = open(1000);
+    expect(sessions.authenticate(lapsing.token, CALLER)).toBe(lapsing.session.id);
+    clock.advance(1000);
+    expect(await refusedAs(lapsing.token)).toBe("lease_expired");
+    sessions.end(lapsing.session.id, "lease_expired");
+    sessions.forget(lapsing.session.id);
+    const closed = open();
+    expect(sessions.authenticate(closed.token, CALLER)).toBe(closed.session.id);
+    sessions.end(closed.session.id, "closed");
+    sessions.forget(closed.session.id);
+    expect(await refusedAs(closed.token)).toBe("lease_expired");
+    const given = sessions.open({ displayName: "vmm", caller: CALLER, ttlMs: 1000, transferableTo: ["uid:1001"] });
+    expect(sessions.authenticate(given.token, CALLER)).toBe(given.session.id);
+    const heir = { ...CALLER, uid: 1001, pid: 77, connection: "uds-8" };
+    const token = sessions.claim(given.session.id, heir, { ttlMs: 1000 });
+    expect(await refusedAs(given.token)).toBe("lease_expired");
+    expect(sessions.authenticate(token, heir)).toBe(given.session.id);
+    expect(await refusedAs(token)).toBe("unauthenticated");
+  });
+
+  test("a connection that uses two tokens in turn is in each session by its own", () => {
+    const [one, two] = [open(), open()];
+    for (const { session, token } of [one, two, one, two, two, one]) {
+      expect(sessions.authenticate(token, CALLER)).toBe(session.id);
+    }
+  });
+
   test("the token is nowhere in what a session shows or tells", () => {
     const { session, token } = open();
     expect(session).toEqual({

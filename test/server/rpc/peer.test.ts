@@ -26,3 +26,11 @@ test("over plain TCP nobody vouches for anything", () => {
   const peer = { kind: "tcp", address: "127.0.0.1:4000" } as const;
   expect(callerOf("tcp-2", peer)).toEqual({ kind: "unknown", connection: "tcp-2" });
 });
+
+test("a connection's caller stays one object, and another connection's is another", () => {
+  const peer = { kind: "tcp", address: "127.0.0.1:4000" } as const;
+  const caller = callerOf("tcp-2", peer);
+  expect(callerOf("tcp-2", peer)).toBe(caller);
+  expect(callerOf("tcp-3", peer)).toEqual({ kind: "unknown", connection: "tcp-3" });
+  expect(callerOf("tcp-2", { ...peer })).not.toBe(caller);
+});
