@@ -18,6 +18,7 @@ const PATH = process.env.IOMMU_BROKER_SIM_PATH ?? "";
 const SEED = process.env.IOMMU_BROKER_SIM_SEED;
 const FIRST_SEED = Number(process.env.IOMMU_BROKER_SIM_FIRST_SEED ?? 1);
 const SCRIPTS_PER_SEED = 25;
+const SHRINKING_MS = 60_000;
 
 interface Figures {
   scripts: number;
@@ -46,12 +47,23 @@ async function runScript(script: readonly (readonly Command[])[], figures: Figur
   await checkEnd(world);
 }
 
-async function runSeed(seed: number, leftMs: number, figures: Figures): Promise<void> {
-  const property = fc.asyncProperty(scripts(STEPS), (script) => runScript(script, figures));
+/** Scripts until `endMs`; one that fails has a while more to become small. */
+async function runSeed(seed: number, endMs: number, figures: Figures): Promise<void> {
+  let lastMs = endMs;
+  const property = fc.asyncProperty(scripts(STEPS), async (script) => {
+    if (Date.now() >= lastMs) return;
+    try {
+      await runScript(script, figures);
+    } catch (error) {
+      lastMs = endMs + SHRINKING_MS;
+      throw error;
+    }
+  });
   const numRuns = SEED === undefined ? SCRIPTS_PER_SEED : 2 ** 31 - 1;
-  const limits = { interruptAfterTimeLimit: leftMs, markInterruptAsFailure: false };
+  // not before the first script of a seed, which fast-check takes for a failure
+  const interruptAfterTimeLimit = endMs - Date.now() + (SEED === undefined ? SHRINKING_MS : 0);
   try {
-    await fc.assert(property, { seed, path: PATH, numRuns, ...limits });
+    await fc.assert(property, { seed, path: PATH, numRuns, interruptAfterTimeLimit, markInterruptAsFailure: false });
   } catch (error) {
     const path = error instanceof Error ? (/path: "([^"]*)"/.exec(error.message)?.[1] ?? "") : "";
     process.stdout.write(`simulation: again by npm run sim -- --seed ${seed} --steps ${STEPS} --path ${path}\n`);
@@ -68,7 +80,7 @@ test(
     let seed = first;
     try {
       for (; Date.now() < end; seed += 1) {
-        await runSeed(seed, end - Date.now(), figures);
+        await runSeed(seed, end, figures);
         if (SEED !== undefined) break;
       }
     } finally {
