@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { DeviceNews, DeviceWatch, DeviceWatchOptions } from "../../src/client/client.ts";
-import type { DeviceBatch } from "../../src/server/core/core.ts";
+import type { DeviceBatch } from "../../src/server/core/device-verbs.ts";
 import { DEVICE, type FakeDeviceWatch } from "../support/fake-core.ts";
 import { type RpcServer, refusal, serve } from "../support/rpc-server.ts";
 

@@ -6,18 +6,13 @@ import type { Explanation } from "../../src/backends/explanation.ts";
 import { deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
 import type { IdRegisters } from "../../src/backends/inventory.ts";
 import { checkVSTE } from "../../src/backends/vste.ts";
-import type {
-  Core,
-  DeviceBatch,
-  DeviceCapabilityView,
-  DeviceSubscription,
-  FaultBatch,
-  FaultSubscription,
-  IommuCapabilityView,
-  SessionNotice,
-} from "../../src/server/core/core.ts";
+import type { DeviceCapabilityView, IommuCapabilityView } from "../../src/server/core/capability-views.ts";
+import type { Core } from "../../src/server/core/core.ts";
+import type { DeviceBatch, DeviceSubscription } from "../../src/server/core/device-verbs.ts";
 import { BrokerEvents } from "../../src/server/core/events.ts";
+import type { FaultBatch, FaultSubscription } from "../../src/server/core/fault-verbs.ts";
 import { Permissions } from "../../src/server/core/permissions.ts";
+import type { SessionNotice } from "../../src/server/core/session-notices.ts";
 import type {
   AddressSpaceView,
   DeviceView,

@@ -7,9 +7,10 @@ import { BrokerError, invalidField, limitReached } from "../../backends/errors.t
 import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES } from "../../backends/guest-memory.ts";
 import type { HostIommu } from "../../backends/inventory.ts";
 import { hex } from "../../spec/u64.ts";
+import type { AddressSpaceVerbs, MappingRequest, MapRequest, PresentRequest } from "./address-space-verbs.ts";
 import { AwaitedMemory, requireOwnLabels } from "./awaited-memory.ts";
+import type { CallGate } from "./call-gate.ts";
 import type { Caller } from "./caller.ts";
-import type { AddressSpaceVerbs, CallGate, MappingRequest, MapRequest, PresentRequest } from "./core.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { CoreLimits } from "./limits.ts";
 import { mappingAt, planMap, planUnmap } from "./mapping-table.ts";

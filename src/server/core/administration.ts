@@ -3,8 +3,8 @@
 
 import { BrokerError } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
+import type { AdminVerbs, HeldSession } from "./admin-verbs.ts";
 import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
-import type { AdminVerbs, HeldSession } from "./core.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
 import type { SessionRecord } from "./session.ts";
 import type { DeviceView } from "./views.ts";

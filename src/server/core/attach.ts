@@ -7,8 +7,8 @@ import type { DeviceID, IommuID } from "../../backends/ids.ts";
 import { ABORT_VSTE, BYPASS_VSTE } from "../../backends/vste.ts";
 import { requireGeneration, requireNotQuarantined } from "./admission.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
+import type { CallGate } from "./call-gate.ts";
 import { requireFit } from "./capability.ts";
-import type { AttachRequest, CallGate } from "./core.ts";
 import { attachedDevice, type DeviceRecord, detachedDevice } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
 import type { Subject } from "./policy.ts";
@@ -17,6 +17,7 @@ import type { VirtualIommuRecord } from "./registry.ts";
 import type { Resets } from "./reset.ts";
 import type { StageChanges } from "./stage-change.ts";
 import { next } from "./stage-state.ts";
+import type { AttachRequest } from "./stage-verbs.ts";
 import type { DeviceView } from "./views.ts";
 import type { Waiter, WaitingLines } from "./waiting.ts";
 

@@ -9,13 +9,14 @@ import { get } from "../../spec/layout.ts";
 import { IDR1 } from "../../spec/registers.ts";
 import { type BindDecision, decideBind, requireAttached, requireGeneration } from "./admission.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
+import type { CallGate } from "./call-gate.ts";
 import { translateRefusal } from "./capability.ts";
-import type { BindOutcome, BindRequest, CallGate } from "./core.ts";
 import { namedDevice } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
 import type { VirtualIommuRecord } from "./registry.ts";
 import type { Resets } from "./reset.ts";
 import type { StageChanges, Subject } from "./stage-change.ts";
+import type { BindOutcome, BindRequest } from "./stage-verbs.ts";
 import type { DeviceView } from "./views.ts";
 import type { QueueKey } from "./work-queues.ts";
 

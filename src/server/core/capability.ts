@@ -12,7 +12,7 @@ import type {
   IommuCapabilityView,
   ReducedFieldView,
   RegisterFieldView,
-} from "./core.ts";
+} from "./capability-views.ts";
 import type { DeviceRecord } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
 import {

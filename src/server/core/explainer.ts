@@ -5,7 +5,7 @@ import type { Backend } from "../../backends/backend.ts";
 import { BrokerError, invalidField } from "../../backends/errors.ts";
 import type { ExplainRequest } from "../../backends/explanation.ts";
 import { requireOwned } from "./admission.ts";
-import type { ExplainVerbs } from "./core.ts";
+import type { ExplainVerbs } from "./explain-verbs.ts";
 import type { Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
 

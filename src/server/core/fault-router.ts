@@ -7,7 +7,7 @@ import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { FaultNotice } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import { assert } from "../../spec/assert.ts";
-import type { FaultBatch, FaultGap, FaultSubscription, FaultVerbs, SequencedFault } from "./core.ts";
+import type { FaultBatch, FaultGap, FaultSubscription, FaultVerbs, SequencedFault } from "./fault-verbs.ts";
 import type { CoreLimits } from "./limits.ts";
 import type { Clock } from "./ports.ts";
 import type { Registry } from "./registry.ts";

@@ -4,7 +4,7 @@
 import type { FaultDiagnosis } from "../../backends/diagnosis.ts";
 import type { FaultAnswer, FaultRecord } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
-import type { CallGate } from "./core.ts";
+import type { CallGate } from "./call-gate.ts";
 
 /** How what waited came to its end. */
 export type ResolutionOutcome = "answered" | "timed-out" | "owner-gone" | "stage-changed" | "restarted";

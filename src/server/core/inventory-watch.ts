@@ -6,7 +6,7 @@
 import { limitReached } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import { assert } from "../../spec/assert.ts";
-import type { DeviceBatch, DeviceChange, DeviceSubscription, DeviceWatchRequest } from "./core.ts";
+import type { DeviceBatch, DeviceChange, DeviceSubscription, DeviceWatchRequest } from "./device-verbs.ts";
 import type { DurableRecord } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { CoreLimits } from "./limits.ts";

@@ -3,8 +3,8 @@
 
 import { BrokerError } from "../../backends/errors.ts";
 import type { GuestMemoryFile } from "../../backends/guest-memory.ts";
+import type { MemorySource } from "./address-space-verbs.ts";
 import { type Caller, uidOf } from "./caller.ts";
-import type { MemorySource } from "./core.ts";
 import type { Permissions } from "./permissions.ts";
 import { NO_SUBJECT } from "./policy.ts";
 import type { Ports } from "./ports.ts";

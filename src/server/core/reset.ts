@@ -7,7 +7,7 @@ import { BrokerError } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import { requireGeneration, requireOwned } from "./admission.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
-import type { CallGate } from "./core.ts";
+import type { CallGate } from "./call-gate.ts";
 import { detachedDevice } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
 import type { StageChanges } from "./stage-change.ts";

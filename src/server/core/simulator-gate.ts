@@ -15,8 +15,9 @@ import type {
 import { guestRange } from "./address-space.ts";
 import { requireNotOthers, requireOwned } from "./admission.ts";
 import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
-import type { CallGate, SimulatorVerbs } from "./core.ts";
+import type { CallGate } from "./call-gate.ts";
 import type { GroupRecord } from "./group.ts";
+import type { SimulatorVerbs } from "./simulator-verbs.ts";
 
 export class SimulatorGate implements SimulatorVerbs {
   readonly #deps: ArbiterDeps;

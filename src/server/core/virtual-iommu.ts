@@ -7,12 +7,13 @@ import { BrokerError, invalidField, limitReached } from "../../backends/errors.t
 import type { DeviceID, GroupID, IommuID } from "../../backends/ids.ts";
 import type { IdRegisters } from "../../backends/inventory.ts";
 import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
+import type { CallGate } from "./call-gate.ts";
 import { commonRegisters, requireFit } from "./capability.ts";
-import type { CallGate, ModeResult, VirtualIommuVerbs } from "./core.ts";
 import type { DeviceRecord } from "./device.ts";
 import { checkInvalidations, streamsNamed } from "./invalidation.ts";
 import { type VirtualIommuRecord, virtualIommuView } from "./registry.ts";
 import type { VirtualIommuView } from "./views.ts";
+import type { ModeResult, VirtualIommuVerbs } from "./virtual-iommu-verbs.ts";
 
 export class VirtualIommus implements VirtualIommuVerbs {
   readonly #deps: ArbiterDeps;

@@ -4,7 +4,7 @@
 
 import { limitReached } from "../../backends/errors.ts";
 import { assert } from "../../spec/assert.ts";
-import type { CallGate } from "./core.ts";
+import type { CallGate } from "./call-gate.ts";
 
 export type QueueKey = { readonly kind: "address-space" | "virtual-iommu" | "group"; readonly id: string | number };
 

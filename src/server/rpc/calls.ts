@@ -5,8 +5,8 @@
 
 import * as grpc from "@grpc/grpc-js";
 import { BrokerError } from "../../backends/errors.ts";
+import type { CallGate } from "../core/call-gate.ts";
 import { type Caller, replayScope } from "../core/caller.ts";
-import type { CallGate } from "../core/core.ts";
 import type { CallInfo, RpcDeps } from "./deps.ts";
 import { drainingError, failureMessage } from "./failure.ts";
 import { requestID } from "./field.ts";

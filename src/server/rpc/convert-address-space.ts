@@ -3,7 +3,7 @@
 
 import { invalidField } from "../../backends/errors.ts";
 import { PAGE_BYTES } from "../../backends/guest-memory.ts";
-import type { MappingRequest, MemorySource, PresentRequest } from "../core/core.ts";
+import type { MappingRequest, MemorySource, PresentRequest } from "../core/address-space-verbs.ts";
 import type { AddressSpaceView, Pinning } from "../core/views.ts";
 import { iommubroker } from "./codec.ts";
 import { allOf, eachOf, enumeration, integer } from "./field.ts";

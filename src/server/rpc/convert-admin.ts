@@ -1,8 +1,8 @@
 // Sessions and policy rules as an administrator sees them.
 
 import { invalidField } from "../../backends/errors.ts";
+import type { HeldSession } from "../core/admin-verbs.ts";
 import { describeCaller } from "../core/caller.ts";
-import type { HeldSession } from "../core/core.ts";
 import { describeCondition, type PolicyRule } from "../core/policy.ts";
 import { iommubroker } from "./codec.ts";
 import { sessionMessage } from "./convert-session.ts";

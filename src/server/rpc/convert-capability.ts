@@ -1,7 +1,7 @@
 // What IOMMUs and devices can do, and the limits of this server, as GetCapabilities answers.
 
 import type { ReservedRegion } from "../../backends/inventory.ts";
-import type { DeviceCapabilityView, IommuCapabilityView } from "../core/core.ts";
+import type { DeviceCapabilityView, IommuCapabilityView } from "../core/capability-views.ts";
 import type { CoreLimits } from "../core/limits.ts";
 import { iommubroker } from "./codec.ts";
 import { registersMessage } from "./convert-virtual-iommu.ts";

@@ -3,7 +3,7 @@
 
 import { invalidField } from "../../backends/errors.ts";
 import { type DeviceID, deviceID } from "../../backends/ids.ts";
-import type { DeviceBatch, DeviceChange, DeviceWatchRequest } from "../core/core.ts";
+import type { DeviceBatch, DeviceChange, DeviceWatchRequest } from "../core/device-verbs.ts";
 import type { StageState } from "../core/stage-state.ts";
 import type { DeviceView } from "../core/views.ts";
 import { iommubroker } from "./codec.ts";

@@ -3,7 +3,7 @@
 import { invalidField } from "../../backends/errors.ts";
 import type { FaultClass } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
-import type { FaultBatch, FaultGap, SequencedFault } from "../core/core.ts";
+import type { FaultBatch, FaultGap, SequencedFault } from "../core/fault-verbs.ts";
 import { iommubroker } from "./codec.ts";
 import { allOf, eachOf } from "./field.ts";
 import { parseHeartbeat } from "./heartbeat.ts";

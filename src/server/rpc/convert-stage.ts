@@ -4,7 +4,7 @@ import type { PlainStage } from "../../backends/backend.ts";
 import { BrokerError, invalidField } from "../../backends/errors.ts";
 import { type DeviceID, type VirtualStreamID, virtualStreamID } from "../../backends/ids.ts";
 import type { Disposition, VSTE } from "../../backends/vste.ts";
-import type { AttachRequest, BindOutcome } from "../core/core.ts";
+import type { AttachRequest, BindOutcome } from "../core/stage-verbs.ts";
 import { iommubroker } from "./codec.ts";
 import { deviceMessage } from "./convert-device.ts";
 import { parsePlainMode } from "./convert-virtual-iommu.ts";

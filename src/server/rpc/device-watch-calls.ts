@@ -3,7 +3,7 @@
 
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import { BrokerError } from "../../backends/errors.ts";
-import type { DeviceSubscription } from "../core/core.ts";
+import type { DeviceSubscription } from "../core/device-verbs.ts";
 import type { Calls } from "./calls.ts";
 import type { iommubroker } from "./codec.ts";
 import { deviceBatchMessage, parseWatchDevices } from "./convert-device.ts";

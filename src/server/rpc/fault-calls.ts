@@ -3,7 +3,7 @@
 
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import { BrokerError } from "../../backends/errors.ts";
-import type { FaultSubscription } from "../core/core.ts";
+import type { FaultSubscription } from "../core/fault-verbs.ts";
 import type { Calls } from "./calls.ts";
 import type { iommubroker } from "./codec.ts";
 import { faultBatchMessage, HEARTBEAT_MESSAGE, parseWatchFaults } from "./convert-fault.ts";

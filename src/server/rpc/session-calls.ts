@@ -3,7 +3,7 @@
 
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { BrokerError, limitReached } from "../../backends/errors.ts";
-import type { SessionNotice } from "../core/core.ts";
+import type { SessionNotice } from "../core/session-notices.ts";
 import type { Calls } from "./calls.ts";
 import type { iommubroker } from "./codec.ts";
 import {

@@ -2,7 +2,7 @@
 // Its calls move data and take a while, so each has a bound on accesses and on bytes.
 
 import { limitReached } from "../../backends/errors.ts";
-import type { SimulatorVerbs } from "../core/core.ts";
+import type { SimulatorVerbs } from "../core/simulator-verbs.ts";
 import type { Calls } from "./calls.ts";
 import type { iommubroker } from "./codec.ts";
 import {

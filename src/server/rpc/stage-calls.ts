@@ -1,7 +1,7 @@
 // AttachDevice, DetachDevice, BindGuestStage, BatchBindGuestStage, UnbindGuestStage, ResetDevice.
 
 import { BrokerError, limitReached } from "../../backends/errors.ts";
-import type { CallGate } from "../core/core.ts";
+import type { CallGate } from "../core/call-gate.ts";
 import type { Calls } from "./calls.ts";
 import type { iommubroker } from "./codec.ts";
 import { deviceMessage } from "./convert-device.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { MappingRequest } from "../../../src/server/core/core.ts";
+import type { MappingRequest } from "../../../src/server/core/address-space-verbs.ts";
 import {
   addFile,
   attach,

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { BrokerError } from "../../../src/backends/errors.ts";
 import { virtualStreamID } from "../../../src/backends/ids.ts";
 import { checkVSTE } from "../../../src/backends/vste.ts";
-import type { CallGate } from "../../../src/server/core/core.ts";
+import type { CallGate } from "../../../src/server/core/call-gate.ts";
 import {
   addFile,
   attach,

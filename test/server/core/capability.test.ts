@@ -9,7 +9,7 @@ import {
   requireFit,
   virtualRegisters,
 } from "../../../src/server/core/capability.ts";
-import type { FieldVerdictView } from "../../../src/server/core/core.ts";
+import type { FieldVerdictView } from "../../../src/server/core/capability-views.ts";
 import { REGISTER_RULES } from "../../../src/server/core/register-rules.ts";
 import { refusal } from "../../support/host.ts";
 

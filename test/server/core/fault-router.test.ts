@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { FaultRecord } from "../../../src/backends/faults.ts";
 import type { DeviceID } from "../../../src/backends/ids.ts";
 import { createSimulatedBackend } from "../../../src/backends/sim/backend.ts";
-import type { FaultBatch } from "../../../src/server/core/core.ts";
 import { BrokerEvents } from "../../../src/server/core/events.ts";
 import { FaultRouter } from "../../../src/server/core/fault-router.ts";
+import type { FaultBatch } from "../../../src/server/core/fault-verbs.ts";
 import { Registry } from "../../../src/server/core/registry.ts";
 import { Sessions } from "../../../src/server/core/sessions.ts";
 import {

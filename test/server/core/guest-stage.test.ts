@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { checkVSTE, type VSTE } from "../../../src/backends/vste.ts";
-import type { FaultSubscription, SequencedFault } from "../../../src/server/core/core.ts";
+import type { FaultSubscription, SequencedFault } from "../../../src/server/core/fault-verbs.ts";
 import { GRANULES, type Granule, GUEST_BASE, GuestTables } from "../../support/guest-tables.ts";
 import {
   attach,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { type DeviceID, deviceID, groupID, streamID } from "../../../src/backends/ids.ts";
-import type { DeviceBatch, DeviceSubscription, DeviceWatchRequest } from "../../../src/server/core/core.ts";
+import type { DeviceBatch, DeviceSubscription, DeviceWatchRequest } from "../../../src/server/core/device-verbs.ts";
 import type { DurableRecord } from "../../../src/server/core/durable.ts";
 import {
   attach,

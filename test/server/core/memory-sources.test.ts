@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { MapRequest, MemorySource } from "../../../src/server/core/core.ts";
+import type { MapRequest, MemorySource } from "../../../src/server/core/address-space-verbs.ts";
 import { addFile, CALLER, type Guest, guest, refusal, type TestHost, testHost } from "../../support/host.ts";
 import { BufferFile } from "../../support/memory-file.ts";
 

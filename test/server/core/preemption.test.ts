@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { DeviceID } from "../../../src/backends/ids.ts";
 import { checkVSTE } from "../../../src/backends/vste.ts";
-import type { SessionNotice } from "../../../src/server/core/core.ts";
 import type { Priority } from "../../../src/server/core/policy.ts";
+import type { SessionNotice } from "../../../src/server/core/session-notices.ts";
 import type { DeviceView } from "../../../src/server/core/views.ts";
 import {
   attach,

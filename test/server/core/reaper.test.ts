@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { checkVSTE } from "../../../src/backends/vste.ts";
-import type { SessionNotice } from "../../../src/server/core/core.ts";
+import type { SessionNotice } from "../../../src/server/core/session-notices.ts";
 import {
   attach,
   bind,

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { type DeviceID, deviceID } from "../../../src/backends/ids.ts";
-import type { SessionNotice } from "../../../src/server/core/core.ts";
 import { type BrokerEvent, BrokerEvents } from "../../../src/server/core/events.ts";
+import type { SessionNotice } from "../../../src/server/core/session-notices.ts";
 import type { TermsWish } from "../../../src/server/core/session-terms.ts";
 import { Sessions } from "../../../src/server/core/sessions.ts";
 import { CALLER, FakeProcesses, ManualClock, refusal, TEST_LIMITS } from "../../support/host.ts";

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { deviceID, groupID, streamID } from "../../../src/backends/ids.ts";
 import type { HostDevice } from "../../../src/backends/inventory.ts";
 import type { SimulatedDma } from "../../../src/backends/simulator-control.ts";
-import type { SessionNotice, SimulatorVerbs } from "../../../src/server/core/core.ts";
+import type { SessionNotice } from "../../../src/server/core/session-notices.ts";
+import type { SimulatorVerbs } from "../../../src/server/core/simulator-verbs.ts";
 import {
   attach,
   detach,

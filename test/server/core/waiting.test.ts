@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { BrokerError } from "../../../src/backends/errors.ts";
 import type { DeviceID } from "../../../src/backends/ids.ts";
-import type { CallGate } from "../../../src/server/core/core.ts";
+import type { CallGate } from "../../../src/server/core/call-gate.ts";
 import type { DeviceView } from "../../../src/server/core/views.ts";
 import {
   attach,

@@ -4,7 +4,7 @@ import { Channel } from "../../../src/client/channel.ts";
 import { DeviceChangeKind, DeviceWatchMark, StageState } from "../../../src/client/client.ts";
 import { fromServiceError } from "../../../src/client/error.ts";
 import { plain, type Sendable } from "../../../src/client/plain.ts";
-import type { DeviceBatch } from "../../../src/server/core/core.ts";
+import type { DeviceBatch } from "../../../src/server/core/device-verbs.ts";
 import type { iommubroker } from "../../../src/server/rpc/codec.ts";
 import { BROKER } from "../../../src/server/rpc/services.ts";
 import { DEVICE, NVME, SMMU } from "../../support/fake-core.ts";

@@ -7,7 +7,7 @@ import { Channel } from "../../../src/client/channel.ts";
 import { FaultClass, FaultGapReason, FaultStage } from "../../../src/client/client.ts";
 import { fromServiceError } from "../../../src/client/error.ts";
 import { plain, type Sendable } from "../../../src/client/plain.ts";
-import type { FaultBatch } from "../../../src/server/core/core.ts";
+import type { FaultBatch } from "../../../src/server/core/fault-verbs.ts";
 import type { iommubroker } from "../../../src/server/rpc/codec.ts";
 import { BROKER } from "../../../src/server/rpc/services.ts";
 import { NIC, NVME } from "../../support/fake-core.ts";

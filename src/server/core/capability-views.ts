@@ -1,0 +1,79 @@
+// What the edge may ask about the hardware: an IOMMU's ID registers, what of them a guest may be shown, and a device's
+// reach. capability.ts answers.
+
+import type { DeviceID, IommuID, StreamID } from "../../backends/ids.ts";
+import type { IdRegisters, ReservedRegion } from "../../backends/inventory.ts";
+
+export interface RegisterFieldView {
+  readonly register: string;
+  readonly field: string;
+  readonly msb: number;
+  readonly lsb: number;
+  readonly value: number;
+  readonly meaning: string;
+}
+
+export interface ReducedFieldView {
+  readonly register: string;
+  readonly field: string;
+  readonly hostValue: number;
+  readonly virtualValue: number;
+  readonly reason: string;
+}
+
+export interface FieldVerdictView {
+  readonly register: string;
+  readonly field: string;
+  readonly hostValue: number;
+  readonly wishedValue: number;
+  readonly ok: boolean;
+  /** Empty when ok. */
+  readonly reason: string;
+}
+
+export interface IommuCapabilityView {
+  readonly id: IommuID;
+  readonly registers: IdRegisters;
+  readonly fields: readonly RegisterFieldView[];
+  readonly virtualRegisters: IdRegisters;
+  readonly reduced: readonly ReducedFieldView[];
+  readonly asidBits: number;
+  readonly substreamIDBits: number;
+  readonly streamIDBits: number;
+  readonly iovaBits: number;
+  readonly ipaBits: number;
+  readonly outputBits: number;
+  readonly granuleBytes: readonly number[];
+  readonly stage2PageBytes: readonly number[];
+  readonly nesting: boolean;
+  /** Empty when nesting. */
+  readonly nestingReason: string;
+  readonly shapes: readonly {
+    readonly shape: "smmuv3-ste" | "single-page-table";
+    readonly supported: boolean;
+    readonly reason: string;
+  }[];
+  /** Empty without a wish. */
+  readonly wish: readonly FieldVerdictView[];
+}
+
+export interface DeviceCapabilityView {
+  readonly id: DeviceID;
+  readonly iommu: IommuID;
+  readonly streamIDs: readonly StreamID[];
+  readonly pasidBits: number;
+  readonly ats: boolean;
+  readonly apertureFirst: number;
+  readonly apertureLast: number;
+  readonly reservedRegions: readonly ReservedRegion[];
+  readonly msiWindow: ReservedRegion | undefined;
+  readonly translate: boolean;
+  /** Empty when translate. */
+  readonly translateReason: string;
+}
+
+export interface CapabilityQueries {
+  /** One IOMMU, or all in order of id. */
+  iommus(id: IommuID | undefined, wish: IdRegisters | undefined): readonly IommuCapabilityView[];
+  device(id: DeviceID): DeviceCapabilityView;
+}

@@ -1,0 +1,54 @@
+// What the edge may ask about a device's stages: attach, bind, unbind, detach, reset. arbiter.ts answers.
+
+import type { BindPreview, PlainStage } from "../../backends/backend.ts";
+import type { DeviceID, VirtualStreamID } from "../../backends/ids.ts";
+import type { Disposition, VSTE } from "../../backends/vste.ts";
+import type { CallGate } from "./call-gate.ts";
+import type { DeviceView } from "./views.ts";
+
+export interface BindOutcome {
+  readonly device: DeviceView;
+  readonly disposition: Disposition;
+  /** Only with validateOnly. */
+  readonly preview: BindPreview | undefined;
+}
+
+export interface AttachRequest {
+  readonly device: DeviceID;
+  readonly virtualIommu: string;
+  readonly initial: PlainStage;
+  readonly expectedGeneration: bigint | undefined;
+  /** How long to stand in line while the device is another's or is being reset; absent or 0: not at all. */
+  readonly waitMs?: number;
+  /** Take it from an owner of lower priority, after a grace period. */
+  readonly preempt?: boolean;
+}
+
+export interface BindRequest {
+  readonly device: DeviceID;
+  readonly virtualStreamID: VirtualStreamID | undefined;
+  readonly vste: VSTE;
+  readonly validateOnly: boolean;
+  readonly expectedGeneration: bigint | undefined;
+}
+
+export interface StageVerbs {
+  attach(session: string, request: AttachRequest, gate?: CallGate): Promise<DeviceView>;
+  detach(
+    session: string,
+    request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
+  ): Promise<DeviceView>;
+  bind(session: string, request: BindRequest, gate?: CallGate): Promise<BindOutcome>;
+  unbind(
+    session: string,
+    request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
+  ): Promise<DeviceView>;
+  /** Function-level reset; meanwhile who would change the device's stage is refused. Changes no generation. */
+  reset(
+    session: string,
+    request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
+  ): Promise<DeviceView>;
+}
