@@ -4,8 +4,8 @@
 // never overlap: the arbiter's queues see to that. No method blocks the event loop.
 
 import type { BackendCounters } from "./counters.ts";
-import type { ExplainRequest, Explanation } from "./explanation.ts";
 import type { FaultDiagnosis } from "./diagnosis.ts";
+import type { ExplainRequest, Explanation } from "./explanation.ts";
 import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "./faults.ts";
 import type { GuestMapping, IpaRange } from "./guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "./ids.ts";

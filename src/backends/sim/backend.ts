@@ -18,6 +18,8 @@ import type {
   ResetOutcome,
 } from "../backend.ts";
 import type { BackendCounters, DeviceCounters } from "../counters.ts";
+import type { FaultDiagnosis } from "../diagnosis.ts";
+import { BrokerError } from "../errors.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
 import type { FaultNotice, Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
@@ -257,6 +259,14 @@ class SimulatedBackend implements Backend, SimulatorControl {
         await turns.spend(slice.length * UNITS_PER_COMMAND);
       }
     }
+  }
+
+  diagnose(): FaultDiagnosis {
+    return { verdict: "not-applicable", summary: "not yet" };
+  }
+
+  respondToFault(): Promise<void> {
+    throw new BrokerError("backend_unsupported", "not yet");
   }
 
   explain(request: ExplainRequest): Explanation {

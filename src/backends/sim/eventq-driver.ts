@@ -175,6 +175,16 @@ function faultOf(
     instruction: isAddressed ? record.InD : undefined,
     privileged: isAddressed ? record.PnU : undefined,
     transition: false, // stores and DMA share one thread here: no transaction runs while V=0
+    hostOnly: isHosts(record, fetchAddress),
+    pending: undefined,
+    pageRequest: undefined,
     record: bytes,
   };
+}
+
+/** Stage 2's, or of structures that are the host's: a guest's SMMU has neither. */
+function isHosts({ S2, type }: EventRecord, fetchAddress: number | undefined): boolean {
+  if (type === undefined) return true;
+  if (STAGED_FAULTS.has(type) && S2) return true;
+  return FETCH_FAULTS.has(type) && fetchAddress === undefined;
 }
