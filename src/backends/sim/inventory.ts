@@ -1,10 +1,11 @@
 // The simulated host's inventory: SMMUs from the configuration, devices that come and go.
 
+import { assert } from "../../spec/assert.ts";
 import { get } from "../../spec/layout.ts";
 import { IDR0, IDR1, IDR5 } from "../../spec/registers.ts";
 import { BrokerError } from "../errors.ts";
 import { registerProblems } from "../id-rules.ts";
-import { deviceID, groupID, type IommuID, iommuID, streamID } from "../ids.ts";
+import { type DeviceID, deviceID, groupID, type IommuID, iommuID, streamID } from "../ids.ts";
 import type { HostDevice, HostIommu, IdRegisters, Inventory, InventoryChange } from "../inventory.ts";
 import { featuresOf } from "../smmuv3/id-registers.ts";
 import { MSI_WINDOW } from "./msi-doorbell.ts";
@@ -70,6 +71,13 @@ export class SimulatedInventory implements Inventory {
 
   find(id: string): HostDevice | undefined {
     return this.#devices.get(id);
+  }
+
+  /** A device that is there, as the arbiter says; it is a bug when it is not. */
+  require(id: DeviceID): HostDevice {
+    const device = this.#devices.get(id);
+    assert(device !== undefined, `device ${id} is not in the simulated inventory`);
+    return device;
   }
 
   inGroup(group: number): readonly HostDevice[] {
