@@ -14,9 +14,8 @@ import type {
 } from "../backend.ts";
 import type { BackendCounters } from "../counters.ts";
 import type { FaultDiagnosis } from "../diagnosis.ts";
-import { BrokerError } from "../errors.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
-import type { FaultNotice, Notice } from "../faults.ts";
+import type { FaultAnswer, FaultNotice, Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
@@ -34,6 +33,7 @@ import type { VSTE } from "../vste.ts";
 import { Attachments } from "./attachments.ts";
 import { DeviceCounting, iommuCounters } from "./counting.ts";
 import { guestView, hostView } from "./explanation.ts";
+import { answerFault, notPending } from "./fault-answers.ts";
 import { HardwareControl } from "./hardware-control.ts";
 import { SimulatedHost } from "./host.ts";
 import { invalidateParts } from "./invalidation.ts";
@@ -139,8 +139,10 @@ class SimulatedBackend implements Backend, SimulatorControl {
     return { verdict: "not-applicable", summary: "not yet" };
   }
 
-  respondToFault(): Promise<void> {
-    throw new BrokerError("backend_unsupported", "not yet");
+  async respondToFault(id: DeviceID, cookie: number, answer: FaultAnswer): Promise<void> {
+    const device = this.inventory.find(id);
+    if (device === undefined) throw notPending(id);
+    answerFault(this.#host.smmu(device.iommu), device, cookie, answer);
   }
 
   explain(request: ExplainRequest): Explanation {
