@@ -183,12 +183,13 @@ describe("without a guest's stage 1", () => {
 });
 
 describe("page requests", () => {
-  test("are answered with a failure where nobody handles them: the DMA ends, and the next one asks again", async () => {
+  test("are answered with a failure where no guest's tables are asked: the DMA ends, and the next one asks again", async () => {
     await start({ ats: true, pri: true });
     await bind(host, vmm, NVME, vste(1n), NAME);
+    await host.core.stages.unbind(vmm.session, { device: NVME, expectedGeneration: undefined });
     expect(await read(0x9000)).toBe("abort");
     expect(await write(0x9000)).toBe("abort");
-    expect(await read()).toBe("aa");
+    expect(await read(PAGE_A)).toBe("aa");
     await host.backend.ping();
   });
 
