@@ -62,6 +62,7 @@ describe("devices that do not fit are refused", () => {
     ["nine StreamIDs", [device({ streamIDs: [0, 1, 2, 3, 4, 5, 6, 7, 8] })], "argument_invalid"],
     ["a StreamID of 17 bits where there are 16", [device({ streamIDs: [0x1_0000] })], "argument_invalid"],
     ["PASIDs of 21 bits", [device({ pasidBits: 21 })], "argument_invalid"],
+    ["one that stalls where nothing can", [device({ stall: true })], "argument_invalid"],
     ["a bad name", [device({ id: "" })], "argument_invalid"],
     ["a bad group", [device({ group: -1 })], "argument_invalid"],
   ])("%s", async (_, devices, code) => {
