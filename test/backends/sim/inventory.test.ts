@@ -31,6 +31,7 @@ describe("registers that this host's driver could not drive are refused with the
     ["ST_LEVEL 0", { idr0: idr0 & ~(3 << 27) }, /ST_LEVEL/],
     ["TTENDIAN big", { idr0: idr0 | (3 << 21) }, /TTENDIAN/],
     ["STALL_MODEL 2", { idr0: (idr0 & ~(3 << 24)) | (2 << 24) }, /STALL_MODEL/],
+    ["STALL_MAX 1025", { idr0: idr0 & ~(3 << 24), idr5: 0x0401_0075 }, /STALL_MAX must be at most 1024/],
     ["no 4 KiB granule", { idr5: 0x65 }, /GRAN4K/],
     ["SIDSIZE 7", { idr1: 0x0273_0507 }, /SIDSIZE/],
     ["SIDSIZE 25", { idr1: 0x0273_0519 }, /SIDSIZE/],
