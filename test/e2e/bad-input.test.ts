@@ -297,7 +297,6 @@ const CANNOT_BE_WRONG: ReadonlyMap<string, string> = new Map([
   ),
   ["MapMemory mappings.writable", "a plain bool; neither of the two is a case of readable"],
   ["InvalidateCache commands.tlbi_nh_all", "has no fields"],
-  ["AddDevice stall", "a plain bool; whether the IOMMU can stall is answered by its registers"],
   ["Dma accesses.privileged", "a plain bool"],
   ["Translate accesses.privileged", "a plain bool"],
   ["ExplainTranslation iova", "any 64 bits: a wild address is explained as what it is"],
