@@ -4,8 +4,9 @@
 // never overlap: the arbiter's queues see to that. No method blocks the event loop.
 
 import type { BackendCounters } from "./counters.ts";
+import type { FaultDiagnosis } from "./diagnosis.ts";
 import type { ExplainRequest, Explanation } from "./explanation.ts";
-import type { FaultNotice, Notice } from "./faults.ts";
+import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "./faults.ts";
 import type { GuestMapping, IpaRange } from "./guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "./ids.ts";
 import type { Inventory } from "./inventory.ts";
@@ -94,6 +95,17 @@ export interface Backend {
    */
   explain(request: ExplainRequest): Explanation;
 
+  /**
+   * Walks the tables that a fault speaks of as they are now. Bounded as explain is; reads nothing outside what the guest
+   * owns and the host's own structures.
+   */
+  diagnose(fault: FaultRecord): FaultDiagnosis;
+
+  /**
+   * Answers what waits, once. Resolves when the hardware has taken the answer.
+   * @throws BrokerError fault_not_pending when it does not wait any more; unsupported when this backend has no such answer
+   */
+  respondToFault(device: DeviceID, cookie: number, answer: FaultAnswer): Promise<void>;
   /** One listener for faults of attached devices: the fault router. */
   onFault(listener: (notice: FaultNotice) => void): void;
   /** One listener for what an operator should read. */

@@ -26,6 +26,7 @@ export type BrokerErrorCode =
   | "unauthenticated"
   | "policy_denied"
   | "limit_reached"
+  | "fault_not_pending"
   | "backend_unsupported"
   | "backend_unavailable"
   | "backend_failed"

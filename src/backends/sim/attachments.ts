@@ -3,7 +3,7 @@
 
 import { assert } from "../../spec/assert.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
-import type { StreamOwner } from "./eventq-driver.ts";
+import type { StreamOwner } from "./fault-record.ts";
 import type { SimulatedInventory } from "./inventory.ts";
 import type { Part } from "./objects.ts";
 

@@ -13,8 +13,9 @@ import type {
   ResetOutcome,
 } from "../backend.ts";
 import type { BackendCounters } from "../counters.ts";
+import type { FaultDiagnosis } from "../diagnosis.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
-import type { FaultNotice, Notice } from "../faults.ts";
+import type { FaultAnswer, FaultNotice, Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
@@ -32,6 +33,7 @@ import type { VSTE } from "../vste.ts";
 import { Attachments } from "./attachments.ts";
 import { DeviceCounting, iommuCounters } from "./counting.ts";
 import { guestView, hostView } from "./explanation.ts";
+import { answerFault, notPending } from "./fault-answers.ts";
 import { HardwareControl } from "./hardware-control.ts";
 import { SimulatedHost } from "./host.ts";
 import { invalidateParts } from "./invalidation.ts";
@@ -131,6 +133,16 @@ class SimulatedBackend implements Backend, SimulatorControl {
   async invalidate(handles: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void> {
     const parts = handles.map((handle) => this.#objects.part(handle));
     await invalidateParts(parts, commands, (id) => this.inventory.require(id).streamIDs[0]!);
+  }
+
+  diagnose(): FaultDiagnosis {
+    return { verdict: "not-applicable", summary: "not yet" };
+  }
+
+  async respondToFault(id: DeviceID, cookie: number, answer: FaultAnswer): Promise<void> {
+    const device = this.inventory.find(id);
+    if (device === undefined) throw notPending(id);
+    answerFault(this.#host.smmu(device.iommu), device, cookie, answer);
   }
 
   explain(request: ExplainRequest): Explanation {

@@ -15,11 +15,12 @@ import type {
 import type { MemoryMap } from "../smmuv3/memory.ts";
 import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
 import type { Access, Outcome, PageResponseCode, Smmu, Transaction } from "../smmuv3/smmu.ts";
-import type { Atc, AtcKey } from "./atc.ts";
+import { AtsRequester } from "./ats.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { EventQueueDriver } from "./eventq-driver.ts";
 import type { MsiDoorbell } from "./msi-doorbell.ts";
 import { EVENTS_MAX } from "./smmu-driver.ts";
+import type { Stalls } from "./stalls.ts";
 
 /** A device's accesses do not cross this boundary: the smallest page any stage has. */
 const BEAT_BYTES = 4096;
@@ -36,8 +37,8 @@ export class DmaMaster {
   readonly #smmu: Smmu;
   readonly #memory: MemoryMap;
   readonly #events: EventQueueDriver;
-  readonly #endpoints: Endpoints;
-  readonly #makesPageRequests: boolean;
+  readonly #stalls: Stalls;
+  readonly #requester: AtsRequester;
   readonly #streamIDs: readonly number[];
   readonly #isReset: () => boolean;
   readonly #iova = new BigUint64Array(1);
@@ -52,6 +53,7 @@ export class DmaMaster {
     smmu: Smmu;
     memory: MemoryMap;
     events: EventQueueDriver;
+    stalls: Stalls;
     endpoints: Endpoints;
     makesPageRequests: boolean;
     streamIDs: readonly number[];
@@ -63,12 +65,13 @@ export class DmaMaster {
     this.#smmu = options.smmu;
     this.#memory = options.memory;
     this.#events = options.events;
-    this.#endpoints = options.endpoints;
-    this.#makesPageRequests = options.makesPageRequests;
+    this.#stalls = options.stalls;
+    this.#requester = new AtsRequester(options);
     this.#streamIDs = options.streamIDs;
     this.#isReset = options.isReset;
   }
 
+  /** Page by page. A transaction that stalls, or asks for its page, takes as long as nobody answers it. */
   async dma(access: SimulatedDma): Promise<DmaOutcome> {
     const total = access.kind === "read" ? access.bytes : access.data.length;
     requireRange(access.iova, total);
@@ -80,19 +83,22 @@ export class DmaMaster {
       const at = access.iova + BigInt(done);
       const bytes = Math.min(total - done, BEAT_BYTES - Number(at % BigInt(BEAT_BYTES)));
       const tx = { ...this.#request({ ...access, access: access.kind }), iova: at };
-      const asked = this.#askForPage(tx, access.kind);
-      if (asked !== undefined && ((await asked) !== "success" || this.#isReset())) {
+      const asked = this.#requester.askForPage(tx, access.kind);
+      if (asked !== undefined && !(await this.#isGranted(asked, tx, access.kind))) {
         return { end: "abort", bytesDone: done, data: data.subarray(0, done) };
       }
-      const outcome = this.#issue(tx, access.kind); // and carried out in the same turn: nothing is unmapped in between
-      const end = this.#carryOut(outcome, access, data, done, bytes);
+      const carryOut = (outcome: Outcome) => this.#carryOut(outcome, access, data, done, bytes);
+      const outcome = this.#requester.issue(tx, access.kind); // and carried out in the same turn: nothing is unmapped in between
+      const end = outcome.kind === "stalled" ? await this.#resumed(tx, outcome.stag, carryOut) : carryOut(outcome);
       if (end !== "ok") return { end, bytesDone: done, data: data.subarray(0, done) };
       done += bytes;
     }
     return { end: "ok", bytesDone: total, data };
   }
 
-  /** In order. It waits only where a turn ends: a promise for each access would cost more than its translation. */
+  /**
+   * In order. What stalls is answered so at once, and waits in the SMMU like any other until it is answered: nothing is carried
+   * out then. It waits only where a turn ends: a promise for each access would cost more than its translation. */
   async translate(accesses: readonly TranslateAccess[]): Promise<readonly TranslationOutcome[]> {
     const outcomes: TranslationOutcome[] = [];
     let request: Request | undefined;
@@ -111,69 +117,30 @@ export class DmaMaster {
     return outcomes;
   }
 
-  /** Untranslated, or by the ATC where ATS is enabled at the device. */
-  #issue(tx: Transaction, kind: "read" | "write"): Outcome {
-    const atc = this.#atc(tx);
-    if (atc === undefined) return this.#smmu.translate(tx);
-    const refused = this.#fill(atc, tx, kind);
-    if (refused === undefined) return this.#byAtc(atc, tx, kind);
-    return refused === "not-granted" ? ABORTED : refused;
-  }
-
-  /** Undefined: the page is there, or the device does not ask for pages. */
-  #askForPage(tx: Transaction, kind: "read" | "write"): Promise<PageResponseCode> | undefined {
-    const atc = this.#makesPageRequests ? this.#atc(tx) : undefined;
-    if (atc === undefined || this.#fill(atc, tx, kind) !== "not-granted") return undefined;
-    return this.#requestPage(atc, tx, kind);
-  }
-
-  #atc({ streamID }: Transaction): Atc | undefined {
-    const atc = this.#endpoints.find(streamID);
-    return atc?.isEnabled === true ? atc : undefined;
-  }
-
-  /** @returns undefined when the ATC has what the access needs */
-  #fill(atc: Atc, tx: Transaction, kind: "read" | "write"): Outcome | "not-granted" | undefined {
-    const key = keyOf(tx);
-    if (atc.find(key, kind) !== undefined) return undefined;
-    const pasid = tx.substreamID === undefined ? {} : { substreamID: tx.substreamID };
-    const { streamID, iova } = tx;
-    const noWrite = kind === "read";
-    const answer = this.#smmu.translationRequest({
-      streamID,
-      ...pasid,
-      iova,
-      noWrite,
-      execute: false,
-      privileged: key.privileged,
+  /** Carried out where the SMMU lets it go on, not a turn later. */
+  #resumed(
+    { streamID }: Transaction,
+    stag: number,
+    carryOut: (outcome: Outcome) => TransactionEnd,
+  ): Promise<TransactionEnd> {
+    return new Promise((resolve) => {
+      this.#stalls.began(streamID, stag, (outcome) => resolve(carryOut(outcome)));
     });
-    if (answer.kind !== "success") return { kind: "abort", fault: answer.fault, recorded: answer.recorded };
-    if (!answer[kind]) return "not-granted";
-    atc.remember(key, answer);
-    return undefined;
   }
 
-  #byAtc(atc: Atc, tx: Transaction, kind: "read" | "write"): Outcome {
-    const translated = atc.find(keyOf(tx), kind);
-    if (translated === undefined) return ABORTED;
-    return this.#smmu.translate({ ...tx, iova: BigInt(translated), translated: true });
-  }
-
-  /** One page, a group of its own; the host answers on a later turn. */
-  async #requestPage(atc: Atc, tx: Transaction, kind: "read" | "write"): Promise<PageResponseCode> {
-    const group = atc.openGroup();
-    if (group === undefined) return "failure";
-    const pasid = tx.substreamID === undefined ? {} : { substreamID: tx.substreamID };
-    const rights = { read: kind === "read", write: kind === "write", execute: false, privileged: tx.privileged };
-    this.#smmu.pageRequest({
-      streamID: tx.streamID,
-      ...pasid,
-      address: tx.iova,
-      ...rights,
-      last: true,
-      prgIndex: group.prgIndex,
-    });
-    return await group.answered;
+  /**
+   * A success promises nothing: the device looks, and asks again where the page is still not there. An overflow of the PRI queue
+   * is answered so (IHI 0070G.b §8.1), at once, and needs a turn to be drained.
+   */
+  async #isGranted(first: Promise<PageResponseCode>, tx: Transaction, kind: "read" | "write"): Promise<boolean> {
+    let asked: Promise<PageResponseCode> | undefined = first;
+    while (asked !== undefined) {
+      if ((await asked) !== "success") return false;
+      await this.#wait();
+      if (this.#isReset()) return false;
+      asked = this.#requester.askForPage(tx, kind);
+    }
+    return true;
   }
 
   #translate(request: Request, iova: bigint): TranslationOutcome {
@@ -181,6 +148,7 @@ export class DmaMaster {
     const failed = this.#smmu.translateHalves(request, this.#halves[1]!, this.#halves[0]!);
     if (failed !== undefined) {
       this.#mayBeCrowded = true;
+      if (failed.kind === "stalled") this.#stalls.began(request.streamID, failed.stag);
       return described(failed);
     }
     const { answer } = this.#smmu;
@@ -240,11 +208,6 @@ export class DmaMaster {
       this.#mayBeCrowded = true;
     } while (this.#isOver());
   }
-}
-
-/** Without a PASID there is no privilege to ask for (IHI 0070G.b §13.7). */
-function keyOf({ substreamID, iova, privileged }: Transaction): AtcKey {
-  return { substreamID, iova, privileged: substreamID !== undefined && privileged };
 }
 
 /** The same request but for its address. */

@@ -75,7 +75,7 @@ export class HardwareControl {
   #master(id: DeviceID): DmaMaster {
     const { doorbell, inventory, memory } = this.#host;
     const device = inventory.require(id);
-    const { driver, endpoints, events } = this.#host.smmu(device.iommu);
+    const { driver, endpoints, events, stalls } = this.#host.smmu(device.iommu);
     const resets = this.#resets.countOf(id);
     const isReset = (): boolean => this.#resets.countOf(id) !== resets || inventory.find(id) !== device;
     return new DmaMaster({
@@ -84,6 +84,7 @@ export class HardwareControl {
       smmu: driver.smmu,
       memory,
       events,
+      stalls,
       endpoints,
       makesPageRequests: device.pri === true,
       streamIDs: device.streamIDs,

@@ -18,6 +18,7 @@ import { MsiDoorbell } from "./msi-doorbell.ts";
 import { Vmids } from "./objects.ts";
 import { PriQueueDriver } from "./priq-driver.ts";
 import { SmmuDriver } from "./smmu-driver.ts";
+import { Stalls } from "./stalls.ts";
 
 export interface HostSmmu {
   readonly driver: SmmuDriver;
@@ -25,6 +26,7 @@ export interface HostSmmu {
   readonly vmids: Vmids;
   readonly endpoints: Endpoints;
   readonly pageRequests: PriQueueDriver;
+  readonly stalls: Stalls;
 }
 
 /** Who hears what the SMMUs record. */
@@ -88,11 +90,26 @@ export class SimulatedHost {
   }
 
   close(): void {
-    for (const { endpoints, events, pageRequests } of this.#smmus.values()) {
+    for (const { endpoints, events, pageRequests, stalls } of this.#smmus.values()) {
       events.stop();
       pageRequests.stop();
       endpoints.close();
+      stalls.close();
     }
+  }
+
+  /** Takes off what the devices behind an IOMMU have recorded and asked for so far. */
+  drain(iommu: IommuID): void {
+    const { events, pageRequests } = this.smmu(iommu);
+    events.drainAll();
+    pageRequests.drain();
+  }
+
+  /** Ends what waits of a device: stalls are aborted, page requests fail. The queues have been drained. */
+  endPending({ iommu, streamIDs }: HostDevice): void {
+    const { pageRequests, stalls } = this.smmu(iommu);
+    stalls.end(streamIDs);
+    pageRequests.end(streamIDs);
   }
 
   #addSmmu(host: HostIommu, mergesEvents: boolean): void {
@@ -103,17 +120,24 @@ export class SimulatedHost {
       mergesEvents,
       endpoints,
     });
-    const pageRequests: PriQueueDriver = new PriQueueDriver(driver, this.memory);
-    const events: EventQueueDriver = new EventQueueDriver({
+    let cookie = 0;
+    const parts = {
       driver,
       memory: this.memory,
-      findOwner: (streamID) => this.#attachments.ownerOf(host.id, streamID),
+      findOwner: (streamID: number) => this.#attachments.ownerOf(host.id, streamID),
+      nextCookie: () => ++cookie,
+      deliver: (notice: FaultNotice) => this.#deliver(host.id, notice),
+    };
+    const pageRequests: PriQueueDriver = new PriQueueDriver(parts);
+    const stalls = new Stalls(parts);
+    const events: EventQueueDriver = new EventQueueDriver({
+      ...parts,
+      stalls,
       toGuest: (device, pa) => this.#attachments.ipaOf(device, pa),
       devices: () => this.#attachments.devicesBehind(host.id),
-      deliver: (notice) => this.#deliver(host.id, notice),
     });
     const vmids = new Vmids(driver.features.vmid16 ? 16 : 8);
-    this.#smmus.set(host.id, { driver, events, vmids, endpoints, pageRequests });
+    this.#smmus.set(host.id, { driver, events, vmids, endpoints, pageRequests, stalls });
   }
 }
 

@@ -1,6 +1,7 @@
 // The simulated host's inventory: SMMUs from the configuration, devices that come and go.
 
 import { assert } from "../../spec/assert.ts";
+import { STALL_MODEL } from "../../spec/encodings.ts";
 import { get } from "../../spec/layout.ts";
 import { IDR0, IDR1, IDR5 } from "../../spec/registers.ts";
 import { BrokerError } from "../errors.ts";
@@ -13,6 +14,8 @@ import { STAGE2_PAGE_BYTES } from "./stage2-tables.ts";
 
 const DEVICES_MAX = 65_536;
 const STREAMS_PER_DEVICE_MAX = 8;
+/** A stage change answers every stall at once, in some 10 µs each: nobody else has a turn meanwhile. */
+const STALLS_MAX = 1024;
 
 export interface SimulatedIommuConfig {
   readonly id: string;
@@ -32,6 +35,8 @@ export interface SimulatedDeviceConfig {
   readonly ats?: boolean | undefined;
   /** It makes page requests; default: it makes none. */
   readonly pri?: boolean | undefined;
+  /** Its transactions may stall; default: they may not. */
+  readonly stall?: boolean | undefined;
   /** What becomes of a reset; default: it works. */
   readonly reset?: ResetBehaviour | undefined;
   /** How long it takes; default: no time. */
@@ -133,10 +138,16 @@ export class SimulatedInventory implements Inventory {
       throw refused(`device ${device.id} must have 1 to ${STREAMS_PER_DEVICE_MAX} different StreamIDs`, facts);
     }
     if (device.pasidBits > 20) throw refused(`device ${device.id}: PASIDs have at most 20 bits`, facts);
-    const { ats, pri } = featuresOf(iommu.registers);
+    const { ats, pri, stallModel } = featuresOf(iommu.registers);
     if (device.ats && !ats) throw refused(`device ${device.id}: ats needs IDR0.ATS (bit 10) of ${iommu.id}`, facts);
     if (device.pri === true && !(device.ats && pri)) {
       throw refused(`device ${device.id}: pri needs ats, and IDR0.PRI (bit 16) of ${iommu.id}`, facts);
+    }
+    if (device.stall === true && stallModel !== STALL_MODEL.BOTH) {
+      throw refused(`device ${device.id}: stall needs IDR0.STALL_MODEL (bits 25:24) 0 of ${iommu.id}`, facts, "stall");
+    }
+    if (device.stall === true && device.ats) {
+      throw refused(`device ${device.id}: stall and ats exclude each other, for a PCI device must not stall`, facts);
     }
     this.#checkStreams(device, iommu);
     const [sibling] = this.inGroup(device.group);
@@ -172,6 +183,7 @@ function hostDevice(config: SimulatedDeviceConfig): HostDevice {
     pasidBits: config.pasidBits ?? 0,
     ats: config.ats ?? false,
     pri: config.pri ?? false,
+    stall: config.stall ?? false,
   };
 }
 
@@ -192,6 +204,8 @@ function hostIommu(config: SimulatedIommuConfig): HostIommu {
   require(get(idr0, 0, IDR0.ST_LEVEL) === 1, "IDR0.ST_LEVEL must be 1: the host's stream table has two levels");
   require(get(idr0, 0, IDR0.TTENDIAN) !== 3, "IDR0.TTENDIAN 3: the host's tables are little-endian");
   require(get(idr0, 0, IDR0.STALL_MODEL) < 2, "IDR0.STALL_MODEL must be 0 or 1: forced stalls cannot be answered");
+  require(features.stallMax <=
+    STALLS_MAX, `IDR5.STALL_MAX must be at most ${STALLS_MAX}: a stage change ends all at once`);
   require(get(Uint32Array.of(registers.idr5), 0, IDR5.GRAN4K) === 1, "IDR5.GRAN4K must be 1: stage 2 uses 4 KiB pages");
   require(features.sidBits >= 8 && features.sidBits <= 24, "IDR1.SIDSIZE must be 8 to 24");
   require(features.cmdqBitsMax >= 8 && features.eventqBitsMax >= 10, "IDR1.CMDQS must be ≥ 8 and IDR1.EVENTQS ≥ 10");

@@ -17,9 +17,7 @@ import { hostSTE, type SimulatedHost } from "./host.ts";
 import { abortSTE, nestedSTE, type SteWords, stage2STE } from "./make-ste.ts";
 import type { Part } from "./objects.ts";
 import { previewFaults } from "./preview.ts";
-import { type RawCommand, stallTerm } from "./raw-commands.ts";
 import type { SimulatedResets } from "./resets.ts";
-import type { SmmuDriver } from "./smmu-driver.ts";
 import { readCD } from "./structures.ts";
 
 export class Stages {
@@ -42,7 +40,7 @@ export class Stages {
 
   attach(group: GroupID, part: Part, stage: PlainStage): void {
     assert(this.#attachments.partOf(group) === undefined, `group ${group} is attached already`);
-    this.#host.smmu(part.iommu).events.drainAll(); // what the default domain refused is not the new owner's
+    this.#host.drain(part.iommu); // what the default domain refused is not the new owner's
     this.#installOnGroup(group, (device) => plainSTE(part, stage, device.ats));
     this.#attachments.enter(group, part);
     for (const device of this.#devicesOf(group)) this.#counting.begin(device, part.driver);
@@ -50,14 +48,18 @@ export class Stages {
 
   setPlain(group: GroupID, part: Part, stage: PlainStage): void {
     assert(this.#attachments.partOf(group) === part, `group ${group} is not attached to part ${part.id}`);
+    this.#host.drain(part.iommu);
     this.#installOnGroup(group, (device) => plainSTE(part, stage, device.ats));
+    for (const device of this.#devicesOf(group)) this.#host.endPending(device);
   }
 
   bind(part: Part, request: Omit<BindRequest, "part">): void {
     const device = this.#host.inventory.require(request.device);
     assert(this.#attachments.partOf(device.group) === part, `${device.id} is not attached to part ${part.id}`);
     assert(device.streamIDs.length === 1, `${device.id} has more than one StreamID`);
+    this.#host.drain(part.iommu);
     part.driver.installSTE(device.streamIDs[0]!, guestSTE(device, part, request.vste));
+    this.#host.endPending(device); // as iommufd does when it replaces what a device is attached to
     this.name(device.id, part, request.virtualStreamID);
   }
 
@@ -95,28 +97,27 @@ export class Stages {
     const device = inventory.require(id);
     const outcome = await this.#resets.reset(id);
     if (outcome.kind !== "done" || inventory.find(id) !== device) return outcome;
-    const { driver, endpoints, events } = this.#host.smmu(device.iommu);
-    for (const streamID of device.streamIDs) endpoints.find(streamID)?.reset();
-    driver.issue(endOfStalls(device, driver));
-    for (const streamID of device.streamIDs) endpoints.find(streamID)?.reset();
-    events.drainAll(); // what it did before is told before the reset is
+    this.#host.drain(device.iommu); // what it did before is told before the reset is
     this.#resets.count(id);
+    this.#host.endPending(device);
+    const { endpoints } = this.#host.smmu(device.iommu);
+    for (const streamID of device.streamIDs) endpoints.find(streamID)?.reset();
     this.#counting.reset(id);
     return outcome;
   }
 
   name(id: DeviceID, part: Part, virtual: VirtualStreamID | undefined): void {
     if (this.#attachments.nameOf(id) === virtual) return;
-    this.#host.smmu(part.iommu).events.drainAll(); // records of before the change carry the name of before
+    this.#host.drain(part.iommu); // records of before the change carry the name of before
     this.#attachments.name(id, part, virtual);
   }
 
   /** Out of its part: the group's streams get other STEs, and what the owner knew its devices by is forgotten. */
   #leave(group: GroupID, part: Part, make: (device: HostDevice, streamID: number) => SteWords): void {
-    this.#installOnGroup(group, make);
-    part.driver.issue(this.#devicesOf(group).flatMap((device) => endOfStalls(device, part.driver)));
     // Its records say its old name and are its old owner's: take them all off before both are gone.
-    this.#host.smmu(part.iommu).events.drainAll();
+    this.#host.drain(part.iommu);
+    this.#installOnGroup(group, make);
+    for (const device of this.#devicesOf(group)) this.#host.endPending(device);
     this.#attachments.leave(group, part);
     for (const device of this.#devicesOf(group)) {
       this.#resets.count(device.id);
@@ -157,10 +158,5 @@ function guestSTE(device: HostDevice, part: Part, vste: VSTE): SteWords {
     const isWanted = get(wordsOf([vste.dword0, vste.dword1]), 0, STE.EATS) === EATS.FULL;
     return plainSTE(part, vste.disposition, device.ats && isWanted);
   }
-  return nestedSTE(vste, part.stage2, part.driver.features, device.ats);
-}
-
-/** Stalled transactions of a device that goes away end with an abort; where nothing stalls there is no such command. */
-function endOfStalls(device: HostDevice, driver: SmmuDriver): RawCommand[] {
-  return driver.features.stallModel === 0 ? device.streamIDs.map(stallTerm) : [];
+  return nestedSTE(vste, part.stage2, part.driver.features, device);
 }

@@ -148,7 +148,11 @@ function sessionVerbs({ faults, permissions, registry, sessions }: ArbiterDeps, 
 
 function faultVerbs(faults: FaultRouter, sessions: Sessions, permissions: Permissions): FaultVerbs {
   return {
+    list: () => faults.list(),
+    respond: () => faults.respond(),
+    diagnose: () => faults.diagnose(),
     subscribe: (session, request) => {
+      if (session === undefined) return faults.subscribe(session, request);
       const { caller } = sessions.requireLive(session);
       const quota = { verb: "WatchFaults", subject: NO_SUBJECT, quota: "fault_streams", amount: 1 } as const;
       const settle = permissions.reserve(caller, quota);

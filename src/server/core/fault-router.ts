@@ -3,11 +3,21 @@
 // A device's events belong to the session that owned it when they were recorded: at release the ring is emptied, what
 // a subscriber had not taken becomes its gap, and the sequence goes on.
 
+import type { FaultDiagnosis } from "../../backends/diagnosis.ts";
 import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { FaultNotice } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import { assert } from "../../spec/assert.ts";
-import type { FaultBatch, FaultGap, FaultSubscription, FaultVerbs, SequencedFault } from "./fault-verbs.ts";
+import type {
+  FaultBatch,
+  FaultGap,
+  FaultPage,
+  FaultSlice,
+  FaultSubscription,
+  FaultVerbs,
+  FaultWatchRequest,
+  SequencedFault,
+} from "./fault-verbs.ts";
 import type { CoreLimits } from "./limits.ts";
 import type { Clock } from "./ports.ts";
 import type { Registry } from "./registry.ts";
@@ -79,16 +89,16 @@ export class FaultRouter implements FaultVerbs {
   record(notice: FaultNotice): void {
     if (notice.kind === "fault") {
       const { fault } = notice;
-      this.#append(fault.device, (sequence) => ({ sequence, wallMs: this.#deps.clock.wallMs(), fault }));
+      const wallMs = this.#deps.clock.wallMs();
+      this.#append(fault.device, (sequence) => ({ kind: "event", sequence, wallMs, fault, response: undefined }));
       return;
     }
+    if (notice.kind === "ended") return;
     for (const device of notice.devices) this.#append(device, () => undefined);
   }
 
-  subscribe(
-    session: string,
-    request: { devices: readonly DeviceID[]; resumeAfter: ReadonlyMap<DeviceID, bigint> },
-  ): FaultSubscription {
+  subscribe(session: string | undefined, request: FaultWatchRequest): FaultSubscription {
+    if (session === undefined) throw new BrokerError("backend_unsupported", "observers are not served yet");
     const { limits, registry, sessions } = this.#deps;
     sessions.requireLive(session);
     const max = limits.faultStreamsPerSessionMax;
@@ -115,7 +125,19 @@ export class FaultRouter implements FaultVerbs {
       cursors.set(device, after === undefined ? feed.next : resumeAt(feed, after));
     }
     this.#subscribers.add(subscriber);
-    return { next: () => this.#next(subscriber), close: () => this.#close(subscriber) };
+    return { view: "owner", next: () => this.#next(subscriber), close: () => this.#close(subscriber) };
+  }
+
+  list(): FaultPage {
+    throw new BrokerError("backend_unsupported", "not yet");
+  }
+
+  respond(): Promise<never> {
+    throw new BrokerError("backend_unsupported", "not yet");
+  }
+
+  diagnose(): FaultDiagnosis | undefined {
+    return undefined;
   }
 
   /** Ends the subscriptions of a session that ended. */
@@ -151,7 +173,7 @@ export class FaultRouter implements FaultVerbs {
     assert(subscriber.wake === undefined, "only one next() of a subscription at a time");
     while (!subscriber.isClosed) {
       const batch = this.#collect(subscriber);
-      if (batch.events.length > 0 || batch.gaps.length > 0) return batch;
+      if (batch.slices.length > 0 || batch.gaps.length > 0) return batch;
       await new Promise<void>((resolve) => {
         subscriber.wake = resolve;
       });
@@ -161,31 +183,31 @@ export class FaultRouter implements FaultVerbs {
   }
 
   #collect(subscriber: Subscriber): FaultBatch {
-    const events: SequencedFault[] = [];
+    const slices: FaultSlice[] = [];
     const gaps: FaultGap[] = [...subscriber.owed.values()];
     subscriber.owed.clear();
     const max = this.#deps.limits.faultBatchEventsMax;
     const scope = this.#scope(subscriber);
-    for (let index = 0; index < scope.length && events.length + gaps.length < max; index += 1) {
+    for (let index = 0; index < scope.length && slices.length + gaps.length < max; index += 1) {
       const device = scope[(subscriber.batches + index) % scope.length]!;
       const feed = this.#feed(device);
       let cursor = Math.max(subscriber.cursors.get(device) ?? feed.start, feed.start);
       const oldest = Math.max(feed.start, feed.next - this.#deps.limits.faultRingEventsMax);
       if (cursor < oldest) {
-        gaps.push({ device, first: cursor, last: oldest - 1, reason: "ring-overrun" });
+        gaps.push({ ...gapOf(device, cursor, oldest - 1), reason: "ring-overrun" });
         this.#overrun += oldest - cursor;
         cursor = oldest;
       }
-      for (; cursor < feed.next && events.length + gaps.length < max; cursor += 1) {
+      for (; cursor < feed.next && slices.length + gaps.length < max; cursor += 1) {
         const entry = feed.ring[cursor % this.#deps.limits.faultRingEventsMax];
         assert(entry?.sequence === cursor, `ring of ${device} does not hold event ${cursor}`);
-        if (entry.event) events.push(entry.event);
-        else gaps.push({ device, first: cursor, last: cursor, reason: "hardware-overflow" });
+        if (entry.event) slices.push({ segment: { device, entries: [entry.event] }, from: 0, to: 1 });
+        else gaps.push({ ...gapOf(device, cursor, cursor), count: 0, reason: "hardware-overflow" });
       }
       subscriber.cursors.set(device, cursor);
     }
     subscriber.batches += 1;
-    return { events, gaps };
+    return { slices, gaps };
   }
 
   /** What the subscriber has not taken of a device that is being released becomes a gap. */
@@ -195,7 +217,7 @@ export class FaultRouter implements FaultVerbs {
     if (first >= feed.next) return;
     const last = feed.next - 1;
     const known = subscriber.owed.get(device);
-    subscriber.owed.set(device, { device, first: known?.first ?? first, last, reason: "released" });
+    subscriber.owed.set(device, { ...gapOf(device, known?.first ?? first, last), reason: "released" });
     this.#overrun += feed.next - first;
     subscriber.wake?.();
   }
@@ -230,4 +252,8 @@ function resumeAt(feed: Feed, after: bigint): number {
 
 function notOwned(device: DeviceID): BrokerError {
   return new BrokerError("not_owner", `device ${device} is not this session's: attach it first`, { device });
+}
+
+function gapOf(device: DeviceID, first: number, last: number): Omit<FaultGap, "reason"> {
+  return { kind: "gap", device, first, last, count: last - first + 1, suppressed: [] };
 }

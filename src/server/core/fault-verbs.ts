@@ -1,42 +1,123 @@
-// What the edge may ask about faults: a subscription, and the batches and gaps that come from it.
-// fault-router.ts answers.
+// What the edge may ask of core about faults. A device's events are kept in segments that all readers share: a segment
+// that was handed out never changes, so that what is made of it (its bytes on the wire) can be made once.
 
-import type { FaultRecord } from "../../backends/faults.ts";
+import type { FaultDiagnosis } from "../../backends/diagnosis.ts";
+import type { FaultAnswer, FaultRecord } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
+import type { CallGate } from "./call-gate.ts";
+
+/** How what waited came to its end. */
+export type ResolutionOutcome = "answered" | "timed-out" | "owner-gone" | "stage-changed" | "restarted";
 
 /** An event with its place in its device's sequence. */
 export interface SequencedFault {
+  readonly kind: "event";
   /** From 1. */
   readonly sequence: number;
   readonly wallMs: number;
   readonly fault: FaultRecord;
+  /** Present when fault.pending is. */
+  readonly response: { readonly token: string; readonly deadlineWallMs: number } | undefined;
+}
+
+/** Events of one type and page that were held back. */
+export interface SuppressedFaults {
+  /** Undefined: several. */
+  readonly type: string | undefined;
+  readonly page: bigint | undefined;
+  readonly count: number;
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface FaultGap {
+  readonly kind: "gap";
   readonly device: DeviceID;
   readonly first: number;
   readonly last: number;
-  readonly reason: "ring-overrun" | "hardware-overflow" | "released";
+  /** 0: not known. */
+  readonly count: number;
+  readonly reason: "ring-overrun" | "hardware-overflow" | "released" | "rate-limit" | "restart";
+  readonly suppressed: readonly SuppressedFaults[];
+}
+
+export interface FaultResolution {
+  readonly kind: "resolution";
+  readonly device: DeviceID;
+  /** Of the event that waited. */
+  readonly sequence: number;
+  readonly outcome: ResolutionOutcome;
+  readonly wallMs: number;
+}
+
+export type FaultEntry = SequencedFault | FaultGap | FaultResolution;
+
+/** A closed run of a device's entries, in order. Frozen; the same object for every reader. */
+export interface FaultSegment {
+  readonly device: DeviceID;
+  readonly entries: readonly FaultEntry[];
+}
+
+/** Entries from…to−1 of a segment. */
+export interface FaultSlice {
+  readonly segment: FaultSegment;
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface FaultBatch {
-  readonly events: readonly SequencedFault[];
+  readonly slices: readonly FaultSlice[];
+  /** What this reader alone lost. Of a device they come before its slices. */
   readonly gaps: readonly FaultGap[];
 }
 
 export interface FaultSubscription {
+  /** The owner's, which may answer, or an observer's. */
+  readonly view: "owner" | "observer";
   /**
-   * Resolves with what is new, at most faultBatchEventsMax events; with undefined once the subscription ended (its
+   * Resolves with what is new, at most faultBatchEventsMax entries; with undefined once the subscription ended (its
    * session ended, or close() was called). Only one call at a time.
    */
   next(): Promise<FaultBatch | undefined>;
   close(): void;
 }
 
+export interface FaultWatchRequest {
+  /** Empty: all there are to see, now and later. */
+  readonly devices: readonly DeviceID[];
+  readonly resumeAfter: ReadonlyMap<DeviceID, bigint>;
+}
+
+export interface FaultListRequest {
+  readonly devices: readonly DeviceID[];
+  /** Event names; empty: all. */
+  readonly types: readonly string[];
+  readonly pageSize: number;
+  readonly pageToken: string;
+}
+
+export interface FaultPage {
+  /** The newest first. */
+  readonly events: readonly SequencedFault[];
+  /** Empty: these were the oldest. */
+  readonly nextPageToken: string;
+}
+
+/** `session` undefined: an observer on the admin socket, who sees every device and may answer nothing. */
 export interface FaultVerbs {
-  /** `devices` empty: all the session owns, now and later. Throws not_owner for a named device it does not own. */
-  subscribe(
+  /** Throws not_owner for a named device that is not the session's. */
+  subscribe(session: string | undefined, request: FaultWatchRequest): FaultSubscription;
+  /** What the rings hold. Throws not_owner as subscribe does, argument_invalid for a page token that is none. */
+  list(session: string | undefined, request: FaultListRequest): FaultPage;
+  /**
+   * Answers what waits, once.
+   * @throws BrokerError fault_not_pending: no such token, answered, or too late; argument_invalid: not an answer to it
+   */
+  respond(
     session: string,
-    request: { devices: readonly DeviceID[]; resumeAfter: ReadonlyMap<DeviceID, bigint> },
-  ): FaultSubscription;
+    request: { readonly token: string; readonly answer: FaultAnswer },
+    gate?: CallGate,
+  ): Promise<{ readonly device: DeviceID; readonly sequence: number }>;
+  /** Why an event happened; undefined: over the budget of limits.faultDiagnosesPerSecond. Kept for a moment for each page. */
+  diagnose(event: SequencedFault): FaultDiagnosis | undefined;
 }

@@ -22,6 +22,8 @@ const GAP_REASONS = {
   "ring-overrun": v1.FaultGapReason.FAULT_GAP_REASON_RING_OVERRUN,
   "hardware-overflow": v1.FaultGapReason.FAULT_GAP_REASON_HARDWARE_OVERFLOW,
   released: v1.FaultGapReason.FAULT_GAP_REASON_RELEASED,
+  "rate-limit": v1.FaultGapReason.FAULT_GAP_REASON_RATE_LIMIT,
+  restart: v1.FaultGapReason.FAULT_GAP_REASON_RESTART,
 } as const satisfies Record<FaultGap["reason"], iommubroker.v1.FaultGapReason>;
 
 export function parseWatchFaults(
@@ -37,7 +39,9 @@ export function parseWatchFaults(
 }
 
 export function faultBatchMessage(batch: FaultBatch): iommubroker.v1.IWatchFaultsResponse {
-  return { events: batch.events.map(faultMessage), gaps: batch.gaps.map(gapMessage) };
+  const entries = batch.slices.flatMap(({ segment, from, to }) => segment.entries.slice(from, to));
+  const events = entries.flatMap((entry) => (entry.kind === "event" ? [faultMessage(entry)] : []));
+  return { events, gaps: batch.gaps.map(gapMessage) };
 }
 
 export const HEARTBEAT_MESSAGE: iommubroker.v1.IWatchFaultsResponse = {};

@@ -32,6 +32,7 @@ export const GRPC_STATUS = {
   unauthenticated: grpc.status.UNAUTHENTICATED,
   policy_denied: grpc.status.PERMISSION_DENIED,
   limit_reached: grpc.status.RESOURCE_EXHAUSTED,
+  fault_not_pending: grpc.status.FAILED_PRECONDITION,
   backend_unsupported: grpc.status.UNIMPLEMENTED,
   backend_unavailable: grpc.status.UNAVAILABLE,
   backend_failed: grpc.status.INTERNAL,

@@ -1637,6 +1637,8 @@ export namespace iommubroker {
             devices?: (string[]|null);
             resumeAfter?: ({ [k: string]: Long }|null);
             heartbeatMs?: (number|null);
+            types?: (string[]|null);
+            diagnose?: (boolean|null);
         }
 
         class WatchFaultsRequest implements IWatchFaultsRequest {
@@ -1644,6 +1646,8 @@ export namespace iommubroker {
             public devices: string[];
             public resumeAfter: { [k: string]: Long };
             public heartbeatMs: number;
+            public types: string[];
+            public diagnose: boolean;
             public static encode(message: iommubroker.v1.IWatchFaultsRequest, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchFaultsRequest;
         }
@@ -1651,12 +1655,14 @@ export namespace iommubroker {
         interface IWatchFaultsResponse {
             events?: (iommubroker.v1.IFaultEvent[]|null);
             gaps?: (iommubroker.v1.IFaultGap[]|null);
+            resolutions?: (iommubroker.v1.IFaultResolution[]|null);
         }
 
         class WatchFaultsResponse implements IWatchFaultsResponse {
             constructor(properties?: iommubroker.v1.IWatchFaultsResponse);
             public events: iommubroker.v1.FaultEvent[];
             public gaps: iommubroker.v1.FaultGap[];
+            public resolutions: iommubroker.v1.FaultResolution[];
             public static encode(message: iommubroker.v1.IWatchFaultsResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchFaultsResponse;
         }
@@ -1679,6 +1685,10 @@ export namespace iommubroker {
             transition?: (boolean|null);
             record?: (Uint8Array|null);
             time?: (google.protobuf.ITimestamp|null);
+            hostOnly?: (boolean|null);
+            pending?: (iommubroker.v1.IPendingFault|null);
+            pageRequest?: (iommubroker.v1.IPageRequest|null);
+            diagnosis?: (iommubroker.v1.IFaultDiagnosis|null);
         }
 
         class FaultEvent implements IFaultEvent {
@@ -1700,8 +1710,124 @@ export namespace iommubroker {
             public transition: boolean;
             public record: Uint8Array;
             public time?: (google.protobuf.Timestamp|null);
+            public hostOnly: boolean;
+            public pending?: (iommubroker.v1.PendingFault|null);
+            public pageRequest?: (iommubroker.v1.PageRequest|null);
+            public diagnosis?: (iommubroker.v1.FaultDiagnosis|null);
             public static encode(message: iommubroker.v1.IFaultEvent, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.FaultEvent;
+        }
+
+        interface IPendingFault {
+            responseToken?: (string|null);
+            deadline?: (google.protobuf.ITimestamp|null);
+            stag?: (number|null);
+        }
+
+        class PendingFault implements IPendingFault {
+            constructor(properties?: iommubroker.v1.IPendingFault);
+            public responseToken: string;
+            public deadline?: (google.protobuf.Timestamp|null);
+            public stag?: (number|null);
+            public static encode(message: iommubroker.v1.IPendingFault, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PendingFault;
+        }
+
+        interface IPageRequest {
+            address?: (Long|null);
+            groupIndex?: (number|null);
+            last?: (boolean|null);
+            read?: (boolean|null);
+            write?: (boolean|null);
+            execute?: (boolean|null);
+            privileged?: (boolean|null);
+        }
+
+        class PageRequest implements IPageRequest {
+            constructor(properties?: iommubroker.v1.IPageRequest);
+            public address: Long;
+            public groupIndex: number;
+            public last: boolean;
+            public read: boolean;
+            public write: boolean;
+            public execute: boolean;
+            public privileged: boolean;
+            public static encode(message: iommubroker.v1.IPageRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.PageRequest;
+        }
+
+        interface IFaultResolution {
+            device?: (string|null);
+            sequence?: (Long|null);
+            outcome?: (iommubroker.v1.FaultResolutionOutcome|null);
+            time?: (google.protobuf.ITimestamp|null);
+        }
+
+        class FaultResolution implements IFaultResolution {
+            constructor(properties?: iommubroker.v1.IFaultResolution);
+            public device: string;
+            public sequence: Long;
+            public outcome: iommubroker.v1.FaultResolutionOutcome;
+            public time?: (google.protobuf.Timestamp|null);
+            public static encode(message: iommubroker.v1.IFaultResolution, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.FaultResolution;
+        }
+
+        enum FaultResolutionOutcome {
+            FAULT_RESOLUTION_OUTCOME_UNSPECIFIED = 0,
+            FAULT_RESOLUTION_OUTCOME_ANSWERED = 1,
+            FAULT_RESOLUTION_OUTCOME_TIMED_OUT = 2,
+            FAULT_RESOLUTION_OUTCOME_OWNER_GONE = 3,
+            FAULT_RESOLUTION_OUTCOME_STAGE_CHANGED = 4,
+            FAULT_RESOLUTION_OUTCOME_RESTARTED = 5
+        }
+
+        interface IFaultDiagnosis {
+            verdict?: (iommubroker.v1.FaultDiagnosisVerdict|null);
+            summary?: (string|null);
+            rule?: (string|null);
+            section?: (string|null);
+            structure?: (string|null);
+            level?: (number|null);
+            address?: (Long|null);
+            raw?: (Long[]|null);
+            fields?: (iommubroker.v1.IDiagnosedField[]|null);
+        }
+
+        class FaultDiagnosis implements IFaultDiagnosis {
+            constructor(properties?: iommubroker.v1.IFaultDiagnosis);
+            public verdict: iommubroker.v1.FaultDiagnosisVerdict;
+            public summary: string;
+            public rule: string;
+            public section: string;
+            public structure: string;
+            public level?: (number|null);
+            public address?: (Long|null);
+            public raw: Long[];
+            public fields: iommubroker.v1.DiagnosedField[];
+            public static encode(message: iommubroker.v1.IFaultDiagnosis, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.FaultDiagnosis;
+        }
+
+        interface IDiagnosedField {
+            name?: (string|null);
+            value?: (Long|null);
+        }
+
+        class DiagnosedField implements IDiagnosedField {
+            constructor(properties?: iommubroker.v1.IDiagnosedField);
+            public name: string;
+            public value: Long;
+            public static encode(message: iommubroker.v1.IDiagnosedField, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DiagnosedField;
+        }
+
+        enum FaultDiagnosisVerdict {
+            FAULT_DIAGNOSIS_VERDICT_UNSPECIFIED = 0,
+            FAULT_DIAGNOSIS_VERDICT_REPRODUCED = 1,
+            FAULT_DIAGNOSIS_VERDICT_NO_LONGER_REPRODUCIBLE = 2,
+            FAULT_DIAGNOSIS_VERDICT_NOT_APPLICABLE = 3,
+            FAULT_DIAGNOSIS_VERDICT_OVER_BUDGET = 4
         }
 
         enum FaultStage {
@@ -1722,6 +1848,8 @@ export namespace iommubroker {
             first?: (Long|null);
             last?: (Long|null);
             reason?: (iommubroker.v1.FaultGapReason|null);
+            count?: (Long|null);
+            suppressed?: (iommubroker.v1.ISuppressedFaults[]|null);
         }
 
         class FaultGap implements IFaultGap {
@@ -1730,15 +1858,108 @@ export namespace iommubroker {
             public first: Long;
             public last: Long;
             public reason: iommubroker.v1.FaultGapReason;
+            public count: Long;
+            public suppressed: iommubroker.v1.SuppressedFaults[];
             public static encode(message: iommubroker.v1.IFaultGap, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.FaultGap;
+        }
+
+        interface ISuppressedFaults {
+            type?: (string|null);
+            page?: (Long|null);
+            count?: (Long|null);
+            first?: (Long|null);
+            last?: (Long|null);
+        }
+
+        class SuppressedFaults implements ISuppressedFaults {
+            constructor(properties?: iommubroker.v1.ISuppressedFaults);
+            public type: string;
+            public page?: (Long|null);
+            public count: Long;
+            public first: Long;
+            public last: Long;
+            public static encode(message: iommubroker.v1.ISuppressedFaults, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SuppressedFaults;
         }
 
         enum FaultGapReason {
             FAULT_GAP_REASON_UNSPECIFIED = 0,
             FAULT_GAP_REASON_RING_OVERRUN = 1,
             FAULT_GAP_REASON_HARDWARE_OVERFLOW = 2,
-            FAULT_GAP_REASON_RELEASED = 3
+            FAULT_GAP_REASON_RELEASED = 3,
+            FAULT_GAP_REASON_RATE_LIMIT = 4,
+            FAULT_GAP_REASON_RESTART = 5
+        }
+
+        interface IListFaultsRequest {
+            devices?: (string[]|null);
+            types?: (string[]|null);
+            pageSize?: (number|null);
+            pageToken?: (string|null);
+            diagnose?: (boolean|null);
+        }
+
+        class ListFaultsRequest implements IListFaultsRequest {
+            constructor(properties?: iommubroker.v1.IListFaultsRequest);
+            public devices: string[];
+            public types: string[];
+            public pageSize: number;
+            public pageToken: string;
+            public diagnose: boolean;
+            public static encode(message: iommubroker.v1.IListFaultsRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListFaultsRequest;
+        }
+
+        interface IListFaultsResponse {
+            events?: (iommubroker.v1.IFaultEvent[]|null);
+            nextPageToken?: (string|null);
+        }
+
+        class ListFaultsResponse implements IListFaultsResponse {
+            constructor(properties?: iommubroker.v1.IListFaultsResponse);
+            public events: iommubroker.v1.FaultEvent[];
+            public nextPageToken: string;
+            public static encode(message: iommubroker.v1.IListFaultsResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ListFaultsResponse;
+        }
+
+        interface IRespondToFaultRequest {
+            requestId?: (string|null);
+            responseToken?: (string|null);
+            action?: (iommubroker.v1.FaultAction|null);
+        }
+
+        class RespondToFaultRequest implements IRespondToFaultRequest {
+            constructor(properties?: iommubroker.v1.IRespondToFaultRequest);
+            public requestId: string;
+            public responseToken: string;
+            public action: iommubroker.v1.FaultAction;
+            public static encode(message: iommubroker.v1.IRespondToFaultRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RespondToFaultRequest;
+        }
+
+        interface IRespondToFaultResponse {
+            device?: (string|null);
+            sequence?: (Long|null);
+        }
+
+        class RespondToFaultResponse implements IRespondToFaultResponse {
+            constructor(properties?: iommubroker.v1.IRespondToFaultResponse);
+            public device: string;
+            public sequence: Long;
+            public static encode(message: iommubroker.v1.IRespondToFaultResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RespondToFaultResponse;
+        }
+
+        enum FaultAction {
+            FAULT_ACTION_UNSPECIFIED = 0,
+            FAULT_ACTION_RETRY = 1,
+            FAULT_ACTION_ABORT = 2,
+            FAULT_ACTION_TERMINATE = 3,
+            FAULT_ACTION_SUCCESS = 4,
+            FAULT_ACTION_INVALID = 5,
+            FAULT_ACTION_FAILURE = 6
         }
 
         interface IAddDeviceRequest {
@@ -1747,6 +1968,7 @@ export namespace iommubroker {
             iommuGroup?: (number|null);
             streamIds?: (number[]|null);
             pasidBits?: (number|null);
+            stall?: (boolean|null);
         }
 
         class AddDeviceRequest implements IAddDeviceRequest {
@@ -1756,6 +1978,7 @@ export namespace iommubroker {
             public iommuGroup: number;
             public streamIds: number[];
             public pasidBits: number;
+            public stall: boolean;
             public static encode(message: iommubroker.v1.IAddDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AddDeviceRequest;
         }
