@@ -15,7 +15,7 @@ import type {
 import type { BackendCounters } from "../counters.ts";
 import type { FaultDiagnosis } from "../diagnosis.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
-import type { FaultAnswer, FaultNotice, Notice } from "../faults.ts";
+import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
@@ -32,6 +32,8 @@ import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
 import type { VSTE } from "../vste.ts";
 import { Attachments } from "./attachments.ts";
 import { DeviceCounting, iommuCounters } from "./counting.ts";
+import { diagnoseFault } from "./diagnosis.ts";
+import { noLonger, type Walker } from "./diagnosis-walk.ts";
 import { guestView, hostView } from "./explanation.ts";
 import { answerFault, notPending } from "./fault-answers.ts";
 import { HardwareControl } from "./hardware-control.ts";
@@ -53,6 +55,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   readonly #host: SimulatedHost;
   readonly #objects: ObjectTable;
   readonly #counting: DeviceCounting;
+  readonly #attachments: Attachments;
   readonly #stages: Stages;
   readonly #control: HardwareControl;
   #onFault: (notice: FaultNotice) => void = () => {};
@@ -61,6 +64,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   constructor(config: SimulatedConfig) {
     this.inventory = new SimulatedInventory(config);
     const attachments = new Attachments(this.inventory);
+    this.#attachments = attachments;
     const resets = new SimulatedResets(config.devices);
     this.#host = new SimulatedHost({
       inventory: this.inventory,
@@ -135,8 +139,18 @@ class SimulatedBackend implements Backend, SimulatorControl {
     await invalidateParts(parts, commands, (id) => this.inventory.require(id).streamIDs[0]!);
   }
 
-  diagnose(): FaultDiagnosis {
-    return { verdict: "not-applicable", summary: "not yet" };
+  /** Every StreamID of a device has the same STE, as a guest's stage needs a device with one: the first is walked. */
+  diagnose(fault: FaultRecord): FaultDiagnosis {
+    const device = this.inventory.find(fault.device);
+    const part = device && this.#attachments.partOf(device.group);
+    if (device === undefined || part === undefined) return noLonger("the device is no longer attached");
+    const { ioas, driver } = part;
+    const walker: Walker = {
+      explain: (access) => driver.smmu.explain(access),
+      explainTranslationRequest: (request) => driver.smmu.explainTranslationRequest(request),
+      physical: (ipa) => ioas.physical(ipa),
+    };
+    return diagnoseFault(walker, device.streamIDs[0]!, fault);
   }
 
   async respondToFault(id: DeviceID, cookie: number, answer: FaultAnswer): Promise<void> {
