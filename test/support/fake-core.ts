@@ -323,10 +323,15 @@ export class FakeCore implements Core {
   faults: Core["faults"] = {
     subscribe: (session, request) => {
       this.#note("faults.subscribe", session, request);
-      const subscription = new FakeSubscription();
+      const subscription = new FakeSubscription(session === undefined ? "observer" : "owner");
       this.subscriptions.push(subscription);
       return subscription;
     },
+    list: (session, request) =>
+      this.#answer("faults.list", session ?? "", [request], { events: [], nextPageToken: "" }),
+    respond: async (session, request) =>
+      this.#answer("faults.respond", session, [request], { device: NVME, sequence: 2 ** 53 - 1 }),
+    diagnose: () => undefined,
   };
 
   explanations: Core["explanations"] = {
@@ -499,7 +504,14 @@ class Fed<Batch> {
   }
 }
 
-export class FakeSubscription extends Fed<FaultBatch> implements FaultSubscription {}
+export class FakeSubscription extends Fed<FaultBatch> implements FaultSubscription {
+  readonly view: FaultSubscription["view"];
+
+  constructor(view: FaultSubscription["view"]) {
+    super();
+    this.view = view;
+  }
+}
 
 export class FakeDeviceWatch extends Fed<DeviceBatch> implements DeviceSubscription {
   readonly seen = "7-41";

@@ -28,6 +28,8 @@ export interface CallContext {
   /** For core's verbs: asked before they change anything. */
   readonly gate: CallGate;
   readonly caller: Caller;
+  /** For the audit: what the call turned out to be about, where its request does not say it. */
+  about(subject: string, reason: string): void;
 }
 
 export class Calls {
@@ -107,7 +109,7 @@ export class Calls {
     return this.#unary(method, async (call, trail) => {
       const session = this.#authenticateNoted(call, trail);
       const request = noted(method.request.decode(call.request), trail);
-      return method.response.encode(await handle(request, session, this.#contextOf(call)));
+      return method.response.encode(await handle(request, session, this.#contextOf(call, trail)));
     });
   }
 
@@ -119,7 +121,7 @@ export class Calls {
     return this.#unary(method, async (call, trail) => {
       const session = this.#authenticateNoted(call, trail);
       const request = noted(method.request.decode(call.request), trail);
-      const context = this.#contextOf(call);
+      const context = this.#contextOf(call, trail);
       const execute = async () => method.response.encode(await handle(request, session, context));
       return await once(this.#sessionReplays, session, method.path, request.requestId, call.request, execute);
     });
@@ -247,8 +249,15 @@ export class Calls {
     }
   }
 
-  #contextOf(call: UnaryCall): CallContext {
-    return { gate: this.#gateOf(call), caller: this.#callerOf(call) };
+  #contextOf(call: UnaryCall, trail: Trail): CallContext {
+    return {
+      gate: this.#gateOf(call),
+      caller: this.#callerOf(call),
+      about(subject, reason) {
+        trail.subjects = [subject];
+        trail.reason = reason;
+      },
+    };
   }
 
   #gateOf(call: UnaryCall): CallGate {
