@@ -142,7 +142,7 @@ function withDiagnosis(event: Buffer, diagnosis: FaultDiagnosis | undefined): Bu
   const appended = diagnosisBytes(diagnosis);
   const head = [EVENTS_TAG];
   let length = body.length + appended.length;
-  for (; length >= 0x80; length >>>= 7) head.push((length & 0x7f) | 0x80);
+  for (; length >= 128; length = Math.floor(length / 128)) head.push(128 + (length % 128));
   head.push(length);
   return Buffer.concat([Uint8Array.from(head), body, appended]);
 }

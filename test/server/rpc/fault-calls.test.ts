@@ -325,16 +325,6 @@ test("a reader that does not read leaves the batches with core, and gets them al
   expect([received, subscription.taken]).toEqual([total, total]);
 });
 
-test.each([
-  ["c_bad_cd", "did you mean C_BAD_CD?"],
-  ["F_TRANSLATE", "did you mean F_TRANSLATION?"],
-  ["nonsense".repeat(1000), "known are F_UUT, C_BAD_STREAMID,"],
-])("an event name that is none is answered with the nearest there is", async (type, hint) => {
-  const server = await serve();
-  const error = await watch(server, (await server.session()).token, { types: [type] }).error;
-  expect(error.fields[0]?.description).toContain(hint);
-});
-
 describe("ListFaults", () => {
   test("passes on what is asked, and gives the page as core has it", async () => {
     const server = await serve();
