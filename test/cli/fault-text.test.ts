@@ -115,7 +115,7 @@ describe("an event", () => {
     const diagnosis = { ...DIAGNOSIS, summary: "a\u001b[2J\nb" };
     const pending = { responseToken: "secret" };
     const text = eventText({ ...EVENT, type: "\u001b]0;x\u0007", device: "devices/\u202e", diagnosis, pending }, PIPE);
-    expect(text).not.toMatch(/[\u001b\u0007\u202e]|secret/);
+    for (const bad of ["\u001b", "\u0007", "\u202e", "secret"]) expect(text).not.toContain(bad);
     expect(text.split("\n")).toHaveLength(2);
   });
 
