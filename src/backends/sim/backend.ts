@@ -21,7 +21,7 @@ import type { BackendCounters, DeviceCounters } from "../counters.ts";
 import type { FaultDiagnosis } from "../diagnosis.ts";
 import { BrokerError } from "../errors.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
-import type { FaultNotice, Notice } from "../faults.ts";
+import type { FaultNotice, FaultRecord, Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
@@ -39,6 +39,8 @@ import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
 import type { StreamCounters } from "../smmuv3/smmu.ts";
 import { decodeSTE } from "../smmuv3/ste.ts";
 import type { VSTE } from "../vste.ts";
+import { diagnoseFault } from "./diagnosis.ts";
+import { noLonger, type Walker } from "./diagnosis-walk.ts";
 import { DmaMaster } from "./dma-master.ts";
 import { Endpoints } from "./endpoints.ts";
 import { EventQueueDriver } from "./eventq-driver.ts";
@@ -261,8 +263,18 @@ class SimulatedBackend implements Backend, SimulatorControl {
     }
   }
 
-  diagnose(): FaultDiagnosis {
-    return { verdict: "not-applicable", summary: "not yet" };
+  /** Every StreamID of a device has the same STE, as a guest's stage needs a device with one: the first is walked. */
+  diagnose(fault: FaultRecord): FaultDiagnosis {
+    const device = this.inventory.find(fault.device);
+    const part = device && this.#attached.get(device.group)?.part;
+    if (device === undefined || part === undefined) return noLonger("the device is no longer attached");
+    const { ioas, driver } = part;
+    const walker: Walker = {
+      explain: (access) => driver.smmu.explain(access),
+      explainTranslationRequest: (request) => driver.smmu.explainTranslationRequest(request),
+      physical: (ipa) => ioas.physical(ipa),
+    };
+    return diagnoseFault(walker, device.streamIDs[0]!, fault);
   }
 
   respondToFault(): Promise<void> {

@@ -8,13 +8,16 @@ import { get } from "../../spec/layout.ts";
 import { CR0, CR2 } from "../../spec/registers.ts";
 import { hex } from "../../spec/u64.ts";
 import { aligned, pow2 } from "./explain/bits.ts";
-import { type CdReader, illegalCd, lookupContext } from "./explain/context-entry.ts";
+import { type CdReader, lookupContext } from "./explain/context-entry.ts";
+import { illegalCd } from "./explain/illegal-cd.ts";
+import { illegalSte } from "./explain/illegal-ste.ts";
 import { type Implementation, implementationOf } from "./explain/implementation.ts";
+import { broken, field, nowhere, type Refusal, type RefusedField } from "./explain/refusal.ts";
 import { type Stage1Input, walkStage1 } from "./explain/stage1-walk.ts";
 import { stage2Of } from "./explain/stage2-walk.ts";
-import { illegalSte, lookupStreamEntry, type SteReader, streamWorldOf } from "./explain/stream-entry.ts";
+import { lookupStreamEntry, type SteReader, streamWorldOf } from "./explain/stream-entry.ts";
 import { fail, type MemoryWrite, type Step, Trace, Verdict } from "./explain/trace.ts";
-import { contextIndex, decide, type ExplainRequest, overridden } from "./explain.ts";
+import { contextIndex, decide, type ExplainRequest, overridden, placeOfContext } from "./explain.ts";
 import type { Fault, StageFault } from "./fault.ts";
 import type { TranslationRequest } from "./translation-request.ts";
 
@@ -31,6 +34,7 @@ export type ExplainedResponse =
       readonly kind: "completer-abort" | "unsupported-request";
       /** Absent: no event whatever the registers say. */
       readonly fault?: Fault;
+      readonly refusal?: Refusal;
       readonly recorded: boolean;
     }
   | { readonly kind: "not-covered"; readonly reason: string };
@@ -67,7 +71,9 @@ export function explainTranslationRequest(setting: Setting, asked: TranslationRe
     return { steps: trace.steps, response, writes: trace.writes };
   } catch (error) {
     if (!(error instanceof Verdict) || !("fault" in error.end)) throw error;
-    const response = failed(setting, request, error.end.fault, ste);
+    const { fault, refusal } = error.end;
+    const failure = failed(setting, request, fault, ste);
+    const response = failure.kind === "completer-abort" ? { ...failure, refusal } : failure;
     return { steps: trace.steps, response, writes: trace.writes };
   }
 }
@@ -91,7 +97,9 @@ function respond(
     return { kind: "unsupported-request", recorded: false };
   }
   const eats = countingEats(setting, implementation, ste);
-  if (eats === 0n) return unsupported(request, trace, "EATS counts as 0 here");
+  if (eats === 0n) {
+    return unsupported(request, trace, "STE.EATS counts as 0 here", field("STE.EATS", ste("EATS")));
+  }
   if (ste("Config") >= 6n && ste("S2AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 2" };
   const cd = legalContext(setting, trace, implementation, ste, request.substreamID);
   if (cd?.("AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 1" };
@@ -123,8 +131,8 @@ export function legalSte(setting: Setting, trace: Trace, implementation: Impleme
   const ste = lookupStreamEntry(trace, implementation, setting.registers, streamID);
   const illegal = illegalSte(ste, implementation);
   if (illegal === undefined) return ste;
-  decide(trace, "STE", `${illegal}: C_BAD_STE`, "§5.2.2");
-  return fail({ type: "C_BAD_STE" });
+  decide(trace, "STE", `${illegal.why}: C_BAD_STE`, "§5.2.2");
+  return fail({ type: "C_BAD_STE" }, { ...illegal, at: nowhere("STE") });
 }
 
 /** Undefined: stage 1 takes no part. */
@@ -141,8 +149,8 @@ export function legalContext(
   const cd = lookupContext(trace, implementation, ste, stage2, ssid);
   const illegal = illegalCd(cd, ste, implementation, streamWorldOf(ste, implementation, setting.registers.cr2));
   if (illegal === undefined) return cd;
-  decide(trace, "CD", `${illegal}: C_BAD_CD`, "§5.4.1");
-  return fail({ type: "C_BAD_CD" });
+  decide(trace, "CD", `${illegal.why}: C_BAD_CD`, "§5.4.1");
+  return fail({ type: "C_BAD_CD" }, { ...illegal, at: placeOfContext(trace) });
 }
 
 /** One access after the other; each that succeeds leaves its updates for the next. Source: §13.7.1. */
@@ -214,22 +222,28 @@ function access(setting: Setting, request: TranslationRequest, trial: Trace, of:
     const stage2 = of.ste("Config") === 7n ? stage2Of(trial, implementation, of.ste) : undefined;
     const real = of.cd;
     const cd: CdReader = staysClean ? (name) => (name === "HD" ? 0n : real(name)) : real;
-    leaf = walkStage1({ trace: trial, implementation, cd, world, stage2 }, input);
+    leaf = walkStage1({ trace: trial, implementation, cd, world, stage2, cdPlace: nowhere("CD") }, input);
   }
   if (of.ste("Config") < 6n) return { address: leaf.address, bytes: leaf.pageBytes };
   // the flags of a split stage 2 leaf wait for the translated access (§13.6.3)
   const trace = isSplit ? new Trace((pa) => trial.read64(pa)) : trial;
   const ste: SteReader = staysClean && !isSplit ? (name) => (name === "S2HD" ? 0n : of.ste(name)) : of.ste;
-  const last = stage2Of(trace, implementation, ste)(leaf.address, { ...input, class: "IN" });
+  const last = stage2Of(trace, implementation, ste)(leaf.address, { ...input, class: "IN", what: "page" });
   const bytes = last.pageBytes < leaf.pageBytes ? last.pageBytes : leaf.pageBytes;
   return { address: isSplit ? leaf.address : last.pa, bytes };
 }
 
-function unsupported(request: TranslationRequest, trace: Trace, why: string): ExplainedResponse {
+function unsupported(
+  request: TranslationRequest,
+  trace: Trace,
+  why: string,
+  ...fields: readonly RefusedField[]
+): ExplainedResponse {
   decide(trace, "STE", `${why}: Unsupported Request, F_BAD_ATS_TREQ`, "§7.3.6");
+  const refusal = { ...broken("ATS_DISABLED", why, ...fields), at: nowhere("STE") };
   const asked = { write: !request.noWrite, execute: request.execute, privileged: request.privileged };
   const fault: Fault = { type: "F_BAD_ATS_TREQ", ...whose(request), inputAddr: request.iova, asked };
-  return { kind: "unsupported-request", fault, recorded: true };
+  return { kind: "unsupported-request", fault, refusal, recorded: true };
 }
 
 /** Source: §3.9.1.2. */

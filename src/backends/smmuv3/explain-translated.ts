@@ -7,11 +7,12 @@ import { afterStage2 } from "./explain/attribute-steps.ts";
 import { type Attributes, described, incomingAttributes } from "./explain/attributes.ts";
 import { pow2 } from "./explain/bits.ts";
 import { type Implementation, implementationOf } from "./explain/implementation.ts";
+import { broken, field, nowhere, type RefusedField } from "./explain/refusal.ts";
 import type { Stage1Input } from "./explain/stage1-walk.ts";
 import { stage2Of } from "./explain/stage2-walk.ts";
 import type { SteReader } from "./explain/stream-entry.ts";
 import { type ExplainedOutcome, fail, Trace, Verdict } from "./explain/trace.ts";
-import { contextIndex, decide, type ExplainRequest, type Explanation, overridden } from "./explain.ts";
+import { contextIndex, decide, type ExplainRequest, type Explanation, failInputSize, overridden } from "./explain.ts";
 import {
   countingEats,
   flag,
@@ -39,7 +40,7 @@ export function explainTranslated(request: ExplainRequest): Explanation {
     return { steps: trace.steps, outcome, writes: trace.writes };
   } catch (error) {
     if (!(error instanceof Verdict) || !("fault" in error.end)) throw error;
-    const { fault: cause } = error.end;
+    const { fault: cause, refusal } = error.end;
     const told = config.ste === undefined ? input : overridden(input, config.ste, implementation);
     const isWalk = cause.stage !== undefined;
     const about = isWalk
@@ -65,7 +66,7 @@ export function explainTranslated(request: ExplainRequest): Explanation {
     const byS2R = TRANSLATION_FAULTS.includes(cause.type) && !isBypassed;
     const recorded =
       isForbidden || (isWalk ? !byS2R || config.ste?.("S2R") === 1n : recordsConfiguration(request, implementation));
-    return { steps: trace.steps, outcome: { kind: "abort", fault, recorded }, writes: trace.writes };
+    return { steps: trace.steps, outcome: { kind: "abort", fault, recorded }, refusal, writes: trace.writes };
   }
 }
 
@@ -77,9 +78,12 @@ function passTranslated(
 ): ExplainedOutcome {
   const { registers, transaction } = request;
   if (implementation.idr0("ATS") === 0) return { kind: "abort", recorded: false };
-  const forbid = (why: string): never => {
+  const forbid = (why: string, ...fields: readonly RefusedField[]): never => {
     decide(trace, "STE", `${why}: F_TRANSL_FORBIDDEN`, "§7.3.8");
-    return fail({ type: "F_TRANSL_FORBIDDEN" });
+    return fail(
+      { type: "F_TRANSL_FORBIDDEN" },
+      { ...broken("TRANSLATED_FORBIDDEN", why, ...fields), at: nowhere("STE") },
+    );
   };
   if (flag(registers.cr0, CR0.SMMUEN) === 0) forbid("the SMMU is disabled");
   const incoming = incomingAttributes(transaction.attributes);
@@ -88,7 +92,7 @@ function passTranslated(
   of.config.ste = ste;
   if (ste("Config") < 4n) return { kind: "abort", recorded: false };
   const eats = countingEats(request, implementation, ste);
-  if (eats === 0n) forbid("EATS counts as 0 here");
+  if (eats === 0n) forbid("STE.EATS counts as 0 here", field("STE.EATS", ste("EATS")));
   if (ste("Config") >= 6n && ste("S2AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 2" };
   if (implementation.idr3("PASIDTT")) {
     if (of.pasid === undefined) contextIndex(undefined, trace, implementation, ste);
@@ -98,10 +102,14 @@ function passTranslated(
   if (eats === 1n) return straight(transaction.iova, trace, implementation, incoming);
   if (transaction.iova >= pow2(implementation.ias)) {
     decide(trace, "STE", `${hex(transaction.iova)} has more than ${implementation.ias} bits: F_ADDR_SIZE`, "§3.9.1.3");
-    fail({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
+    failInputSize(transaction.iova, implementation.ias);
   }
   const input = overridden(of.input, ste, implementation);
-  const { pa, pageBytes, leaf } = stage2Of(trace, implementation, ste)(transaction.iova, { ...input, class: "IN" });
+  const { pa, pageBytes, leaf } = stage2Of(
+    trace,
+    implementation,
+    ste,
+  )(transaction.iova, { ...input, class: "IN", what: "page" });
   const attributes = described(afterStage2(trace, implementation, ste, incoming, leaf));
   return { kind: "ok", pa, pageBytes, ipa: transaction.iova, bypass: false, attributes };
 }

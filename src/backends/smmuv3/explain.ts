@@ -10,12 +10,14 @@ import { hex } from "../../spec/u64.ts";
 import { afterInput, afterStage1, afterStage2 } from "./explain/attribute-steps.ts";
 import { type Attributes, consistent, described } from "./explain/attributes.ts";
 import { pow2 } from "./explain/bits.ts";
-import { type CdReader, illegalCd, lookupContext } from "./explain/context-entry.ts";
+import { type CdReader, lookupContext } from "./explain/context-entry.ts";
+import { illegalCd } from "./explain/illegal-cd.ts";
+import { illegalSte } from "./explain/illegal-ste.ts";
 import { type IdentificationRegisters, type Implementation, implementationOf } from "./explain/implementation.ts";
+import { type Broken, broken, field, nowhere, type Place, placeOf, type Refusal } from "./explain/refusal.ts";
 import { type Stage1Input, walkStage1 } from "./explain/stage1-walk.ts";
 import { type Stage2, stage2Of } from "./explain/stage2-walk.ts";
 import {
-  illegalSte,
   lookupStreamEntry,
   type SteReader,
   type StreamRegisters,
@@ -34,6 +36,7 @@ import {
 import type { Fault, StageFault } from "./fault.ts";
 import type { Transaction } from "./transaction.ts";
 
+export type { Refusal } from "./explain/refusal.ts";
 export type { ExplainedOutcome, MemoryWrite, Read64, Step } from "./explain/trace.ts";
 
 export interface ExplainRequest {
@@ -46,6 +49,8 @@ export interface ExplainRequest {
 export interface Explanation {
   readonly steps: readonly Step[];
   readonly outcome: ExplainedOutcome;
+  /** Why there is a fault, when there is one. */
+  readonly refusal?: Refusal;
   /** What the hardware would have updated (§3.13), also when the transaction then faulted. */
   readonly writes: readonly MemoryWrite[];
 }
@@ -66,8 +71,9 @@ export function explain(request: ExplainRequest): Explanation {
     return end(trace, translate(request, trace, found));
   } catch (error) {
     if (!(error instanceof Verdict)) throw error;
-    const outcome = "outcome" in error.end ? error.end.outcome : answer(request, error.end.fault, found);
-    return end(trace, outcome);
+    if ("outcome" in error.end) return end(trace, error.end.outcome);
+    const { fault, refusal } = error.end;
+    return { ...end(trace, answer(request, fault, found)), refusal };
   }
 }
 
@@ -83,8 +89,8 @@ function translate(request: ExplainRequest, trace: Trace, found: Configuration):
   found.ste = ste;
   const illegal = illegalSte(ste, implementation);
   if (illegal !== undefined) {
-    decide(trace, "STE", `${illegal}: C_BAD_STE`, "§5.2.2");
-    fail({ type: "C_BAD_STE" });
+    decide(trace, "STE", `${illegal.why}: C_BAD_STE`, "§5.2.2");
+    fail({ type: "C_BAD_STE" }, { ...illegal, at: nowhere("STE") });
   }
   if (ste("Config") < 0b100n) {
     decide(trace, "STE", "Config is 0b0xx: terminated without a record", "§5.2");
@@ -137,7 +143,8 @@ export function contextIndex(
   const cdBits = hasStage1 ? substreamBits(ste, implementation) : 0;
   if (substreamID !== undefined && (cdBits === 0 || BigInt(substreamID) >= pow2(cdBits))) {
     decide(trace, "STE", `SubstreamID ${substreamID} has no CD here: C_BAD_SUBSTREAMID`, "§7.3.9");
-    fail({ type: "C_BAD_SUBSTREAMID" });
+    const illegal = withoutContext(substreamID, implementation, ste);
+    fail({ type: "C_BAD_SUBSTREAMID" }, { ...illegal, at: nowhere("STE") });
   }
   if (!hasStage1) return undefined;
   if (cdBits === 0) return 0n;
@@ -145,10 +152,34 @@ export function contextIndex(
   const isDisabled = substreamID === undefined ? s1dss === 0n || s1dss === 3n : substreamID === 0 && s1dss === 2n;
   if (isDisabled) {
     decide(trace, "STE", `S1DSS=${s1dss} has no place for this transaction: F_STREAM_DISABLED`, "§7.3.7");
-    fail({ type: "F_STREAM_DISABLED" });
+    const [rule, what] =
+      substreamID === undefined
+        ? (["SUBSTREAM_REQUIRED", "an access without SubstreamID is terminated"] as const)
+        : (["SUBSTREAM_ZERO", "SubstreamID 0 is no access's own"] as const);
+    const illegal = broken(rule, `STE.S1DSS is ${s1dss}: ${what}`, field("STE.S1DSS", s1dss));
+    fail({ type: "F_STREAM_DISABLED" }, { ...illegal, at: nowhere("STE") });
   }
   if (substreamID !== undefined) return BigInt(substreamID);
   return s1dss === 1n ? undefined : 0n;
+}
+
+/** Why a SubstreamID has no context descriptor. Source: §7.3.9. */
+function withoutContext(substreamID: number, implementation: Implementation, ste: SteReader): Broken {
+  const asked = field("SubstreamID", substreamID);
+  if (ste("Config") % 2n === 0n) {
+    return broken("SUBSTREAM_WITHOUT_STAGE1", `SubstreamID ${substreamID} where stage 1 does not translate`, asked);
+  }
+  if (implementation.idr1("SSIDSIZE") === 0) {
+    const why = `SubstreamID ${substreamID}, and IDR1.SSIDSIZE is 0`;
+    return broken("SUBSTREAM_NOT_SUPPORTED", why, asked, field("IDR1.SSIDSIZE", 0));
+  }
+  const cdMax = field("STE.S1CDMax", ste("S1CDMax"));
+  if (cdMax.value === 0n) {
+    const why = `SubstreamID ${substreamID}, and STE.S1CDMax is 0: there is one context descriptor`;
+    return broken("SUBSTREAM_ONE_CD", why, asked, cdMax);
+  }
+  const why = `SubstreamID ${substreamID} is beyond the 2^${cdMax.value} context descriptors of STE.S1CDMax`;
+  return broken("SUBSTREAM_OUT_OF_TABLE", why, asked, cdMax);
 }
 
 /** What a translation works with once its STE is known. */
@@ -165,13 +196,13 @@ function withoutStage1({ trace, implementation, ste, stage2, incoming }: Parts, 
   const limit = stage2 === undefined ? implementation.oas : implementation.ias;
   if (input.iova >= pow2(limit)) {
     decide(trace, "STE", `stage 1 is bypassed and ${hex(input.iova)} has more than ${limit} bits: F_ADDR_SIZE`, "§3.4");
-    fail({ type: "F_ADDR_SIZE", stage: 1, class: "IN" });
+    failInputSize(input.iova, limit);
   }
   decide(trace, "STE", "stage 1 is bypassed", "§5.2");
   if (stage2 === undefined) {
     return { kind: "ok", pa: input.iova, pageBytes: 0n, bypass: true, attributes: described(incoming) };
   }
-  const { pa, pageBytes, leaf } = stage2(input.iova, { ...input, class: "IN" });
+  const { pa, pageBytes, leaf } = stage2(input.iova, { ...input, class: "IN", what: "page" });
   const attributes = described(afterStage2(trace, implementation, ste, incoming, leaf));
   return { kind: "ok", pa, pageBytes, ipa: input.iova, bypass: false, attributes };
 }
@@ -180,23 +211,40 @@ function withStage1(parts: Parts & { readonly ssid: bigint }, found: Configurati
   const { trace, implementation, ste, stage2 } = parts;
   const cd = lookupContext(trace, implementation, ste, stage2, parts.ssid);
   found.cd = cd;
+  const cdPlace = placeOfContext(trace);
   const world = streamWorldOf(ste, implementation, parts.registers.cr2);
   const illegal = illegalCd(cd, ste, implementation, world);
   if (illegal !== undefined) {
-    decide(trace, "CD", `${illegal}: C_BAD_CD`, "§5.4.1");
-    fail({ type: "C_BAD_CD" });
+    decide(trace, "CD", `${illegal.why}: C_BAD_CD`, "§5.4.1");
+    fail({ type: "C_BAD_CD" }, { ...illegal, at: cdPlace });
   }
   if (cd("AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 1" };
-  const leaf = walkStage1({ trace, implementation, cd, world, stage2 }, found.input);
+  const leaf = walkStage1({ trace, implementation, cd, world, stage2, cdPlace }, found.input);
   const between = afterStage1(trace, cd, parts.incoming, leaf);
   if (stage2 === undefined) {
     const attributes = described(consistent(between));
     return { kind: "ok", pa: leaf.address, pageBytes: leaf.pageBytes, bypass: false, attributes };
   }
-  const last = stage2(leaf.address, { ...found.input, class: "IN" });
+  const last = stage2(leaf.address, { ...found.input, class: "IN", what: "page" });
   const pageBytes = last.pageBytes < leaf.pageBytes ? last.pageBytes : leaf.pageBytes;
   const attributes = described(afterStage2(trace, implementation, ste, between, last.leaf));
   return { kind: "ok", pa: last.pa, pageBytes, ipa: leaf.address, bypass: false, attributes };
+}
+
+/** The context descriptor that was read last. */
+export function placeOfContext({ steps }: Trace): Place {
+  const step = steps.findLast(({ structure }) => structure === "CD");
+  return placeOf("CD", step?.ipa, step?.raw ?? []);
+}
+
+/** An address without stage 1 that no stage behind it has bits for. Source: §3.4. */
+export function failInputSize(iova: bigint, limit: number): never {
+  const why = `${hex(iova)} has more than ${limit} bits, and stage 1 does not translate`;
+  const fields = [field("InputAddr", iova), field("address bits", limit)];
+  return fail(
+    { type: "F_ADDR_SIZE", stage: 1, class: "IN" },
+    { ...broken("INPUT_ADDRESS_SIZE", why, ...fields), at: nowhere("input address") },
+  );
 }
 
 /** Faults that CD.A/R/S and STE.S2R/S2S have a say in; all others abort and are recorded. Source: §5.5. */

@@ -43,7 +43,7 @@ import type { TranslationRequest, TranslationResponse } from "./translation-requ
 
 export type { AtcInvalidation, AtcPort, PageResponse, PageResponseCode } from "./atc-port.ts";
 export type { SmmuCounters, StreamCounters } from "./counters.ts";
-export type { Explanation } from "./explain.ts";
+export type { Explanation, Refusal } from "./explain.ts";
 export type { ResponseExplanation } from "./explain-ats.ts";
 export type { Fault, FaultClass } from "./fault.ts";
 export type { IdRegisters } from "./id-registers.ts";

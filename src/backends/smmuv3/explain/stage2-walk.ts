@@ -8,6 +8,8 @@ import type { FaultClass } from "../fault.ts";
 import { aligned, bit, bits, pow2, setBit, swapBytes } from "./bits.ts";
 import { addressIn, descriptorOffset, type Format, kindOf, lowBit, startTableBits } from "./geometry.ts";
 import { addressBits, type Implementation } from "./implementation.ts";
+import { broken, field, nowhere, type Refusal } from "./refusal.ts";
+import type { RuleName } from "./rules.ts";
 import { isStage2DS, stage2PageBits, stage2StartLevel } from "./stage2-start.ts";
 import { type SteReader, stage2Table } from "./stream-entry.ts";
 import { fail, fieldsOf, type Stage2Question, type Trace } from "./trace.ts";
@@ -16,6 +18,8 @@ export interface Purpose {
   readonly class: FaultClass;
   readonly access: "read" | "write" | "execute";
   readonly privileged: boolean;
+  /** What is looked for, as a refusal calls it: "level 2 descriptor". */
+  readonly what: string;
 }
 
 export interface Stage2Result {
@@ -40,7 +44,8 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
     const asked: Stage2Question = { ipa, class: purpose.class, access: purpose.access };
     if (ipa >= pow2(inputBits)) {
       note(trace, asked, `IPA ${hex(ipa)} is beyond the ${inputBits} bits of S2T0SZ: F_TRANSLATION`, "§3.4");
-      fail({ type: "F_TRANSLATION", ...about });
+      const why = `the ${purpose.what} at IPA ${hex(ipa)} is beyond the ${inputBits} bits of stage 2`;
+      fail({ type: "F_TRANSLATION", ...about }, refusalOf("STAGE2_RANGE", why, ipa));
     }
     let table = aligned(stage2Table(ste), startTableBits(format, start, inputBits, outputBits));
     let topBit = inputBits;
@@ -49,13 +54,11 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
       const memory = trace.read64(pa);
       if (memory === undefined) {
         note(trace, asked, `the level ${level} descriptor at ${hex(pa)} cannot be read: F_WALK_EABT`, "§7.3.12");
-        return fail({
-          type: "F_WALK_EABT",
-          stage: 2,
-          class: purpose.class,
-          fetchAddress: Number(pa),
-          ipa: Number(ipa),
-        });
+        const why = `a table of stage 2 cannot be read, for the ${purpose.what} at IPA ${hex(ipa)}`;
+        return fail(
+          { type: "F_WALK_EABT", fetchAddress: Number(pa), ...about },
+          refusalOf("STAGE2_WALK_ABORTED", why, ipa),
+        );
       }
       const descriptor = isBig ? swapBytes(memory) : memory;
       const kind = kindOf(format, level, descriptor);
@@ -71,8 +74,14 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
         section: "§3.4, DDI 0487 D8.3",
         stage2: asked,
       });
-      if (kind === "invalid") fail({ type: "F_TRANSLATION", ...about });
-      if (isTooFar) fail({ type: "F_ADDR_SIZE", ...about });
+      if (kind === "invalid") {
+        const why = `the ${purpose.what} at IPA ${hex(ipa)} is not mapped in stage 2`;
+        fail({ type: "F_TRANSLATION", ...about }, refusalOf("STAGE2_NOT_MAPPED", why, ipa));
+      }
+      if (isTooFar) {
+        const why = `stage 2 leads the ${purpose.what} at IPA ${hex(ipa)} out of its output size`;
+        fail({ type: "F_ADDR_SIZE", ...about }, refusalOf("STAGE2_ADDRESS", why, ipa));
+      }
       if (kind === "table") {
         const marked = setBit(descriptor, 10);
         if (marksTables && marked !== descriptor) trace.update(pa, isBig ? swapBytes(marked) : marked);
@@ -104,19 +113,22 @@ function leafDescriptor(
   const updatesAF = ste("S2HA") === 1n;
   if (!bit(descriptor, 10) && !updatesAF && ste("S2AFFD") === 0n) {
     note(trace, asked, "AF is 0, and neither S2HA nor S2AFFD is set: F_ACCESS", "§3.13");
-    fail({ type: "F_ACCESS", ...about });
+    const why = `stage 2 has the Access flag of the ${purpose.what} at IPA ${hex(asked.ipa)} clear`;
+    fail({ type: "F_ACCESS", ...about }, refusalOf("STAGE2_ACCESS_FLAG", why, asked.ipa));
   }
   const isDirtyManaged = updatesAF && ste("S2HD") === 1n && bit(descriptor, 51);
   const mayWrite = bit(descriptor, 7) || isDirtyManaged;
-  const isRefused =
-    (purpose.access === "read" && !bit(descriptor, 6)) ||
-    (purpose.access === "write" && !mayWrite) ||
-    (purpose.access === "execute" && !isExecutable(implementation, descriptor, purpose.privileged)) ||
-    (purpose.class !== "IN" && ste("S2PTW") === 1n && isDevice(implementation, ste, descriptor));
-  if (isRefused) {
+  const isAllowed = {
+    read: bit(descriptor, 6),
+    write: mayWrite,
+    execute: isExecutable(implementation, descriptor, purpose.privileged),
+  }[purpose.access];
+  if (!isAllowed || (purpose.class !== "IN" && ste("S2PTW") === 1n && isDevice(implementation, ste, descriptor))) {
     note(trace, asked, `the leaf refuses this ${purpose.access}: F_PERMISSION`, "§7.3.16");
     const tableRead = purpose.class === "TTD" ? { tableRead: purpose.access === "read" } : {};
-    fail({ type: "F_PERMISSION", ...about, ...tableRead });
+    const [rule, right] = isAllowed ? (["STAGE2_PROTECTED_WALK", "tables"] as const) : RIGHTS[purpose.access];
+    const why = `the ${purpose.what} at IPA ${hex(asked.ipa)} is mapped in stage 2, but not for ${right}`;
+    fail({ type: "F_PERMISSION", ...about, ...tableRead }, refusalOf(rule, why, asked.ipa));
   }
   const withAF = updatesAF ? setBit(descriptor, 10) : descriptor;
   return purpose.access === "write" && isDirtyManaged ? setBit(withAF, 7) : withAF;
@@ -135,6 +147,17 @@ function isExecutable(implementation: Implementation, descriptor: bigint, privil
 function isDevice(implementation: Implementation, ste: SteReader, descriptor: bigint): boolean {
   const isForced = implementation.idr3("FWB") && ste("S2FWB") === 1n;
   return isForced ? !bit(descriptor, 4) : bits(descriptor, 5, 4) === 0n;
+}
+
+const RIGHTS: Readonly<Record<Purpose["access"], readonly [RuleName, string]>> = {
+  read: ["STAGE2_NOT_READABLE", "reading"],
+  write: ["STAGE2_NOT_WRITABLE", "writing"],
+  execute: ["STAGE2_NOT_EXECUTABLE", "fetching"],
+};
+
+/** Of stage 2 nothing is told but what it was asked. */
+function refusalOf(rule: RuleName, why: string, ipa: bigint): Refusal {
+  return { ...broken(rule, why, field("IPA", ipa)), at: nowhere("stage 2") };
 }
 
 function sayWhat(kind: "invalid" | "table" | "leaf", next: bigint, isTooFar: boolean): string {

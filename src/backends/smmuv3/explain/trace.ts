@@ -5,6 +5,7 @@
 import { type Field, getU64, wordsOf } from "../../../spec/layout.ts";
 import type { Fault, FaultClass, StageFault } from "../fault.ts";
 import type { MemoryAttributes } from "../transaction.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** Memory as an explanation needs it: the little-endian doubleword at a physical address, undefined for an external abort. */
 export type Read64 = (pa: bigint) => bigint | undefined;
@@ -68,7 +69,7 @@ export type ExplainedOutcome =
 
 /** Ends the translation: thrown by the step that decided, caught in explain(). Never leaves this folder. */
 export class Verdict extends Error {
-  readonly end: { readonly fault: StageFault } | { readonly outcome: ExplainedOutcome };
+  readonly end: { readonly fault: StageFault; readonly refusal: Refusal } | { readonly outcome: ExplainedOutcome };
 
   constructor(end: Verdict["end"]) {
     super("verdict");
@@ -76,8 +77,8 @@ export class Verdict extends Error {
   }
 }
 
-export function fail(fault: StageFault): never {
-  throw new Verdict({ fault });
+export function fail(fault: StageFault, refusal: Refusal): never {
+  throw new Verdict({ fault, refusal });
 }
 
 export class Trace {

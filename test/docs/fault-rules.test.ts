@@ -1,0 +1,26 @@
+// The list of rules in docs/faults.md is the table that the model has.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { RULES } from "../../src/backends/smmuv3/explain/rules.ts";
+import { EVENT_NUMBER } from "../../src/spec/events.ts";
+
+const TEXT = readFileSync(join(import.meta.dirname, "../../docs/faults.md"), "utf8");
+const SECTION = TEXT.split("\n## ").find((section) => section.startsWith("Rules of a diagnosis\n")) ?? "";
+
+test("the page has each rule with its event, section and meaning, in the same order, and no other", () => {
+  const rows = SECTION.split("\n").filter((line) => line.startsWith("| `"));
+  const wanted = Object.entries(RULES).map(
+    ([name, { events, meaning, section }]) => `| \`${name}\` | ${events} | ${section} | ${meaning} |`,
+  );
+  expect(rows).toEqual(wanted);
+  expect(rows.length).toBeGreaterThan(60);
+});
+
+test("each rule is of an event of the architecture, and gives a section", () => {
+  for (const [name, { events, section }] of Object.entries(RULES)) {
+    expect(Object.keys(EVENT_NUMBER), name).toContain(events);
+    expect(section, name).toMatch(/^§\d+(?:\.\d+)+$/);
+  }
+});
