@@ -48,6 +48,8 @@ export interface HostDevice {
   readonly ats: boolean;
   /** It makes page requests. Only where simulated. */
   readonly pri?: boolean;
+  /** Its transactions may stall until software answers: no PCI device's may (IHI 0070G.b §3.12.2). Only where simulated. */
+  readonly stall?: boolean;
 }
 
 export type InventoryChange =

@@ -68,6 +68,7 @@ export interface SimulatedInventory {
     readonly pasidBits: number;
     readonly ats?: boolean | undefined;
     readonly pri?: boolean | undefined;
+    readonly stall?: boolean | undefined;
   }[];
   readonly mergeEvents: boolean;
 }

@@ -70,7 +70,7 @@ export function entriesOf(host: Host, world: EntryWorld, stage2: Host["stage2"][
       const name = `nested ${Object.values(guest).join(" ")}`;
       const dword0 = 0xbn | BigInt(world[guest.table]) | at(guest.fmt, 4) | at(guest.cdMax, 59);
       const dword1 = BigInt(guest.dss) | at(guest.stalld, 27) | at(guest.eats, 28) | 0xd4n; // S1CIR, S1COR, S1CSH
-      return { name, words: vary(nestedSTE(checkVSTE(dword0, dword1), setting, features, host.hasATS)) };
+      return { name, words: vary(nestedSTE(checkVSTE(dword0, dword1), setting, features, { ats: host.hasATS })) };
     }),
   };
 }

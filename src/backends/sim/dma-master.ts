@@ -20,6 +20,7 @@ import type { Endpoints } from "./endpoints.ts";
 import type { EventQueueDriver } from "./eventq-driver.ts";
 import type { MsiDoorbell } from "./msi-doorbell.ts";
 import { EVENTS_MAX } from "./smmu-driver.ts";
+import type { Stalls } from "./stalls.ts";
 
 /** A device's accesses do not cross this boundary: the smallest page any stage has. */
 const BEAT_BYTES = 4096;
@@ -36,6 +37,7 @@ export class DmaMaster {
   readonly #smmu: Smmu;
   readonly #memory: MemoryMap;
   readonly #events: EventQueueDriver;
+  readonly #stalls: Stalls;
   readonly #endpoints: Endpoints;
   readonly #makesPageRequests: boolean;
   readonly #streamIDs: readonly number[];
@@ -52,6 +54,7 @@ export class DmaMaster {
     smmu: Smmu;
     memory: MemoryMap;
     events: EventQueueDriver;
+    stalls: Stalls;
     endpoints: Endpoints;
     makesPageRequests: boolean;
     streamIDs: readonly number[];
@@ -63,12 +66,14 @@ export class DmaMaster {
     this.#smmu = options.smmu;
     this.#memory = options.memory;
     this.#events = options.events;
+    this.#stalls = options.stalls;
     this.#endpoints = options.endpoints;
     this.#makesPageRequests = options.makesPageRequests;
     this.#streamIDs = options.streamIDs;
     this.#isReset = options.isReset;
   }
 
+  /** Page by page. A transaction that stalls, or asks for its page, takes as long as nobody answers it. */
   async dma(access: SimulatedDma): Promise<DmaOutcome> {
     const total = access.kind === "read" ? access.bytes : access.data.length;
     requireRange(access.iova, total);
@@ -81,18 +86,21 @@ export class DmaMaster {
       const bytes = Math.min(total - done, BEAT_BYTES - Number(at % BigInt(BEAT_BYTES)));
       const tx = { ...this.#request({ ...access, access: access.kind }), iova: at };
       const asked = this.#askForPage(tx, access.kind);
-      if (asked !== undefined && ((await asked) !== "success" || this.#isReset())) {
+      if (asked !== undefined && !(await this.#isGranted(asked, tx, access.kind))) {
         return { end: "abort", bytesDone: done, data: data.subarray(0, done) };
       }
+      const carryOut = (outcome: Outcome) => this.#carryOut(outcome, access, data, done, bytes);
       const outcome = this.#issue(tx, access.kind); // and carried out in the same turn: nothing is unmapped in between
-      const end = this.#carryOut(outcome, access, data, done, bytes);
+      const end = outcome.kind === "stalled" ? await this.#resumed(tx, outcome.stag, carryOut) : carryOut(outcome);
       if (end !== "ok") return { end, bytesDone: done, data: data.subarray(0, done) };
       done += bytes;
     }
     return { end: "ok", bytesDone: total, data };
   }
 
-  /** In order. It waits only where a turn ends: a promise for each access would cost more than its translation. */
+  /**
+   * In order. What stalls is answered so at once, and waits in the SMMU like any other until it is answered: nothing is carried
+   * out then. It waits only where a turn ends: a promise for each access would cost more than its translation. */
   async translate(accesses: readonly TranslateAccess[]): Promise<readonly TranslationOutcome[]> {
     const outcomes: TranslationOutcome[] = [];
     let request: Request | undefined;
@@ -111,6 +119,17 @@ export class DmaMaster {
     return outcomes;
   }
 
+  /** Carried out where the SMMU lets it go on, not a turn later. */
+  #resumed(
+    { streamID }: Transaction,
+    stag: number,
+    carryOut: (outcome: Outcome) => TransactionEnd,
+  ): Promise<TransactionEnd> {
+    return new Promise((resolve) => {
+      this.#stalls.began(streamID, stag, (outcome) => resolve(carryOut(outcome)));
+    });
+  }
+
   /** Untranslated, or by the ATC where ATS is enabled at the device. */
   #issue(tx: Transaction, kind: "read" | "write"): Outcome {
     const atc = this.#atc(tx);
@@ -125,6 +144,19 @@ export class DmaMaster {
     const atc = this.#makesPageRequests ? this.#atc(tx) : undefined;
     if (atc === undefined || this.#fill(atc, tx, kind) !== "not-granted") return undefined;
     return this.#requestPage(atc, tx, kind);
+  }
+
+  /**
+   * A success promises nothing: the device looks, and asks again where the page is still not there. An overflow of the PRI queue
+   * is answered so (IHI 0070G.b §8.1), at once, and needs a turn to be drained.
+   */
+  async #isGranted(first: Promise<PageResponseCode>, tx: Transaction, kind: "read" | "write"): Promise<boolean> {
+    for (let asked: typeof first | undefined = first; asked !== undefined; asked = this.#askForPage(tx, kind)) {
+      if ((await asked) !== "success") return false;
+      await this.#wait();
+      if (this.#isReset()) return false;
+    }
+    return true;
   }
 
   #atc({ streamID }: Transaction): Atc | undefined {
@@ -181,6 +213,7 @@ export class DmaMaster {
     const failed = this.#smmu.translateHalves(request, this.#halves[1]!, this.#halves[0]!);
     if (failed !== undefined) {
       this.#mayBeCrowded = true;
+      if (failed.kind === "stalled") this.#stalls.began(request.streamID, failed.stag);
       return described(failed);
     }
     const { answer } = this.#smmu;

@@ -1,37 +1,31 @@
-// Plays the host kernel's event thread for one simulated SMMU: takes records off the event queue, finds the device,
-// puts the guest's StreamID in place of the host's. Runs on its own turn of the event loop, never inside a translation.
+// Plays the host kernel's event thread for one simulated SMMU: takes records off the event queue, finds the device, tells
+// its fault in the guest's terms. Runs on its own turn of the event loop, never inside a translation.
 // Source: IHI 0070G.b §3.5.3 (overflow), §7.3 (records).
 
 import { assert } from "../../spec/assert.ts";
-import { EVENT, EVENT_FETCH, EVENT_NUMBER, type EventName } from "../../spec/events.ts";
-import { get, set, setAddress } from "../../spec/layout.ts";
+import { get, set } from "../../spec/layout.ts";
 import { EVENTQ_CONS, EVENTQ_PROD, REGISTER } from "../../spec/registers.ts";
-import type { FaultNotice, FaultRecord } from "../faults.ts";
-import type { DeviceID, VirtualStreamID } from "../ids.ts";
-import { decodeEvent, type EventRecord } from "../smmuv3/event-record.ts";
+import type { FaultNotice } from "../faults.ts";
+import type { DeviceID } from "../ids.ts";
+import { decodeEvent } from "../smmuv3/event-record.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
+import { faultRecord, type StreamOwner, type ToGuest } from "./fault-record.ts";
 import { EVENTS_MAX, type SmmuDriver } from "./smmu-driver.ts";
+import type { Stalls } from "./stalls.ts";
 
 const RECORD_BYTES = 32;
 /** Records taken in one turn, so a storm leaves turns to others. */
 const TURN_MAX = 256;
 
-export interface StreamOwner {
-  readonly device: DeviceID;
-  readonly virtualStreamID: VirtualStreamID | undefined;
-}
-
 /** Who has this StreamID now; undefined: nobody. */
 export type FindOwner = (streamID: number) => StreamOwner | undefined;
-/** The guest's address of a physical one in its own memory; undefined: the host's, or nobody's. */
-export type ToGuest = (device: DeviceID, pa: number) => number | undefined;
-
 export class EventQueueDriver {
   readonly #driver: SmmuDriver;
   readonly #memory: MemoryMap;
   readonly #findOwner: FindOwner;
   readonly #toGuest: ToGuest;
   readonly #devices: () => readonly DeviceID[];
+  readonly #stalls: Stalls;
   readonly #deliver: (notice: FaultNotice) => void;
   /** PROD and CONS as waiting() last read them: it is asked before every transaction that may record. */
   readonly #words = new Uint32Array(2);
@@ -44,6 +38,7 @@ export class EventQueueDriver {
     toGuest: ToGuest;
     /** Attached devices behind this SMMU: an overflow may have lost events of any. */
     devices: () => readonly DeviceID[];
+    stalls: Stalls;
     deliver: (notice: FaultNotice) => void;
   }) {
     this.#driver = options.driver;
@@ -51,6 +46,7 @@ export class EventQueueDriver {
     this.#findOwner = options.findOwner;
     this.#toGuest = options.toGuest;
     this.#devices = options.devices;
+    this.#stalls = options.stalls;
     this.#deliver = options.deliver;
   }
 
@@ -87,6 +83,7 @@ export class EventQueueDriver {
     if (overflowed.now) set(words, 0, EVENTQ_CONS.OVACKFLG, 1);
     if (overflowed.now !== overflowed.acknowledged) this.#deliver({ kind: "overflow", devices: this.#devices() });
     this.#driver.smmu.write32(REGISTER.EVENTQ_CONS, words[0]!);
+    this.#stalls.collect(); // there is room now: stalls without a record got theirs, or went on
     if (this.waiting() > 0) this.schedule();
   }
 
@@ -121,70 +118,9 @@ export class EventQueueDriver {
     const record = decodeEvent(words);
     const owner = this.#findOwner(record.StreamID);
     if (!owner) return; // a stream that was removed between the fault and this turn
-    set(words, 0, EVENT.StreamID, owner.virtualStreamID ?? 0);
-    const fetchAddress = this.#inGuestTerms(words, record, owner.device);
-    this.#deliver({ kind: "fault", fault: faultOf(record, owner, bytes, fetchAddress) });
+    const told = record.Stall ? this.#stalls.tell(owner.device, record.StreamID, record.STAG) : undefined;
+    const pending = told && ({ kind: "stall", cookie: told.cookie, stag: record.STAG } as const);
+    this.#deliver({ kind: "fault", fault: faultRecord({ record, words, owner, toGuest: this.#toGuest, pending }) });
+    if (told?.isOver === true) this.#deliver({ kind: "ended", device: owner.device, cookie: told.cookie });
   }
-
-  /** FetchAddr is physical: the guest's own address takes its place, or nothing where the host's structures are meant. */
-  #inGuestTerms(words: Uint32Array, { FetchAddr, type }: EventRecord, device: DeviceID): number | undefined {
-    if (type === undefined || !FETCH_FAULTS.has(type)) return undefined;
-    const ipa = this.#toGuest(device, FetchAddr);
-    setAddress(words, 0, EVENT_FETCH.FetchAddr, 3, ipa ?? 0);
-    return ipa;
-  }
-}
-
-const FETCH_FAULTS: ReadonlySet<EventName> = new Set(["F_STE_FETCH", "F_CD_FETCH", "F_WALK_EABT", "F_VMS_FETCH"]);
-const STAGED_FAULTS: ReadonlySet<EventName> = new Set([
-  "F_WALK_EABT",
-  "F_TRANSLATION",
-  "F_ADDR_SIZE",
-  "F_ACCESS",
-  "F_PERMISSION",
-]);
-const ADDRESSED_FAULTS: ReadonlySet<EventName> = new Set([
-  ...STAGED_FAULTS,
-  "F_UUT",
-  "F_TRANSL_FORBIDDEN",
-  "F_TLB_CONFLICT",
-]);
-
-/** The record in the vocabulary of both backends: only what its type has. */
-function faultOf(
-  record: EventRecord,
-  owner: StreamOwner,
-  bytes: Uint8Array,
-  fetchAddress: number | undefined,
-): FaultRecord {
-  const type = record.type;
-  const isStaged = type !== undefined && STAGED_FAULTS.has(type);
-  const isAddressed = type !== undefined && ADDRESSED_FAULTS.has(type);
-  return {
-    device: owner.device,
-    virtualStreamID: owner.virtualStreamID,
-    substreamID: record.SSV || record.number === EVENT_NUMBER.C_BAD_SUBSTREAMID ? record.SubstreamID : undefined,
-    type: type ?? `EVENT_0x${record.number.toString(16)}`,
-    typeNumber: record.number,
-    stage: isStaged ? (record.S2 ? 2 : 1) : undefined,
-    class: isStaged ? record.CLASS : undefined,
-    inputAddress: isAddressed ? record.InputAddr : undefined,
-    ipa: isStaged && record.S2 && type !== "F_WALK_EABT" ? record.IPA : undefined,
-    fetchAddress,
-    read: isAddressed ? record.RnW : undefined,
-    instruction: isAddressed ? record.InD : undefined,
-    privileged: isAddressed ? record.PnU : undefined,
-    transition: false, // stores and DMA share one thread here: no transaction runs while V=0
-    hostOnly: isHosts(record, fetchAddress),
-    pending: undefined,
-    pageRequest: undefined,
-    record: bytes,
-  };
-}
-
-/** Stage 2's, or of structures that are the host's: a guest's SMMU has neither. */
-function isHosts({ S2, type }: EventRecord, fetchAddress: number | undefined): boolean {
-  if (type === undefined) return true;
-  if (STAGED_FAULTS.has(type) && S2) return true;
-  return FETCH_FAULTS.has(type) && fetchAddress === undefined;
 }

@@ -1,10 +1,12 @@
 // The simulated host's inventory: SMMUs from the configuration, devices that come and go.
 
+import { assert } from "../../spec/assert.ts";
+import { STALL_MODEL } from "../../spec/encodings.ts";
 import { get } from "../../spec/layout.ts";
 import { IDR0, IDR1, IDR5 } from "../../spec/registers.ts";
 import { BrokerError } from "../errors.ts";
 import { registerProblems } from "../id-rules.ts";
-import { deviceID, groupID, type IommuID, iommuID, streamID } from "../ids.ts";
+import { type DeviceID, deviceID, groupID, type IommuID, iommuID, streamID } from "../ids.ts";
 import type { HostDevice, HostIommu, IdRegisters, Inventory, InventoryChange } from "../inventory.ts";
 import { featuresOf } from "../smmuv3/id-registers.ts";
 import { MSI_WINDOW } from "./msi-doorbell.ts";
@@ -31,6 +33,8 @@ export interface SimulatedDeviceConfig {
   readonly ats?: boolean | undefined;
   /** It makes page requests; default: it makes none. */
   readonly pri?: boolean | undefined;
+  /** Its transactions may stall; default: they may not. */
+  readonly stall?: boolean | undefined;
   /** What becomes of a reset; default: it works. */
   readonly reset?: ResetBehaviour | undefined;
   /** How long it takes; default: no time. */
@@ -70,6 +74,13 @@ export class SimulatedInventory implements Inventory {
 
   find(id: string): HostDevice | undefined {
     return this.#devices.get(id);
+  }
+
+  /** A device that is there, as the arbiter says; it is a bug when it is not. */
+  require(id: DeviceID): HostDevice {
+    const device = this.#devices.get(id);
+    assert(device !== undefined, `device ${id} is not in the simulated inventory`);
+    return device;
   }
 
   inGroup(group: number): readonly HostDevice[] {
@@ -125,10 +136,16 @@ export class SimulatedInventory implements Inventory {
       throw refused(`device ${device.id} must have 1 to ${STREAMS_PER_DEVICE_MAX} different StreamIDs`, facts);
     }
     if (device.pasidBits > 20) throw refused(`device ${device.id}: PASIDs have at most 20 bits`, facts);
-    const { ats, pri } = featuresOf(iommu.registers);
+    const { ats, pri, stallModel } = featuresOf(iommu.registers);
     if (device.ats && !ats) throw refused(`device ${device.id}: ats needs IDR0.ATS (bit 10) of ${iommu.id}`, facts);
     if (device.pri === true && !(device.ats && pri)) {
       throw refused(`device ${device.id}: pri needs ats, and IDR0.PRI (bit 16) of ${iommu.id}`, facts);
+    }
+    if (device.stall === true && stallModel !== STALL_MODEL.BOTH) {
+      throw refused(`device ${device.id}: stall needs IDR0.STALL_MODEL (bits 25:24) 0 of ${iommu.id}`, facts, "stall");
+    }
+    if (device.stall === true && device.ats) {
+      throw refused(`device ${device.id}: stall and ats exclude each other, for a PCI device must not stall`, facts);
     }
     this.#checkStreams(device, iommu);
     const [sibling] = this.inGroup(device.group);
@@ -164,6 +181,7 @@ function hostDevice(config: SimulatedDeviceConfig): HostDevice {
     pasidBits: config.pasidBits ?? 0,
     ats: config.ats ?? false,
     pri: config.pri ?? false,
+    stall: config.stall ?? false,
   };
 }
 

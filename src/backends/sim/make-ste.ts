@@ -50,16 +50,21 @@ export function stage2STE(stage2: Stage2Setting, features: Features, hasATS = fa
 }
 
 /** The guest's stage 1 on the host's stage 2; bits of the guest are those checkVSTE let through. */
-export function nestedSTE(vste: VSTE, stage2: Stage2Setting, features: Features, hasATS: boolean): SteWords {
+export function nestedSTE(
+  vste: VSTE,
+  stage2: Stage2Setting,
+  features: Features,
+  device: { readonly ats: boolean; readonly stall?: boolean },
+): SteWords {
   const words = stage2Words(stage2, features);
   const guest = wordsOf([vste.dword0, vste.dword1]);
   set(words, 0, STE.Config, STE_CONFIG.NESTED);
   for (const name of ["S1Fmt", "S1ContextPtr", "S1CDMax", "S1DSS", "S1CIR", "S1COR", "S1CSH", "S1STALLD"] as const) {
     set(words, 0, STE[name], get(guest, 0, STE[name]));
   }
-  // A guest is shown STALL_MODEL 1, terminate only: a CD with S=1 is then C_BAD_CD, which S1STALLD=1 brings about.
-  if (canStall(features)) set(words, 0, STE.S1STALLD, 1);
-  if (hasATS) set(words, 0, STE.EATS, get(guest, 0, STE.EATS));
+  // A device that must not stall gets what Linux gives it: with S1STALLD=1 a CD with S=1 is C_BAD_CD (§5.5).
+  if (canStall(features) && device.stall !== true) set(words, 0, STE.S1STALLD, 1);
+  if (device.ats) set(words, 0, STE.EATS, get(guest, 0, STE.EATS));
   set(words, 0, STE.MEV, 1);
   return doublewordsOf(words);
 }

@@ -43,6 +43,7 @@ const DEVICE = z.strictObject({
   pasid_bits: z.int({ error: PASID_ERROR }).min(0, { error: PASID_ERROR }).max(20, { error: PASID_ERROR }).default(0),
   ats: z.boolean({ error: FLAG_ERROR }).optional(),
   pri: z.boolean({ error: FLAG_ERROR }).optional(),
+  stall: z.boolean({ error: FLAG_ERROR }).optional(),
   reset: z.enum(["works", "fails", "absent"], { error: RESET_ERROR }).optional(),
   reset_ms: z
     .int({ error: RESET_MS_ERROR })

@@ -17,6 +17,7 @@ import type { VirtualIommuRecord } from "./registry.ts";
 import type { Resets } from "./reset.ts";
 import type { StageChanges, Subject } from "./stage-change.ts";
 import type { BindOutcome, BindRequest } from "./stage-verbs.ts";
+import { keepStallPromise } from "./stall-promise.ts";
 import type { DeviceView } from "./views.ts";
 import type { QueueKey } from "./work-queues.ts";
 
@@ -94,17 +95,23 @@ export class Binds {
     const siblings = registry.devicesOfVirtualIommu(virtual.id).filter((other) => other.host.id !== device.host.id);
     const streamBits = get(new Uint32Array([virtual.registers.idr1]), 0, IDR1.SIDSIZE);
     const decision = decideBind(group, device, disposition, request.virtualStreamID, siblings, streamBits);
+    const hostVSTE = keepStallPromise(request.vste, virtual.registers, registry.iommu(group.iommu).registers);
     if (request.validateOnly) {
-      const preview = backend.previewStage(request.device, changes.partOf(group), request.vste);
+      const preview = backend.previewStage(request.device, changes.partOf(group), hostVSTE);
       return { device: view(request.device), disposition, preview };
     }
     await this.#populated(virtual, session, disposition !== "abort", () =>
-      this.#install(session, { device, group }, request.vste, decision),
+      this.#install(session, { device, group }, { vste: request.vste, hostVSTE }, decision),
     );
     return { device: view(request.device), disposition, preview: undefined };
   }
 
-  async #install(session: string, subject: Subject, vste: VSTE, decision: BindDecision): Promise<void> {
+  async #install(
+    session: string,
+    subject: Subject,
+    { vste, hostVSTE }: { readonly vste: VSTE; readonly hostVSTE: VSTE },
+    decision: BindDecision,
+  ): Promise<void> {
     const { backend, changes, registry } = this.#deps;
     const { device, group } = subject;
     const part = changes.partOf(group);
@@ -112,7 +119,7 @@ export class Binds {
     await changes.journaled(trigger, group, session, async () => {
       if (vste.disposition === "translate") {
         assert(virtualStreamID !== undefined, "TRANSLATE was admitted without a virtual StreamID");
-        await backend.bindGuestStage({ device: device.host.id, part, virtualStreamID, vste });
+        await backend.bindGuestStage({ device: device.host.id, part, virtualStreamID, vste: hostVSTE });
       } else {
         await this.#installPlain(subject, part, vste.disposition, virtualStreamID);
       }

@@ -60,12 +60,13 @@ export function virtualRegisters(host: IdRegisters): {
 
 /** Checks wished registers against one host, field by field. */
 export function checkWish(host: IdRegisters, wish: IdRegisters): readonly FieldVerdictView[] {
-  const allowed = virtualRegisters(host).registers;
+  const shown = virtualRegisters(host).registers;
   return REGISTER_RULES.map((rule) => {
-    const hostValue = fieldOf(allowed, rule);
+    const hostValue = fieldOf(shown, rule);
     const wishedValue = fieldOf(wish, rule);
-    const ok = relates(rule, hostValue, wishedValue);
-    const reason = ok ? "" : refusal(rule, hostValue, wishedValue);
+    const values = { shown: hostValue, host: fieldOf(host, rule), wished: wishedValue };
+    const ok = relates(rule, values);
+    const reason = ok ? "" : refusal(rule, values);
     return { register: rule.register, field: rule.field.name, hostValue, wishedValue, ok, reason };
   });
 }
@@ -188,35 +189,44 @@ function notSingleton(device: DeviceID, group: GroupRecord, siblings: readonly D
   );
 }
 
-function relates(rule: RegisterRule, host: number, wished: number): boolean {
+/** Values of one field: what a guest is shown by itself, what the host has, what is wished for. */
+interface WishedField {
+  readonly shown: number;
+  readonly host: number;
+  readonly wished: number;
+}
+
+function relates(rule: RegisterRule, { host, shown, wished }: WishedField): boolean {
   switch (rule.relation) {
     case "at-most":
-      return wished <= host;
+      return wished <= shown;
     case "at-least":
-      return wished >= host;
+      return wished >= shown;
     case "subset":
-      return wished !== 0 && bitsOf(wished).every((bit) => bitsOf(host).includes(bit));
+      return wished !== 0 && bitsOf(wished).every((bit) => bitsOf(shown).includes(bit));
     case "endianness":
-      return wished === host || host === 0;
-    case "equal":
-      return wished === host;
+      return wished === shown || shown === 0;
+    case "on-request":
+      return wished >= Math.min(shown, host) && wished <= Math.max(shown, host);
     case "any":
       return true;
   }
 }
 
-function refusal(rule: RegisterRule, host: number, wished: number): string {
-  if (rule.reduced && host === 0) return rule.reduced.reason;
+function refusal(rule: RegisterRule, { host, shown, wished }: WishedField): string {
+  if (rule.reduced && shown === 0 && rule.relation !== "on-request") return rule.reduced.reason;
   switch (rule.relation) {
     case "at-most":
-      return `the host allows at most ${host} (${rule.meaning(host)})`;
+      return `the host allows at most ${shown} (${rule.meaning(shown)})`;
     case "at-least":
-      return `the host needs at least ${host} (${rule.meaning(host)})`;
+      return `the host needs at least ${shown} (${rule.meaning(shown)})`;
     case "subset":
-      return `the host has ${rule.meaning(host)}, not ${rule.meaning(wished)}`;
+      return `the host has ${rule.meaning(shown)}, not ${rule.meaning(wished)}`;
     case "endianness":
-    case "equal":
-      return `must be ${host} (${rule.meaning(host)})${rule.reduced ? `: ${rule.reduced.reason}` : ""}`;
+      return `must be ${shown} (${rule.meaning(shown)})`;
+    case "on-request":
+      if (shown === host) return `must be ${shown} (${rule.meaning(shown)})`;
+      return `must be ${Math.min(shown, host)} to ${Math.max(shown, host)}`;
     case "any":
       return "";
   }
@@ -234,7 +244,7 @@ function meet(rule: RegisterRule, one: number, other: number): number {
     case "endianness":
       return one === 0 ? other : one;
     case "at-most":
-    case "equal":
+    case "on-request":
     case "any":
       return Math.min(one, other);
   }

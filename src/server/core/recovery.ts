@@ -25,6 +25,7 @@ import type { FaultRouter } from "./fault-router.ts";
 import type { Ports } from "./ports.ts";
 import type { Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
+import { keepStallPromise } from "./stall-promise.ts";
 
 /** What the records add up to. */
 export interface DurableState {
@@ -284,7 +285,10 @@ class Restoring {
     const device = id === undefined ? undefined : registry.device(id);
     const vste = vsteOf(durable.vste);
     if (device?.virtualStreamID === undefined || vste === undefined) throw missing(`the bind of group ${group.id}`);
-    await backend.bindGuestStage({ device: device.host.id, part, virtualStreamID: device.virtualStreamID, vste });
+    const { registers } = registry.virtualIommu(durable.virtualIommu!, this.#session.id);
+    const hostVSTE = keepStallPromise(vste, registers, registry.iommu(group.iommu).registers);
+    const { host, virtualStreamID } = device;
+    await backend.bindGuestStage({ device: host.id, part, virtualStreamID, vste: hostVSTE });
   }
 
   #partOf(virtualIommu: string | undefined, iommu: IommuID): PartHandle {

@@ -19,8 +19,8 @@ export type Relation =
   | "subset"
   /** Exactly the host's, unless the host's 0 means "either". */
   | "endianness"
-  /** Exactly what the host's value allows. */
-  | "equal"
+  /** What is shown, or more of what the host has, up to all, for a VMM that asks for it. */
+  | "on-request"
   /** The VMM emulates this part: any value. */
   | "any";
 
@@ -35,6 +35,13 @@ export interface RegisterRule {
 
 const STAGE_2 = "stage 2 belongs to the host and is not offered to a guest";
 const NOT_OFFERED = "the host does not offer it to nested guests";
+/**
+ * Linux lets a stream stall only where its device is known to bear it (S1STALLD=1 otherwise), and the kernel refuses nothing
+ * in a virtual IDR: whether a guest sees the host's 0b00 is for its VMM, which must then answer, by RespondToFault, what the
+ * guest answers by CMD_RESUME. One that does not ask would leave its guest's devices waiting for nobody, so it is shown
+ * "terminate only", and keepStallPromise makes that true.
+ */
+const STALLS_ON_REQUEST = "stalled transactions wait for RespondToFault: shown to a guest whose VMM asks for it";
 const EMULATED = "the VMM emulates this part of the SMMU";
 
 const zero = (reason: string): RegisterRule["reduced"] => ({ value: () => 0, reason });
@@ -83,8 +90,8 @@ const ROWS: Readonly<Record<RegisterName, readonly Row[]>> = {
     [IDR0.ATSRECERR, "at-most", zero(NOT_OFFERED), yes],
     [
       IDR0.STALL_MODEL,
-      "equal",
-      { value: (host) => (host === 0 ? 1 : host), reason: "stalled transactions cannot be answered by a guest" },
+      "on-request",
+      { value: (host) => (host === 0 ? 1 : host), reason: STALLS_ON_REQUEST },
       oneOf("stall and terminate", "terminate only", "stall only", "reserved (3)"),
     ],
     [IDR0.TERM_MODEL, "at-least", undefined, oneOf("abort or RAZ/WI", "abort only")],
@@ -140,7 +147,7 @@ const ROWS: Readonly<Record<RegisterName, readonly Row[]>> = {
       undefined,
       (value) => (VAX_BITS[value] === undefined ? `reserved (${value})` : bits(VAX_BITS[value]!)),
     ],
-    [IDR5.STALL_MAX, "at-most", zero("stalled transactions cannot be answered by a guest"), String],
+    [IDR5.STALL_MAX, "on-request", zero(STALLS_ON_REQUEST), String],
   ],
   IIDR: [
     [IIDR.Implementer, "any", undefined, (value) => `JEP106 0x${value.toString(16)}`],

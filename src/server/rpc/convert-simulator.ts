@@ -48,7 +48,7 @@ export function parseHostDevice(request: iommubroker.v1.AddDeviceRequest): HostD
     streamIDs: () => parseStreamIDs(request.streamIds),
     pasidBits: () => integer(request.pasidBits, "pasid_bits", PASID_BITS),
   });
-  return { ...parsed, ats: false };
+  return { ...parsed, ats: false, stall: request.stall };
 }
 
 export function parseDma(access: iommubroker.v1.DmaAccess, path: string): SimulatedDma {

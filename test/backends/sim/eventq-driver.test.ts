@@ -7,6 +7,7 @@ import { SimulatedInventory } from "../../../src/backends/sim/inventory.ts";
 import { stage2STE } from "../../../src/backends/sim/make-ste.ts";
 import { EVENTS_MAX, SmmuDriver } from "../../../src/backends/sim/smmu-driver.ts";
 import { Stage2Tables } from "../../../src/backends/sim/stage2-tables.ts";
+import { Stalls } from "../../../src/backends/sim/stalls.ts";
 import { MemoryMap } from "../../../src/backends/smmuv3/memory.ts";
 import { REGISTER } from "../../../src/spec/registers.ts";
 import { TWO_SMMUS, turn } from "../../support/host.ts";
@@ -17,6 +18,7 @@ const NIC = deviceID("nic");
 let memory: MemoryMap;
 let driver: SmmuDriver;
 let events: EventQueueDriver;
+let stalls: Stalls;
 let heard: FaultNotice[];
 /** The one physical address that is the guest's, and its own name for it. */
 const GUEST_PA = 0x10_0000_0040;
@@ -29,13 +31,17 @@ beforeEach(() => {
   owner = { device: NIC, virtualStreamID: virtualStreamID(0x30) };
   const frames = new Frames(memory);
   driver = new SmmuDriver(HOST!, memory, frames, { onEvents: () => events.schedule() });
+  let cookie = 0;
+  const deliver = (notice: FaultNotice): void => void heard.push(notice);
+  stalls = new Stalls({ driver, nextCookie: () => ++cookie, deliver });
   events = new EventQueueDriver({
     driver,
     memory,
+    stalls,
     findOwner: (streamID) => (streamID === 0x100 ? owner : undefined),
     toGuest: (_, pa) => (pa === GUEST_PA ? GUEST_IPA : undefined),
     devices: () => [NIC],
-    deliver: (notice) => heard.push(notice),
+    deliver,
   });
   const { root, s2sl0 } = new Stage2Tables(memory, frames, 48);
   driver.installSTE(0x100, stage2STE({ vmid: 3, root, ipaBits: 48, s2sl0 }, driver.features));

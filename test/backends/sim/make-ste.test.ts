@@ -54,25 +54,25 @@ describe("a guest's stage 1 on the host's stage 2", () => {
   const GUEST = checkVSTE(1n | at(5, 1) | at(2, 4) | 0x4000_0040n | at(20, 59), 2n | 0xd4n);
 
   test("the guest's fields as they came, Config 0b111, the host's stage 2, and MEV", () => {
-    const ste = nestedSTE(GUEST, STAGE2, featuresOf(TERMINATING), false);
+    const ste = nestedSTE(GUEST, STAGE2, featuresOf(TERMINATING), { ats: false });
     expect(ste).toEqual([GUEST.dword0 | at(7, 1), 0xd6n | at(1, 19), W2, 0x8_8765_4000n, 0n, 0n, 0n, 0n]);
     expect(checkSTE(decodeSTE(wordsOf(ste)), TERMINATING)).toBeUndefined();
   });
 
   test("where the host can stall, S1STALLD keeps a guest that was shown terminate-only from stalling", () => {
-    expect(nestedSTE(GUEST, STAGE2, featuresOf(STALLING), false)[1]).toBe(0xd6n | at(1, 19) | at(1, 27));
+    expect(nestedSTE(GUEST, STAGE2, featuresOf(STALLING), { ats: false })[1]).toBe(0xd6n | at(1, 19) | at(1, 27));
     expect(defaultDomainSTE(0x1000, featuresOf(STALLING))[1]).toBe(0xd4n | at(1, 27));
   });
 
   test("a guest's own S1STALLD is installed where nothing stalls, and is then C_BAD_STE, as on hardware", () => {
     const stalld = checkVSTE(GUEST.dword0, GUEST.dword1 | at(1, 27));
-    const ste = nestedSTE(stalld, STAGE2, featuresOf(TERMINATING), false);
+    const ste = nestedSTE(stalld, STAGE2, featuresOf(TERMINATING), { ats: false });
     expect(checkSTE(decodeSTE(wordsOf(ste)), TERMINATING)).toMatch(/S1STALLD/);
   });
 
   test("EATS counts only for a device that has ATS", () => {
     const ats = checkVSTE(GUEST.dword0, GUEST.dword1 | at(1, 28));
-    expect(nestedSTE(ats, STAGE2, featuresOf(TERMINATING), true)[1]).toBe(0xd6n | at(1, 19) | at(1, 28));
-    expect(nestedSTE(ats, STAGE2, featuresOf(TERMINATING), false)[1]).toBe(0xd6n | at(1, 19));
+    expect(nestedSTE(ats, STAGE2, featuresOf(TERMINATING), { ats: true })[1]).toBe(0xd6n | at(1, 19) | at(1, 28));
+    expect(nestedSTE(ats, STAGE2, featuresOf(TERMINATING), { ats: false })[1]).toBe(0xd6n | at(1, 19));
   });
 });

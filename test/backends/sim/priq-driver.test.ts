@@ -45,7 +45,13 @@ beforeEach(() => {
     onPageRequests: () => pages.schedule(),
     endpoints,
   });
-  const pages = new PriQueueDriver(driver, memory);
+  const pages = new PriQueueDriver({
+    driver,
+    memory,
+    findOwner: () => undefined,
+    nextCookie: () => 1,
+    deliver: () => {},
+  });
 });
 
 describe("without a handler the host", () => {

@@ -32,3 +32,13 @@ test.each([
 ] as const)("a reset that is configured %s says so", async (reset, outcome) => {
   expect(await new SimulatedResets([{ ...DEVICE, reset }]).reset(DEVICE.id)).toEqual(outcome);
 });
+
+test("resets are counted for each device until it is removed", () => {
+  const resets = new SimulatedResets([DEVICE]);
+  const [one, other] = [deviceID(DEVICE.id), deviceID("added-later")];
+  resets.count(one);
+  resets.count(one);
+  expect([resets.countOf(one), resets.countOf(other)]).toEqual([2, 0]);
+  resets.forget(one);
+  expect(resets.countOf(one)).toBe(0);
+});

@@ -89,7 +89,7 @@ describe("the bits of an STE that the model reads", () => {
   };
   const stage2 = ({ stage2Root }: EntryWorld) => ({ vmid: 5, root: stage2Root, ipaBits: 39, s2sl0: 1 });
   const nested = (world: EntryWorld, ids: typeof IDS, dword0: bigint, dword1: bigint) =>
-    nestedSTE(checkVSTE(0xbn | dword0, dword1), stage2(world), featuresOf(ids), true);
+    nestedSTE(checkVSTE(0xbn | dword0, dword1), stage2(world), featuresOf(ids), { ats: true });
   const { poor, rich } = worlds;
   const pointer = BigInt(rich.linear) | at(2, 59);
   const S2 = stage2STE(stage2(rich), featuresOf(RICH));

@@ -164,7 +164,9 @@ describe("a wish", () => {
     ["IDR0.TERM_MODEL", "idr0", 1 << 26, 0, /at least 1/], // at least
     ["IDR0.TTF", "idr0", 2 << 2, 3 << 2, /has AArch64, not/], // subset
     ["IDR0.TTF", "idr0", 2 << 2, 0, /not reserved \(0\)/],
-    ["IDR0.STALL_MODEL", "idr0", 1 << 24, 0, /must be 1 \(terminate only\)/], // equal
+    ["IDR0.STALL_MODEL", "idr0", 1 << 24, 2 << 24, /must be 0 to 1/], // on request
+    ["IDR0.STALL_MODEL", "idr0", 0, 3 << 24, /must be 0 to 1/],
+    ["IDR5.STALL_MAX", "idr5", 16 << 16, 17 << 16, /must be 0 to 16/],
     ["IDR0.TTENDIAN", "idr0", 2 << 21, undefined, /./], // endianness: mixed fits either
     ["IDR0.TTENDIAN", "idr0", 3 << 21, undefined, /./],
     ["IDR0.S2P", "idr0", 0, 1, /stage 2 belongs to the host/],

@@ -1968,6 +1968,7 @@ export namespace iommubroker {
             iommuGroup?: (number|null);
             streamIds?: (number[]|null);
             pasidBits?: (number|null);
+            stall?: (boolean|null);
         }
 
         class AddDeviceRequest implements IAddDeviceRequest {
@@ -1977,6 +1978,7 @@ export namespace iommubroker {
             public iommuGroup: number;
             public streamIds: number[];
             public pasidBits: number;
+            public stall: boolean;
             public static encode(message: iommubroker.v1.IAddDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.AddDeviceRequest;
         }

@@ -10270,6 +10270,7 @@ export const iommubroker = $root.iommubroker = (() => {
             AddDeviceRequest.prototype.iommuGroup = 0;
             AddDeviceRequest.prototype.streamIds = $util.emptyArray;
             AddDeviceRequest.prototype.pasidBits = 0;
+            AddDeviceRequest.prototype.stall = false;
 
             AddDeviceRequest.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -10292,6 +10293,8 @@ export const iommubroker = $root.iommubroker = (() => {
                 }
                 if (message.pasidBits != null && Object.hasOwnProperty.call(message, "pasidBits"))
                     writer.uint32(40).uint32(message.pasidBits);
+                if (message.stall != null && Object.hasOwnProperty.call(message, "stall"))
+                    writer.uint32(48).bool(message.stall);
                 return writer;
             };
 
@@ -10349,6 +10352,10 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 5: {
                             message.pasidBits = reader.uint32();
+                            break;
+                        }
+                    case 6: {
+                            message.stall = reader.bool();
                             break;
                         }
                     default:
