@@ -49,9 +49,10 @@ export class FaultNumbers {
 
   /** From now on changes are noted: what was reserved meanwhile is noted again. */
   begin(): void {
-    this.#listener(this.durable());
     for (const reservation of this.#reservations.values()) {
+      if (reservation.reserved === reservation.base) continue;
       reservation.durable = reservation.base;
+      this.#listener([recordOf(reservation)]);
       this.#settle(reservation);
     }
   }

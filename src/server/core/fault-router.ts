@@ -423,9 +423,14 @@ export class FaultRouter {
     const { limits, sessions } = this.#deps;
     if (session !== undefined) sessions.requireLive(session);
     const open = [...this.#readers].filter((reader) => reader.session === session).length;
-    const limit = session === undefined ? "fault_observers_max" : "fault_streams_per_session_max";
-    const max = session === undefined ? limits.faultObserversMax : limits.faultStreamsPerSessionMax;
-    if (open >= max) throw limitReached(limit, max, "end another WatchFaults stream first");
+    const remedy = "end another WatchFaults stream first";
+    if (session === undefined) {
+      if (open >= limits.faultObserversMax) {
+        throw limitReached("fault_observers_max", limits.faultObserversMax, remedy);
+      }
+    } else if (open >= limits.faultStreamsPerSessionMax) {
+      throw limitReached("fault_streams_per_session_max", limits.faultStreamsPerSessionMax, remedy);
+    }
   }
 
   /** A device that was seen and has left since is no reason to refuse the others. */
