@@ -13,6 +13,7 @@ import type { DurableRecord } from "../../src/server/core/durable.ts";
 import type { FaultBatch, FaultSubscription } from "../../src/server/core/fault-verbs.ts";
 import { foldRecords } from "../../src/server/core/recovery.ts";
 import type { StageState } from "../../src/server/core/stage-state.ts";
+import { entriesOf } from "../support/faults.ts";
 import { addFile, CALLER, Failures, SMMU0, SMMU1, steConfig, type TestHost, testHost, turn } from "../support/host.ts";
 import type { BufferFile } from "../support/memory-file.ts";
 import { CrashDisk } from "./crash-disk.ts";
@@ -245,7 +246,7 @@ export class World {
     if (this.#wrong) throw this.#wrong;
     const { devices, ...held } = this.host.core.census();
     expect(held).toMatchObject({ sessions: 0, addressSpaces: 0, virtualIommus: 0, mappedBytes: 0 });
-    expect(held.faults.subscribers).toBe(0);
+    expect(held.faults.subscribers).toEqual({ owner: 0, observer: 0 });
     expect(devices.filter(({ state, attached }) => state !== "default-domain" || attached)).toEqual([]);
     expect(this.devices.map((id) => steConfig(this.host, id))).toEqual(this.devices.map(() => 0b101));
     expect(this.#files.map((file) => file.references)).toEqual(this.#files.map(() => 1));
@@ -297,8 +298,10 @@ export class World {
       client.last.set(device, last);
       client.taken.set(device, (client.taken.get(device) ?? 0) + events);
     };
-    for (const { device, first, last } of batch.gaps) count(device, last, last - first + 1);
-    for (const { sequence, fault } of batch.events) {
+    for (const entry of [...batch.gaps, ...entriesOf(batch)]) {
+      if (entry.kind === "gap") count(entry.device, entry.last, entry.last - entry.first + 1);
+      if (entry.kind !== "event") continue;
+      const { fault, sequence } = entry;
       expect([fault.device, this.#ownerAt.get(fault)]).toEqual([fault.device, client.session]);
       count(fault.device, sequence, 1);
     }
@@ -318,6 +321,7 @@ export class World {
   }
 
   #book(notice: FaultNotice): void {
+    if (notice.kind === "ended") return;
     const devices = notice.kind === "fault" ? [notice.fault.device] : notice.devices;
     for (const device of devices) {
       const owner = this.host.core.devices.get(device).owner?.id;

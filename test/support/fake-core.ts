@@ -20,6 +20,7 @@ import type {
   SessionView,
   VirtualIommuView,
 } from "../../src/server/core/views.ts";
+import { NO_FAULTS } from "./faults.ts";
 import { ANYBODY } from "./policy.ts";
 
 export const ADDRESS_SPACE_ID = "11111111-2222-4333-8444-555555555555";
@@ -452,7 +453,7 @@ export class FakeCore implements Core {
       virtualIommus: 0,
       mappedBytes: 0,
       devices: [],
-      faults: { unrouted: 0, overrun: 0, subscribers: 0 },
+      faults: NO_FAULTS,
       waiters: 0,
       watches: { subscribers: 0, resyncs: 0 },
     };

@@ -14,6 +14,7 @@ import { newDevice } from "./device.ts";
 import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
 import { Explainer } from "./explainer.ts";
+import { FaultDiagnoser } from "./fault-diagnoser.ts";
 import { FaultRouter } from "./fault-router.ts";
 import type { FaultVerbs } from "./fault-verbs.ts";
 import { givenUpRecords } from "./given-up.ts";
@@ -50,7 +51,19 @@ export function createCore(options: CoreOptions): Core {
   const registry = new Registry(backend.inventory);
   const sessions = new Sessions({ ...ports, limits, events });
   const queues = new WorkQueues(limits.queueDepthMax);
-  const faults = new FaultRouter({ registry, sessions, limits, clock: ports.clock });
+  const faults = new FaultRouter({
+    registry,
+    sessions,
+    limits,
+    ports,
+    respond: (device, cookie, answer) => backend.respondToFault(device, cookie, answer),
+    onRelease: (device) => diagnoser.forget(device),
+  });
+  const diagnoser = new FaultDiagnoser({
+    clock: ports.clock,
+    perSecond: limits.faultDiagnosesPerSecond,
+    diagnose: (fault) => backend.diagnose(fault),
+  });
   const usage = (identity: string, quota: Quota): number => usageOf({ registry, sessions, faults }, identity, quota);
   const permissions = new Permissions({ policy: options.policy, clock: ports.clock, events, usage });
   const spaces = new AddressSpaces({ backend, ports, limits, registry, sessions, queues, events, permissions });
@@ -60,7 +73,7 @@ export function createCore(options: CoreOptions): Core {
   const reaper = new Reaper({ ...deps, arbiter, virtualIommus });
   const view = (device: DeviceID): DeviceView => arbiter.view(device);
   const watch = new InventoryWatch({ registry, events, limits, journal: ports.journal, clock: ports.clock, view });
-  const recorder = new Recorder({ registry, sessions, watch, journal: ports.journal });
+  const recorder = new Recorder({ registry, sessions, watch, numbers: faults.numbers, journal: ports.journal });
   const verbs = sessionVerbs(deps, reaper);
   backend.onFault((notice) => faults.record(notice));
   backend.inventory.onChange((change) => follow(change, deps));
@@ -71,7 +84,7 @@ export function createCore(options: CoreOptions): Core {
     addressSpaces: spaces,
     virtualIommus,
     stages: arbiter,
-    faults: faultVerbs(faults, sessions, permissions),
+    faults: faultVerbs(deps, diagnoser),
     explanations: new Explainer({ backend, registry, sessions, mayShowHost: simulator !== undefined }),
     devices: {
       list: () => registry.devices().map((device) => arbiter.view(device.host.id)),
@@ -84,15 +97,17 @@ export function createCore(options: CoreOptions): Core {
     events,
     recover: async (records) => {
       const state = foldRecords(records);
+      faults.numbers.restore(state.faultNumbers);
       if (simulator !== undefined) await restoreInventory(state, simulator, registry);
       tellRecovery(await restoreSessions(state, deps), events);
       recorder.start(givenUpRecords(state, registry, sessions));
       watch.begin(state.inventoryEpoch);
+      faults.numbers.begin();
     },
     image: () => recorder.image(),
     durable: () => ports.journal.durable(),
     reapExpired: () => reaper.reapLapsed(),
-    census: () => census(deps, arbiter, watch),
+    census: () => census(deps, arbiter, { watch, diagnoser }),
   };
 }
 
@@ -132,11 +147,11 @@ function sessionVerbs({ faults, permissions, registry, sessions }: ArbiterDeps, 
   };
 }
 
-function faultVerbs(faults: FaultRouter, sessions: Sessions, permissions: Permissions): FaultVerbs {
+function faultVerbs({ faults, permissions, sessions }: ArbiterDeps, diagnoser: FaultDiagnoser): FaultVerbs {
   return {
-    list: () => faults.list(),
-    respond: () => faults.respond(),
-    diagnose: () => faults.diagnose(),
+    list: (session, request) => faults.list(session, request),
+    respond: (session, request, gate) => faults.respond(session, request, gate),
+    diagnose: ({ fault }) => diagnoser.diagnose(fault),
     subscribe: (session, request) => {
       if (session === undefined) return faults.subscribe(session, request);
       const { caller } = sessions.requireLive(session);
@@ -204,7 +219,11 @@ function follow(change: InventoryChange, { events, faults, registry, sessions }:
   events.emit({ type: "deviceRemoved", device: id, session: owner });
 }
 
-function census({ faults, registry, sessions }: ArbiterDeps, arbiter: Arbiter, watch: InventoryWatch): Census {
+function census(
+  { faults, registry, sessions }: ArbiterDeps,
+  arbiter: Arbiter,
+  { diagnoser, watch }: { readonly diagnoser: FaultDiagnoser; readonly watch: InventoryWatch },
+): Census {
   return {
     sessions: sessions.count(),
     sessionStates: sessions.states(),
@@ -216,7 +235,7 @@ function census({ faults, registry, sessions }: ArbiterDeps, arbiter: Arbiter, w
       const { id, iommu } = device.host;
       return { id, iommu, state: group.state, generation: group.generation, attached: device.attached };
     }),
-    faults: faults.census(),
+    faults: { ...faults.census(), diagnoses: { ...diagnoser.counts } },
     waiters: arbiter.waiting(),
     watches: watch.census(),
   };

@@ -8,6 +8,7 @@ import { checkVSTE, type VSTE } from "../../backends/vste.ts";
 import { hex } from "../../spec/u64.ts";
 import type { Caller } from "./caller.ts";
 import type { DeviceRecord } from "./device.ts";
+import type { FaultNumbers } from "./fault-numbers.ts";
 import type { GroupRecord } from "./group.ts";
 import type { InventoryWatch } from "./inventory-watch.ts";
 import type { Journal, WatchedProcess } from "./ports.ts";
@@ -109,7 +110,9 @@ export type DurableRecord =
   /** A device that the Simulator service removed. */
   | { readonly type: "deviceRemoved"; readonly id: string }
   /** Tells versions of the inventory from those of earlier lives of the daemon. */
-  | { readonly type: "inventoryEpoch"; readonly value: number };
+  | { readonly type: "inventoryEpoch"; readonly value: number }
+  /** Numbers of the device's faults up to this one may have been told. */
+  | { readonly type: "faultNumbers"; readonly id: string; readonly value: number };
 
 /** Everything at one moment, as the records that would lead to it. */
 export type DurableImage = readonly DurableRecord[];
@@ -123,17 +126,26 @@ export class Recorder {
   readonly #registry: Registry;
   readonly #sessions: Sessions;
   readonly #watch: InventoryWatch;
+  readonly #numbers: FaultNumbers;
   readonly #journal: Journal;
   #isOn = false;
 
-  constructor(deps: { registry: Registry; sessions: Sessions; watch: InventoryWatch; journal: Journal }) {
+  constructor(deps: {
+    registry: Registry;
+    sessions: Sessions;
+    watch: InventoryWatch;
+    numbers: FaultNumbers;
+    journal: Journal;
+  }) {
     this.#registry = deps.registry;
     this.#sessions = deps.sessions;
     this.#watch = deps.watch;
+    this.#numbers = deps.numbers;
     this.#journal = deps.journal;
     deps.registry.onChange((records) => this.#note(records));
     deps.sessions.onChange((records) => this.#note(records));
     deps.watch.onChange((records) => this.#note(records));
+    deps.numbers.onChange((records) => this.#note(records));
   }
 
   /** @param corrections  what recovery changed */
@@ -143,7 +155,12 @@ export class Recorder {
   }
 
   image(): DurableImage {
-    return [...this.#sessions.durable(), ...this.#registry.durable(), ...this.#watch.durable()];
+    return [
+      ...this.#sessions.durable(),
+      ...this.#registry.durable(),
+      ...this.#watch.durable(),
+      ...this.#numbers.durable(),
+    ];
   }
 
   #note(records: readonly DurableRecord[]): void {

@@ -40,6 +40,8 @@ export interface DurableState {
   readonly removedDevices: ReadonlySet<string>;
   /** The latest one; 0: none yet. */
   readonly inventoryEpoch: number;
+  /** By device, the last number of a fault that may have been told. */
+  readonly faultNumbers: ReadonlyMap<string, number>;
 }
 
 /** Adds the records up, oldest first. */
@@ -52,6 +54,7 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
   const virtualIommus = new Map<string, DurableVirtualIommu>();
   const addedDevices = new Map<string, DurableHostDevice>();
   const removedDevices = new Set<string>();
+  const faultNumbers = new Map<string, number>();
   let inventoryEpoch = 0;
   for (const record of records) {
     switch (record.type) {
@@ -92,10 +95,14 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
         break;
       case "deviceRemoved":
         devices.delete(record.id);
+        faultNumbers.delete(record.id);
         if (!addedDevices.delete(record.id)) removedDevices.add(record.id);
         break;
       case "inventoryEpoch":
         inventoryEpoch = record.value;
+        break;
+      case "faultNumbers":
+        faultNumbers.set(record.id, record.value);
         break;
     }
   }
@@ -109,6 +116,7 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
     addedDevices,
     removedDevices,
     inventoryEpoch,
+    faultNumbers,
   };
 }
 
@@ -256,7 +264,7 @@ class Restoring {
       }
       registry.putGroup(group);
     });
-    for (const id of group.devices) faults.claim(id);
+    for (const id of group.devices) faults.claim(id, this.#session.id, "restored");
     await this.#restoreDevices(group.devices, part);
     await this.#restoreStage(durable, part);
     const { state, generation } = durable;

@@ -41,6 +41,8 @@ function describeRecord(record: DurableRecord): string {
       return `  ${record.type} ${record.value.id}`;
     case "inventoryEpoch":
       return `  ${record.type} ${record.value}`;
+    case "faultNumbers":
+      return `  numbers of faults of ${record.id}, up to ${record.value}`;
     case "sessionGone":
     case "addressSpaceGone":
     case "virtualIommuGone":

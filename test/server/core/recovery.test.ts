@@ -81,7 +81,12 @@ test("an image taken at any time says the same as the records that led to it", a
   const next = await restarted(host, host.core.image());
   expect(next.core.devices.list()).toEqual(host.core.devices.list());
   const { inventoryEpoch, ...image } = foldRecords(host.core.image());
-  expect(foldRecords(next.core.image())).toEqual({ ...image, inventoryEpoch: inventoryEpoch + 1 }); // another life of the daemon
+  // Another life of the daemon: its own versions, and the next block of numbers for the device that is somebody's.
+  const faultNumbers = new Map([
+    [NVME, 4096],
+    [NIC, 8192],
+  ]);
+  expect(foldRecords(next.core.image())).toEqual({ ...image, inventoryEpoch: inventoryEpoch + 1, faultNumbers });
 });
 
 test("a restored guest goes on: binds, unmaps, invalidates, detaches", async () => {
@@ -162,13 +167,17 @@ test("devices that came and went through the simulator are as they were", async 
   expect(third.core.devices.list()).toEqual(host.core.devices.list());
 });
 
-test("no record is written while recovery is under way; after it, that versions of the inventory are new ones", async () => {
+test("no record is written while recovery is under way; after it, which versions and numbers are new", async () => {
   const host = await firstHost();
   await twoGuests(host);
   const next = await restarted(host);
   const [first] = host.durable;
   if (first?.type !== "inventoryEpoch") throw new Error("the first broker noted no epoch");
-  expect(next.durable).toEqual([{ type: "inventoryEpoch", value: first.value + 1 }]);
+  expect(next.durable).toEqual([
+    { type: "inventoryEpoch", value: first.value + 1 },
+    { type: "faultNumbers", id: NVME, value: 8192 },
+    { type: "faultNumbers", id: NIC, value: 8192 },
+  ]);
 });
 
 test("virtual StreamIDs are the guests' again", async () => {

@@ -1,0 +1,332 @@
+// One device's entries in order: an open segment that grows, closed ones that readers share, a bound on all of them.
+// An entry has a position, which counts the entries of all devices. Readers remember positions; they never move anything.
+// An event that waits for an answer outlives its segment: it is kept aside until it is answered.
+
+import type { DeviceID } from "../../backends/ids.ts";
+import type { FaultEntry, FaultSegment, SequencedFault } from "./fault-verbs.ts";
+
+/** A closed segment in the ring. */
+export interface StoredSegment {
+  readonly feed: FaultFeed;
+  readonly segment: FaultSegment;
+  /** Of each entry, rising. */
+  readonly positions: readonly number[];
+  /** The device's last number before the first entry, and after the last. */
+  readonly before: number;
+  readonly through: number;
+  readonly events: number;
+  /** An event that waited, or a resolution, is among them. */
+  readonly hasWaiting: boolean;
+  /** Entries before this one have left the ring. */
+  from: number;
+  older: StoredSegment | undefined;
+  newer: StoredSegment | undefined;
+}
+
+/** Entries that follow each other without a hole. */
+export interface FaultRun {
+  readonly segment: FaultSegment;
+  readonly from: number;
+  readonly to: number;
+  /** The device's last number before the first entry, and after the last. */
+  readonly before: number;
+  readonly through: number;
+  readonly firstPosition: number;
+  readonly lastPosition: number;
+  readonly events: number;
+  readonly hasWaiting: boolean;
+}
+
+interface OpenSegment {
+  readonly entries: FaultEntry[];
+  readonly positions: number[];
+  readonly before: number;
+  events: number;
+  hasWaiting: boolean;
+}
+
+/** Closed segments of all feeds, the oldest first: a list, so that any one leaves in constant time. */
+export class SegmentOrder {
+  oldest: StoredSegment | undefined;
+  #newest: StoredSegment | undefined;
+
+  add(stored: StoredSegment): void {
+    stored.older = this.#newest;
+    if (this.#newest === undefined) this.oldest = stored;
+    else this.#newest.newer = stored;
+    this.#newest = stored;
+  }
+
+  delete(stored: StoredSegment): void {
+    const { older, newer } = stored;
+    if (older === undefined) this.oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
+    stored.older = undefined;
+    stored.newer = undefined;
+  }
+}
+
+export interface FeedOptions {
+  /** The last number that may have been used already. */
+  readonly base: number;
+  readonly ringMax: number;
+  readonly segmentMax: number;
+  readonly order: SegmentOrder;
+}
+
+export class FaultFeed {
+  readonly device: DeviceID;
+  /** Numbers up to here are of an earlier life of the daemon. */
+  readonly base: number;
+  /** The last number used. */
+  last: number;
+  /** Events that wait for an answer, by number. */
+  readonly waiting = new Set<number>();
+  readonly #options: FeedOptions;
+  readonly #segments: StoredSegment[] = [];
+  /** #segments before this one are gone. */
+  #head = 0;
+  /** Waiting events that left the ring, in order. */
+  readonly #kept: StoredSegment[] = [];
+  #open: OpenSegment | undefined;
+  #size = 0;
+  #evictedThrough = 0;
+  #published = 0;
+
+  constructor(device: DeviceID, options: FeedOptions) {
+    this.device = device;
+    this.base = options.base;
+    this.last = options.base;
+    this.#options = options;
+  }
+
+  /** Entries held. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Position of the latest entry that has left. */
+  get evictedThrough(): number {
+    return this.#evictedThrough;
+  }
+
+  get hasOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** @returns whether the open segment is full */
+  append(entry: FaultEntry, position: number): boolean {
+    this.#open ??= { entries: [], positions: [], before: this.last, events: 0, hasWaiting: false };
+    const open = this.#open;
+    open.entries.push(entry);
+    open.positions.push(position);
+    if (entry.kind === "event") {
+      this.last = entry.sequence;
+      open.events += 1;
+      if (entry.response !== undefined) open.hasWaiting = true;
+    } else if (entry.kind === "gap") this.last = entry.last;
+    else open.hasWaiting = true;
+    this.#size += 1;
+    return open.entries.length >= this.#options.segmentMax;
+  }
+
+  /** Closes the open segment; it is readable once published. */
+  close(): void {
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    this.#add(this.#stored(open.entries, open, this.last));
+  }
+
+  /** Lets readers see what is closed and has no number above this one. */
+  publish(durable: number): boolean {
+    for (let index = this.#segments.length - 1; index >= this.#head; index -= 1) {
+      const stored = this.#segments[index];
+      if (stored === undefined || stored.through > durable) continue;
+      const position = stored.positions.at(-1) ?? 0;
+      if (position <= this.#published) return false;
+      this.#published = position;
+      return true;
+    }
+    return false;
+  }
+
+  /** Lets the oldest entries that do not wait go, until the bound is kept. @returns how many went */
+  trim(): number {
+    const before = this.#size;
+    while (this.#size > this.#options.ringMax) {
+      if (this.#head === this.#segments.length) this.close();
+      const oldest = this.#segments[this.#head];
+      if (oldest === undefined) break; // all of it waits
+      this.#evict(oldest, oldest.from + 1);
+    }
+    return before - this.#size;
+  }
+
+  /** Lets go what is left of the oldest closed segment, but for what waits. @returns how many went */
+  evictOldest(): number {
+    const before = this.#size;
+    const oldest = this.#segments[this.#head];
+    if (oldest !== undefined) this.#evict(oldest, oldest.positions.length);
+    return before - this.#size;
+  }
+
+  /** The event does not wait any more. @returns how many entries went */
+  settle(sequence: number): number {
+    this.waiting.delete(sequence);
+    const index = this.#kept.findIndex(({ through }) => through === sequence);
+    if (index < 0) return 0;
+    const [kept] = this.#kept.splice(index, 1);
+    this.#evictedThrough = Math.max(this.#evictedThrough, kept?.positions[0] ?? 0);
+    this.#size -= 1;
+    return 1;
+  }
+
+  /** What a reader that has come to `position` reads next; undefined: nothing yet. */
+  next(position: number): FaultRun | undefined {
+    const kept = firstReaching(this.#kept, 0, position);
+    const found = kept ?? firstReaching(this.#segments, this.#head, position);
+    if (found === undefined || (found.positions.at(-1) ?? 0) > this.#published) return undefined;
+    let from = found.from;
+    while ((found.positions[from] ?? position) < position) from += 1;
+    return runOf(found, from);
+  }
+
+  /** What was there before `position`, the newest first: published events with their positions. */
+  *backwards(
+    position: number,
+    notBefore: number,
+  ): Generator<{ readonly position: number; readonly event: SequencedFault }> {
+    for (const [list, head] of [
+      [this.#segments, this.#head],
+      [this.#kept, 0],
+    ] as const) {
+      for (let index = list.length - 1; index >= head; index -= 1) {
+        const stored = list[index];
+        if (stored === undefined || (stored.positions[stored.from] ?? 0) >= position) continue;
+        for (let at = stored.positions.length - 1; at >= stored.from; at -= 1) {
+          const here = stored.positions[at] ?? 0;
+          const entry = stored.segment.entries[at];
+          if (here < notBefore) return;
+          if (here < position && here <= this.#published && entry?.kind === "event")
+            yield { position: here, event: entry };
+        }
+      }
+    }
+  }
+
+  /** Where a reader begins that knows all up to this number. */
+  positionAfter(sequence: number): number {
+    const kept = this.#kept.find(({ through }) => through > sequence);
+    if (kept !== undefined) return kept.positions[0] ?? 0;
+    for (let index = this.#head; index < this.#segments.length; index += 1) {
+      const stored = this.#segments[index];
+      if (stored === undefined || stored.through < sequence) continue;
+      // The one that has the number, or an entry after it: what follows that entry.
+      for (let at = stored.from; at < stored.positions.length; at += 1) {
+        if (lastOf(stored, at) < sequence) continue;
+        const knows = lastOf(stored, at) === sequence && stored.segment.entries[at]?.kind !== "resolution";
+        return (stored.positions[at] ?? 0) + (knows ? 1 : 0);
+      }
+    }
+    return this.#published + 1;
+  }
+
+  /** Forgets everything, for a device that is gone. @returns how many went */
+  clear(): number {
+    this.close();
+    for (const stored of this.#segments.slice(this.#head)) this.#options.order.delete(stored);
+    const went = this.#size;
+    this.#segments.length = 0;
+    this.#kept.length = 0;
+    this.#head = 0;
+    this.#size = 0;
+    return went;
+  }
+
+  #add(stored: StoredSegment): void {
+    this.#segments.push(stored);
+    this.#options.order.add(stored);
+  }
+
+  #evict(stored: StoredSegment, to: number): void {
+    for (; stored.from < to; stored.from += 1) {
+      const entry = stored.segment.entries[stored.from];
+      const position = stored.positions[stored.from] ?? 0;
+      if (entry?.kind === "event" && this.waiting.has(entry.sequence)) this.#keep(entry, position);
+      else {
+        this.#size -= 1;
+        this.#evictedThrough = Math.max(this.#evictedThrough, position);
+      }
+    }
+    if (stored.from < stored.positions.length) return;
+    this.#options.order.delete(stored);
+    this.#head += 1;
+    if (this.#head * 2 < this.#segments.length) return;
+    this.#segments.splice(0, this.#head);
+    this.#head = 0;
+  }
+
+  #keep(event: SequencedFault, position: number): void {
+    const open = { positions: [position], before: event.sequence - 1, events: 1, hasWaiting: true };
+    this.#kept.push(this.#stored([event], open, event.sequence));
+  }
+
+  #stored(entries: readonly FaultEntry[], open: Omit<OpenSegment, "entries">, through: number): StoredSegment {
+    for (const entry of entries) Object.freeze(entry);
+    const segment = Object.freeze({ device: this.device, entries: Object.freeze(entries) });
+    const { before, events, hasWaiting, positions } = open;
+    return {
+      feed: this,
+      segment,
+      positions,
+      before,
+      through,
+      events,
+      hasWaiting,
+      from: 0,
+      older: undefined,
+      newer: undefined,
+    };
+  }
+}
+
+/** The first segment with an entry at this position or behind it. */
+function firstReaching(list: readonly StoredSegment[], head: number, position: number): StoredSegment | undefined {
+  let [low, high] = [head, list.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((list[middle]?.positions.at(-1) ?? 0) < position) low = middle + 1;
+    else high = middle;
+  }
+  return list[low];
+}
+
+function runOf(stored: StoredSegment, from: number): FaultRun {
+  const { hasWaiting, positions, segment, through } = stored;
+  const isWhole = from === 0;
+  const events = isWhole ? stored.events : segment.entries.slice(from).filter(({ kind }) => kind === "event").length;
+  return {
+    segment,
+    from,
+    to: positions.length,
+    before: isWhole ? stored.before : lastOf(stored, from - 1),
+    through,
+    firstPosition: positions[from] ?? 0,
+    lastPosition: positions.at(-1) ?? 0,
+    events,
+    hasWaiting,
+  };
+}
+
+/** The device's last number when this entry had been added. */
+function lastOf(stored: StoredSegment, index: number): number {
+  for (let at = index; at >= 0; at -= 1) {
+    const entry = stored.segment.entries[at];
+    if (entry?.kind === "event") return entry.sequence;
+    if (entry?.kind === "gap") return entry.last;
+  }
+  return stored.before;
+}
