@@ -297,7 +297,7 @@ export class FaultFeed {
 function firstReaching(list: readonly StoredSegment[], head: number, position: number): StoredSegment | undefined {
   let [low, high] = [head, list.length];
   while (low < high) {
-    const middle = (low + high) >>> 1;
+    const middle = Math.floor((low + high) / 2);
     if ((list[middle]?.positions.at(-1) ?? 0) < position) low = middle + 1;
     else high = middle;
   }

@@ -7,10 +7,9 @@ import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { FaultAnswer, FaultNotice, FaultRecord, PendingFault } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import type { CallGate } from "./call-gate.ts";
-import { FaultFeed, SegmentOrder } from "./fault-feed.ts";
+import { type FaultChannel, FaultChannels } from "./fault-channels.ts";
 import { FaultHistory } from "./fault-history.ts";
-import { FaultLimiter, RUN_MS } from "./fault-limiter.ts";
-import { FaultNumbers, type Reservation } from "./fault-numbers.ts";
+import type { FaultNumbers } from "./fault-numbers.ts";
 import { FaultPending, refusalOf, type WaitingFault } from "./fault-pending.ts";
 import { FaultReader } from "./fault-reader.ts";
 import type {
@@ -45,49 +44,27 @@ export interface FaultRouterDeps {
   onRelease(device: DeviceID): void;
 }
 
-/** All there is of one device. */
-interface Channel {
-  readonly device: DeviceID;
-  readonly feed: FaultFeed;
-  readonly limiter: FaultLimiter;
-  readonly reservation: Reservation;
-  readonly readers: Set<FaultReader>;
-  /** By the backend's cookie. */
-  readonly waiting: Map<number, WaitingFault>;
-  /** The last number used: behind feed.last while events are being held back. */
-  used: number;
-  owner: string | undefined;
-  /** The owner is about to be without it. */
-  isLeaving: boolean;
-  /** The owner sees what comes after this number, from this position on. */
-  ownerAfter: number;
-  ownerFrom: number;
-  isListed: boolean;
-  callOffRun: (() => void) | undefined;
-}
-
 export class FaultRouter {
-  readonly numbers: FaultNumbers;
   readonly #deps: FaultRouterDeps;
-  readonly #channels = new Map<DeviceID, Channel>();
+  readonly #channels: FaultChannels;
   readonly #readers = new Set<FaultReader>();
-  readonly #order = new SegmentOrder();
   readonly #pending: FaultPending;
   readonly #history: FaultHistory;
   readonly #waitingOf = new WeakMap<FaultEntry, WaitingFault>();
-  readonly #counts = { recorded: 0, suppressed: 0, hostOnly: 0, unrouted: 0, delivered: 0, overrun: 0, released: 0 };
+  readonly #counts = { recorded: 0, hostOnly: 0, unrouted: 0, delivered: 0, overrun: 0, released: 0 };
   readonly #resolutions = { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0, restarted: 0 };
-  /** Channels with an open segment since the last look. */
-  #opened: Channel[] = [];
-  /** Of the latest entry of any device. */
-  #position = 0;
-  /** Entries held, of all devices. */
-  #total = 0;
 
   constructor(deps: FaultRouterDeps) {
     this.#deps = deps;
     const { alarms, clock, identifiers, journal } = deps.ports;
-    this.numbers = new FaultNumbers(journal, (reservation) => this.#onDurable(reservation));
+    this.#channels = new FaultChannels({
+      limits: deps.limits,
+      clock,
+      alarms,
+      journal,
+      onFirst: (channel) => this.#onFirst(channel),
+      onDurable: () => this.#onDurable(),
+    });
     this.#history = new FaultHistory(identifiers);
     this.#pending = new FaultPending({
       clock,
@@ -98,18 +75,23 @@ export class FaultRouter {
     });
   }
 
+  /** What of the devices' numbers outlives the daemon. */
+  get numbers(): FaultNumbers {
+    return this.#channels.numbers;
+  }
+
   /**
    * The device has an owner from now on: what it records is theirs.
    * @param how  restored: it was theirs before the restart too
    */
   claim(device: DeviceID, session: string, how: "fresh" | "restored" = "fresh"): void {
-    const channel = this.#channel(device);
-    this.#tellRun(channel);
+    const channel = this.#channels.of(device);
+    this.#channels.tellRun(channel);
     channel.owner = session;
     channel.isLeaving = false;
     channel.ownerAfter = how === "restored" ? 0 : channel.used;
-    channel.ownerFrom = this.#position + 1;
-    this.numbers.reserve(channel.reservation, channel.used);
+    channel.ownerFrom = this.#channels.position + 1;
+    this.#channels.numbers.reserve(channel.reservation, channel.used);
     for (const reader of this.#readers) {
       if (reader.session === session && reader.wants(device)) this.#follow(reader, channel);
     }
@@ -117,17 +99,17 @@ export class FaultRouter {
 
   /** What ends from now on ends because the owner goes; claim() or stay() takes it back. */
   leave(device: DeviceID): void {
-    this.#channel(device).isLeaving = true;
+    this.#channels.of(device).isLeaving = true;
   }
 
   stay(device: DeviceID): void {
-    this.#channel(device).isLeaving = false;
+    this.#channels.of(device).isLeaving = false;
   }
 
   /** The owner is gone: nobody else but observers shall see what was theirs. */
   release(device: DeviceID): void {
-    const channel = this.#channel(device);
-    this.#tellRun(channel);
+    const channel = this.#channels.of(device);
+    this.#channels.tellRun(channel);
     for (const waiting of [...channel.waiting.values()]) this.#pending.drop(waiting, "owner-gone");
     for (const reader of channel.readers) if (reader.session !== undefined) this.#unfollow(reader, channel);
     channel.owner = undefined;
@@ -137,29 +119,27 @@ export class FaultRouter {
 
   /** The device itself is gone; one that comes back under its name counts from 1 again. What is owed stays owed. */
   remove(device: DeviceID): void {
-    const channel = this.#channels.get(device);
+    const channel = this.#channels.find(device);
     if (channel === undefined) return;
     this.release(device);
     for (const reader of channel.readers) this.#unfollow(reader, channel);
-    this.#total -= channel.feed.clear();
-    this.#channels.delete(device);
-    this.numbers.forget(device);
+    this.#channels.delete(channel);
   }
 
   record(notice: FaultNotice): void {
     switch (notice.kind) {
       case "fault":
-        this.#recordFault(this.#channel(notice.fault.device), notice.fault);
+        this.#recordFault(this.#channels.of(notice.fault.device), notice.fault);
         return;
       case "ended": {
-        const channel = this.#channel(notice.device);
+        const channel = this.#channels.of(notice.device);
         const waiting = channel.waiting.get(notice.cookie);
         if (waiting !== undefined)
           this.#pending.ended(waiting, this.#hasLost(channel) ? "owner-gone" : "stage-changed");
         return;
       }
       case "overflow":
-        for (const device of notice.devices) this.#recordOverflow(this.#channel(device));
+        for (const device of notice.devices) this.#recordOverflow(this.#channels.of(device));
     }
   }
 
@@ -171,15 +151,15 @@ export class FaultRouter {
       devices: new Set(request.devices),
       batchMax: this.#deps.limits.faultBatchEventsMax,
       waitingOf: (entry) => this.#waitingOf.get(entry),
-      isDurable: ({ device }, sequence) => (this.#channels.get(device)?.reservation.durable ?? sequence) >= sequence,
+      isDurable: ({ device }, sequence) => (this.#channels.find(device)?.reservation.durable ?? sequence) >= sequence,
       counts: this.#counts,
     });
     for (const device of request.resumeAfter.keys()) {
-      if (this.#deps.registry.findDevice(device) !== undefined) this.#channel(device);
+      if (this.#deps.registry.findDevice(device) !== undefined) this.#channels.of(device);
     }
-    for (const channel of this.#channels.values()) {
+    for (const channel of this.#channels.all()) {
       if (!reader.wants(channel.device) || !isVisible(channel, session)) continue;
-      this.#tellRun(channel);
+      this.#channels.tellRun(channel);
       this.#follow(reader, channel, request.resumeAfter.get(channel.device));
     }
     this.#readers.add(reader);
@@ -194,10 +174,10 @@ export class FaultRouter {
     if (session !== undefined) this.#deps.sessions.requireLive(session);
     this.#requireVisible(session, request.devices);
     const wanted = new Set(request.devices);
-    const channels = [...this.#channels.values()].filter((channel) => {
+    const channels = [...this.#channels.all()].filter((channel) => {
       return isVisible(channel, session) && (wanted.size === 0 || wanted.has(channel.device));
     });
-    for (const channel of channels) this.#publish(channel);
+    for (const channel of channels) this.#channels.publish(channel);
     const feeds = channels.map(({ feed, ownerFrom }) => ({ feed, from: session === undefined ? 0 : ownerFrom }));
     return this.#history.page(session, feeds, request);
   }
@@ -224,45 +204,45 @@ export class FaultRouter {
 
   census(): Omit<FaultCensus, "diagnoses"> {
     const observers = [...this.#readers].filter(({ session }) => session === undefined).length;
-    const { delivered, hostOnly, overrun, recorded, released, suppressed, unrouted } = this.#counts;
+    const { delivered, hostOnly, overrun, recorded, released, unrouted } = this.#counts;
     return {
       recorded,
       delivered,
-      suppressed,
+      suppressed: this.#channels.suppressed,
       hostOnly,
       dropped: { unrouted, overrun, released },
-      held: this.#total,
+      held: this.#channels.held,
       pending: this.#pending.size,
       resolutions: { ...this.#resolutions },
       subscribers: { owner: this.#readers.size - observers, observer: observers },
     };
   }
 
-  #recordFault(channel: Channel, fault: FaultRecord): void {
+  #recordFault(channel: FaultChannel, fault: FaultRecord): void {
     const { owner } = channel;
     if (owner === undefined) {
       this.#counts.unrouted += 1;
       if (fault.pending !== undefined) this.#refuseUnowned(channel.device, fault.pending);
       return;
     }
-    const sequence = this.#number(channel);
+    const sequence = this.#channels.number(channel);
     this.#counts.recorded += 1;
     if (fault.hostOnly) this.#counts.hostOnly += 1;
     if (fault.pending === undefined && !channel.limiter.admits()) {
-      this.#suppress(channel, fault, sequence);
+      this.#channels.suppress(channel, fault, sequence);
       return;
     }
-    this.#tellRun(channel);
+    this.#channels.tellRun(channel);
     const wallMs = this.#deps.ports.clock.wallMs();
     if (fault.pending === undefined) {
-      this.#append(channel, { kind: "event", sequence, wallMs, fault, response: undefined });
+      this.#channels.append(channel, { kind: "event", sequence, wallMs, fault, response: undefined });
       return;
     }
     this.#await(channel, owner, { sequence, wallMs, fault, pending: fault.pending });
   }
 
   #await(
-    channel: Channel,
+    channel: FaultChannel,
     session: string,
     { pending, ...what }: { sequence: number; wallMs: number; fault: FaultRecord; pending: PendingFault },
   ): void {
@@ -290,19 +270,27 @@ export class FaultRouter {
     channel.waiting.set(pending.cookie, waiting);
     feed.waiting.add(event.sequence);
     this.#waitingOf.set(event, waiting);
-    this.#append(channel, event);
+    this.#channels.append(channel, event);
     this.#pending.add(waiting);
     if (!hasRoom) void this.#pending.refuse(waiting);
   }
 
   /** One number stands for what the hardware lost. */
-  #recordOverflow(channel: Channel): void {
+  #recordOverflow(channel: FaultChannel): void {
     if (channel.owner === undefined) return;
-    this.#tellRun(channel);
-    const number = this.#number(channel);
+    this.#channels.tellRun(channel);
+    const number = this.#channels.number(channel);
     const { device } = channel;
     const reason = "hardware-overflow";
-    this.#append(channel, { kind: "gap", device, first: number, last: number, count: 0, reason, suppressed: [] });
+    this.#channels.append(channel, {
+      kind: "gap",
+      device,
+      first: number,
+      last: number,
+      count: 0,
+      reason,
+      suppressed: [],
+    });
   }
 
   /** A device that nobody owns must not wait. What goes wrong with it is the backend's to tell. */
@@ -310,94 +298,37 @@ export class FaultRouter {
     this.#deps.respond(device, pending.cookie, refusalOf(pending)).catch(() => {});
   }
 
-  #suppress(channel: Channel, fault: FaultRecord, sequence: number): void {
-    this.#counts.suppressed += 1;
-    if (!channel.limiter.hasRun) {
-      channel.callOffRun = this.#deps.ports.alarms.after(RUN_MS, () => this.#tellRun(channel));
-    }
-    channel.limiter.suppress(fault, sequence);
-  }
-
-  /** What was held back until now becomes a gap in the feed. */
-  #tellRun(channel: Channel): void {
-    if (!channel.limiter.hasRun) return;
-    channel.callOffRun?.();
-    channel.callOffRun = undefined;
-    this.#append(channel, channel.limiter.take(channel.device));
-  }
-
   #onOver(waiting: WaitingFault, outcome: ResolutionOutcome): void {
     this.#resolutions[outcome] += 1;
-    const channel = this.#channel(waiting.device);
+    const channel = this.#channels.of(waiting.device);
     const { sequence } = waiting.event;
     channel.waiting.delete(waiting.pending.cookie);
-    this.#total -= channel.feed.settle(sequence);
+    this.#channels.settle(channel, sequence);
     const { device } = waiting;
     const wallMs = this.#deps.ports.clock.wallMs();
     const resolution: FaultResolution = { kind: "resolution", device, sequence, outcome, wallMs };
     waiting.resolution = resolution;
-    waiting.resolvedAt = this.#position + 1;
-    this.#append(channel, resolution);
+    waiting.resolvedAt = this.#channels.position + 1;
+    this.#channels.append(channel, resolution);
   }
 
-  #append(channel: Channel, entry: FaultEntry): void {
-    this.#position += 1;
-    const isFull = channel.feed.append(entry, this.#position);
-    this.#total += 1 - channel.feed.trim();
-    while (this.#total > this.#deps.limits.faultHistoryEventsTotalMax) {
-      const { oldest } = this.#order;
-      if (oldest === undefined) break;
-      this.#total -= oldest.feed.evictOldest();
-    }
-    if (isFull) this.#publish(channel);
-    else if (!channel.isListed) this.#open(channel);
-  }
-
-  /** Its segment is closed a moment later. */
-  #open(channel: Channel): void {
-    channel.isListed = true;
-    this.#opened.push(channel);
-    if (this.#opened.length > 1) return;
-    const { faultBatchMs } = this.#deps.limits;
-    if (faultBatchMs > 0) this.#deps.ports.alarms.after(faultBatchMs, () => this.#closeOpened());
-    else void Promise.resolve().then(() => this.#closeOpened());
-  }
-
-  #closeOpened(): void {
-    const opened = this.#opened;
-    this.#opened = [];
-    for (const channel of opened) {
-      channel.isListed = false;
-      this.#publish(channel);
+  /** Observers see every device. */
+  #onFirst(channel: FaultChannel): void {
+    for (const reader of this.#readers) {
+      if (reader.session === undefined && reader.wants(channel.device)) this.#follow(reader, channel);
     }
   }
 
-  #publish(channel: Channel): void {
-    channel.feed.close();
-    this.#tell(channel);
+  /** What a reader is owed may be told now. */
+  #onDurable(): void {
+    for (const reader of this.#readers) reader.wake();
   }
 
-  #tell({ feed, readers, reservation }: Channel): void {
-    if (feed.publish(reservation.durable)) for (const reader of readers) reader.tell(feed);
-  }
-
-  #onDurable({ device }: Reservation): void {
-    const channel = this.#channels.get(device);
-    if (channel !== undefined) this.#tell(channel);
-    for (const reader of this.#readers) reader.wake(); // what it is owed may be told now
-  }
-
-  #number(channel: Channel): number {
-    channel.used += 1;
-    this.numbers.reserve(channel.reservation, channel.used);
-    return channel.used;
-  }
-
-  #follow(reader: FaultReader, channel: Channel, after?: bigint): void {
+  #follow(reader: FaultReader, channel: FaultChannel, after?: bigint): void {
     const { feed, used } = channel;
     channel.readers.add(reader);
     if (after === undefined || after >= BigInt(used)) {
-      reader.follow(feed, { position: this.#position + 1, sequence: used });
+      reader.follow(feed, { position: this.#channels.position + 1, sequence: used });
       return;
     }
     const isOwner = reader.session !== undefined;
@@ -408,14 +339,14 @@ export class FaultRouter {
     if (asked < sequence) reader.oweRestart(feed, asked + 1);
   }
 
-  #unfollow(reader: FaultReader, channel: Channel): void {
+  #unfollow(reader: FaultReader, channel: FaultChannel): void {
     channel.readers.delete(reader);
     reader.unfollow(channel.feed);
   }
 
   #close(reader: FaultReader): void {
     this.#readers.delete(reader);
-    for (const { device } of reader.feeds) this.#channels.get(device)?.readers.delete(reader);
+    for (const { device } of reader.feeds) this.#channels.find(device)?.readers.delete(reader);
     reader.close();
   }
 
@@ -442,45 +373,14 @@ export class FaultRouter {
   }
 
   /** The session that owned it when the event was recorded is not there any more, or about to go. */
-  #hasLost({ isLeaving, owner }: Channel): boolean {
+  #hasLost({ isLeaving, owner }: FaultChannel): boolean {
     const { sessions } = this.#deps;
     return isLeaving || owner === undefined || sessions.isLost(owner) || sessions.view(owner) === undefined;
-  }
-
-  #channel(device: DeviceID): Channel {
-    const found = this.#channels.get(device);
-    if (found !== undefined) return found;
-    const { limits, ports } = this.#deps;
-    const reservation = this.numbers.of(device);
-    const ringMax = limits.faultRingEventsMax;
-    const segmentMax = Math.min(limits.faultBatchEventsMax, ringMax);
-    const feed = new FaultFeed(device, { base: reservation.base, ringMax, segmentMax, order: this.#order });
-    const limiter = new FaultLimiter(ports.clock, { perSecond: limits.faultEventsPerSecond, burst: ringMax });
-    const channel: Channel = {
-      device,
-      feed,
-      limiter,
-      reservation,
-      readers: new Set(),
-      waiting: new Map(),
-      used: feed.base,
-      owner: undefined,
-      isLeaving: false,
-      ownerAfter: feed.base,
-      ownerFrom: this.#position + 1,
-      isListed: false,
-      callOffRun: undefined,
-    };
-    this.#channels.set(device, channel);
-    for (const reader of this.#readers) {
-      if (reader.session === undefined && reader.wants(device)) this.#follow(reader, channel);
-    }
-    return channel;
   }
 }
 
 /** Observers see every device. */
-function isVisible({ owner }: Channel, session: string | undefined): boolean {
+function isVisible({ owner }: FaultChannel, session: string | undefined): boolean {
   return session === undefined || owner === session;
 }
 
