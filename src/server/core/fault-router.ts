@@ -375,7 +375,8 @@ export class FaultRouter {
   /** The session that owned it when the event was recorded is not there any more, or about to go. */
   #hasLost({ isLeaving, owner }: FaultChannel): boolean {
     const { sessions } = this.#deps;
-    return isLeaving || owner === undefined || sessions.isLost(owner) || sessions.view(owner) === undefined;
+    if (isLeaving || owner === undefined || sessions.isLost(owner)) return true;
+    return sessions.view(owner) === undefined || sessions.ending().includes(owner);
   }
 }
 
