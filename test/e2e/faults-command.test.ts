@@ -102,7 +102,7 @@ test("a reader that has seen enough ends it, and that is no failure", async () =
   await directory.start();
   const { session } = await faultGuest(clientOf(directory), directory.memoryRoot, { name: "vm", devices: [NIC] });
   await read(session, NIC, HOLE);
-  const script = '"$0" src/cli/main.ts faults -f --admin-socket "$1" | head -n 1; echo "${PIPESTATUS[0]}"';
+  const script = 'set -o pipefail; "$0" src/cli/main.ts faults -f --admin-socket "$1" | head -n 1; echo "$?"';
   const child = spawn("bash", ["-c", script, process.execPath, adminSocketOf(directory)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
