@@ -58,7 +58,7 @@ function whereOf(event: FaultEvent): string[] {
   const asked = pageRequest && accessesOf(pageRequest);
   const kind = instruction === true ? "fetch" : read === true ? "read" : read === false ? "write" : "access";
   const access =
-    inputAddress === undefined
+    inputAddress === undefined || pageRequest !== undefined
       ? []
       : [`${privileged === true ? "privileged " : ""}${kind} of ${grouped(inputAddress)}`];
   return [

@@ -77,6 +77,7 @@ describe("an event", () => {
       "of the page request queue",
       {
         ...BARE,
+        ...ACCESS,
         virtualStreamId: 0x42,
         type: "PAGE_REQUEST",
         pageRequest: {
