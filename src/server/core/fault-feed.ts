@@ -219,6 +219,7 @@ export class FaultFeed {
 
   /** Where a reader begins that knows all up to this number. */
   positionAfter(sequence: number): number {
+    this.close();
     const kept = this.#kept.find(({ through }) => through > sequence);
     if (kept !== undefined) return kept.positions[0] ?? 0;
     for (let index = this.#head; index < this.#segments.length; index += 1) {
@@ -231,7 +232,7 @@ export class FaultFeed {
         return (stored.positions[at] ?? 0) + (knows ? 1 : 0);
       }
     }
-    return this.#published + 1;
+    return this.#evictedThrough + 1;
   }
 
   /** Forgets everything, for a device that is gone. @returns how many went */
