@@ -37,6 +37,16 @@ export interface FaultRun {
   readonly hasWaiting: boolean;
 }
 
+/** What a reader finds from its position on. */
+export interface FaultOutlook {
+  /** Undefined: nothing that it may read. */
+  readonly run: FaultRun | undefined;
+  /** Numbers up to here are not there for it any more, or it knows them. */
+  readonly before: number;
+  /** Of the next entry, whether it may be read or not; entries before it are not there any more. */
+  readonly firstPosition: number;
+}
+
 interface OpenSegment {
   readonly entries: FaultEntry[];
   readonly positions: number[];
@@ -93,12 +103,19 @@ export class FaultFeed {
   #open: OpenSegment | undefined;
   #size = 0;
   #evictedThrough = 0;
-  #published = 0;
+  /** Of the latest closed entry. */
+  #closed = { position: 0, number: 0 };
+  /** As far as readers have been told to look. */
+  #told = 0;
+  /** Numbers up to here may be read. */
+  #durable: number;
 
   constructor(device: DeviceID, options: FeedOptions) {
     this.device = device;
     this.base = options.base;
     this.last = options.base;
+    this.#closed.number = options.base;
+    this.#durable = options.base;
     this.#options = options;
   }
 
@@ -137,20 +154,16 @@ export class FaultFeed {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
+    this.#closed = { position: open.positions.at(-1) ?? 0, number: this.last };
     this.#add(this.#stored(open.entries, open, this.last));
   }
 
-  /** Lets readers see what is closed and has no number above this one. */
+  /** Lets readers see what is closed and has no number above this one. @returns whether they should look */
   publish(durable: number): boolean {
-    for (let index = this.#segments.length - 1; index >= this.#head; index -= 1) {
-      const stored = this.#segments[index];
-      if (stored === undefined || stored.through > durable) continue;
-      const position = stored.positions.at(-1) ?? 0;
-      if (position <= this.#published) return false;
-      this.#published = position;
-      return true;
-    }
-    return false;
+    const isNews = this.#closed.position > this.#told || durable > this.#durable;
+    this.#told = this.#closed.position;
+    this.#durable = durable;
+    return isNews;
   }
 
   /** Lets the oldest entries that do not wait go, until the bound is kept. @returns how many went */
@@ -184,14 +197,20 @@ export class FaultFeed {
     return 1;
   }
 
-  /** What a reader that has come to `position` reads next; undefined: nothing yet. */
-  next(position: number): FaultRun | undefined {
-    const kept = firstReaching(this.#kept, 0, position);
-    const found = kept ?? firstReaching(this.#segments, this.#head, position);
-    if (found === undefined || (found.positions.at(-1) ?? 0) > this.#published) return undefined;
-    let from = found.from;
+  /** What comes next for a reader that has come to `position`, and what lies between. */
+  next(position: number): FaultOutlook {
+    const found = firstReaching(this.#kept, 0, position) ?? firstReaching(this.#segments, this.#head, position);
+    if (found === undefined) {
+      const { number } = this.#closed;
+      const firstPosition = this.#open?.positions[0] ?? Number.POSITIVE_INFINITY;
+      return { run: undefined, before: number <= this.#durable ? number : this.base, firstPosition };
+    }
+    let { from } = found;
     while ((found.positions[from] ?? position) < position) from += 1;
-    return runOf(found, from);
+    const run = runOf(found, from);
+    const { before, firstPosition } = run;
+    const isVisible = found.through <= this.#durable;
+    return { run: isVisible ? run : undefined, before: before <= this.#durable ? before : this.base, firstPosition };
   }
 
   /** What was there before `position`, the newest first: published events with their positions. */
@@ -205,13 +224,13 @@ export class FaultFeed {
     ] as const) {
       for (let index = list.length - 1; index >= head; index -= 1) {
         const stored = list[index];
-        if (stored === undefined || (stored.positions[stored.from] ?? 0) >= position) continue;
+        if (stored === undefined || stored.through > this.#durable) continue;
+        if ((stored.positions[stored.from] ?? 0) >= position) continue;
         for (let at = stored.positions.length - 1; at >= stored.from; at -= 1) {
           const here = stored.positions[at] ?? 0;
           const entry = stored.segment.entries[at];
           if (here < notBefore) return;
-          if (here < position && here <= this.#published && entry?.kind === "event")
-            yield { position: here, event: entry };
+          if (here < position && entry?.kind === "event") yield { position: here, event: entry };
         }
       }
     }
