@@ -3,8 +3,9 @@
 
 import type { DeviceID } from "../../backends/ids.ts";
 import { assert } from "../../spec/assert.ts";
-import type { FaultFeed, FaultOutlook, FaultRun } from "./fault-feed.ts";
+import type { FaultFeed, FaultOutlook } from "./fault-feed.ts";
 import type { WaitingFault } from "./fault-pending.ts";
+import type { FaultRun } from "./fault-segment.ts";
 import type { FaultBatch, FaultEntry, FaultGap, FaultResolution, FaultSlice } from "./fault-verbs.ts";
 
 interface Cursor {

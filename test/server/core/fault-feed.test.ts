@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { FaultFeed, SegmentOrder } from "../../../src/server/core/fault-feed.ts";
+import { FaultFeed } from "../../../src/server/core/fault-feed.ts";
+import { SegmentOrder } from "../../../src/server/core/fault-segment.ts";
 import type { SequencedFault } from "../../../src/server/core/fault-verbs.ts";
 import { faultOf, wordsOf } from "../../support/faults.ts";
 import { NIC, NVME } from "../../support/host.ts";

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { FaultFeed, SegmentOrder } from "../../../src/server/core/fault-feed.ts";
+import { FaultFeed } from "../../../src/server/core/fault-feed.ts";
 import { FaultReader } from "../../../src/server/core/fault-reader.ts";
+import { SegmentOrder } from "../../../src/server/core/fault-segment.ts";
 import { faultOf, shown } from "../../support/faults.ts";
 import { NIC, NVME } from "../../support/host.ts";
 
