@@ -3,11 +3,12 @@
 
 import type { FaultRecord } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
-import { FaultFeed, SegmentOrder } from "./fault-feed.ts";
+import { FaultFeed } from "./fault-feed.ts";
 import { FaultLimiter, RUN_MS } from "./fault-limiter.ts";
 import { FaultNumbers, type Reservation } from "./fault-numbers.ts";
 import type { WaitingFault } from "./fault-pending.ts";
 import type { FaultReader } from "./fault-reader.ts";
+import { SegmentOrder } from "./fault-segment.ts";
 import type { FaultEntry } from "./fault-verbs.ts";
 import type { CoreLimits } from "./limits.ts";
 import type { Alarms, Clock, Journal } from "./ports.ts";

@@ -3,38 +3,17 @@
 // An event that waits for an answer outlives its segment: it is kept aside until it is answered.
 
 import type { DeviceID } from "../../backends/ids.ts";
-import type { FaultEntry, FaultSegment, SequencedFault } from "./fault-verbs.ts";
+import { type FaultRun, firstReaching, lastOf, runOf, type SegmentOrder, type StoredSegment } from "./fault-segment.ts";
+import type { FaultEntry, SequencedFault } from "./fault-verbs.ts";
 
-/** A closed segment in the ring. */
-export interface StoredSegment {
-  readonly feed: FaultFeed;
-  readonly segment: FaultSegment;
-  /** Of each entry, rising. */
-  readonly positions: readonly number[];
-  /** The device's last number before the first entry, and after the last. */
+/** What a reader finds from its position on. */
+export interface FaultOutlook {
+  /** Undefined: nothing that it may read. */
+  readonly run: FaultRun | undefined;
+  /** Numbers up to here are not there for it any more, or it knows them. */
   readonly before: number;
-  readonly through: number;
-  readonly events: number;
-  /** An event that waited, or a resolution, is among them. */
-  readonly hasWaiting: boolean;
-  /** Entries before this one have left the ring. */
-  from: number;
-  older: StoredSegment | undefined;
-  newer: StoredSegment | undefined;
-}
-
-/** Entries that follow each other without a hole. */
-export interface FaultRun {
-  readonly segment: FaultSegment;
-  readonly from: number;
-  readonly to: number;
-  /** The device's last number before the first entry, and after the last. */
-  readonly before: number;
-  readonly through: number;
+  /** Of the next entry, whether it may be read or not; entries before it are not there any more. */
   readonly firstPosition: number;
-  readonly lastPosition: number;
-  readonly events: number;
-  readonly hasWaiting: boolean;
 }
 
 interface OpenSegment {
@@ -43,29 +22,6 @@ interface OpenSegment {
   readonly before: number;
   events: number;
   hasWaiting: boolean;
-}
-
-/** Closed segments of all feeds, the oldest first: a list, so that any one leaves in constant time. */
-export class SegmentOrder {
-  oldest: StoredSegment | undefined;
-  #newest: StoredSegment | undefined;
-
-  add(stored: StoredSegment): void {
-    stored.older = this.#newest;
-    if (this.#newest === undefined) this.oldest = stored;
-    else this.#newest.newer = stored;
-    this.#newest = stored;
-  }
-
-  delete(stored: StoredSegment): void {
-    const { older, newer } = stored;
-    if (older === undefined) this.oldest = newer;
-    else older.newer = newer;
-    if (newer === undefined) this.#newest = older;
-    else newer.older = older;
-    stored.older = undefined;
-    stored.newer = undefined;
-  }
 }
 
 export interface FeedOptions {
@@ -93,12 +49,19 @@ export class FaultFeed {
   #open: OpenSegment | undefined;
   #size = 0;
   #evictedThrough = 0;
-  #published = 0;
+  /** Of the latest closed entry. */
+  #closed = { position: 0, number: 0 };
+  /** As far as readers have been told to look. */
+  #told = 0;
+  /** Numbers up to here may be read. */
+  #durable: number;
 
   constructor(device: DeviceID, options: FeedOptions) {
     this.device = device;
     this.base = options.base;
     this.last = options.base;
+    this.#closed.number = options.base;
+    this.#durable = options.base;
     this.#options = options;
   }
 
@@ -137,20 +100,16 @@ export class FaultFeed {
     const open = this.#open;
     if (open === undefined) return;
     this.#open = undefined;
+    this.#closed = { position: open.positions.at(-1) ?? 0, number: this.last };
     this.#add(this.#stored(open.entries, open, this.last));
   }
 
-  /** Lets readers see what is closed and has no number above this one. */
+  /** Lets readers see what is closed and has no number above this one. @returns whether they should look */
   publish(durable: number): boolean {
-    for (let index = this.#segments.length - 1; index >= this.#head; index -= 1) {
-      const stored = this.#segments[index];
-      if (stored === undefined || stored.through > durable) continue;
-      const position = stored.positions.at(-1) ?? 0;
-      if (position <= this.#published) return false;
-      this.#published = position;
-      return true;
-    }
-    return false;
+    const isNews = this.#closed.position > this.#told || durable > this.#durable;
+    this.#told = this.#closed.position;
+    this.#durable = durable;
+    return isNews;
   }
 
   /** Lets the oldest entries that do not wait go, until the bound is kept. @returns how many went */
@@ -184,14 +143,20 @@ export class FaultFeed {
     return 1;
   }
 
-  /** What a reader that has come to `position` reads next; undefined: nothing yet. */
-  next(position: number): FaultRun | undefined {
-    const kept = firstReaching(this.#kept, 0, position);
-    const found = kept ?? firstReaching(this.#segments, this.#head, position);
-    if (found === undefined || (found.positions.at(-1) ?? 0) > this.#published) return undefined;
-    let from = found.from;
+  /** What comes next for a reader that has come to `position`, and what lies between. */
+  next(position: number): FaultOutlook {
+    const found = firstReaching(this.#kept, 0, position) ?? firstReaching(this.#segments, this.#head, position);
+    if (found === undefined) {
+      const { number } = this.#closed;
+      const firstPosition = this.#open?.positions[0] ?? Number.POSITIVE_INFINITY;
+      return { run: undefined, before: number <= this.#durable ? number : this.base, firstPosition };
+    }
+    let { from } = found;
     while ((found.positions[from] ?? position) < position) from += 1;
-    return runOf(found, from);
+    const run = runOf(found, from);
+    const { before, firstPosition } = run;
+    const isVisible = found.through <= this.#durable;
+    return { run: isVisible ? run : undefined, before: before <= this.#durable ? before : this.base, firstPosition };
   }
 
   /** What was there before `position`, the newest first: published events with their positions. */
@@ -205,13 +170,13 @@ export class FaultFeed {
     ] as const) {
       for (let index = list.length - 1; index >= head; index -= 1) {
         const stored = list[index];
-        if (stored === undefined || (stored.positions[stored.from] ?? 0) >= position) continue;
+        if (stored === undefined || stored.through > this.#durable) continue;
+        if ((stored.positions[stored.from] ?? 0) >= position) continue;
         for (let at = stored.positions.length - 1; at >= stored.from; at -= 1) {
           const here = stored.positions[at] ?? 0;
           const entry = stored.segment.entries[at];
           if (here < notBefore) return;
-          if (here < position && here <= this.#published && entry?.kind === "event")
-            yield { position: here, event: entry };
+          if (here < position && entry?.kind === "event") yield { position: here, event: entry };
         }
       }
     }
@@ -219,6 +184,7 @@ export class FaultFeed {
 
   /** Where a reader begins that knows all up to this number. */
   positionAfter(sequence: number): number {
+    this.close();
     const kept = this.#kept.find(({ through }) => through > sequence);
     if (kept !== undefined) return kept.positions[0] ?? 0;
     for (let index = this.#head; index < this.#segments.length; index += 1) {
@@ -231,7 +197,7 @@ export class FaultFeed {
         return (stored.positions[at] ?? 0) + (knows ? 1 : 0);
       }
     }
-    return this.#published + 1;
+    return this.#evictedThrough + 1;
   }
 
   /** Forgets everything, for a device that is gone. @returns how many went */
@@ -291,42 +257,4 @@ export class FaultFeed {
       newer: undefined,
     };
   }
-}
-
-/** The first segment with an entry at this position or behind it. */
-function firstReaching(list: readonly StoredSegment[], head: number, position: number): StoredSegment | undefined {
-  let [low, high] = [head, list.length];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if ((list[middle]?.positions.at(-1) ?? 0) < position) low = middle + 1;
-    else high = middle;
-  }
-  return list[low];
-}
-
-function runOf(stored: StoredSegment, from: number): FaultRun {
-  const { hasWaiting, positions, segment, through } = stored;
-  const isWhole = from === 0;
-  const events = isWhole ? stored.events : segment.entries.slice(from).filter(({ kind }) => kind === "event").length;
-  return {
-    segment,
-    from,
-    to: positions.length,
-    before: isWhole ? stored.before : lastOf(stored, from - 1),
-    through,
-    firstPosition: positions[from] ?? 0,
-    lastPosition: positions.at(-1) ?? 0,
-    events,
-    hasWaiting,
-  };
-}
-
-/** The device's last number when this entry had been added. */
-function lastOf(stored: StoredSegment, index: number): number {
-  for (let at = index; at >= 0; at -= 1) {
-    const entry = stored.segment.entries[at];
-    if (entry?.kind === "event") return entry.sequence;
-    if (entry?.kind === "gap") return entry.last;
-  }
-  return stored.before;
 }

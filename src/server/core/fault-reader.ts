@@ -3,8 +3,9 @@
 
 import type { DeviceID } from "../../backends/ids.ts";
 import { assert } from "../../spec/assert.ts";
-import type { FaultFeed, FaultRun } from "./fault-feed.ts";
+import type { FaultFeed, FaultOutlook } from "./fault-feed.ts";
 import type { WaitingFault } from "./fault-pending.ts";
+import type { FaultRun } from "./fault-segment.ts";
 import type { FaultBatch, FaultEntry, FaultGap, FaultResolution, FaultSlice } from "./fault-verbs.ts";
 
 interface Cursor {
@@ -126,20 +127,22 @@ export class FaultReader {
     let room = this.#deps.batchMax;
     for (const feed of this.#news) {
       const cursor = this.#cursors.get(feed);
-      const run = cursor === undefined ? undefined : feed.next(cursor.position);
-      if (cursor === undefined || run === undefined) {
+      const ahead = cursor && feed.next(cursor.position);
+      if (cursor === undefined || ahead === undefined) {
         this.#news.delete(feed);
         continue;
       }
-      if (run.to - run.from > room) break;
-      if (taken.has(feed) && cursor.sequence < run.before) break; // a gap comes before its device's slices
+      const { run } = ahead;
+      if (run !== undefined && run.to - run.from > room) break;
+      if (taken.has(feed) && cursor.sequence < ahead.before) break; // a gap comes before its device's slices
+      this.#catchUp(cursor, feed, ahead, { slices, gaps });
+      this.#news.delete(feed);
+      if (run === undefined) continue;
+      this.#news.add(feed); // behind the others
       room -= run.to - run.from;
       taken.add(feed);
-      this.#catchUp(cursor, feed, run, { slices, gaps });
       slices.push({ segment: run.segment, from: run.from, to: run.to });
       this.#read(cursor, run);
-      this.#news.delete(feed); // behind the others
-      this.#news.add(feed);
     }
     return { slices, gaps };
   }
@@ -153,21 +156,21 @@ export class FaultReader {
     }
   }
 
-  /** What the feed does not hold any more between the cursor and the run. */
+  /** What the feed does not hold any more between the cursor and what comes next. */
   #catchUp(
     cursor: Cursor,
-    feed: FaultFeed,
-    run: FaultRun,
+    { device, evictedThrough }: FaultFeed,
+    { before, firstPosition }: FaultOutlook,
     { slices, gaps }: { slices: FaultSlice[]; gaps: FaultGap[] },
   ): void {
-    const { device } = feed;
-    if (cursor.sequence < run.before) {
-      gaps.push(gapOf(device, cursor.sequence + 1, run.before, "ring-overrun"));
-      this.#deps.counts.overrun += run.before - cursor.sequence;
+    if (cursor.sequence < before) {
+      gaps.push(gapOf(device, cursor.sequence + 1, before, "ring-overrun"));
+      this.#deps.counts.overrun += before - cursor.sequence;
+      cursor.sequence = before;
     }
-    if (cursor.waiting.size === 0 || cursor.position > feed.evictedThrough) return;
+    if (cursor.waiting.size === 0 || cursor.position > evictedThrough) return;
     const missed = [...cursor.waiting.values()].filter(({ resolution, resolvedAt }) => {
-      return resolution !== undefined && resolvedAt < run.firstPosition;
+      return resolution !== undefined && resolvedAt < firstPosition;
     });
     for (const { event } of missed) cursor.waiting.delete(event.sequence);
     if (missed.length > 0) slices.push(ownSlice(device, resolutionsOf(missed)));
