@@ -77,8 +77,12 @@ export interface MsiLog {
 export interface SimulatorControl {
   addDevice(device: HostDevice): void;
   removeDevice(device: DeviceID): Promise<void>;
-  /** In order; yields to the event loop between chunks, so a long batch delays nobody. */
+  /**
+   * In order; yields to the event loop between chunks, so a long batch delays nobody. What stalls, or asks for its page, waits for
+   * respondToFault, or for the stage to change.
+   */
   dma(device: DeviceID, accesses: readonly SimulatedDma[]): Promise<readonly DmaOutcome[]>;
+  /** What stalls is "stalled" at once, and waits in the SMMU like any other. */
   translate(
     device: DeviceID,
     accesses: readonly (SimulatedAccess & { readonly access: "read" | "write" | "execute" })[],

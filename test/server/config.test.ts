@@ -264,6 +264,8 @@ describe("the simulated inventory", () => {
       ats: true,
       pri: true,
     });
+    expect(configOf({ file: yaml(of("stall: true")) }).simulated.devices[0]).toMatchObject({ stall: true });
+    expect(complaints(of("stall: maybe")).join()).toContain("must be true or false");
     expect(complaints(of("ats: 1")).join()).toContain("ats: 1 must be true or false");
   });
 

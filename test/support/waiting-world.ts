@@ -1,5 +1,5 @@
 // A simulated host with devices that wait for software: one whose transactions stall, one that makes page requests, one of
-// neither kind. Two are bound to a guest with one page mapped and a CD that stalls. The backend alone, no core.
+// neither kind. One guest with one page mapped, by a CD that stalls for all but the second. The backend alone, no core.
 
 import type { AddressSpaceHandle, Backend, PartHandle } from "../../src/backends/backend.ts";
 import type { FaultNotice, FaultRecord } from "../../src/backends/faults.ts";
@@ -55,7 +55,9 @@ export class WaitingWorld {
   readonly tables = new GuestTables(this.file);
   readonly root: number;
   readonly leaf: number;
-  readonly cd: number;
+  /** With S=1, and without. */
+  readonly stallingCD: number;
+  readonly plainCD: number;
   space!: AddressSpaceHandle;
   part!: PartHandle;
 
@@ -63,8 +65,9 @@ export class WaitingWorld {
     this.backend.onFault((notice) => this.heard.push(notice));
     this.root = this.tables.root("4K");
     this.leaf = this.tables.map("4K", this.root, MAPPED, PAGE);
-    this.cd = this.tables.allocate(64);
-    this.tables.writeCD(contextDescriptor(this.root, { extra0: CD_S }), this.cd);
+    this.stallingCD = this.tables.allocate(64);
+    this.tables.writeCD(contextDescriptor(this.root, { extra0: CD_S }), this.stallingCD);
+    this.plainCD = this.tables.cd("4K", this.root);
     this.file.data.fill(0xaa, PAGE - GUEST_BASE, PAGE - GUEST_BASE + 4096);
   }
 
@@ -87,7 +90,8 @@ export class WaitingWorld {
   /** V, Config 0b101, the CD; S1CIR, S1COR, S1CSH; EATS [93:92], S1STALLD 91 (§5.2). */
   async bind(id: DeviceID, options: { eats?: bigint; stalld?: bigint } = {}): Promise<void> {
     const { eats = id === GPU ? 1n : 0n, stalld = 0n } = options;
-    const vste = checkVSTE(0xbn | BigInt(this.cd), 0xd4n | (eats << 28n) | (stalld << 27n));
+    const cd = id === GPU ? this.plainCD : this.stallingCD;
+    const vste = checkVSTE(0xbn | BigInt(cd), 0xd4n | (eats << 28n) | (stalld << 27n));
     const name = id === GPU ? NAMES.gpu : id === DSP ? NAMES.dsp : NAMES.uart;
     await this.backend.bindGuestStage({ device: id, part: this.part, virtualStreamID: virtualStreamID(name), vste });
   }
@@ -96,8 +100,10 @@ export class WaitingWorld {
     this.tables.poke(this.#holeEntry(), BigInt(PAGE) | OPEN | 3n);
   }
 
-  unmapHole(): void {
+  /** And CMD_TLBI_NH_ALL. */
+  async unmapHole(): Promise<void> {
     this.tables.poke(this.#holeEntry(), 0n);
+    await this.backend.invalidate([this.part], [{ opcode: 0x10, dword0: 0x10n, dword1: 0n }]);
   }
 
   /** One byte, or the end it came to. */

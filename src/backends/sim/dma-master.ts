@@ -15,7 +15,7 @@ import type {
 import type { MemoryMap } from "../smmuv3/memory.ts";
 import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
 import type { Access, Outcome, PageResponseCode, Smmu, Transaction } from "../smmuv3/smmu.ts";
-import type { Atc, AtcKey } from "./atc.ts";
+import { AtsRequester } from "./ats.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { EventQueueDriver } from "./eventq-driver.ts";
 import type { MsiDoorbell } from "./msi-doorbell.ts";
@@ -38,8 +38,7 @@ export class DmaMaster {
   readonly #memory: MemoryMap;
   readonly #events: EventQueueDriver;
   readonly #stalls: Stalls;
-  readonly #endpoints: Endpoints;
-  readonly #makesPageRequests: boolean;
+  readonly #requester: AtsRequester;
   readonly #streamIDs: readonly number[];
   readonly #isReset: () => boolean;
   readonly #iova = new BigUint64Array(1);
@@ -67,8 +66,7 @@ export class DmaMaster {
     this.#memory = options.memory;
     this.#events = options.events;
     this.#stalls = options.stalls;
-    this.#endpoints = options.endpoints;
-    this.#makesPageRequests = options.makesPageRequests;
+    this.#requester = new AtsRequester(options);
     this.#streamIDs = options.streamIDs;
     this.#isReset = options.isReset;
   }
@@ -85,12 +83,12 @@ export class DmaMaster {
       const at = access.iova + BigInt(done);
       const bytes = Math.min(total - done, BEAT_BYTES - Number(at % BigInt(BEAT_BYTES)));
       const tx = { ...this.#request({ ...access, access: access.kind }), iova: at };
-      const asked = this.#askForPage(tx, access.kind);
+      const asked = this.#requester.askForPage(tx, access.kind);
       if (asked !== undefined && !(await this.#isGranted(asked, tx, access.kind))) {
         return { end: "abort", bytesDone: done, data: data.subarray(0, done) };
       }
       const carryOut = (outcome: Outcome) => this.#carryOut(outcome, access, data, done, bytes);
-      const outcome = this.#issue(tx, access.kind); // and carried out in the same turn: nothing is unmapped in between
+      const outcome = this.#requester.issue(tx, access.kind); // and carried out in the same turn: nothing is unmapped in between
       const end = outcome.kind === "stalled" ? await this.#resumed(tx, outcome.stag, carryOut) : carryOut(outcome);
       if (end !== "ok") return { end, bytesDone: done, data: data.subarray(0, done) };
       done += bytes;
@@ -130,82 +128,19 @@ export class DmaMaster {
     });
   }
 
-  /** Untranslated, or by the ATC where ATS is enabled at the device. */
-  #issue(tx: Transaction, kind: "read" | "write"): Outcome {
-    const atc = this.#atc(tx);
-    if (atc === undefined) return this.#smmu.translate(tx);
-    const refused = this.#fill(atc, tx, kind);
-    if (refused === undefined) return this.#byAtc(atc, tx, kind);
-    return refused === "not-granted" ? ABORTED : refused;
-  }
-
-  /** Undefined: the page is there, or the device does not ask for pages. */
-  #askForPage(tx: Transaction, kind: "read" | "write"): Promise<PageResponseCode> | undefined {
-    const atc = this.#makesPageRequests ? this.#atc(tx) : undefined;
-    if (atc === undefined || this.#fill(atc, tx, kind) !== "not-granted") return undefined;
-    return this.#requestPage(atc, tx, kind);
-  }
-
   /**
    * A success promises nothing: the device looks, and asks again where the page is still not there. An overflow of the PRI queue
    * is answered so (IHI 0070G.b §8.1), at once, and needs a turn to be drained.
    */
   async #isGranted(first: Promise<PageResponseCode>, tx: Transaction, kind: "read" | "write"): Promise<boolean> {
-    for (let asked: typeof first | undefined = first; asked !== undefined; asked = this.#askForPage(tx, kind)) {
+    let asked: Promise<PageResponseCode> | undefined = first;
+    while (asked !== undefined) {
       if ((await asked) !== "success") return false;
       await this.#wait();
       if (this.#isReset()) return false;
+      asked = this.#requester.askForPage(tx, kind);
     }
     return true;
-  }
-
-  #atc({ streamID }: Transaction): Atc | undefined {
-    const atc = this.#endpoints.find(streamID);
-    return atc?.isEnabled === true ? atc : undefined;
-  }
-
-  /** @returns undefined when the ATC has what the access needs */
-  #fill(atc: Atc, tx: Transaction, kind: "read" | "write"): Outcome | "not-granted" | undefined {
-    const key = keyOf(tx);
-    if (atc.find(key, kind) !== undefined) return undefined;
-    const pasid = tx.substreamID === undefined ? {} : { substreamID: tx.substreamID };
-    const { streamID, iova } = tx;
-    const noWrite = kind === "read";
-    const answer = this.#smmu.translationRequest({
-      streamID,
-      ...pasid,
-      iova,
-      noWrite,
-      execute: false,
-      privileged: key.privileged,
-    });
-    if (answer.kind !== "success") return { kind: "abort", fault: answer.fault, recorded: answer.recorded };
-    if (!answer[kind]) return "not-granted";
-    atc.remember(key, answer);
-    return undefined;
-  }
-
-  #byAtc(atc: Atc, tx: Transaction, kind: "read" | "write"): Outcome {
-    const translated = atc.find(keyOf(tx), kind);
-    if (translated === undefined) return ABORTED;
-    return this.#smmu.translate({ ...tx, iova: BigInt(translated), translated: true });
-  }
-
-  /** One page, a group of its own; the host answers on a later turn. */
-  async #requestPage(atc: Atc, tx: Transaction, kind: "read" | "write"): Promise<PageResponseCode> {
-    const group = atc.openGroup();
-    if (group === undefined) return "failure";
-    const pasid = tx.substreamID === undefined ? {} : { substreamID: tx.substreamID };
-    const rights = { read: kind === "read", write: kind === "write", execute: false, privileged: tx.privileged };
-    this.#smmu.pageRequest({
-      streamID: tx.streamID,
-      ...pasid,
-      address: tx.iova,
-      ...rights,
-      last: true,
-      prgIndex: group.prgIndex,
-    });
-    return await group.answered;
   }
 
   #translate(request: Request, iova: bigint): TranslationOutcome {
@@ -273,11 +208,6 @@ export class DmaMaster {
       this.#mayBeCrowded = true;
     } while (this.#isOver());
   }
-}
-
-/** Without a PASID there is no privilege to ask for (IHI 0070G.b §13.7). */
-function keyOf({ substreamID, iova, privileged }: Transaction): AtcKey {
-  return { substreamID, iova, privileged: substreamID !== undefined && privileged };
 }
 
 /** The same request but for its address. */

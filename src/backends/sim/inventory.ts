@@ -14,6 +14,8 @@ import { STAGE2_PAGE_BYTES } from "./stage2-tables.ts";
 
 const DEVICES_MAX = 65_536;
 const STREAMS_PER_DEVICE_MAX = 8;
+/** A stage change answers every stall at once, in some 10 µs each: nobody else has a turn meanwhile. */
+const STALLS_MAX = 1024;
 
 export interface SimulatedIommuConfig {
   readonly id: string;
@@ -202,6 +204,8 @@ function hostIommu(config: SimulatedIommuConfig): HostIommu {
   require(get(idr0, 0, IDR0.ST_LEVEL) === 1, "IDR0.ST_LEVEL must be 1: the host's stream table has two levels");
   require(get(idr0, 0, IDR0.TTENDIAN) !== 3, "IDR0.TTENDIAN 3: the host's tables are little-endian");
   require(get(idr0, 0, IDR0.STALL_MODEL) < 2, "IDR0.STALL_MODEL must be 0 or 1: forced stalls cannot be answered");
+  require(features.stallMax <=
+    STALLS_MAX, `IDR5.STALL_MAX must be at most ${STALLS_MAX}: a stage change ends all at once`);
   require(get(Uint32Array.of(registers.idr5), 0, IDR5.GRAN4K) === 1, "IDR5.GRAN4K must be 1: stage 2 uses 4 KiB pages");
   require(features.sidBits >= 8 && features.sidBits <= 24, "IDR1.SIDSIZE must be 8 to 24");
   require(features.cmdqBitsMax >= 8 && features.eventqBitsMax >= 10, "IDR1.CMDQS must be ≥ 8 and IDR1.EVENTQS ≥ 10");

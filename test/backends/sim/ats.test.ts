@@ -183,12 +183,13 @@ describe("without a guest's stage 1", () => {
 });
 
 describe("page requests", () => {
-  test("are answered with a failure where nobody handles them: the DMA ends, and the next one asks again", async () => {
+  test("are answered with a failure where no guest's tables are asked: the DMA ends, and the next one asks again", async () => {
     await start({ ats: true, pri: true });
     await bind(host, vmm, NVME, vste(1n), NAME);
+    await host.core.stages.unbind(vmm.session, { device: NVME, expectedGeneration: undefined });
     expect(await read(0x9000)).toBe("abort");
     expect(await write(0x9000)).toBe("abort");
-    expect(await read()).toBe("aa");
+    expect(await read(PAGE_A)).toBe("aa");
     await host.backend.ping();
   });
 
@@ -202,7 +203,10 @@ describe("page requests", () => {
 });
 
 describe("a device that does not fit its SMMU is refused", () => {
-  const on = (registers: { idr0: number }, device: { ats?: boolean; pri?: boolean }) => {
+  const on = (
+    registers: { idr0: number; idr1?: number; idr5?: number },
+    device: { ats?: boolean; pri?: boolean; stall?: boolean },
+  ) => {
     const [first] = TWO_SMMUS.iommus;
     const nic = TWO_SMMUS.devices.find(({ id }) => id === NIC)!;
     const iommus = [{ id: "smmu0", registers: { ...first!.registers, ...registers } }];
@@ -213,6 +217,18 @@ describe("a device that does not fit its SMMU is refused", () => {
   test.each([
     ["ats without IDR0.ATS", { idr0 }, { ats: true }, "ats needs IDR0.ATS (bit 10) of smmu0"],
     ["pri without ats", { idr0: idr0 | ATS }, { pri: true }, "pri needs ats, and IDR0.PRI (bit 16) of smmu0"],
+    [
+      "stall where IDR0.STALL_MODEL is 1",
+      { idr0 },
+      { stall: true },
+      "stall needs IDR0.STALL_MODEL (bits 25:24) 0 of smmu0",
+    ],
+    [
+      "stall of a PCI device",
+      { idr0: (idr0 | ATS) & ~(3 << 24), idr5: 0x10_0075, idr1: 0x0273_4510 },
+      { ats: true, stall: true },
+      "a PCI device must not stall",
+    ],
     ["pri without IDR0.PRI", { idr0: idr0 | 0x400 }, { ats: true, pri: true }, "IDR0.PRI (bit 16)"],
   ])("%s", async (_, registers, device, why) => {
     const error = await on(registers, device);

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
+import type { DeviceID, GroupID } from "../../../src/backends/ids.ts";
 import { createSimulatedBackend } from "../../../src/backends/sim/backend.ts";
 import { refusal, TWO_SMMUS, turn } from "../../support/host.ts";
 import { BufferFile } from "../../support/memory-file.ts";
 import { backendContract } from "../contract.ts";
+import { faultContract } from "../fault-contract.ts";
 
 class PokedFile extends BufferFile {
   poke(offset: number, value: bigint): void {
@@ -32,19 +34,33 @@ test("a part that cannot be filled leaves no VMID behind, nor one that finds non
 
 let serial = 0;
 
-backendContract("simulated", async () => {
-  const backend = createSimulatedBackend(TWO_SMMUS);
+/** As TWO_SMMUS, and a device that stalls behind an SMMU of its own kind: STALL_MODEL 0, STALL_MAX 16 (§6.3.1, §6.3.6). */
+const [FIRST, ...OTHERS] = TWO_SMMUS.iommus;
+const STALLS = { ...FIRST!.registers, idr0: FIRST!.registers.idr0! & ~(3 << 24), idr5: 0x0010_0075 };
+const CONFIG = {
+  iommus: [{ id: FIRST!.id, registers: STALLS }, ...OTHERS],
+  devices: [...TWO_SMMUS.devices, { id: "dsp", iommu: "smmu0", group: 9, streamIDs: [0x300], stall: true }],
+};
+
+async function subject() {
+  const backend = createSimulatedBackend(CONFIG);
   const devices = backend.inventory.devices();
   const access = { substreamID: undefined, privileged: false, streamIndex: 0, kind: "read", bytes: 8 } as const;
+  const named = (name: string) => devices.find(({ id }) => id === name)!;
   return {
     backend,
-    single: devices.find(({ id }) => id === "0000:01:00.0")!,
-    other: devices.find(({ id }) => id === "0000:00:01.0")!,
-    group: devices.find(({ id }) => id === "0000:02:00.0")!.group,
-    ste: (device) => backend.structures(device, 0, 0, undefined).ste,
-    members: (group) => devices.filter((device) => device.group === group).map(({ id }) => id),
-    read: async (device, iova) => (await backend.dma(device, [{ ...access, iova: BigInt(iova) }]))[0]!.end,
-    file: (bytes) => new PokedFile(`/memory/${++serial}`, bytes),
+    single: named("0000:01:00.0"),
+    other: named("0000:00:01.0"),
+    stalling: named("dsp"),
+    group: named("0000:02:00.0").group,
+    ste: (device: DeviceID) => backend.structures(device, 0, 0, undefined).ste,
+    members: (group: GroupID) => devices.filter((device) => device.group === group).map(({ id }) => id),
+    read: async (device: DeviceID, iova: number) =>
+      (await backend.dma(device, [{ ...access, iova: BigInt(iova) }]))[0]!.end,
+    file: (bytes: number) => new PokedFile(`/memory/${++serial}`, bytes),
     settle: turn,
   };
-});
+}
+
+backendContract("simulated", subject);
+faultContract("simulated", subject);

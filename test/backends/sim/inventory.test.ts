@@ -31,6 +31,7 @@ describe("registers that this host's driver could not drive are refused with the
     ["ST_LEVEL 0", { idr0: idr0 & ~(3 << 27) }, /ST_LEVEL/],
     ["TTENDIAN big", { idr0: idr0 | (3 << 21) }, /TTENDIAN/],
     ["STALL_MODEL 2", { idr0: (idr0 & ~(3 << 24)) | (2 << 24) }, /STALL_MODEL/],
+    ["STALL_MAX 1025", { idr0: idr0 & ~(3 << 24), idr5: 0x0401_0075 }, /STALL_MAX must be at most 1024/],
     ["no 4 KiB granule", { idr5: 0x65 }, /GRAN4K/],
     ["SIDSIZE 7", { idr1: 0x0273_0507 }, /SIDSIZE/],
     ["SIDSIZE 25", { idr1: 0x0273_0519 }, /SIDSIZE/],
@@ -62,6 +63,7 @@ describe("devices that do not fit are refused", () => {
     ["nine StreamIDs", [device({ streamIDs: [0, 1, 2, 3, 4, 5, 6, 7, 8] })], "argument_invalid"],
     ["a StreamID of 17 bits where there are 16", [device({ streamIDs: [0x1_0000] })], "argument_invalid"],
     ["PASIDs of 21 bits", [device({ pasidBits: 21 })], "argument_invalid"],
+    ["one that stalls where nothing can", [device({ stall: true })], "argument_invalid"],
     ["a bad name", [device({ id: "" })], "argument_invalid"],
     ["a bad group", [device({ group: -1 })], "argument_invalid"],
   ])("%s", async (_, devices, code) => {

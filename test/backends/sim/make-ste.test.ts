@@ -64,6 +64,13 @@ describe("a guest's stage 1 on the host's stage 2", () => {
     expect(defaultDomainSTE(0x1000, featuresOf(STALLING))[1]).toBe(0xd4n | at(1, 27));
   });
 
+  test("a device that may stall keeps what its guest says of it", () => {
+    const device = { ats: false, stall: true };
+    expect(nestedSTE(GUEST, STAGE2, featuresOf(STALLING), device)[1]).toBe(0xd6n | at(1, 19));
+    const stalld = checkVSTE(GUEST.dword0, GUEST.dword1 | at(1, 27));
+    expect(nestedSTE(stalld, STAGE2, featuresOf(STALLING), device)[1]).toBe(0xd6n | at(1, 19) | at(1, 27));
+  });
+
   test("a guest's own S1STALLD is installed where nothing stalls, and is then C_BAD_STE, as on hardware", () => {
     const stalld = checkVSTE(GUEST.dword0, GUEST.dword1 | at(1, 27));
     const ste = nestedSTE(stalld, STAGE2, featuresOf(TERMINATING), { ats: false });

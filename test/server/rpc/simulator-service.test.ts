@@ -13,13 +13,14 @@ async function simulator() {
 
 describe("AddDevice", () => {
   const NEW = { deviceId: "new", iommu: "iommus/smmu0", iommuGroup: 2 ** 31 - 1, streamIds: [1, 2 ** 32 - 1] };
+  const CORE_NEW = { id: "new", iommu: "smmu0", group: 2 ** 31 - 1, streamIDs: [1, 2 ** 32 - 1], ats: false };
 
   test("hands core the device and gives its name", async () => {
     const { server, sim } = await simulator();
-    expect(await sim.addDevice({ ...NEW, pasidBits: 20 })).toBe("devices/new");
-    expect(server.core.argsOf("simulator.addDevice")).toEqual([
-      { id: "new", iommu: "smmu0", group: 2 ** 31 - 1, streamIDs: [1, 2 ** 32 - 1], pasidBits: 20, ats: false },
-    ]);
+    expect(await sim.addDevice({ ...NEW, pasidBits: 20, stall: true })).toBe("devices/new");
+    expect(server.core.argsOf("simulator.addDevice")).toEqual([{ ...CORE_NEW, pasidBits: 20, stall: true }]);
+    await sim.addDevice(NEW);
+    expect(server.core.argsOf("simulator.addDevice")).toEqual([{ ...CORE_NEW, pasidBits: 0, stall: false }]);
   });
 
   test.each<[string, AddDevice, string[]]>([
