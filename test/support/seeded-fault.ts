@@ -90,10 +90,14 @@ export interface Seeded {
 }
 
 /** A host and a guest with a device, and memory handed over read-only and write-only. */
-export async function seedBed(registers: Partial<IdRegisters> = {}): Promise<Seeded> {
+export async function seedBed(
+  registers: Partial<IdRegisters> = {},
+  ability: { readonly ats?: boolean; readonly pri?: boolean } = {},
+): Promise<Seeded> {
   const [first, ...others] = TWO_SMMUS.iommus;
   const iommus = [{ id: first!.id, registers: { ...IDR, ...registers } }, ...others];
-  const host = testHost({ config: { ...TWO_SMMUS, iommus } });
+  const devices = TWO_SMMUS.devices.map((device) => (device.id === NVME ? { ...device, ...ability } : device));
+  const host = testHost({ config: { iommus, devices } });
   const vmm = await guest(host);
   await attach(host, vmm, NVME);
   const mapping = { bytes: 4096n, source: 0, offset: 0n };

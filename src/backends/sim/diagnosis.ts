@@ -26,13 +26,13 @@ const ADDRESSED: ReadonlySet<string> = new Set([
   "F_PERMISSION",
   "F_TRANSL_FORBIDDEN",
 ]);
-const NOT_WALKED: Readonly<Record<string, string>> = {
-  F_UUT: "F_UUT is of how a transaction came to the SMMU, and no table has a part in that",
-  F_TLB_CONFLICT: "F_TLB_CONFLICT is of what the TLB held, which the tables do not show",
-  F_CFG_CONFLICT: "F_CFG_CONFLICT is of what the configuration caches held, which the tables do not show",
-  E_PAGE_REQUEST: "E_PAGE_REQUEST is a hint of the SMMU's, and no fault",
-  F_VMS_FETCH: "F_VMS_FETCH is of a structure of the host's, which this SMMU does not have",
-};
+const NOT_WALKED: ReadonlyMap<string, string> = new Map([
+  ["F_UUT", "F_UUT is of how a transaction came to the SMMU, and no table has a part in that"],
+  ["F_TLB_CONFLICT", "F_TLB_CONFLICT is of what the TLB held, which the tables do not show"],
+  ["F_CFG_CONFLICT", "F_CFG_CONFLICT is of what the configuration caches held, which the tables do not show"],
+  ["E_PAGE_REQUEST", "E_PAGE_REQUEST is a hint of the SMMU's, and no fault"],
+  ["F_VMS_FETCH", "F_VMS_FETCH is of a structure of the host's, which this SMMU does not have"],
+]);
 
 const PAGE_BYTES = 4096;
 
@@ -44,7 +44,7 @@ export function diagnoseFault(walker: Walker, streamID: number, fault: FaultReco
   if (fault.type === PAGE_REQUEST) return diagnosePageRequest(walker, streamID, fault);
   if (fault.type === "F_BAD_ATS_TREQ") return diagnoseTranslationRequest(walker, streamID, fault);
   if (!CONFIGURATION.has(fault.type) && !ADDRESSED.has(fault.type)) {
-    return notApplicable(NOT_WALKED[fault.type] ?? `${fault.type} is of no kind that can be explained`);
+    return notApplicable(NOT_WALKED.get(fault.type) ?? `${fault.type} is of no kind that can be explained`);
   }
   let first: Walked | undefined;
   for (const access of candidatesOf(fault)) {

@@ -31,7 +31,9 @@ export function lookupContext(
     pa,
     ...(stage2 === undefined ? {} : { ipa }),
     raw,
-    fields: fieldsOf(raw, CD),
+    get fields() {
+      return fieldsOf(raw, CD);
+    },
     why: `SubstreamID ${ssid} has its translation here`,
     section: "§5.4",
   });
@@ -81,7 +83,9 @@ function contextAddress(
     pa,
     ...(stage2 === undefined ? {} : { ipa }),
     raw: [raw],
-    fields: fieldsOf([raw], L1CD),
+    get fields() {
+      return fieldsOf([raw], L1CD);
+    },
     why: illegal === undefined ? "its leaf table holds the CD" : `${illegal.why}: C_BAD_SUBSTREAMID`,
     section: "§5.3, §7.3.9",
   });

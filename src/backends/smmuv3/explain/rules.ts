@@ -61,7 +61,6 @@ export const RULES = Object.freeze({
   CD_STALL_FORCED: badCD("CD.S is 1 where IDR0.STALL_MODEL is 2"),
   CD_ABORT_FORCED: badCD("CD.A is 1 where IDR0.TERM_MODEL is 1"),
   CD_FORMAT: badCD("CD.AA64 is a format that IDR0.TTF offers"),
-  CD_FORMAT_OVER_STAGE2: badCD("CD.AA64 is 0 above a VMSAv8-32 stage 2"),
   CD_ACCESS_FLAG: badCD("CD.HA and CD.HD are 0 where IDR0.HTTU is 0"),
   CD_DIRTY_STATE: badCD("CD.HD is 0 where IDR0.HTTU is 1"),
   CD_TABLE_ACCESS_FLAG: badCD("CD.HAFT is 1 only with CD.HA 1, where IDR0.HTTU is 3"),
@@ -74,10 +73,7 @@ export const RULES = Object.freeze({
   INPUT_ADDRESS_SIZE: rule("F_ADDR_SIZE", "§3.4", "without stage 1 the input address is within the address size"),
   INPUT_ADDRESS_RANGE: noTranslation("§3.4.1", "the input address is one that CD.T0SZ or CD.T1SZ covers"),
   TABLE_DISABLED: noTranslation("§5.4", "CD.EPD0 or CD.EPD1 is 0 for the half that the input address lies in"),
-  UNPRIVILEGED_DISABLED: noTranslation(
-    "§5.4",
-    "an unprivileged access goes through no half with CD.E0PD0 or CD.E0PD1 1",
-  ),
+  UNPRIVILEGED_DISABLED: noTranslation("§5.4", "CD.E0PD0 or CD.E0PD1 is 0 for an unprivileged access"),
   WALK_ABORTED: rule("F_WALK_EABT", "§7.3.12", "a stage 1 descriptor can be read"),
   DESCRIPTOR_INVALID: noTranslation("§7.3.13", "bit 0 of a stage 1 descriptor is 1"),
   DESCRIPTOR_TYPE: noTranslation(
@@ -99,9 +95,12 @@ export const RULES = Object.freeze({
   ),
   PRIVILEGED_NEVER: noPermission(
     "§5.4",
-    "with CD.PAN 1 a privileged access to data goes to no page for unprivileged ones",
+    "with CD.PAN 1 a privileged access to data goes to no page that unprivileged ones read",
   ),
-  PRIVILEGED_NEVER_EXECUTABLE: noPermission("§5.4", "with CD.EPAN 1 nor to one that they may fetch from"),
+  PRIVILEGED_NEVER_EXECUTABLE: noPermission(
+    "§5.4",
+    "with CD.PAN and CD.EPAN 1 a privileged access to data goes to no page that unprivileged ones fetch from",
+  ),
 
   STAGE2_RANGE: noTranslation("§3.4", "the IPA is one that stage 2 has bits for"),
   STAGE2_NOT_MAPPED: noTranslation("§7.3.13", "the IPA is mapped in the guest's address space"),
@@ -112,7 +111,7 @@ export const RULES = Object.freeze({
   STAGE2_NOT_EXECUTABLE: noPermission("§7.3.16", "the IPA is mapped to be fetched from"),
   STAGE2_PROTECTED_WALK: noPermission(
     "§5.2",
-    "no table or context descriptor lies in Device memory, which STE.S2PTW keeps from",
+    "no table and no context descriptor lies in Device memory, where STE.S2PTW is 1",
   ),
   STAGE2_WALK_ABORTED: rule("F_WALK_EABT", "§7.3.12", "the host's stage 2 tables can be read"),
 

@@ -90,7 +90,9 @@ export function walkStage1(parts: Parts, input: Stage1Input): Stage1Result {
       pa,
       ...(ipa === undefined ? {} : { ipa }),
       raw: [descriptor],
-      fields: fieldsOf([descriptor], kind === "table" ? S1_TABLE : S1_LEAF),
+      get fields() {
+        return fieldsOf([descriptor], kind === "table" ? S1_TABLE : S1_LEAF);
+      },
       why: sayWhat(kind, next, isTooFar),
       section: "§3.4, DDI 0487 D8.3",
     });

@@ -69,7 +69,9 @@ export function stage2Of(trace: Trace, implementation: Implementation, ste: SteR
         structure: `stage 2 level ${level} descriptor, for ${purpose.class}`,
         pa,
         raw: [descriptor],
-        fields: fieldsOf([descriptor], S2_LEAF),
+        get fields() {
+          return fieldsOf([descriptor], S2_LEAF);
+        },
         why: sayWhat(kind, next, isTooFar),
         section: "§3.4, DDI 0487 D8.3",
         stage2: asked,

@@ -33,7 +33,9 @@ export function lookupStreamEntry(
     structure: "STE",
     pa,
     raw,
-    fields: fieldsOf(raw, STE),
+    get fields() {
+      return fieldsOf(raw, STE);
+    },
     why: `stream 0x${streamID.toString(16)} has its configuration here`,
     section: "§5.2",
   });
@@ -78,7 +80,9 @@ function steAddress(
     structure: "L1STD",
     pa,
     raw: [raw],
-    fields: fieldsOf([raw], L1STD),
+    get fields() {
+      return fieldsOf([raw], L1STD);
+    },
     why: legal
       ? `its second level has ${pow2(span - 1)} STEs, of which number ${index} is meant`
       : "Span is invalid or does not reach this StreamID: C_BAD_STREAMID",

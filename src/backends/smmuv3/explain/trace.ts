@@ -119,7 +119,7 @@ export class Trace {
   }
 }
 
-/** Every field of a structure by its name. */
+/** Every field of a structure by its name. An STE has 70: steps have it read when somebody looks, and a diagnosis does not. */
 export function fieldsOf(
   doublewords: readonly bigint[],
   table: Readonly<Record<string, Field>>,
