@@ -19,7 +19,7 @@ export interface Codec<M, I> {
 }
 
 interface GeneratedMessage<M, I> {
-  encode(message: I, writer?: protobuf.Writer): protobuf.Writer;
+  encode(message: I): protobuf.Writer;
   decode(reader: protobuf.Reader): M;
 }
 
@@ -34,20 +34,6 @@ export function codec<M, I>(generated: GeneratedMessage<M, I>): Codec<M, I> {
       }
     },
   };
-}
-
-/** Messages of one type one after the other, and where each begins; the last offset is the end. */
-export function encodeEach<I>(
-  generated: Pick<GeneratedMessage<unknown, I>, "encode">,
-  messages: Iterable<I>,
-): { readonly bytes: Buffer; readonly offsets: readonly number[] } {
-  const writer = protobuf.Writer.create();
-  const offsets = [0];
-  for (const message of messages) {
-    generated.encode(message, writer);
-    offsets.push(writer.len);
-  }
-  return { bytes: Buffer.from(writer.finish()), offsets };
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

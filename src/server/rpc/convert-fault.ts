@@ -20,8 +20,8 @@ const v1 = iommubroker.v1;
 /** Who reads: an event's response token is its owner's alone. */
 export type FaultView = FaultSubscription["view"];
 
-const STAGES = { 1: v1.FaultStage.FAULT_STAGE_1, 2: v1.FaultStage.FAULT_STAGE_2 } as const;
-const CLASSES = {
+export const STAGES = { 1: v1.FaultStage.FAULT_STAGE_1, 2: v1.FaultStage.FAULT_STAGE_2 } as const;
+export const CLASSES = {
   CD: v1.FaultClass.FAULT_CLASS_CD,
   TTD: v1.FaultClass.FAULT_CLASS_TTD,
   IN: v1.FaultClass.FAULT_CLASS_IN,

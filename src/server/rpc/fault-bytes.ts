@@ -4,8 +4,9 @@
 
 import type { FaultDiagnosis } from "../../backends/diagnosis.ts";
 import type { FaultBatch, FaultSegment, FaultSlice, SequencedFault } from "../core/fault-verbs.ts";
-import { type Codec, codec, encodeEach, iommubroker } from "./codec.ts";
-import { diagnosisMessage, entryMessage, type FaultView } from "./convert-fault.ts";
+import { type Codec, codec, iommubroker } from "./codec.ts";
+import { diagnosisMessage, type FaultView } from "./convert-fault.ts";
+import { EVENTS_TAG, encodeEntries, type Run } from "./fault-writer.ts";
 
 const { FaultEvent, WatchFaultsResponse } = iommubroker.v1;
 
@@ -26,12 +27,6 @@ export interface FaultReader {
   readonly diagnose: ((event: SequencedFault) => FaultDiagnosis | undefined) | undefined;
   /** Of one message; an entry that is longer goes alone. */
   readonly messageBytesMax: number;
-}
-
-/** Entries one after the other, and where each begins; the last offset is the end. */
-interface Run {
-  readonly bytes: Buffer;
-  readonly offsets: readonly number[];
 }
 
 /** Entries from…to−1 of a run. */
@@ -97,10 +92,7 @@ function joined(parts: readonly Buffer[], bytes: number): Buffer {
 function* piecesOf(batch: FaultBatch, reader: FaultReader): Generator<Piece, void, undefined> {
   const { gaps } = batch;
   if (gaps.length > 0) {
-    const run = encodeEach(
-      WatchFaultsResponse,
-      gaps.map((gap) => entryMessage(gap, reader.view)),
-    );
+    const run = encodeEntries(gaps, reader.view);
     yield { run, from: 0, to: gaps.length, diagnosed: 0 };
   }
   for (const slice of batch.slices) yield* piecesOfSlice(slice, reader);
@@ -130,9 +122,6 @@ function* piecesOfSlice({ from, segment, to }: FaultSlice, reader: FaultReader):
   }
   if (begun < to) yield { run, from: begun, to, diagnosed: 0 };
 }
-
-/** Tag of WatchFaultsResponse.events: field 1, a length follows. */
-const EVENTS_TAG = 1 * 8 + 2;
 
 /** A message with one event, whose diagnosis is appended to the event. @param event  tag, length, event */
 function withDiagnosis(event: Buffer, diagnosis: FaultDiagnosis | undefined): Buffer {
@@ -174,23 +163,16 @@ class EncodedSegment {
 
   constructor(segment: FaultSegment) {
     this.#segment = segment;
-    this.run = encoded(segment, "owner");
+    this.run = encodeEntries(segment.entries, "owner");
     const events = segment.entries.filter((entry) => entry.kind === "event");
     this.types = [...new Set(events.map(({ fault }) => fault.type))];
     this.hasTokens = events.some(({ response }) => response !== undefined);
   }
 
   observed(): Run {
-    this.#observed ??= encoded(this.#segment, "observer");
+    this.#observed ??= encodeEntries(this.#segment.entries, "observer");
     return this.#observed;
   }
-}
-
-function encoded({ entries }: FaultSegment, view: FaultView): Run {
-  return encodeEach(
-    WatchFaultsResponse,
-    entries.map((entry) => entryMessage(entry, view)),
-  );
 }
 
 /** Kept while the segment is, up to ENCODED_BYTES_MAX of all: history that nobody reads any more need not be bytes too. */
