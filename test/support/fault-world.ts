@@ -9,12 +9,13 @@ import type { SimulatedConfig } from "../../src/backends/sim/inventory.ts";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import { BrokerEvents } from "../../src/server/core/events.ts";
 import { FaultRouter } from "../../src/server/core/fault-router.ts";
+import type { FaultSubscription } from "../../src/server/core/fault-verbs.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
 import { foldRecords } from "../../src/server/core/recovery.ts";
 import { Registry } from "../../src/server/core/registry.ts";
 import { Sessions } from "../../src/server/core/sessions.ts";
-import { faultOf, pageRequestOf, stallOf } from "./faults.ts";
-import { CALLER, FakeProcesses, ManualClock, TEST_LIMITS, TWO_SMMUS } from "./host.ts";
+import { faultOf, pageRequestOf, shown, stallOf } from "./faults.ts";
+import { CALLER, FakeProcesses, ManualClock, TEST_LIMITS, TWO_SMMUS, turn } from "./host.ts";
 
 export class FaultWorld {
   readonly clock: ManualClock;
@@ -124,4 +125,22 @@ export class FaultWorld {
     if (!this.isDiskQuick) await new Promise<void>((resolve) => this.#onDisk.push(resolve));
     else this.durableCount = this.noted.length;
   }
+}
+
+/** All there is now, batch by batch. */
+export async function taken(subscription: FaultSubscription): Promise<string[]> {
+  const seen: string[] = [];
+  for (let batch = await now(subscription); batch !== undefined; batch = await now(subscription)) {
+    seen.push(...batch.gaps, ...batch.entries);
+  }
+  return seen;
+}
+
+const waits = new WeakMap<FaultSubscription, ReturnType<FaultSubscription["next"]>>();
+async function now(subscription: FaultSubscription): Promise<ReturnType<typeof shown>> {
+  const wait = waits.get(subscription) ?? subscription.next();
+  waits.set(subscription, wait);
+  const batch = await Promise.race([wait, turn().then(() => undefined)]);
+  if (batch !== undefined) waits.delete(subscription);
+  return shown(batch);
 }

@@ -3,7 +3,7 @@
 // A device's events belong to the session that owned it when they were recorded: at release its readers are told what
 // they had not taken as a gap, and the numbers go on. The ring stays, for observers, until it is overwritten.
 
-import { BrokerError, limitReached } from "../../backends/errors.ts";
+import { BrokerError } from "../../backends/errors.ts";
 import type { FaultAnswer, FaultNotice, FaultRecord, PendingFault } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import type { CallGate } from "./call-gate.ts";
@@ -11,7 +11,7 @@ import { type FaultChannel, FaultChannels } from "./fault-channels.ts";
 import { FaultHistory } from "./fault-history.ts";
 import type { FaultNumbers } from "./fault-numbers.ts";
 import { FaultPending, refusalOf, type WaitingFault } from "./fault-pending.ts";
-import { FaultReader } from "./fault-reader.ts";
+import { FaultReaders, isVisible } from "./fault-readers.ts";
 import type {
   FaultEntry,
   FaultListRequest,
@@ -47,11 +47,11 @@ export interface FaultRouterDeps {
 export class FaultRouter {
   readonly #deps: FaultRouterDeps;
   readonly #channels: FaultChannels;
-  readonly #readers = new Set<FaultReader>();
+  readonly #readers: FaultReaders;
   readonly #pending: FaultPending;
   readonly #history: FaultHistory;
   readonly #waitingOf = new WeakMap<FaultEntry, WaitingFault>();
-  readonly #counts = { recorded: 0, hostOnly: 0, unrouted: 0, delivered: 0, overrun: 0, released: 0 };
+  readonly #counts = { recorded: 0, hostOnly: 0, unrouted: 0 };
   readonly #resolutions = { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0, restarted: 0 };
 
   constructor(deps: FaultRouterDeps) {
@@ -62,8 +62,13 @@ export class FaultRouter {
       clock,
       alarms,
       journal,
-      onFirst: (channel) => this.#onFirst(channel),
-      onDurable: () => this.#onDurable(),
+      onFirst: (channel) => this.#readers.onFirst(channel),
+      onDurable: () => this.#readers.onDurable(),
+    });
+    this.#readers = new FaultReaders({
+      limits: deps.limits,
+      channels: this.#channels,
+      waitingOf: (entry) => this.#waitingOf.get(entry),
     });
     this.#history = new FaultHistory(identifiers);
     this.#pending = new FaultPending({
@@ -92,9 +97,7 @@ export class FaultRouter {
     channel.ownerAfter = how === "restored" ? 0 : channel.used;
     channel.ownerFrom = this.#channels.position + 1;
     this.#channels.numbers.reserve(channel.reservation, channel.used);
-    for (const reader of this.#readers) {
-      if (reader.session === session && reader.wants(device)) this.#follow(reader, channel);
-    }
+    this.#readers.onClaim(channel, session);
   }
 
   /** What ends from now on ends because the owner goes; claim() or stay() takes it back. */
@@ -111,7 +114,7 @@ export class FaultRouter {
     const channel = this.#channels.of(device);
     this.#channels.tellRun(channel);
     for (const waiting of [...channel.waiting.values()]) this.#pending.drop(waiting, "owner-gone");
-    for (const reader of channel.readers) if (reader.session !== undefined) this.#unfollow(reader, channel);
+    this.#readers.onRelease(channel);
     channel.owner = undefined;
     channel.isLeaving = false;
     this.#deps.onRelease(device);
@@ -122,7 +125,7 @@ export class FaultRouter {
     const channel = this.#channels.find(device);
     if (channel === undefined) return;
     this.release(device);
-    for (const reader of channel.readers) this.#unfollow(reader, channel);
+    this.#readers.onRemove(channel);
     this.#channels.delete(channel);
   }
 
@@ -144,30 +147,12 @@ export class FaultRouter {
   }
 
   subscribe(session: string | undefined, request: FaultWatchRequest): FaultSubscription {
-    this.#requireRoom(session);
+    if (session !== undefined) this.#deps.sessions.requireLive(session);
     this.#requireVisible(session, request.devices);
-    const reader: FaultReader = new FaultReader({
-      session,
-      devices: new Set(request.devices),
-      batchMax: this.#deps.limits.faultBatchEventsMax,
-      waitingOf: (entry) => this.#waitingOf.get(entry),
-      isDurable: ({ device }, sequence) => (this.#channels.find(device)?.reservation.durable ?? sequence) >= sequence,
-      counts: this.#counts,
-    });
     for (const device of request.resumeAfter.keys()) {
       if (this.#deps.registry.findDevice(device) !== undefined) this.#channels.of(device);
     }
-    for (const channel of this.#channels.all()) {
-      if (!reader.wants(channel.device) || !isVisible(channel, session)) continue;
-      this.#channels.tellRun(channel);
-      this.#follow(reader, channel, request.resumeAfter.get(channel.device));
-    }
-    this.#readers.add(reader);
-    return {
-      view: session === undefined ? "observer" : "owner",
-      next: () => reader.next(),
-      close: () => this.#close(reader),
-    };
+    return this.#readers.subscribe(session, request);
   }
 
   list(session: string | undefined, request: FaultListRequest): FaultPage {
@@ -194,17 +179,17 @@ export class FaultRouter {
 
   /** Ends the subscriptions of a session that ended. */
   endSession(session: string): void {
-    for (const reader of this.#readers) if (reader.session === session) this.#close(reader);
+    this.#readers.endSession(session);
   }
 
   /** Open streams of these sessions. */
   streamsOf(sessions: ReadonlySet<string>): number {
-    return [...this.#readers].filter(({ session }) => session !== undefined && sessions.has(session)).length;
+    return this.#readers.count((session) => session !== undefined && sessions.has(session));
   }
 
   census(): Omit<FaultCensus, "diagnoses"> {
-    const observers = [...this.#readers].filter(({ session }) => session === undefined).length;
-    const { delivered, hostOnly, overrun, recorded, released, unrouted } = this.#counts;
+    const { hostOnly, recorded, unrouted } = this.#counts;
+    const { delivered, overrun, released } = this.#readers.counts;
     return {
       recorded,
       delivered,
@@ -214,7 +199,10 @@ export class FaultRouter {
       held: this.#channels.held,
       pending: this.#pending.size,
       resolutions: { ...this.#resolutions },
-      subscribers: { owner: this.#readers.size - observers, observer: observers },
+      subscribers: {
+        owner: this.#readers.count((session) => session !== undefined),
+        observer: this.#readers.count((session) => session === undefined),
+      },
     };
   }
 
@@ -312,58 +300,6 @@ export class FaultRouter {
     this.#channels.append(channel, resolution);
   }
 
-  /** Observers see every device. */
-  #onFirst(channel: FaultChannel): void {
-    for (const reader of this.#readers) {
-      if (reader.session === undefined && reader.wants(channel.device)) this.#follow(reader, channel);
-    }
-  }
-
-  /** What a reader is owed may be told now. */
-  #onDurable(): void {
-    for (const reader of this.#readers) reader.wake();
-  }
-
-  #follow(reader: FaultReader, channel: FaultChannel, after?: bigint): void {
-    const { feed, used } = channel;
-    channel.readers.add(reader);
-    if (after === undefined || after >= BigInt(used)) {
-      reader.follow(feed, { position: this.#channels.position + 1, sequence: used });
-      return;
-    }
-    const isOwner = reader.session !== undefined;
-    const asked = Math.max(Number(after), isOwner ? channel.ownerAfter : 0);
-    const sequence = Math.max(asked, feed.base);
-    const position = Math.max(feed.positionAfter(sequence), isOwner ? channel.ownerFrom : 0);
-    reader.follow(feed, { position, sequence });
-    if (asked < sequence) reader.oweRestart(feed, asked + 1);
-  }
-
-  #unfollow(reader: FaultReader, channel: FaultChannel): void {
-    channel.readers.delete(reader);
-    reader.unfollow(channel.feed);
-  }
-
-  #close(reader: FaultReader): void {
-    this.#readers.delete(reader);
-    for (const { device } of reader.feeds) this.#channels.find(device)?.readers.delete(reader);
-    reader.close();
-  }
-
-  #requireRoom(session: string | undefined): void {
-    const { limits, sessions } = this.#deps;
-    if (session !== undefined) sessions.requireLive(session);
-    const open = [...this.#readers].filter((reader) => reader.session === session).length;
-    const remedy = "end another WatchFaults stream first";
-    if (session === undefined) {
-      if (open >= limits.faultObserversMax) {
-        throw limitReached("fault_observers_max", limits.faultObserversMax, remedy);
-      }
-    } else if (open >= limits.faultStreamsPerSessionMax) {
-      throw limitReached("fault_streams_per_session_max", limits.faultStreamsPerSessionMax, remedy);
-    }
-  }
-
   /** A device that was seen and has left since is no reason to refuse the others. */
   #requireVisible(session: string | undefined, devices: readonly DeviceID[]): void {
     for (const device of devices) {
@@ -378,11 +314,6 @@ export class FaultRouter {
     if (isLeaving || owner === undefined || sessions.isLost(owner)) return true;
     return sessions.view(owner) === undefined || sessions.ending().includes(owner);
   }
-}
-
-/** Observers see every device. */
-function isVisible({ owner }: FaultChannel, session: string | undefined): boolean {
-  return session === undefined || owner === session;
 }
 
 function notOwned(device: DeviceID): BrokerError {
