@@ -146,27 +146,28 @@ export class Witness {
     });
   }
 
-  /** Takes one batch, as a slow reader does. */
-  async sip(): Promise<void> {
+  /** Takes one batch, as a slow reader does. @returns whether there was one */
+  async sip(): Promise<boolean> {
+    const before = this.#batches.length;
     this.#wait ??= this.subscription.next().then((batch) => {
       this.#wait = undefined;
       if (batch === undefined) this.hasEnded = true;
       else this.#batches.push(batch);
     });
     await Promise.race([this.#wait, new Promise((resolve) => setImmediate(resolve))]);
+    return this.#batches.length > before;
   }
 
   check(isDiskQuick: boolean): void {
     for (const batch of this.#batches.splice(0)) {
-      const seen = new Set<DeviceID>();
       for (const { segment } of batch.slices) {
         expect(Object.isFrozen(segment)).toBe(true);
         expect(segment.entries.every((entry) => Object.isFrozen(entry))).toBe(true);
       }
       for (const gap of batch.gaps) {
         if (this.isPrompt && isDiskQuick) expect([this.name, gap.reason]).not.toEqual([this.name, "ring-overrun"]);
+        this.#midway.delete(gap.device); // its own gaps begin where it asked
         this.#gap(gap);
-        seen.add(gap.device);
       }
       for (const entry of entriesOf(batch)) this.#entry(entry);
     }

@@ -17,10 +17,11 @@ interface Cursor {
   readonly waiting: Map<number, WaitingFault>;
 }
 
-/** What is still to be told of a device that was released. */
+/** What is still to be told of a device beside its feed. */
 interface Owed {
   readonly feed: FaultFeed;
-  readonly gap: FaultGap | undefined;
+  /** One for each reason, in order. */
+  readonly gaps: readonly FaultGap[];
   readonly resolutions: readonly FaultResolution[];
 }
 
@@ -77,7 +78,7 @@ export class FaultReader {
   /** Numbers from here on, of before the restart, that this reader asked for. */
   oweRestart(feed: FaultFeed, first: number): void {
     const gap: FaultGap = { ...gapOf(feed.device, first, feed.base, "restart"), count: 0 };
-    this.#owed.set(feed.device, { feed, gap, resolutions: [] });
+    this.#owed.set(feed.device, { feed, gaps: [gap], resolutions: [] });
   }
 
   /** It may see no more of this feed: what it has not taken becomes its gap. All that waited is over. */
@@ -92,9 +93,9 @@ export class FaultReader {
     this.#deps.counts.released += lost;
     const fresh = lost > 0 ? gapOf(device, cursor.sequence + 1, feed.last, "released") : undefined;
     const resolutions = [...(known?.resolutions ?? []), ...resolutionsOf(cursor.waiting.values())];
-    const gap = joined(known?.gap, fresh);
-    if (gap === undefined && resolutions.length === 0) return;
-    this.#owed.set(device, { feed, gap, resolutions });
+    const gaps = joined(known?.gaps ?? [], fresh);
+    if (gaps.length === 0 && resolutions.length === 0) return;
+    this.#owed.set(device, { feed, gaps, resolutions });
     this.#wake?.();
   }
 
@@ -148,10 +149,10 @@ export class FaultReader {
   }
 
   #takeOwed(slices: FaultSlice[], gaps: FaultGap[]): void {
-    for (const [device, { feed, gap, resolutions }] of this.#owed) {
-      if (gap !== undefined && !this.#deps.isDurable(feed, gap.last)) continue;
+    for (const [device, { feed, gaps: owed, resolutions }] of this.#owed) {
+      if (owed.some(({ last }) => !this.#deps.isDurable(feed, last))) continue;
       this.#owed.delete(device);
-      if (gap !== undefined) gaps.push(gap);
+      gaps.push(...owed);
       if (resolutions.length > 0) slices.push(ownSlice(device, resolutions));
     }
   }
@@ -203,10 +204,12 @@ function gapOf(device: DeviceID, first: number, last: number, reason: FaultGap["
   return { kind: "gap", device, first, last, count: last - first + 1, reason, suppressed: [] };
 }
 
-/** One gap a device, however often it came and went. */
-function joined(known: FaultGap | undefined, fresh: FaultGap | undefined): FaultGap | undefined {
-  if (known === undefined || fresh === undefined) return known ?? fresh;
-  const { device, reason, suppressed } = known;
-  const [first, last] = [Math.min(known.first, fresh.first), Math.max(known.last, fresh.last)];
-  return { kind: "gap", device, first, last, count: known.count + fresh.count, reason, suppressed };
+/** One gap of releases for a device, however often it came and went. */
+function joined(known: readonly FaultGap[], fresh: FaultGap | undefined): readonly FaultGap[] {
+  if (fresh === undefined) return known;
+  const released = known.find(({ reason }) => reason === fresh.reason);
+  if (released === undefined) return [...known, fresh];
+  const [first, last] = [Math.min(released.first, fresh.first), Math.max(released.last, fresh.last)];
+  const both = { ...released, first, last, count: released.count + fresh.count };
+  return known.map((gap) => (gap === released ? both : gap));
 }

@@ -132,17 +132,17 @@ export class FaultRouter {
   record(notice: FaultNotice): void {
     switch (notice.kind) {
       case "fault":
-        this.#recordFault(this.#channels.of(notice.fault.device), notice.fault);
+        this.#recordFault(notice.fault);
         return;
       case "ended": {
-        const channel = this.#channels.of(notice.device);
-        const waiting = channel.waiting.get(notice.cookie);
-        if (waiting !== undefined)
-          this.#pending.ended(waiting, this.#hasLost(channel) ? "owner-gone" : "stage-changed");
+        const channel = this.#channels.find(notice.device);
+        const waiting = channel?.waiting.get(notice.cookie);
+        if (channel === undefined || waiting === undefined) return;
+        this.#pending.ended(waiting, this.#hasLost(channel) ? "owner-gone" : "stage-changed");
         return;
       }
       case "overflow":
-        for (const device of notice.devices) this.#recordOverflow(this.#channels.of(device));
+        for (const device of notice.devices) this.#recordOverflow(this.#channels.find(device));
     }
   }
 
@@ -206,11 +206,12 @@ export class FaultRouter {
     };
   }
 
-  #recordFault(channel: FaultChannel, fault: FaultRecord): void {
-    const { owner } = channel;
-    if (owner === undefined) {
+  #recordFault(fault: FaultRecord): void {
+    const channel = this.#channels.find(fault.device);
+    const owner = channel?.owner;
+    if (channel === undefined || owner === undefined) {
       this.#counts.unrouted += 1;
-      if (fault.pending !== undefined) this.#refuseUnowned(channel.device, fault.pending);
+      if (fault.pending !== undefined) this.#refuseUnowned(fault.device, fault.pending);
       return;
     }
     const sequence = this.#channels.number(channel);
@@ -264,8 +265,8 @@ export class FaultRouter {
   }
 
   /** One number stands for what the hardware lost. */
-  #recordOverflow(channel: FaultChannel): void {
-    if (channel.owner === undefined) return;
+  #recordOverflow(channel: FaultChannel | undefined): void {
+    if (channel?.owner === undefined) return;
     this.#channels.tellRun(channel);
     const number = this.#channels.number(channel);
     const { device } = channel;
@@ -311,8 +312,7 @@ export class FaultRouter {
   /** The session that owned it when the event was recorded is not there any more, or about to go. */
   #hasLost({ isLeaving, owner }: FaultChannel): boolean {
     const { sessions } = this.#deps;
-    if (isLeaving || owner === undefined || sessions.isLost(owner)) return true;
-    return sessions.view(owner) === undefined || sessions.ending().includes(owner);
+    return isLeaving || owner === undefined || sessions.isLost(owner) || sessions.ending().includes(owner);
   }
 }
 

@@ -143,6 +143,23 @@ describe("putting it together", () => {
     expect(entries).toMatchObject([{ kind: "event", sequence: 1, fault: { type: "F_TRANSLATION", stage: 2 } }]);
   });
 
+  test("an observer sees a device's faults, also when its owner has left, and answers to none", async () => {
+    const host = testHost();
+    const vmm = await guest(host);
+    const observer = host.core.faults.subscribe(undefined, { devices: [NVME], resumeAfter: new Map() });
+    await attach(host, vmm, NVME, "bypass");
+    await host.backend.dma(NVME, [
+      { kind: "read", iova: 0n, bytes: 1, substreamID: undefined, privileged: false, streamIndex: 0 },
+    ]);
+    await turn();
+    await host.core.sessions.close(vmm.session);
+    expect(entriesOf(await observer.next())).toMatchObject([{ kind: "event", sequence: 1 }]);
+    const list = { devices: [], types: [], pageSize: 10, pageToken: "" };
+    expect(host.core.faults.list(undefined, list).events).toMatchObject([{ sequence: 1, fault: { device: NVME } }]);
+    const answer = () => host.core.faults.respond(vmm.session, { token: "", answer: "abort" });
+    expect((await refusal(answer)).code).toBe("lease_expired");
+  });
+
   test("a fault from before the attach is not the new owner's", async () => {
     const host = testHost();
     const vmm = await guest(host);

@@ -171,6 +171,15 @@ describe("the hardware ends it", () => {
     expect(await told()).toEqual([`${NVME}#2 owner-gone`]);
   });
 
+  test("because the owner's session has ended", async () => {
+    const observer = world.router.subscribe(undefined, all);
+    const cookie = world.stall(NVME);
+    expect(entriesOf(await observer.next()).map(wordsOf)).toEqual([`${NVME}#1`]);
+    world.sessions.end(owner, "closed");
+    world.end(NVME, cookie);
+    expect(entriesOf(await observer.next()).map(wordsOf)).toEqual([`${NVME}#1 owner-gone`]);
+  });
+
   test("with the release: told to who knew of it, beside the gap", async () => {
     world.stall(NVME);
     await token();

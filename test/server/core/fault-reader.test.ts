@@ -89,3 +89,16 @@ test("a feed that is not followed any more leaves one gap, however often that ha
   expect(batch?.gaps).toMatchObject([{ first: 1, last: 6, count: 3, reason: "released" }]);
   expect(counts.released).toBe(3);
 });
+
+test("a gap of the restart that was not told yet stays one, beside that of a release", async () => {
+  const reader = readerOf();
+  const old = new FaultFeed(NVME, { base: 4096, ringMax: 12, segmentMax: 4, order });
+  reader.follow(old, { position: position + 1, sequence: 4096 });
+  reader.oweRestart(old, 7);
+  record(old, 2);
+  reader.unfollow(old);
+  expect((await reader.next())?.gaps).toMatchObject([
+    { first: 7, last: 4096, count: 0, reason: "restart" },
+    { first: 4097, last: 4098, count: 2, reason: "released" },
+  ]);
+});
