@@ -49,7 +49,7 @@ const ADD_CASES: readonly BadCase[] = [
   badDevice("stream_ids", "taken", { streamIds: [0x700, 0x100] }, exists("ALREADY_EXISTS", "stream_ids[1]")),
   badDevice("pasid_bits", "21", { pasidBits: 21 }, invalid("pasid_bits")),
   badDevice("pasid_bits", "2^32 - 1", { pasidBits: 2 ** 32 - 1 }, invalid("pasid_bits")),
-  badDevice("stall", "behind an SMMU that never stalls", { stall: true }, invalid("stall")),
+  badDevice("stall", "true where nothing can", { stall: true }, invalid("stall")),
   badDevice(
     "device_id iommu iommu_group stream_ids pasid_bits",
     "all wrong at once",
