@@ -45,6 +45,7 @@ const BITWISE = new Map([
   ["src/backends/smmuv3/stage2.ts", "descriptor words and permission sets"],
   ["src/backends/smmuv3/tlb.ts", "tags packed into 32-bit words"],
   ["src/backends/smmuv3/walk.ts", "descriptor words"],
+  ["src/server/rpc/fault-writer.ts", "halves of 64-bit values"],
   ["src/server/rpc/translation-codec.ts", "varints from 32-bit halves"],
   ["src/os/libc.ts", "flags of flock(2)"],
   ["src/os/descriptors.ts", "flags of recvmsg(2) and fcntl(2)"],

@@ -102,7 +102,7 @@ export interface Backend {
   diagnose(fault: FaultRecord): FaultDiagnosis;
 
   /**
-   * Answers what waits, once. Resolves when the hardware has taken the answer.
+   * Answers what waits, once. Resolves when the hardware has taken the answer. May overlap any other call of the group.
    * @throws BrokerError fault_not_pending when it does not wait any more; unsupported when this backend has no such answer
    */
   respondToFault(device: DeviceID, cookie: number, answer: FaultAnswer): Promise<void>;

@@ -5,7 +5,7 @@
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { type BrokerClient, connect, type TlsClientOptions } from "../client/client.ts";
+import { type BrokerClient, type ConnectOptions, connect, type TlsClientOptions } from "../client/client.ts";
 import { UsageError } from "./failure.ts";
 
 /** Environment variables, as process.env has them. */
@@ -15,6 +15,8 @@ export interface ConnectionOptions {
   readonly socket?: string;
   readonly address?: string;
   readonly tokenFile?: string;
+  /** Of commands that an administrator may use without a session. */
+  readonly adminSocket?: string;
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -39,6 +41,16 @@ export function addConnectionOptions(command: Command): Command {
     .option("--token-file <file>", `file with the session token (or ${TOKEN_VARIABLE})`);
 }
 
+/** For commands that show an administrator every device, and else what a session owns. */
+export function addObserverOptions(command: Command): Command {
+  return addConnectionOptions(command).addOption(
+    new Option(
+      "--admin-socket <path>",
+      "the admin socket, without a session (default without a token: $XDG_RUNTIME_DIR/iommu-broker/admin.sock)",
+    ).conflicts(["socket", "address", "tokenFile"]),
+  );
+}
+
 /** Runs `use` on a connection that is closed after it. */
 export async function withBroker<T>(
   options: ConnectionOptions,
@@ -47,12 +59,50 @@ export async function withBroker<T>(
 ): Promise<T> {
   const tls = tlsOf(options);
   const target = targetOf(options, environment);
-  const client = connect(target, { deadlineMs: DEADLINE_MS, ...(tls !== undefined && { tls }) });
+  return await withClient(target, { deadlineMs: DEADLINE_MS, ...(tls !== undefined && { tls }) }, use);
+}
+
+/** As the session whose token is given; without one as an observer on the admin socket, where `token` is undefined. */
+export async function withObserver<T>(
+  options: ConnectionOptions,
+  environment: Environment,
+  use: (client: BrokerClient, token: string | undefined) => Promise<T>,
+): Promise<T> {
+  if (!isObserver(options, environment)) {
+    const token = sessionTokenOf(options, environment);
+    return await withBroker(options, environment, (client) => use(client, token));
+  }
+  const target = adminTargetOf(options, environment);
+  return await withClient(target, { deadlineMs: DEADLINE_MS }, (client) => use(client, undefined));
+}
+
+async function withClient<T>(
+  target: string,
+  options: ConnectOptions,
+  use: (client: BrokerClient) => Promise<T>,
+): Promise<T> {
+  const client = connect(target, options);
   try {
     return await use(client);
   } finally {
     client.close();
   }
+}
+
+function isObserver({ address, adminSocket, socket, tokenFile }: ConnectionOptions, environment: Environment): boolean {
+  if (adminSocket !== undefined) return true;
+  const hasToken = tokenFile !== undefined || environment[TOKEN_VARIABLE] !== undefined;
+  return !hasToken && address === undefined && socket === undefined;
+}
+
+/** @throws UsageError when no socket is named */
+export function adminTargetOf({ adminSocket }: ConnectionOptions, environment: Environment): string {
+  if (adminSocket !== undefined) return `unix:${resolve(adminSocket)}`;
+  const directory = environment.XDG_RUNTIME_DIR ?? "";
+  if (!directory.startsWith("/")) {
+    throw new UsageError("no broker is named: give --admin-socket PATH, or a session's token with --socket PATH");
+  }
+  return `unix:${join(directory, "iommu-broker", "admin.sock")}`;
 }
 
 /** @throws UsageError when no broker is named, or no address is one */

@@ -15,12 +15,13 @@ export function explanationJson(answer: Explanation): string {
   return `${withoutControls(JSON.stringify(named, decimal, 2))}\n`;
 }
 
-function decimal(_key: string, value: unknown): unknown {
+/** For JSON.stringify: 64-bit values as protobuf's JSON mapping has them. */
+export function decimal(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
 }
 
 /** JSON.stringify leaves the controls above 0x7f and the bidirectional overrides as they are. */
-function withoutControls(json: string): string {
+export function withoutControls(json: string): string {
   return json.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) =>
     character === "\n"
       ? character

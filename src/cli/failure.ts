@@ -34,7 +34,7 @@ export function describeFailure(error: unknown): string {
   }
   if (isUnanswered(error)) {
     const why = printable(error.message.replace(/ Resolution note: *$/, "")); // grpc-js has none for a Unix socket
-    return `cannot reach a broker: ${why}\n  is iommu-brokerd running there? --socket or --address names another`;
+    return `cannot reach a broker: ${why}\n  is iommu-brokerd running there? --socket, --address or --admin-socket names another`;
   }
   const remedy = REMEDIES[error.reason];
   const what = `refused (${printable(error.reason === "" ? error.codeName : error.reason)}): ${printable(error.message)}`;

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The process iommuctl: its arguments, its output, its exit code. What a command does is in the command's file.
 
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { run } from "./program.ts";
 import { terminalOf } from "./terminal.ts";
@@ -14,9 +15,16 @@ function packageVersion(): string {
 }
 
 // A reader that has seen enough (head, less) is no failure.
+const gone = new AbortController();
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
+  gone.abort();
 });
+
+async function taken(): Promise<void> {
+  if (!process.stdout.writableNeedDrain || gone.signal.aborted) return;
+  await once(process.stdout, "drain", { signal: gone.signal }).catch(() => undefined); // gone is as good as taken
+}
 
 process.exitCode = await run(process.argv.slice(2), {
   environment: process.env,
@@ -24,4 +32,6 @@ process.exitCode = await run(process.argv.slice(2), {
   version: packageVersion(),
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
+  taken,
+  gone: gone.signal,
 });

@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import type { Environment } from "./connection.ts";
 import { addExplain } from "./explain.ts";
 import { describeFailure, EXIT, exitCodeOf } from "./failure.ts";
+import { addFaults } from "./faults.ts";
 import { printable, type Terminal } from "./terminal.ts";
 
 /** What a command has of the process around it. */
@@ -15,6 +16,10 @@ export interface Surroundings {
   readonly version: string;
   out(text: string): void;
   err(text: string): void;
+  /** Resolves when whoever reads the output has taken it, or has gone. */
+  taken(): Promise<void>;
+  /** Aborted once nobody reads the output any more. */
+  readonly gone: AbortSignal;
 }
 
 const EPILOGUE = `
@@ -37,6 +42,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     })
     .showHelpAfterError("(--help explains)");
   addExplain(program, surroundings);
+  addFaults(program, surroundings);
   program.addHelpText("after", EPILOGUE);
   for (const command of program.commands) command.addHelpText("after", EPILOGUE);
   try {

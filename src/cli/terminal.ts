@@ -21,6 +21,13 @@ export function terminalOf(
   return { columns: columns === undefined ? undefined : Math.max(columns, COLUMNS_MIN), hasColour };
 }
 
+export const COLOUR_CHOICES = ["auto", "always", "never"] as const;
+
+/** As the command line asks for it. */
+export function colouredAs(choice: (typeof COLOUR_CHOICES)[number], terminal: Terminal): Terminal {
+  return choice === "auto" ? terminal : { ...terminal, hasColour: choice === "always" };
+}
+
 /** Control and format characters (escape sequences, bidirectional overrides), and line breaks of other scripts. */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 

@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 import { BROKER } from "../server/rpc/services.ts";
 import { type CallOptions, Channel, type ConnectOptions } from "./channel.ts";
 import { DeviceWatch, type DeviceWatchOptions } from "./device-watch.ts";
+import { type FaultQuery, listFaults } from "./fault-list.ts";
+import { FaultWatch, type FaultWatchOptions } from "./fault-watch.ts";
 import { type MemoryTicket, PutRefused, putMemory } from "./fd-exchange.ts";
 import type * as messages from "./messages.ts";
 import { present } from "./present.ts";
@@ -13,6 +15,7 @@ import { BrokerSession, type ClaimOptions, type ResumeOptions, type SessionOptio
 export type { CallOptions, ConnectOptions, TlsClientOptions } from "./channel.ts";
 export type { DeviceNews, DeviceWatch, DeviceWatchOptions } from "./device-watch.ts";
 export { BrokerCallError } from "./error.ts";
+export type { FaultQuery } from "./fault-list.ts";
 export type { FaultBatch, FaultWatch, FaultWatchOptions } from "./fault-watch.ts";
 export type { MemoryTicket } from "./fd-exchange.ts";
 export { PutRefused } from "./fd-exchange.ts";
@@ -83,6 +86,23 @@ export class BrokerClient {
     options?: CallOptions,
   ): Promise<messages.Explanation> {
     return await this.#channel.unary(BROKER.explainTranslation, request, token, options);
+  }
+
+  /**
+   * As BrokerSession.watchFaults(), for who has a session's token and leaves its lease to others; without a token, on a
+   * connection to the admin socket, as an observer: every device's faults, of which none can be answered.
+   */
+  watchFaults(token: string | undefined, options?: FaultWatchOptions): FaultWatch {
+    return new FaultWatch(this.#channel, token, options);
+  }
+
+  /** What the broker still holds, the newest first. @param token  as for watchFaults() */
+  listFaults(
+    token: string | undefined,
+    query: FaultQuery = {},
+    options?: CallOptions,
+  ): AsyncGenerator<messages.FaultEvent, void, undefined> {
+    return listFaults(this.#channel, token, query, options);
   }
 
   /** Opens a session. Where it has a lease, that is kept alive until the session is closed or lost. */

@@ -1,26 +1,38 @@
-// The faults of a session's devices as an async iterator. When the stream breaks it is opened again after the last
-// sequence numbers seen, so what the broker still holds arrives, and what it no longer holds arrives as a gap.
+// Faults as an async iterator: those of a session's devices, or on the admin socket of every device. When the stream
+// breaks it is opened again after the last sequence numbers seen, so what the broker still holds arrives, and what it no
+// longer holds arrives as a gap. Of a device of which nothing was seen yet there is no number to go on after: who must
+// not miss its faults while the connection is broken names it in resumeAfter, with 0n for all since it was attached.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import type { iommubroker } from "../server/rpc/codec.ts";
 import { BROKER } from "../server/rpc/services.ts";
 import type { Channel } from "./channel.ts";
-import { asCallError } from "./error.ts";
-import type { FaultEvent, FaultGap } from "./messages.ts";
+import { asCallError, type BrokerCallError } from "./error.ts";
+import type { FaultEvent, FaultGap, FaultResolution } from "./messages.ts";
 import { plain } from "./plain.ts";
 
 export interface FaultWatchOptions {
-  /** "devices/{id}"; none: all the session owns, those attached later included. */
+  /** "devices/{id}"; none: all there are to see, those attached later included. */
   readonly devices?: readonly string[];
-  /** Last sequence number seen, by device name. */
+  /** Event names: "F_TRANSLATION", "PAGE_REQUEST"; none: all. Gaps and resolutions come in any case. */
+  readonly types?: readonly string[];
+  /** Each event with why it happened, from the tables as they are when it is sent. */
+  readonly diagnose?: boolean;
+  /** Last sequence number seen, by device name; 0n: all since it was attached. */
   readonly resumeAfter?: Readonly<Record<string, bigint>>;
   readonly heartbeatMs?: number;
+  /** The stream broke off and is opened again. */
+  readonly onBroken?: (error: BrokerCallError) => void;
+  /** It stands again, after what was seen. */
+  readonly onResumed?: () => void;
 }
 
 export interface FaultBatch {
   readonly events: readonly FaultEvent[];
   readonly gaps: readonly FaultGap[];
+  /** How what waited ended, of these events or of earlier ones. */
+  readonly resolutions: readonly FaultResolution[];
 }
 
 type Message = iommubroker.v1.WatchFaultsResponse;
@@ -31,15 +43,17 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
   /** Resolves when the subscription stands: a fault from then on is seen. */
   readonly ready: Promise<void>;
   readonly #channel: Channel;
-  readonly #token: string;
+  readonly #token: string | undefined;
   readonly #options: FaultWatchOptions;
   readonly #seen: Map<string, bigint>;
   readonly #closed = new AbortController();
   #stream: ClientReadableStream<Message>;
   #messages: AsyncIterator<Message>;
   #next: Promise<IteratorResult<Message>>;
+  #isBroken = false;
 
-  constructor(channel: Channel, token: string, options: FaultWatchOptions = {}) {
+  /** @param token  of the session whose devices they are; undefined: as an observer, on the admin socket */
+  constructor(channel: Channel, token: string | undefined, options: FaultWatchOptions = {}) {
     this.#channel = channel;
     this.#token = token;
     this.#options = options;
@@ -65,7 +79,7 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
     this.#stream.cancel();
   }
 
-  /** Batches with at least one event or gap; heartbeats stay here. One iteration at a time. */
+  /** Batches with something in them; heartbeats stay here. One iteration at a time. */
   async *[Symbol.asyncIterator](): AsyncIterator<FaultBatch> {
     let backoffMs = BACKOFF_MS.first;
     try {
@@ -74,14 +88,16 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
           const { done, value } = await this.#next;
           if (done) return;
           backoffMs = BACKOFF_MS.first;
-          const { events, gaps } = plain(value);
-          this.#remember(events, gaps);
-          if (events.length + gaps.length > 0) yield { events, gaps };
+          this.#standing();
+          const batch: FaultBatch = plain(value);
+          this.#remember(batch);
+          if (batch.events.length + batch.gaps.length + batch.resolutions.length > 0) yield batch;
           this.#next = this.#messages.next();
         } catch (error) {
           if (this.#closed.signal.aborted || this.#channel.isClosed) return;
           const failure = asCallError(error);
           if (!failure.isBrokenOff) throw failure;
+          this.#broken(failure);
           await this.#reopenAfter(backoffMs);
           backoffMs = Math.min(2 * backoffMs, BACKOFF_MS.max);
         }
@@ -91,16 +107,24 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
     }
   }
 
+  /** Told once, however many attempts it takes. */
+  #broken(failure: BrokerCallError): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#options.onBroken?.(failure);
+  }
+
+  #standing(): void {
+    if (!this.#isBroken) return;
+    this.#isBroken = false;
+    this.#options.onResumed?.();
+  }
+
   #open(): ClientReadableStream<Message> {
-    const stream = this.#channel.serverStream(
-      BROKER.watchFaults,
-      {
-        devices: this.#options.devices ?? [],
-        heartbeatMs: this.#options.heartbeatMs ?? 0,
-        resumeAfter: Object.fromEntries(this.#seen),
-      },
-      this.#token,
-    );
+    const { devices, diagnose, heartbeatMs, types } = this.#options;
+    const resumeAfter = Object.fromEntries(this.#seen);
+    const request = { devices, diagnose, heartbeatMs, types, resumeAfter };
+    const stream = this.#channel.serverStream(BROKER.watchFaults, request, this.#token);
     stream.on("error", () => undefined); // reaches the iteration through the iterator
     return stream;
   }
@@ -114,9 +138,14 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
     this.#next = this.#messages.next();
   }
 
-  #remember(events: readonly FaultEvent[], gaps: readonly FaultGap[]): void {
-    for (const { device, last } of gaps) this.#seen.set(device, last);
-    for (const { device, sequence } of events) this.#seen.set(device, sequence);
+  /** A gap may lie before, between or behind the events of its message. */
+  #remember({ events, gaps }: FaultBatch): void {
+    for (const { device, last } of gaps) this.#saw(device, last);
+    for (const { device, sequence } of events) this.#saw(device, sequence);
+  }
+
+  #saw(device: string, sequence: bigint): void {
+    if (sequence > (this.#seen.get(device) ?? -1n)) this.#seen.set(device, sequence);
   }
 }
 

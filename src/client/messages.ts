@@ -13,8 +13,11 @@ export const {
   BackendKind,
   DeviceChangeKind,
   DeviceWatchMark,
+  FaultAction,
   FaultClass,
+  FaultDiagnosisVerdict,
   FaultGapReason,
+  FaultResolutionOutcome,
   FaultStage,
   Liveness,
   PinningPolicy,
@@ -38,6 +41,10 @@ export type IdRegisters = Decoded<"IdRegisters">;
 export type FaultEvent = Decoded<"FaultEvent">;
 export type Explanation = Decoded<"ExplainTranslationResponse">;
 export type FaultGap = Decoded<"FaultGap">;
+/** How a stall, or a group of page requests, ended. */
+export type FaultResolution = Decoded<"FaultResolution">;
+/** Of what was answered. */
+export type FaultResponse = Decoded<"RespondToFaultResponse">;
 export type BindOutcome = Decoded<"BindGuestStageResponse">;
 export type DmaResult = Decoded<"DmaResult">;
 export type Translation = Decoded<"Translation">;

@@ -5,6 +5,7 @@ import { BROKER } from "../server/rpc/services.ts";
 import type { CallOptions, Channel } from "./channel.ts";
 import { DeviceWatch, type DeviceWatchOptions } from "./device-watch.ts";
 import { fromStatus } from "./error.ts";
+import { type FaultQuery, listFaults } from "./fault-list.ts";
 import { FaultWatch, type FaultWatchOptions } from "./fault-watch.ts";
 import { KeepAlive, type KeepAliveListeners } from "./keep-alive.ts";
 import type * as messages from "./messages.ts";
@@ -187,6 +188,26 @@ export class BrokerSession {
 
   watchFaults(options?: FaultWatchOptions): FaultWatch {
     return new FaultWatch(this.#channel, this.token, options);
+  }
+
+  /** What the broker still holds of its devices' faults, the newest first. */
+  listFaults(query: FaultQuery = {}, options?: CallOptions): AsyncGenerator<messages.FaultEvent, void, undefined> {
+    return listFaults(this.#channel, this.token, query, options);
+  }
+
+  /**
+   * Answers a stalled transaction or a group of page requests, once.
+   * @param event   one that has `pending`
+   * @param action  FaultAction: RETRY, ABORT, TERMINATE a stall; SUCCESS, INVALID, FAILURE for page requests
+   */
+  async respondToFault(
+    event: Pick<messages.FaultEvent, "pending">,
+    action: number,
+    options?: CallOptions & { readonly requestId?: string },
+  ): Promise<messages.FaultResponse> {
+    const { responseToken } = present(event.pending, "pending: the device waits for no answer");
+    const request = { requestId: options?.requestId, responseToken, action };
+    return await this.#channel.unary(BROKER.respondToFault, request, this.token, options);
   }
 
   /** Stops the keep-alive: a lease lapses, as if the client had died. */

@@ -62,6 +62,7 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "commands_per_call_max",
   "binds_per_call_max",
   "fault_streams_per_session_max",
+  "fault_observers_max",
   "queue_depth_max",
   "waiters_per_group_max",
   "device_watches_max",

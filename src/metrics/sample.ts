@@ -6,7 +6,7 @@ import type { Counter, Gauge, Registry } from "prom-client";
 import type { BackendCounters, DeviceCounters, IommuCounters } from "../backends/counters.ts";
 import { SESSION_STATES } from "../server/core/session.ts";
 import { STAGE_STATES } from "../server/core/stage-state.ts";
-import type { Census } from "../server/core/views.ts";
+import type { Census, FaultCensus } from "../server/core/views.ts";
 import { METRICS } from "./catalog.ts";
 import { counter, gauge } from "./instruments.ts";
 
@@ -110,10 +110,29 @@ function deviceSampler(registry: Registry): (devices: readonly DeviceCounters[],
   };
 }
 
+/** Counts of the fault router that have a label. */
+function faultSampler(registry: Registry): (faults: FaultCensus) => void {
+  const subscribers = gauge(registry, METRICS.faultSubscribers);
+  const dropped = counter(registry, METRICS.faultsDropped);
+  const resolutions = counter(registry, METRICS.faultResolutions);
+  const diagnoses = counter(registry, METRICS.faultDiagnoses);
+  return (faults) => {
+    for (const metric of [dropped, resolutions, diagnoses]) metric.reset();
+    for (const [view, count] of Object.entries(faults.subscribers)) subscribers.set({ view }, count);
+    for (const [reason, count] of Object.entries(faults.dropped)) dropped.inc({ reason }, count);
+    for (const [outcome, count] of Object.entries(faults.resolutions)) resolutions.inc({ outcome }, count);
+    const { cached, made, overBudget } = faults.diagnoses;
+    for (const [result, count] of Object.entries({ made, cached, over_budget: overBudget })) {
+      diagnoses.inc({ result }, count);
+    }
+  };
+}
+
 function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<string>) => void {
   const stageState = gauge(registry, METRICS.stageState);
   const generation = gauge(registry, METRICS.generation);
   const sessions = gauge(registry, METRICS.sessions);
+  const sampleFaults = faultSampler(registry);
   const totals: readonly (readonly [Gauge | Counter, (from: Census) => number])[] = [
     [gauge(registry, METRICS.addressSpaces), (from) => from.addressSpaces],
     [gauge(registry, METRICS.virtualIommus), (from) => from.virtualIommus],
@@ -122,15 +141,19 @@ function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<
     [gauge(registry, METRICS.quarantinedDevices), (from) => quarantined(from)],
     [gauge(registry, METRICS.deviceWatches), (from) => from.watches.subscribers],
     [counter(registry, METRICS.deviceWatchResyncs), (from) => from.watches.resyncs],
-    [gauge(registry, METRICS.faultSubscribers), (from) => from.faults.subscribers],
-    [counter(registry, METRICS.faultsUnrouted), (from) => from.faults.unrouted],
-    [counter(registry, METRICS.faultsOverrun), (from) => from.faults.overrun],
+    [counter(registry, METRICS.faultsRecorded), (from) => from.faults.recorded],
+    [counter(registry, METRICS.faultsDelivered), (from) => from.faults.delivered],
+    [counter(registry, METRICS.faultsSuppressed), (from) => from.faults.suppressed],
+    [counter(registry, METRICS.faultsHostOnly), (from) => from.faults.hostOnly],
+    [gauge(registry, METRICS.faultsHeld), (from) => from.faults.held],
+    [gauge(registry, METRICS.faultsPending), (from) => from.faults.pending],
   ];
   return (census, shown) => {
     for (const [metric, read] of totals) {
       metric.reset();
       metric.inc(read(census));
     }
+    sampleFaults(census.faults);
     for (const state of SESSION_STATES) sessions.set({ state }, census.sessionStates[state]);
     stageState.reset();
     generation.reset();

@@ -32,6 +32,7 @@ type Write = (line: AuditLine) => void;
 /** What only looks: not worth a line. */
 const LOOKING: ReadonlySet<string> = new Set([
   ...VERBS.read,
+  "ListFaults",
   "ExplainTranslation",
   "ListSessions",
   "GetEffectivePolicy",

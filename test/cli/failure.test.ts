@@ -33,7 +33,7 @@ test.each([
     "nobody there",
     callError(status.UNAVAILABLE, "", "connect ENOENT /x. Resolution note: "),
     4,
-    /^cannot reach a broker: connect ENOENT \/x\.\n.*--socket or --address/,
+    /^cannot reach a broker: connect ENOENT \/x\.\n.*--socket, --address or --admin-socket/,
   ],
   ["no answer in time", callError(status.DEADLINE_EXCEEDED, "", "Deadline exceeded"), 4, /^cannot reach a broker/],
   ["a bug", new TypeError("x is not a function"), 70, /^bug: TypeError: x is not a function/],

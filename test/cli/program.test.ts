@@ -15,6 +15,8 @@ async function iommuctl(argv: readonly string[], environment: Readonly<Record<st
     err: (text) => {
       err += text;
     },
+    taken: async () => {},
+    gone: new AbortController().signal,
   });
   return { code, out, err };
 }
@@ -24,6 +26,24 @@ test("--version and --help answer on standard output", async () => {
   const help = await iommuctl(["explain", "--help"]);
   expect(help).toMatchObject({ code: 0, err: "" });
   expect(help.out).toMatch(/IOMMUBROKER_SESSION_TOKEN[\s\S]*Exit: 0 done; 2 .*; 3 .*; 4 .*; 70 a bug/);
+});
+
+test("faults --help teaches with examples", async () => {
+  const { code, out } = await iommuctl(["faults", "--help"]);
+  expect(code).toBe(0);
+  expect(out).toMatch(/Examples:\n +iommuctl faults .*\n +iommuctl faults -f 0000:01:00\.0 /);
+});
+
+test("faults without a token, a socket or a runtime directory says which to give", async () => {
+  const { code, err } = await iommuctl(["faults"], {});
+  expect(code).toBe(2);
+  expect(err).toMatch(/give --admin-socket PATH, or a session's token with --socket PATH/);
+});
+
+test("faults on a socket of the API needs a session's token", async () => {
+  const { code, err } = await iommuctl(["faults", "--socket", "/nonexistent/broker.sock"], {});
+  expect(code).toBe(2);
+  expect(err).toMatch(/no session token/);
 });
 
 test("no option takes the token itself", async () => {
@@ -50,6 +70,15 @@ test.each<[string, string[], RegExp]>([
   ["two brokers", ["explain", "d", "0", "--socket", "/x", "--address", "h:1"], /cannot be used with/],
   ["no address for an address", ["explain", "d", "0", "--address", "h"], /is not HOST:PORT/],
   ["no broker", ["explain", "d", "0"], /no broker is named/],
+  ["no broker for faults", ["faults"], /no broker is named/],
+  ["minus one line", ["faults", "-n", "-1"], /must be 0 to 100000/],
+  ["too many lines", ["faults", "-n", "100001"], /must be 0 to 100000/],
+  ["a number to resume without a device", ["faults", "-f", "--resume", "41"], /Write it as 0000:01:00.0=41/],
+  ["a number of 65 bits", ["faults", "-f", "--resume", `d=${2n ** 64n}`], /Write it as/],
+  ["to resume without following", ["faults", "--resume", "d=1"], /--resume goes on with --follow/],
+  ["an unknown choice of colours", ["faults", "--color", "red"], /Allowed choices are auto, always, never/],
+  ["two sockets", ["faults", "--admin-socket", "/x", "--socket", "/y"], /cannot be used with/],
+  ["a session on the admin socket", ["faults", "--admin-socket", "/x", "--token-file", "/y"], /cannot be used with/],
 ])("%s is a usage error", async (_what, argv, message) => {
   const { code, err, out } = await iommuctl(argv);
   expect([code, out]).toEqual([2, ""]);

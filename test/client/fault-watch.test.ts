@@ -1,30 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
-import type { FaultRecord } from "../../src/backends/faults.ts";
 import type { FaultBatch, FaultWatch } from "../../src/client/client.ts";
 import { NIC, NVME } from "../support/fake-core.ts";
+import { batchOf, eventBatch, faultEvent, faultGap, resolution } from "../support/fault-samples.ts";
 import { type RpcServer, refusal, serve } from "../support/rpc-server.ts";
-
-const FAULT: FaultRecord = {
-  device: NVME,
-  virtualStreamID: undefined,
-  substreamID: undefined,
-  type: "C_BAD_CD",
-  typeNumber: 0x0a,
-  stage: undefined,
-  class: undefined,
-  inputAddress: undefined,
-  ipa: undefined,
-  fetchAddress: undefined,
-  read: false,
-  instruction: false,
-  privileged: false,
-  transition: false,
-  record: new Uint8Array(32),
-};
-
-function event(sequence: number, device = NVME) {
-  return { sequence, wallMs: 0, fault: { ...FAULT, device } };
-}
 
 async function watching(
   server: RpcServer,
@@ -51,7 +29,7 @@ describe("watchFaults", () => {
     const server = await serve();
     const { iterator } = await watching(server, { devices: ["devices/0000:01:00.0"] });
     expect(server.core.subscriptions).toHaveLength(1);
-    server.core.subscriptions[0]?.push({ events: [event(1), event(2)], gaps: [] });
+    server.core.subscriptions[0]?.push(eventBatch(1, 2));
     expect(await next(iterator)).toEqual([
       ["devices/0000:01:00.0", 1n],
       ["devices/0000:01:00.0", 2n],
@@ -65,7 +43,7 @@ describe("watchFaults", () => {
     const third = Promise.withResolvers<void>();
     setTimeout(third.resolve, 50); // some heartbeats pass
     await third.promise;
-    server.core.subscriptions[0]?.push({ events: [event(1)], gaps: [] });
+    server.core.subscriptions[0]?.push(eventBatch(1));
     expect(await first).toEqual([["devices/0000:01:00.0", 1n]]);
   });
 
@@ -73,8 +51,8 @@ describe("watchFaults", () => {
     const server = await serve();
     const { iterator, watch } = await watching(server, { resumeAfter: { "devices/x": 2n ** 60n } });
     server.core.subscriptions[0]?.push({
-      events: [event(4), event(7)],
-      gaps: [{ device: NIC, first: 1, last: 9, reason: "ring-overrun" }],
+      ...batchOf(faultEvent(4), faultEvent(5), faultGap({ first: 6, last: 7, reason: "hardware-overflow" })),
+      gaps: [faultGap({ device: NIC, first: 1, last: 9 })],
     });
     await next(iterator);
     await server.restart();
@@ -89,9 +67,46 @@ describe("watchFaults", () => {
         ]),
       },
     ]);
-    server.core.subscriptions[1]?.push({ events: [event(8)], gaps: [] });
+    server.core.subscriptions[1]?.push(eventBatch(8));
     expect(await resumed).toEqual([["devices/0000:01:00.0", 8n]]);
     expect(watch.seen).toEqual({ "devices/x": 2n ** 60n, "devices/0000:02:00.0": 9n, "devices/0000:01:00.0": 8n });
+  });
+
+  test("tells once that it broke off, and once that it stands again", async () => {
+    const server = await serve();
+    const told: string[] = [];
+    const { iterator } = await watching(server, {
+      onBroken: (error) => told.push(error.codeName),
+      onResumed: () => told.push("resumed"),
+    });
+    const resumed = next(iterator);
+    await server.restart();
+    await vi.waitFor(() => expect(server.core.subscriptions).toHaveLength(2));
+    server.core.subscriptions[1]?.push(eventBatch(1));
+    await resumed;
+    expect(told).toEqual([expect.stringMatching(/UNAVAILABLE|CANCELLED/), "resumed"]);
+  });
+
+  test("asks again for what it asked for, when it is opened again", async () => {
+    const server = await serve();
+    server.core.faults.diagnose = () => ({ verdict: "not-applicable", summary: "why" });
+    const { iterator } = await watching(server, { types: ["F_TRANSLATION"], diagnose: true });
+    const resumed = iterator.next();
+    await server.restart();
+    await vi.waitFor(() => expect(server.core.subscriptions).toHaveLength(2));
+    server.core.subscriptions[1]?.push(batchOf(faultEvent(1, { type: "C_BAD_CD" }), faultEvent(2)));
+    const { value } = await resumed;
+    const batch: FaultBatch = value;
+    expect(batch.events).toMatchObject([{ sequence: 2n, diagnosis: { summary: "why" } }]);
+  });
+
+  test("gives a message that has resolutions alone", async () => {
+    const server = await serve();
+    const { iterator } = await watching(server);
+    server.core.subscriptions[0]?.push(batchOf(resolution(3)));
+    const { value } = await iterator.next();
+    const batch: FaultBatch = value;
+    expect(batch.resolutions).toMatchObject([{ sequence: 3n }]);
   });
 
   test("ends with the broker's error when the session is gone", async () => {
@@ -125,7 +140,7 @@ describe("watchFaults", () => {
   test("lets go of the stream when the loop is left", async () => {
     const server = await serve();
     const { watch } = await watching(server);
-    server.core.subscriptions[0]?.push({ events: [event(1)], gaps: [] });
+    server.core.subscriptions[0]?.push(eventBatch(1));
     for await (const { events } of watch) {
       expect(events).toHaveLength(1);
       break;

@@ -185,7 +185,7 @@ const BROKEN: Readonly<Record<string, Broken>> = {
     mend: () => bind(),
     iova: "0x1000",
     end: `C_BAD_STE: ${ABORTED}`,
-    last: /STE +S1CDMax is above SSIDSIZE/,
+    last: /STE +STE\.S1CDMax 31 is above IDR1\.SSIDSIZE 20/,
   },
   "in the context descriptor": {
     breakIt: () => flip(BigInt(GUEST_RAM + LAYOUT.cd), 1n << 31n), // V, §5.4
@@ -209,7 +209,7 @@ const BROKEN: Readonly<Record<string, Broken>> = {
   "in stage 1, at the end of 64 bits": {
     iova: "0xffff_ffff_ffff_ffff",
     end: `F_TRANSLATION, stage 1, class IN: ${ABORTED}`,
-    last: /stage 1 .*disabled by EPD/,
+    last: /stage 1 .*CD\.EPD1 is 1/,
   },
   "in stage 1, which lets nobody write": {
     breakIt: () => flip(LEAF_OF_PAGE_2, LEAF.READ_ONLY),
@@ -217,7 +217,7 @@ const BROKEN: Readonly<Record<string, Broken>> = {
     iova: "0x2000",
     more: ["--access", "write"],
     end: `F_PERMISSION, stage 1, class IN: ${ABORTED}`,
-    last: /the leaf refuses this write/,
+    last: /descriptor\.AP\[2:1\] is 0b11: read-only, and this is an unprivileged write/,
   },
   "in stage 2, which has no memory there": {
     iova: "0x3008",

@@ -328,7 +328,9 @@ describe("a fault stream that nobody reads", () => {
     while (seen <= last) await raw.health();
     watch.close();
     await reading;
-    const overrun = /^iommu_broker_fault_events_overrun_total (\d+)/m.exec(await broker.metrics())?.[1];
+    const overrun = /^iommu_broker_fault_events_dropped_total\{reason="overrun"\} (\d+)/m.exec(
+      await broker.metrics(),
+    )?.[1];
     expect(Number(overrun)).toBeGreaterThanOrEqual(0);
 
     // Once it reads, it is told what it has lost.

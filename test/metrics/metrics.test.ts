@@ -11,6 +11,7 @@ import { LIMITS } from "../../src/metrics/observe.ts";
 import { BrokerEvents } from "../../src/server/core/events.ts";
 import type { StageState } from "../../src/server/core/stage-state.ts";
 import type { Census } from "../../src/server/core/views.ts";
+import { NO_FAULTS } from "../support/faults.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const NIC = deviceID("0000:01:00.0");
@@ -31,7 +32,7 @@ beforeEach(() => {
     virtualIommus: 0,
     mappedBytes: 0,
     devices: [device(NIC, "default-domain", 0), device(DISK, "default-domain", 0)],
-    faults: { unrouted: 0, overrun: 0, subscribers: 0 },
+    faults: NO_FAULTS,
     waiters: 0,
     watches: { subscribers: 0, resyncs: 0 },
   };
@@ -132,19 +133,50 @@ test("an attached device's series begin at zero, with the backend's numbers afte
   expect(after.get(`iommu_faults_total{device="${NIC}",event_type="F_VMS_FETCH"}`)).toBe(1);
 });
 
+/** Each number of the census below, and the series it goes to. */
+const FAULT_SERIES = {
+  iommu_broker_fault_events_recorded_total: 1,
+  iommu_broker_fault_events_delivered_total: 2,
+  iommu_broker_fault_events_suppressed_total: 3,
+  iommu_broker_fault_events_host_only_total: 4,
+  'iommu_broker_fault_events_dropped_total{reason="unrouted"}': 4,
+  'iommu_broker_fault_events_dropped_total{reason="overrun"}': 5,
+  'iommu_broker_fault_events_dropped_total{reason="released"}': 6,
+  iommu_broker_fault_history_entries: 7,
+  iommu_broker_faults_pending: 8,
+  'iommu_broker_fault_resolutions_total{outcome="answered"}': 9,
+  'iommu_broker_fault_resolutions_total{outcome="timed-out"}': 10,
+  'iommu_broker_fault_resolutions_total{outcome="owner-gone"}': 11,
+  'iommu_broker_fault_resolutions_total{outcome="stage-changed"}': 12,
+  'iommu_broker_fault_resolutions_total{outcome="restarted"}': 13,
+  'iommu_broker_fault_subscribers{view="owner"}': 14,
+  'iommu_broker_fault_subscribers{view="observer"}': 15,
+  'iommu_broker_fault_diagnoses_total{result="made"}': 16,
+  'iommu_broker_fault_diagnoses_total{result="cached"}': 17,
+  'iommu_broker_fault_diagnoses_total{result="over_budget"}': 18,
+};
+
 test("scraping twice does not count twice", async () => {
   counters.devices.push(deviceCounters(NIC, { translationsOk: 7 }));
-  census.faults = { unrouted: 4, overrun: 5, subscribers: 1 };
+  census.faults = {
+    recorded: 1,
+    delivered: 2,
+    suppressed: 3,
+    hostOnly: 4,
+    dropped: { unrouted: 4, overrun: 5, released: 6 },
+    held: 7,
+    pending: 8,
+    resolutions: { answered: 9, "timed-out": 10, "owner-gone": 11, "stage-changed": 12, restarted: 13 },
+    subscribers: { owner: 14, observer: 15 },
+    diagnoses: { made: 16, cached: 17, overBudget: 18 },
+  };
   const subject = metrics();
   const [first, second] = [await scraped(subject), await scraped(subject)];
-  for (const name of [
-    `iommu_translations_total{device="${NIC}",outcome="ok"}`,
-    "iommu_broker_fault_events_unrouted_total",
-    "iommu_broker_fault_events_overrun_total",
-  ]) {
+  for (const name of [`iommu_translations_total{device="${NIC}",outcome="ok"}`, ...Object.keys(FAULT_SERIES)]) {
     expect(first.get(name), name).toBeGreaterThan(0);
     expect(second.get(name), name).toBe(first.get(name));
   }
+  for (const [name, value] of Object.entries(FAULT_SERIES)) expect([name, first.get(name)]).toEqual([name, value]);
 });
 
 test("a released device's series are gone, and its stage state goes on", async () => {

@@ -7,9 +7,11 @@ import type { FaultNotice, FaultRecord } from "../../src/backends/faults.ts";
 import type { DeviceID } from "../../src/backends/ids.ts";
 import type { Core } from "../../src/server/core/core.ts";
 import type { FaultBatch, FaultSubscription } from "../../src/server/core/fault-verbs.ts";
+import { entriesOf } from "../support/faults.ts";
 import { turn } from "../support/host.ts";
 
 interface Reader {
+  readonly core: Core;
   readonly subscription: FaultSubscription;
   readonly taken: Map<DeviceID, number>;
   readonly last: Map<DeviceID, number>;
@@ -39,13 +41,14 @@ export class FaultBooks {
     try {
       const subscription = core.faults.subscribe(session, { devices: [], resumeAfter: new Map() });
       const empty = { pending: undefined, batches: [], hasEnded: false };
-      this.#readers.set(session, { subscription, taken: new Map(), last: new Map(), ...empty });
+      this.#readers.set(session, { core, subscription, taken: new Map(), last: new Map(), ...empty });
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error;
     }
   }
 
   note(core: Core, notice: FaultNotice): void {
+    if (notice.kind === "ended") return;
     const devices = notice.kind === "fault" ? [notice.fault.device] : notice.devices;
     for (const device of devices) {
       const owner = core.devices.get(device).owner?.id;
@@ -62,6 +65,7 @@ export class FaultBooks {
     if (reader === undefined) return;
     for (let taken = -1; taken !== reader.batches.length; ) {
       taken = reader.batches.length;
+      await reader.core.durable(); // numbers that are not on the disk are not told; a broker that has died tells nothing
       reader.pending ??= reader.subscription.next().then((batch) => {
         if (batch) reader.batches.push(batch);
         reader.hasEnded = batch === undefined;
@@ -70,6 +74,7 @@ export class FaultBooks {
       await turn();
     }
     for (const batch of reader.batches.splice(0)) this.#account(session, reader, batch);
+    await reader.core.durable();
     if (reader.hasEnded || this.#readers.get(session) !== reader) return; // what it had not read went with it
     for (const [device, recorded] of this.#recorded.get(session) ?? []) {
       expect([device, reader.taken.get(device) ?? 0]).toEqual([device, recorded]);
@@ -90,8 +95,10 @@ export class FaultBooks {
       reader.last.set(device, last);
       reader.taken.set(device, (reader.taken.get(device) ?? 0) + events);
     };
-    for (const { device, first, last } of batch.gaps) count(device, last, last - first + 1);
-    for (const { sequence, fault } of batch.events) {
+    for (const entry of [...batch.gaps, ...entriesOf(batch)]) {
+      if (entry.kind === "gap") count(entry.device, entry.last, entry.last - entry.first + 1);
+      if (entry.kind !== "event") continue;
+      const { fault, sequence } = entry;
       expect([fault.device, this.#ownerAt.get(fault)]).toEqual([fault.device, session]);
       count(fault.device, sequence, 1);
     }

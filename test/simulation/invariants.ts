@@ -147,7 +147,7 @@ export async function checkEnd(world: World): Promise<void> {
   }
   const { devices, ...held } = core.census();
   expect(held).toMatchObject({ sessions: 0, addressSpaces: 0, virtualIommus: 0, mappedBytes: 0, waiters: 0 });
-  expect([held.faults.subscribers, clock.alarms, processes.watches]).toEqual([0, 0, 0]);
+  expect([held.faults.subscribers, clock.alarms, processes.watches]).toEqual([{ owner: 0, observer: 0 }, 0, 0]);
   expect(world.witness.preempted()).toEqual([]);
   expect(devices.filter(({ state, attached }) => state !== "default-domain" || attached)).toEqual([]);
   expect(devices.map(({ id }) => [id, steConfig(world.host, id)])).toEqual(devices.map(({ id }) => [id, 0b101]));

@@ -17,7 +17,8 @@ import {
 } from "./e2e-case.ts";
 import { IDLE, OTHERS, SIBLING } from "./e2e-world.ts";
 
-const { claimSession, getCapabilities, getDevice, listDevices, openSession, watchDevices, watchFaults } = BROKER;
+const { claimSession, getCapabilities, getDevice, listDevices, openSession, watchDevices } = BROKER;
+const { listFaults, respondToFault, watchFaults } = BROKER;
 
 const BAD_IDENTITIES = [
   "",
@@ -202,5 +203,58 @@ export const SESSION_CASES: readonly BadCase[] = [
   ),
   ...[1, 99, 3_600_001, 2 ** 32 - 1].map((heartbeatMs) =>
     bad(watchFaults, "heartbeat_ms", `${heartbeatMs}`, () => ({ heartbeatMs }), invalid("heartbeat_ms")),
+  ),
+  ...["", "c_bad_cd", "F_TRANSLATION ", "0x10", "F\u0000", "x".repeat(1_000_000)].flatMap((type) => [
+    bad(watchFaults, "types", shown(type), () => ({ types: ["C_BAD_CD", type] }), invalid("types[1]")),
+    bad(listFaults, "types", shown(type), () => ({ types: ["C_BAD_CD", type] }), invalid("types[1]")),
+  ]),
+  bad(
+    watchFaults,
+    "types",
+    "33 of them",
+    () => ({ types: Array.from({ length: 33 }, () => "F_UUT") }),
+    invalid("types"),
+  ),
+  bad(
+    listFaults,
+    "types",
+    "33 of them",
+    () => ({ types: Array.from({ length: 33 }, () => "F_UUT") }),
+    invalid("types"),
+  ),
+  ...MALFORMED_DEVICES.map((device) =>
+    bad(listFaults, "devices", `malformed ${shown(device)}`, () => ({ devices: [device] }), invalid("devices[0]")),
+  ),
+  bad(listFaults, "devices", "unknown", () => ({ devices: [UNKNOWN_DEVICE] }), unknown("DEVICE")),
+  bad(listFaults, "devices", "someone else's", () => ({ devices: [OTHERS] }), precondition("NOT_OWNER")),
+  bad(listFaults, "devices", "nobody's", () => ({ devices: [IDLE] }), precondition("NOT_OWNER")),
+  ...MALFORMED_TOKENS.map((pageToken) =>
+    bad(listFaults, "page_token", shown(pageToken), () => ({ pageToken }), invalid("page_token")),
+  ),
+  ...["", "x".repeat(257), "x".repeat(1_000_000)].map((responseToken) =>
+    bad(
+      respondToFault,
+      "response_token",
+      shown(responseToken),
+      () => ({ responseToken, action: 1 }),
+      invalid("response_token"),
+    ),
+  ),
+  bad(
+    respondToFault,
+    "response_token",
+    "of nothing that waits",
+    () => ({ responseToken: "x".repeat(43), action: 1 }),
+    precondition("FAULT_NOT_PENDING"),
+  ),
+  ...[0, 7, -1, 2 ** 31 - 1].map((action) =>
+    bad(respondToFault, "action", `${action}`, () => ({ responseToken: "x", action }), invalid("action")),
+  ),
+  bad(
+    respondToFault,
+    "request_id",
+    "too long",
+    () => ({ responseToken: "x", action: 1, requestId: LONG_ID }),
+    invalid("request_id"),
   ),
 ];

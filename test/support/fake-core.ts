@@ -21,6 +21,7 @@ import type {
   SessionView,
   VirtualIommuView,
 } from "../../src/server/core/views.ts";
+import { NO_FAULTS } from "./faults.ts";
 import { ANYBODY } from "./policy.ts";
 
 export const ADDRESS_SPACE_ID = "11111111-2222-4333-8444-555555555555";
@@ -325,10 +326,15 @@ export class FakeCore implements Core {
   faults: Core["faults"] = {
     subscribe: (session, request) => {
       this.#note("faults.subscribe", session, request);
-      const subscription = new FakeSubscription();
+      const subscription = new FakeSubscription(session === undefined ? "observer" : "owner");
       this.subscriptions.push(subscription);
       return subscription;
     },
+    list: (session, request) =>
+      this.#answer("faults.list", session ?? "", [request], { events: [], nextPageToken: "" }),
+    respond: async (session, request) =>
+      this.#answer("faults.respond", session, [request], { device: NVME, sequence: 2 ** 53 - 1 }),
+    diagnose: () => undefined,
   };
 
   explanations: Core["explanations"] = {
@@ -451,7 +457,7 @@ export class FakeCore implements Core {
       virtualIommus: 0,
       mappedBytes: 0,
       devices: [],
-      faults: { unrouted: 0, overrun: 0, subscribers: 0 },
+      faults: NO_FAULTS,
       waiters: 0,
       watches: { subscribers: 0, resyncs: 0 },
     };
@@ -503,7 +509,14 @@ class Fed<Batch> {
   }
 }
 
-export class FakeSubscription extends Fed<FaultBatch> implements FaultSubscription {}
+export class FakeSubscription extends Fed<FaultBatch> implements FaultSubscription {
+  readonly view: FaultSubscription["view"];
+
+  constructor(view: FaultSubscription["view"]) {
+    super();
+    this.view = view;
+  }
+}
 
 export class FakeDeviceWatch extends Fed<DeviceBatch> implements DeviceSubscription {
   readonly seen = "7-41";

@@ -91,6 +91,13 @@ export const ISOLATION_ROWS: readonly IsolationRow[] = [
   row(BROKER.unbindGuestStage, () => ({ device: NESTED }), OWNED),
   row(BROKER.invalidateCache, (world) => ({ virtualIommu: virtual(world), commands: [{ tlbiNhAll: {} }] }), NOT_OWNER),
   row(BROKER.watchFaults, () => ({ devices: [NESTED] }), NOT_OWNER),
+  row(BROKER.listFaults, () => ({ devices: [NESTED] }), NOT_OWNER),
+  // The token names what is answered: whoever has not seen the event has none that could be good.
+  row(
+    BROKER.respondToFault,
+    () => ({ responseToken: "x".repeat(22), action: 2 }),
+    "FAILED_PRECONDITION FAULT_NOT_PENDING",
+  ),
   row(BROKER.explainTranslation, () => ({ device: NESTED, iova: RAM_IPA, access: 1 }), OWNED),
   row(
     SIMULATOR.addDevice,

@@ -2,9 +2,9 @@
 // What one rule says about another (a name used twice) is checked here too, so that --check-config finds it.
 
 import { z } from "zod";
+import { nearest } from "../../spec/nearest.ts";
 import { type Condition, type PolicyRule, QUOTAS, type Quota } from "../core/policy.ts";
 import { VERB_GROUPS, VERBS } from "../core/policy-verbs.ts";
-import { nearest } from "./nearest.ts";
 
 const NAME_ERROR = "must be 1 to 63 of A-Z a-z 0-9 . _ - and begin with a letter or digit";
 const NAME = z

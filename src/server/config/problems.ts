@@ -2,7 +2,7 @@
 // and what it should be.
 
 import type { z } from "zod";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../../spec/nearest.ts";
 import { schemaAt, shapeOf } from "./schema-walk.ts";
 import { SETTINGS } from "./settings.ts";
 

@@ -132,8 +132,32 @@ const LIMITS = z.strictObject({
   commands_per_call_max: count(4096, 1, 65_536, "Commands in one InvalidateCache."),
   binds_per_call_max: count(256, 1, 4096, "Binds in one BatchBindGuestStage."),
   fault_streams_per_session_max: count(8, 1, 1024, "WatchFaults streams of one session."),
-  fault_ring_events_max: count(4096, 16, 1_048_576, "Events kept for each device until a subscriber takes them."),
+  fault_ring_events_max: count(
+    4096,
+    16,
+    1_048_576,
+    "Events kept of each device: for slow subscribers, those that resume, and ListFaults. Events that wait for an answer are not pushed out.",
+  ),
   fault_batch_events_max: count(256, 1, 4096, "Events in one message of WatchFaults."),
+  fault_history_events_total_max: count(
+    1_048_576,
+    1024,
+    16_777_216,
+    "Events kept of all devices together; beyond it the oldest go, but for those that wait for an answer.",
+  ),
+  fault_events_per_second: count(
+    10_000,
+    0,
+    10_000_000,
+    "Events of one device told in a second, after a burst of fault_ring_events_max; the others are summed up in a gap. 0: no limit.",
+  ),
+  fault_diagnoses_per_second: count(
+    2000,
+    0,
+    1_000_000,
+    "Diagnoses of faults made in a second, half of them at most for one device. 0: none.",
+  ),
+  fault_observers_max: count(256, 0, 4096, "WatchFaults streams on the admin socket."),
   queue_depth_max: count(256, 1, 65_536, "Calls that wait for one address space, virtual IOMMU or IOMMU group."),
   waiters_per_group_max: count(64, 1, 4096, "Calls that stand in line for one IOMMU group."),
   attach_wait_max_ms: count(60_000, 0, 3_600_000, "Longest time an AttachDevice may stand in line for a device."),
@@ -179,6 +203,18 @@ const LIMITS = z.strictObject({
 
 const TIMING = z.strictObject({
   grace_period_ms: count(10_000, 100, 600_000, "From the stop signal to the exit, at most."),
+  fault_batch_ms: count(
+    1,
+    0,
+    1000,
+    "How long a batch of WatchFaults may wait for more events; 0: until the event loop's turn is over.",
+  ),
+  fault_response_ms: count(
+    10_000,
+    10,
+    600_000,
+    "Time for RespondToFault; then a stalled transaction is aborted, a page request fails.",
+  ),
   heartbeat_ms: count(10_000, 100, 600_000, "Silence after which WatchFaults sends an empty message."),
   resume_window_ms: count(
     30_000,

@@ -177,7 +177,7 @@ export class Attachments {
       if (!virtual.parts.has(host.id)) await this.#removePart(virtual.id, session, host.id);
       throw error;
     }
-    for (const id of group.devices) faults.claim(id);
+    for (const id of group.devices) faults.claim(id, session);
     registry.putDevice(attachedDevice(device));
     const vste = initial === "bypass" ? BYPASS_VSTE : ABORT_VSTE;
     changes.commit(group, trigger, { state: to, owner: session, virtualIommu: virtual.id, vste });

@@ -15,6 +15,7 @@ import { newDevice } from "./device.ts";
 import { Recorder } from "./durable.ts";
 import { BrokerEvents } from "./events.ts";
 import { Explainer } from "./explainer.ts";
+import { FaultDiagnoser } from "./fault-diagnoser.ts";
 import { FaultRouter } from "./fault-router.ts";
 import type { FaultVerbs } from "./fault-verbs.ts";
 import { givenUpRecords } from "./given-up.ts";
@@ -52,7 +53,19 @@ export function createCore(options: CoreOptions): Core {
   const registry = new Registry(backend.inventory);
   const sessions = new Sessions({ ...ports, limits, events });
   const queues = new WorkQueues(limits.queueDepthMax);
-  const faults = new FaultRouter({ registry, sessions, limits, clock: ports.clock });
+  const faults = new FaultRouter({
+    registry,
+    sessions,
+    limits,
+    ports,
+    respond: (device, cookie, answer) => backend.respondToFault(device, cookie, answer),
+    onRelease: (device) => diagnoser.forget(device),
+  });
+  const diagnoser = new FaultDiagnoser({
+    clock: ports.clock,
+    perSecond: limits.faultDiagnosesPerSecond,
+    diagnose: (fault) => backend.diagnose(fault),
+  });
   const usage = (identity: string, quota: Quota): number => usageOf({ registry, sessions, faults }, identity, quota);
   const permissions = new Permissions({ policy: options.policy, clock: ports.clock, events, usage });
   const spaces = new AddressSpaces({ backend, ports, limits, registry, sessions, queues, events, permissions });
@@ -67,7 +80,8 @@ export function createCore(options: CoreOptions): Core {
     // Answers are their owner's: who claims a session is told none of the ones before, and its request_ids are its own.
     if (event.type === "sessionEnded" || event.type === "sessionClaimed") answers.drop(event.session);
   });
-  const recorder = new Recorder({ registry, sessions, watch, answers, journal: ports.journal });
+  const { numbers } = faults;
+  const recorder = new Recorder({ registry, sessions, watch, answers, numbers, journal: ports.journal });
   const verbs = sessionVerbs(deps, reaper);
   backend.onFault((notice) => faults.record(notice));
   backend.inventory.onChange((change) => follow(change, deps));
@@ -78,7 +92,7 @@ export function createCore(options: CoreOptions): Core {
     addressSpaces: spaces,
     virtualIommus,
     stages: arbiter,
-    faults: faultVerbs(faults, sessions, permissions),
+    faults: faultVerbs(deps, diagnoser),
     explanations: new Explainer({ backend, registry, sessions, mayShowHost: simulator !== undefined }),
     devices: {
       list: () => registry.devices().map((device) => arbiter.view(device.host.id)),
@@ -92,17 +106,19 @@ export function createCore(options: CoreOptions): Core {
     answers,
     recover: async (records) => {
       const state = foldRecords(records);
+      faults.numbers.restore(state.faultNumbers);
       if (simulator !== undefined) await restoreInventory(state, simulator, registry);
       registry.restoreGone(state.goneGroups, state.generationFloor);
       tellRecovery(await restoreSessions(state, { ...deps, answers }), events);
       recorder.start([...givenUpRecords(state, registry, sessions), ...sessions.absences()]);
       watch.begin(state.inventoryEpoch);
+      faults.numbers.begin();
       await ports.journal.durable(); // what this life costs those who wait is paid before it begins
     },
     image: () => recorder.image(),
     durable: () => ports.journal.durable(),
     reapExpired: () => reaper.reapLapsed(),
-    census: () => census(deps, arbiter, watch),
+    census: () => census(deps, arbiter, { watch, diagnoser }),
   };
 }
 
@@ -146,11 +162,11 @@ function sessionVerbs({ faults, permissions, registry, sessions }: ArbiterDeps, 
   };
 }
 
-function faultVerbs(faults: FaultRouter, sessions: Sessions, permissions: Permissions): FaultVerbs {
+function faultVerbs({ faults, permissions, sessions }: ArbiterDeps, diagnoser: FaultDiagnoser): FaultVerbs {
   return {
-    list: () => faults.list(),
-    respond: () => faults.respond(),
-    diagnose: () => faults.diagnose(),
+    list: (session, request) => faults.list(session, request),
+    respond: (session, request, gate) => faults.respond(session, request, gate),
+    diagnose: ({ fault }) => diagnoser.diagnose(fault),
     subscribe: (session, request) => {
       if (session === undefined) return faults.subscribe(session, request);
       const { caller } = sessions.requireLive(session);
@@ -218,7 +234,11 @@ function follow(change: InventoryChange, { events, faults, registry, sessions }:
   events.emit({ type: "deviceRemoved", device: id, session: owner });
 }
 
-function census({ faults, registry, sessions }: ArbiterDeps, arbiter: Arbiter, watch: InventoryWatch): Census {
+function census(
+  { faults, registry, sessions }: ArbiterDeps,
+  arbiter: Arbiter,
+  { diagnoser, watch }: { readonly diagnoser: FaultDiagnoser; readonly watch: InventoryWatch },
+): Census {
   return {
     sessions: sessions.count(),
     sessionStates: sessions.states(),
@@ -230,7 +250,7 @@ function census({ faults, registry, sessions }: ArbiterDeps, arbiter: Arbiter, w
       const { id, iommu } = device.host;
       return { id, iommu, state: group.state, generation: group.generation, attached: device.attached };
     }),
-    faults: faults.census(),
+    faults: { ...faults.census(), diagnoses: { ...diagnoser.counts } },
     waiters: arbiter.waiting(),
     watches: watch.census(),
   };

@@ -9,6 +9,7 @@ import { hex } from "../../spec/u64.ts";
 import type { Answers } from "./answers.ts";
 import type { Caller } from "./caller.ts";
 import type { DeviceRecord } from "./device.ts";
+import type { FaultNumbers } from "./fault-numbers.ts";
 import type { GroupRecord } from "./group.ts";
 import type { InventoryWatch } from "./inventory-watch.ts";
 import type { Journal, WatchedProcess } from "./ports.ts";
@@ -129,7 +130,9 @@ export type DurableRecord =
   /** A device that the Simulator service removed. */
   | { readonly type: "deviceRemoved"; readonly id: string }
   /** Tells versions of the inventory from those of earlier lives of the daemon. */
-  | { readonly type: "inventoryEpoch"; readonly value: number };
+  | { readonly type: "inventoryEpoch"; readonly value: number }
+  /** Numbers of the device's faults up to this one may have been told. */
+  | { readonly type: "faultNumbers"; readonly id: string; readonly value: number };
 
 /** Everything at one moment, as the records that would lead to it. */
 export type DurableImage = readonly DurableRecord[];
@@ -144,6 +147,7 @@ export class Recorder {
   readonly #sessions: Sessions;
   readonly #watch: InventoryWatch;
   readonly #answers: Answers;
+  readonly #numbers: FaultNumbers;
   readonly #journal: Journal;
   #isOn = false;
 
@@ -152,17 +156,20 @@ export class Recorder {
     sessions: Sessions;
     watch: InventoryWatch;
     answers: Answers;
+    numbers: FaultNumbers;
     journal: Journal;
   }) {
     this.#registry = deps.registry;
     this.#sessions = deps.sessions;
     this.#watch = deps.watch;
     this.#answers = deps.answers;
+    this.#numbers = deps.numbers;
     this.#journal = deps.journal;
     deps.registry.onChange((records) => this.#note(records));
     deps.sessions.onChange((records) => this.#note(records));
     deps.watch.onChange((records) => this.#note(records));
     deps.answers.onChange((records) => this.#note(records));
+    deps.numbers.onChange((records) => this.#note(records));
   }
 
   /** @param corrections  what recovery changed */
@@ -172,8 +179,13 @@ export class Recorder {
   }
 
   image(): DurableImage {
-    const answers = this.#answers.durable(); // after the sessions that they belong to
-    return [...this.#sessions.durable(), ...answers, ...this.#registry.durable(), ...this.#watch.durable()];
+    return [
+      ...this.#sessions.durable(),
+      ...this.#answers.durable(), // after the sessions that they belong to
+      ...this.#registry.durable(),
+      ...this.#watch.durable(),
+      ...this.#numbers.durable(),
+    ];
   }
 
   #note(records: readonly DurableRecord[]): void {

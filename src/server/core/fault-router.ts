@@ -1,259 +1,321 @@
-// From the backend's one stream of faults to each owner's: a bounded ring for every device, a cursor for every
-// subscriber. Recording is O(1) and never waits; a slow subscriber loses events to the ring and is told so by a gap.
-// A device's events belong to the session that owned it when they were recorded: at release the ring is emptied, what
-// a subscriber had not taken becomes its gap, and the sequence goes on.
+// From the backend's one stream of faults to each owner's and the observers'. Recording is O(1), whoever listens; a slow
+// reader loses events to the ring and is told so by a gap.
+// A device's events belong to the session that owned it when they were recorded: at release its readers are told what
+// they had not taken as a gap, and the numbers go on. The ring stays, for observers, until it is overwritten.
 
-import type { FaultDiagnosis } from "../../backends/diagnosis.ts";
-import { BrokerError, limitReached } from "../../backends/errors.ts";
-import type { FaultNotice } from "../../backends/faults.ts";
+import { BrokerError } from "../../backends/errors.ts";
+import type { FaultAnswer, FaultNotice, FaultRecord, PendingFault } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
-import { assert } from "../../spec/assert.ts";
+import type { CallGate } from "./call-gate.ts";
+import { type FaultChannel, FaultChannels } from "./fault-channels.ts";
+import { FaultHistory } from "./fault-history.ts";
+import type { FaultNumbers } from "./fault-numbers.ts";
+import { FaultPending, refusalOf, type WaitingFault } from "./fault-pending.ts";
+import { FaultReaders, isVisible } from "./fault-readers.ts";
 import type {
-  FaultBatch,
-  FaultGap,
+  FaultEntry,
+  FaultListRequest,
   FaultPage,
-  FaultSlice,
+  FaultResolution,
   FaultSubscription,
-  FaultVerbs,
   FaultWatchRequest,
+  ResolutionOutcome,
   SequencedFault,
 } from "./fault-verbs.ts";
 import type { CoreLimits } from "./limits.ts";
-import type { Clock } from "./ports.ts";
+import type { Alarms, Clock, Identifiers, Journal } from "./ports.ts";
 import type { Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
 import type { FaultCensus } from "./views.ts";
 
-interface Entry {
-  readonly sequence: number;
-  /** Undefined: the hardware lost events here. */
-  readonly event: SequencedFault | undefined;
+export interface FaultRouterDeps {
+  readonly registry: Registry;
+  readonly sessions: Sessions;
+  readonly limits: CoreLimits;
+  readonly ports: {
+    readonly clock: Clock;
+    readonly alarms: Alarms;
+    readonly identifiers: Identifiers;
+    readonly journal: Pick<Journal, "durable">;
+  };
+  /** Backend.respondToFault. */
+  respond(device: DeviceID, cookie: number, answer: FaultAnswer): Promise<void>;
+  /** What is known of a device's owner is nobody's any more. */
+  onRelease(device: DeviceID): void;
 }
 
-/** One device's events: entry n stands at ring[n % capacity]. */
-interface Feed {
-  readonly ring: (Entry | undefined)[];
-  next: number;
-  /** First sequence number of the present owner. */
-  start: number;
-  isOwned: boolean;
-}
+export class FaultRouter {
+  readonly #deps: FaultRouterDeps;
+  readonly #channels: FaultChannels;
+  readonly #readers: FaultReaders;
+  readonly #pending: FaultPending;
+  readonly #history: FaultHistory;
+  readonly #waitingOf = new WeakMap<FaultEntry, WaitingFault>();
+  readonly #counts = { recorded: 0, hostOnly: 0, unrouted: 0 };
+  readonly #resolutions = { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0, restarted: 0 };
 
-interface Subscriber {
-  readonly session: string;
-  readonly devices: readonly DeviceID[];
-  readonly cursors: Map<DeviceID, number>;
-  /** Gaps of released devices, not told yet: one a device. */
-  readonly owed: Map<DeviceID, FaultGap>;
-  /** Batches begun: each begins with another device, so that one which storms starves no other. */
-  batches: number;
-  wake: (() => void) | undefined;
-  isClosed: boolean;
-}
-
-export class FaultRouter implements FaultVerbs {
-  readonly #feeds = new Map<DeviceID, Feed>();
-  readonly #subscribers = new Set<Subscriber>();
-  readonly #deps: { registry: Registry; sessions: Sessions; limits: CoreLimits; clock: Clock };
-  #unrouted = 0;
-  #overrun = 0;
-
-  constructor(deps: { registry: Registry; sessions: Sessions; limits: CoreLimits; clock: Clock }) {
+  constructor(deps: FaultRouterDeps) {
     this.#deps = deps;
+    const { alarms, clock, identifiers, journal } = deps.ports;
+    this.#channels = new FaultChannels({
+      limits: deps.limits,
+      clock,
+      alarms,
+      journal,
+      onFirst: (channel) => this.#readers.onFirst(channel),
+      onDurable: () => this.#readers.onDurable(),
+    });
+    this.#readers = new FaultReaders({
+      limits: deps.limits,
+      channels: this.#channels,
+      waitingOf: (entry) => this.#waitingOf.get(entry),
+    });
+    this.#history = new FaultHistory(identifiers);
+    this.#pending = new FaultPending({
+      clock,
+      alarms,
+      responseMs: deps.limits.faultResponseMs,
+      respond: (device, cookie, answer) => deps.respond(device, cookie, answer),
+      onOver: (waiting, outcome) => this.#onOver(waiting, outcome),
+    });
   }
 
-  /** The device has an owner from now on: what it records is theirs. */
-  claim(device: DeviceID): void {
-    const feed = this.#feed(device);
-    feed.isOwned = true;
-    feed.start = feed.next;
+  /** What of the devices' numbers outlives the daemon. */
+  get numbers(): FaultNumbers {
+    return this.#channels.numbers;
   }
 
-  /** The owner is gone: nobody else shall see what was theirs. */
+  /**
+   * The device has an owner from now on: what it records is theirs.
+   * @param how  restored: it was theirs before the restart too
+   */
+  claim(device: DeviceID, session: string, how: "fresh" | "restored" = "fresh"): void {
+    const channel = this.#channels.of(device);
+    this.#channels.tellRun(channel);
+    channel.owner = session;
+    channel.isLeaving = false;
+    channel.ownerAfter = how === "restored" ? 0 : channel.used;
+    channel.ownerFrom = this.#channels.position + 1;
+    this.#channels.numbers.reserve(channel.reservation, channel.used);
+    this.#readers.onClaim(channel, session);
+  }
+
+  /** What ends from now on ends because the owner goes; claim() or stay() takes it back. */
+  leave(device: DeviceID): void {
+    this.#channels.of(device).isLeaving = true;
+  }
+
+  stay(device: DeviceID): void {
+    this.#channels.of(device).isLeaving = false;
+  }
+
+  /** The owner is gone: nobody else but observers shall see what was theirs. */
   release(device: DeviceID): void {
-    const feed = this.#feed(device);
-    for (const subscriber of this.#subscribers) {
-      if (this.#scope(subscriber).includes(device)) this.#owe(subscriber, device, feed);
-    }
-    feed.isOwned = false;
-    feed.start = feed.next;
-    feed.ring.length = 0;
+    const channel = this.#channels.of(device);
+    this.#channels.tellRun(channel);
+    for (const waiting of [...channel.waiting.values()]) this.#pending.drop(waiting, "owner-gone");
+    this.#readers.onRelease(channel);
+    channel.owner = undefined;
+    channel.isLeaving = false;
+    this.#deps.onRelease(device);
   }
 
   /** The device itself is gone; one that comes back under its name counts from 1 again. What is owed stays owed. */
   remove(device: DeviceID): void {
-    this.#feeds.delete(device);
-    for (const { cursors } of this.#subscribers) cursors.delete(device);
+    const channel = this.#channels.find(device);
+    if (channel === undefined) return;
+    this.release(device);
+    this.#readers.onRemove(channel);
+    this.#channels.delete(channel);
   }
 
   record(notice: FaultNotice): void {
-    if (notice.kind === "fault") {
-      const { fault } = notice;
-      const wallMs = this.#deps.clock.wallMs();
-      this.#append(fault.device, (sequence) => ({ kind: "event", sequence, wallMs, fault, response: undefined }));
-      return;
+    switch (notice.kind) {
+      case "fault":
+        this.#recordFault(notice.fault);
+        return;
+      case "ended": {
+        const channel = this.#channels.find(notice.device);
+        const waiting = channel?.waiting.get(notice.cookie);
+        if (channel === undefined || waiting === undefined) return;
+        this.#pending.ended(waiting, this.#hasLost(channel) ? "owner-gone" : "stage-changed");
+        return;
+      }
+      case "overflow":
+        for (const device of notice.devices) this.#recordOverflow(this.#channels.find(device));
     }
-    if (notice.kind === "ended") return;
-    for (const device of notice.devices) this.#append(device, () => undefined);
   }
 
   subscribe(session: string | undefined, request: FaultWatchRequest): FaultSubscription {
-    if (session === undefined) throw new BrokerError("backend_unsupported", "observers are not served yet");
-    const { limits, registry, sessions } = this.#deps;
-    sessions.requireLive(session);
-    const max = limits.faultStreamsPerSessionMax;
-    if ([...this.#subscribers].filter((one) => one.session === session).length >= max) {
-      throw limitReached("fault_streams_per_session_max", max, "end another WatchFaults stream first");
+    if (session !== undefined) this.#deps.sessions.requireLive(session);
+    this.#requireVisible(session, request.devices);
+    for (const device of request.resumeAfter.keys()) {
+      if (this.#deps.registry.findDevice(device) !== undefined) this.#channels.of(device);
     }
-    // A device that was seen and has left since is no reason to refuse the others.
-    for (const device of request.devices) {
-      if (registry.groupOf(device).owner !== session) throw notOwned(device);
-    }
-    const cursors = new Map<DeviceID, number>();
-    const subscriber: Subscriber = {
-      session,
-      devices: request.devices,
-      cursors,
-      owed: new Map(),
-      batches: 0,
-      wake: undefined,
-      isClosed: false,
-    };
-    for (const device of this.#scope(subscriber)) {
-      const feed = this.#feed(device);
-      const after = request.resumeAfter.get(device);
-      cursors.set(device, after === undefined ? feed.next : resumeAt(feed, after));
-    }
-    this.#subscribers.add(subscriber);
-    return { view: "owner", next: () => this.#next(subscriber), close: () => this.#close(subscriber) };
+    return this.#readers.subscribe(session, request);
   }
 
-  list(): FaultPage {
-    throw new BrokerError("backend_unsupported", "not yet");
+  list(session: string | undefined, request: FaultListRequest): FaultPage {
+    if (session !== undefined) this.#deps.sessions.requireLive(session);
+    this.#requireVisible(session, request.devices);
+    const wanted = new Set(request.devices);
+    const channels = [...this.#channels.all()].filter((channel) => {
+      return isVisible(channel, session) && (wanted.size === 0 || wanted.has(channel.device));
+    });
+    for (const channel of channels) this.#channels.publish(channel);
+    const feeds = channels.map(({ feed, ownerFrom }) => ({ feed, from: session === undefined ? 0 : ownerFrom }));
+    return this.#history.page(session, feeds, request);
   }
 
-  respond(): Promise<never> {
-    throw new BrokerError("backend_unsupported", "not yet");
-  }
-
-  diagnose(): FaultDiagnosis | undefined {
-    return undefined;
+  async respond(
+    session: string,
+    request: { readonly token: string; readonly answer: FaultAnswer },
+    gate?: CallGate,
+  ): Promise<{ readonly device: DeviceID; readonly sequence: number }> {
+    this.#deps.sessions.requireLive(session);
+    const { device, event } = await this.#pending.answer(session, request.token, request.answer, gate);
+    return { device, sequence: event.sequence };
   }
 
   /** Ends the subscriptions of a session that ended. */
   endSession(session: string): void {
-    for (const subscriber of this.#subscribers) if (subscriber.session === session) this.#close(subscriber);
+    this.#readers.endSession(session);
   }
 
   /** Open streams of these sessions. */
   streamsOf(sessions: ReadonlySet<string>): number {
-    return [...this.#subscribers].filter(({ session }) => sessions.has(session)).length;
+    return this.#readers.count((session) => session !== undefined && sessions.has(session));
   }
 
-  census(): FaultCensus {
-    return { unrouted: this.#unrouted, overrun: this.#overrun, subscribers: this.#subscribers.size };
+  census(): Omit<FaultCensus, "diagnoses"> {
+    const { hostOnly, recorded, unrouted } = this.#counts;
+    const { delivered, overrun, released } = this.#readers.counts;
+    return {
+      recorded,
+      delivered,
+      suppressed: this.#channels.suppressed,
+      hostOnly,
+      dropped: { unrouted, overrun, released },
+      held: this.#channels.held,
+      pending: this.#pending.size,
+      resolutions: { ...this.#resolutions },
+      subscribers: {
+        owner: this.#readers.count((session) => session !== undefined),
+        observer: this.#readers.count((session) => session === undefined),
+      },
+    };
   }
 
-  #append(device: DeviceID, make: (sequence: number) => SequencedFault | undefined): void {
-    const feed = this.#feed(device);
-    if (!feed.isOwned) {
-      this.#unrouted += 1;
+  #recordFault(fault: FaultRecord): void {
+    const channel = this.#channels.find(fault.device);
+    const owner = channel?.owner;
+    if (channel === undefined || owner === undefined) {
+      this.#counts.unrouted += 1;
+      if (fault.pending !== undefined) this.#refuseUnowned(fault.device, fault.pending);
       return;
     }
-    const sequence = feed.next;
-    feed.ring[sequence % this.#deps.limits.faultRingEventsMax] = { sequence, event: make(sequence) };
-    feed.next += 1;
-    for (const subscriber of this.#subscribers) {
-      if (subscriber.wake && (subscriber.devices.length === 0 || subscriber.devices.includes(device)))
-        subscriber.wake();
+    const sequence = this.#channels.number(channel);
+    this.#counts.recorded += 1;
+    if (fault.hostOnly) this.#counts.hostOnly += 1;
+    if (fault.pending === undefined && !channel.limiter.admits()) {
+      this.#channels.suppress(channel, fault, sequence);
+      return;
+    }
+    this.#channels.tellRun(channel);
+    const wallMs = this.#deps.ports.clock.wallMs();
+    if (fault.pending === undefined) {
+      this.#channels.append(channel, { kind: "event", sequence, wallMs, fault, response: undefined });
+      return;
+    }
+    this.#await(channel, owner, { sequence, wallMs, fault, pending: fault.pending });
+  }
+
+  #await(
+    channel: FaultChannel,
+    session: string,
+    { pending, ...what }: { sequence: number; wallMs: number; fault: FaultRecord; pending: PendingFault },
+  ): void {
+    const { limits, ports } = this.#deps;
+    const { device, feed } = channel;
+    const hasRoom = channel.waiting.size < limits.faultRingEventsMax;
+    const responseMs = hasRoom ? limits.faultResponseMs : 0;
+    const token = ports.identifiers.token();
+    const response = Object.freeze({ token, deadlineWallMs: what.wallMs + responseMs });
+    const event: SequencedFault = { kind: "event", ...what, response };
+    const earlier = channel.waiting.get(pending.cookie);
+    if (earlier !== undefined) this.#pending.drop(earlier, "stage-changed"); // the backend has forgotten it
+    const waiting: WaitingFault = {
+      device,
+      session,
+      event,
+      pending,
+      token,
+      deadlineMs: ports.clock.monotonicMs() + responseMs,
+      state: "waiting",
+      endedAs: undefined,
+      resolution: undefined,
+      resolvedAt: 0,
+    };
+    channel.waiting.set(pending.cookie, waiting);
+    feed.waiting.add(event.sequence);
+    this.#waitingOf.set(event, waiting);
+    this.#channels.append(channel, event);
+    this.#pending.add(waiting);
+    if (!hasRoom) void this.#pending.refuse(waiting);
+  }
+
+  /** One number stands for what the hardware lost. */
+  #recordOverflow(channel: FaultChannel | undefined): void {
+    if (channel?.owner === undefined) return;
+    this.#channels.tellRun(channel);
+    const number = this.#channels.number(channel);
+    const { device } = channel;
+    const reason = "hardware-overflow";
+    this.#channels.append(channel, {
+      kind: "gap",
+      device,
+      first: number,
+      last: number,
+      count: 0,
+      reason,
+      suppressed: [],
+    });
+  }
+
+  /** A device that nobody owns must not wait. What goes wrong with it is the backend's to tell. */
+  #refuseUnowned(device: DeviceID, pending: PendingFault): void {
+    this.#deps.respond(device, pending.cookie, refusalOf(pending)).catch(() => {});
+  }
+
+  #onOver(waiting: WaitingFault, outcome: ResolutionOutcome): void {
+    this.#resolutions[outcome] += 1;
+    const channel = this.#channels.of(waiting.device);
+    const { sequence } = waiting.event;
+    channel.waiting.delete(waiting.pending.cookie);
+    this.#channels.settle(channel, sequence);
+    const { device } = waiting;
+    const wallMs = this.#deps.ports.clock.wallMs();
+    const resolution: FaultResolution = { kind: "resolution", device, sequence, outcome, wallMs };
+    waiting.resolution = resolution;
+    waiting.resolvedAt = this.#channels.position + 1;
+    this.#channels.append(channel, resolution);
+  }
+
+  /** A device that was seen and has left since is no reason to refuse the others. */
+  #requireVisible(session: string | undefined, devices: readonly DeviceID[]): void {
+    for (const device of devices) {
+      const { owner } = this.#deps.registry.groupOf(device);
+      if (session !== undefined && owner !== session) throw notOwned(device);
     }
   }
 
-  async #next(subscriber: Subscriber): Promise<FaultBatch | undefined> {
-    assert(subscriber.wake === undefined, "only one next() of a subscription at a time");
-    while (!subscriber.isClosed) {
-      const batch = this.#collect(subscriber);
-      if (batch.slices.length > 0 || batch.gaps.length > 0) return batch;
-      await new Promise<void>((resolve) => {
-        subscriber.wake = resolve;
-      });
-      subscriber.wake = undefined;
-    }
-    return undefined;
+  /** The session that owned it when the event was recorded is not there any more, or about to go. */
+  #hasLost({ isLeaving, owner }: FaultChannel): boolean {
+    const { sessions } = this.#deps;
+    return isLeaving || owner === undefined || sessions.isLost(owner) || sessions.ending().includes(owner);
   }
-
-  #collect(subscriber: Subscriber): FaultBatch {
-    const slices: FaultSlice[] = [];
-    const gaps: FaultGap[] = [...subscriber.owed.values()];
-    subscriber.owed.clear();
-    const max = this.#deps.limits.faultBatchEventsMax;
-    const scope = this.#scope(subscriber);
-    for (let index = 0; index < scope.length && slices.length + gaps.length < max; index += 1) {
-      const device = scope[(subscriber.batches + index) % scope.length]!;
-      const feed = this.#feed(device);
-      let cursor = Math.max(subscriber.cursors.get(device) ?? feed.start, feed.start);
-      const oldest = Math.max(feed.start, feed.next - this.#deps.limits.faultRingEventsMax);
-      if (cursor < oldest) {
-        gaps.push({ ...gapOf(device, cursor, oldest - 1), reason: "ring-overrun" });
-        this.#overrun += oldest - cursor;
-        cursor = oldest;
-      }
-      for (; cursor < feed.next && slices.length + gaps.length < max; cursor += 1) {
-        const entry = feed.ring[cursor % this.#deps.limits.faultRingEventsMax];
-        assert(entry?.sequence === cursor, `ring of ${device} does not hold event ${cursor}`);
-        if (entry.event) slices.push({ segment: { device, entries: [entry.event] }, from: 0, to: 1 });
-        else gaps.push({ ...gapOf(device, cursor, cursor), count: 0, reason: "hardware-overflow" });
-      }
-      subscriber.cursors.set(device, cursor);
-    }
-    subscriber.batches += 1;
-    return { slices, gaps };
-  }
-
-  /** What the subscriber has not taken of a device that is being released becomes a gap. */
-  #owe(subscriber: Subscriber, device: DeviceID, feed: Feed): void {
-    const first = Math.max(subscriber.cursors.get(device) ?? feed.start, feed.start);
-    subscriber.cursors.delete(device);
-    if (first >= feed.next) return;
-    const last = feed.next - 1;
-    const known = subscriber.owed.get(device);
-    subscriber.owed.set(device, { ...gapOf(device, known?.first ?? first, last), reason: "released" });
-    this.#overrun += feed.next - first;
-    subscriber.wake?.();
-  }
-
-  /** The devices a subscriber sees now: those it named, or all, as far as its session owns them. */
-  #scope(subscriber: Subscriber): readonly DeviceID[] {
-    const { registry } = this.#deps;
-    const owned = registry.groupsOwnedBy(subscriber.session).flatMap((group) => group.devices);
-    return subscriber.devices.length === 0 ? owned : owned.filter((device) => subscriber.devices.includes(device));
-  }
-
-  #close(subscriber: Subscriber): void {
-    subscriber.isClosed = true;
-    this.#subscribers.delete(subscriber);
-    subscriber.wake?.();
-  }
-
-  #feed(device: DeviceID): Feed {
-    const found = this.#feeds.get(device);
-    if (found) return found;
-    const feed: Feed = { ring: [], next: 1, start: 1, isOwned: false };
-    this.#feeds.set(device, feed);
-    return feed;
-  }
-}
-
-/** Events before the present owner's first are not theirs to resume; beyond the newest there is nothing to skip. */
-function resumeAt(feed: Feed, after: bigint): number {
-  const next = BigInt(feed.next);
-  return after + 1n >= next ? feed.next : Math.max(Number(after) + 1, feed.start);
 }
 
 function notOwned(device: DeviceID): BrokerError {
   return new BrokerError("not_owner", `device ${device} is not this session's: attach it first`, { device });
-}
-
-function gapOf(device: DeviceID, first: number, last: number): Omit<FaultGap, "reason"> {
-  return { kind: "gap", device, first, last, count: last - first + 1, suppressed: [] };
 }

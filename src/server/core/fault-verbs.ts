@@ -6,7 +6,11 @@ import type { FaultAnswer, FaultRecord } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import type { CallGate } from "./call-gate.ts";
 
-/** How what waited came to its end. */
+/**
+ * How what waited came to its end. What waits is not journaled: after a restart nobody knows of it any more, the hardware is
+ * set up anew, and the gap with the reason "restart" stands for the ends of all that waited before it. "restarted" is for a
+ * backend whose hardware goes on meanwhile.
+ */
 export type ResolutionOutcome = "answered" | "timed-out" | "owner-gone" | "stage-changed" | "restarted";
 
 /** An event with its place in its device's sequence. */
@@ -75,8 +79,8 @@ export interface FaultSubscription {
   /** The owner's, which may answer, or an observer's. */
   readonly view: "owner" | "observer";
   /**
-   * Resolves with what is new, at most faultBatchEventsMax entries; with undefined once the subscription ended (its
-   * session ended, or close() was called). Only one call at a time.
+   * Resolves with what is new, at most faultBatchEventsMax entries in segments of feeds, and what was lost besides; with
+   * undefined once the subscription ended (its session ended, or close() was called). Only one call at a time.
    */
   next(): Promise<FaultBatch | undefined>;
   close(): void;
@@ -92,12 +96,13 @@ export interface FaultListRequest {
   readonly devices: readonly DeviceID[];
   /** Event names; empty: all. */
   readonly types: readonly string[];
+  /** At most 1,000 count. */
   readonly pageSize: number;
   readonly pageToken: string;
 }
 
 export interface FaultPage {
-  /** The newest first. */
+  /** The newest first. A page may be shorter than was asked for, or empty, and have a next one all the same. */
   readonly events: readonly SequencedFault[];
   /** Empty: these were the oldest. */
   readonly nextPageToken: string;

@@ -13,6 +13,17 @@ export interface CoreLimits {
   readonly faultStreamsPerSessionMax: number;
   readonly faultRingEventsMax: number;
   readonly faultBatchEventsMax: number;
+  /** How long a batch may wait for more; 0: until the turn is over. */
+  readonly faultBatchMs: number;
+  /** Entries kept of all devices together. */
+  readonly faultHistoryEventsTotalMax: number;
+  /** Of one device; 0: as many as there are. */
+  readonly faultEventsPerSecond: number;
+  /** Diagnoses made in a second for all devices; 0: none. */
+  readonly faultDiagnosesPerSecond: number;
+  readonly faultObserversMax: number;
+  /** Time to answer a stalled transaction or a group of page requests. */
+  readonly faultResponseMs: number;
   /** Calls that may wait for one address space, virtual IOMMU or IOMMU group. */
   readonly queueDepthMax: number;
   /** Calls that may stand in line for one IOMMU group. */

@@ -30,6 +30,8 @@ export const VERBS: Readonly<Record<VerbGroup, readonly string[]>> = {
     "UnbindGuestStage",
     "InvalidateCache",
     "WatchFaults",
+    "ListFaults",
+    "RespondToFault",
     "ExplainTranslation",
   ],
   simulate: [
@@ -56,7 +58,8 @@ export const VERBS: Readonly<Record<VerbGroup, readonly string[]>> = {
 
 /**
  * Needs a session's token and no permission: a policy that became stricter takes nothing away, and nobody is kept from
- * letting go. InvalidateCache is here because a guest whose invalidations are refused would go on with stale translations.
+ * letting go. InvalidateCache is here because a guest whose invalidations are refused would go on with stale translations,
+ * RespondToFault because its device would wait until it is aborted.
  */
 const KEEPING: ReadonlySet<string> = new Set([
   "ResumeSession",
@@ -68,6 +71,7 @@ const KEEPING: ReadonlySet<string> = new Set([
   "DetachDevice",
   "UnbindGuestStage",
   "InvalidateCache",
+  "RespondToFault",
 ]);
 
 const GROUP_OF: ReadonlyMap<string, VerbGroup> = new Map(

@@ -92,10 +92,16 @@ export function policyWith(
   const owner = builtIn("built-in: root and the daemon", { fact: "uid", oneOf: [...new Set([0, owners.daemonUid])] }, [
     "all",
   ]);
-  const admins = builtIn("built-in: admin uids", { fact: "uid", oneOf: owners.adminUids }, ["admin", "read"]);
+  const admins = builtIn("built-in: admin uids", { fact: "uid", oneOf: owners.adminUids }, [
+    "admin",
+    "read",
+    ...OBSERVING, // elsewhere than on the admin socket these need a session
+  ]);
   const tcp = builtIn("built-in: unauthenticated TCP", { fact: "tcp_unauthenticated" }, ["all"]);
   return { rules: [...rules, owner, admins, ...(rules.length === 0 ? [tcp] : [])] };
 }
+
+const OBSERVING = ["WatchFaults", "ListFaults"];
 
 function builtIn(name: string, condition: Condition, verbs: readonly string[]): PolicyRule {
   return { name, effect: "allow", who: [condition], verbs, ...NOTHING_GRANTED, priority: 0, mayPreempt: false };

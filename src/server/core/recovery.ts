@@ -50,6 +50,8 @@ export interface DurableState {
   readonly generationFloor: number;
   /** The latest one; 0: none yet. */
   readonly inventoryEpoch: number;
+  /** By device, the last number of a fault that may have been told. */
+  readonly faultNumbers: ReadonlyMap<string, number>;
 }
 
 /** Adds the records up, oldest first. */
@@ -66,6 +68,7 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
   const removedDevices = new Set<string>();
   const goneGroups = new Map<number, number>();
   let generationFloor = 0;
+  const faultNumbers = new Map<string, number>();
   let inventoryEpoch = 0;
   for (const record of records) {
     switch (record.type) {
@@ -132,10 +135,14 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
         break;
       case "deviceRemoved":
         devices.delete(record.id);
+        faultNumbers.delete(record.id);
         if (!addedDevices.delete(record.id)) removedDevices.add(record.id);
         break;
       case "inventoryEpoch":
         inventoryEpoch = record.value;
+        break;
+      case "faultNumbers":
+        faultNumbers.set(record.id, record.value);
         break;
     }
   }
@@ -153,6 +160,7 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
     goneGroups,
     generationFloor,
     inventoryEpoch,
+    faultNumbers,
   };
 }
 
@@ -302,7 +310,7 @@ class Restoring {
       }
       registry.putGroup(group);
     });
-    for (const id of group.devices) faults.claim(id);
+    for (const id of group.devices) faults.claim(id, this.#session.id, "restored");
     await this.#restoreDevices(group.devices, part);
     await this.#restoreStage(durable, part);
     const { state, generation } = durable;

@@ -80,6 +80,17 @@ export class Resets {
    * @param leaving  a device that is about to disappear: nobody gets it, so it need not be reset
    */
   async release(group: GroupRecord, session: string, leaving?: DeviceID): Promise<GroupRecord> {
+    const { faults } = this.#deps;
+    for (const id of group.devices) faults.leave(id);
+    try {
+      return await this.#release(group, session, leaving);
+    } catch (error) {
+      for (const id of group.devices) faults.stay(id);
+      throw error;
+    }
+  }
+
+  async #release(group: GroupRecord, session: string, leaving: DeviceID | undefined): Promise<GroupRecord> {
     const staying = group.devices.filter((id) => id !== leaving);
     const unclean = await this.#all(group, staying);
     if (unclean === undefined) return await this.#leave(group, "release", session);

@@ -3,6 +3,7 @@
 import type { DeviceID, GroupID, IommuID, StreamID, VirtualStreamID } from "../../backends/ids.ts";
 import type { IdRegisters } from "../../backends/inventory.ts";
 import type { VSTE } from "../../backends/vste.ts";
+import type { ResolutionOutcome } from "./fault-verbs.ts";
 import type { Liveness, SessionState } from "./session.ts";
 import type { StageState } from "./stage-state.ts";
 
@@ -104,9 +105,27 @@ export interface WatchCensus {
 }
 
 export interface FaultCensus {
-  /** Events that had no owner to go to. */
-  readonly unrouted: number;
-  /** Events pushed out of a ring before a subscriber took them. */
-  readonly overrun: number;
-  readonly subscribers: number;
+  /** Events of owned devices, held-back ones included. */
+  readonly recorded: number;
+  /** Events handed to subscribers, once for each. */
+  readonly delivered: number;
+  /** Events that the rate limit held back. */
+  readonly suppressed: number;
+  /** Recorded events that are the host's business. */
+  readonly hostOnly: number;
+  readonly dropped: {
+    /** Events that had no owner to go to. */
+    readonly unrouted: number;
+    /** Pushed out of a ring before a subscriber took them, once for each. */
+    readonly overrun: number;
+    /** Not taken when the device left its owner, once for each subscriber. */
+    readonly released: number;
+  };
+  /** Entries in all rings. */
+  readonly held: number;
+  /** Events that wait for an answer. */
+  readonly pending: number;
+  readonly resolutions: Readonly<Record<ResolutionOutcome, number>>;
+  readonly subscribers: { readonly owner: number; readonly observer: number };
+  readonly diagnoses: { readonly made: number; readonly cached: number; readonly overBudget: number };
 }

@@ -1,5 +1,5 @@
 // The admin socket: a gRPC server of its own on a Unix socket of its own, so that nothing of it can be reached from the API's.
-// It serves IommuBrokerAdmin, three calls of IommuBroker to look with, health and reflection of just these.
+// It serves IommuBrokerAdmin, five calls of IommuBroker to look with, health and reflection of just these.
 
 import * as grpc from "@grpc/grpc-js";
 import { type AdminDeps, addAdminServices } from "./admin-service.ts";

@@ -10,6 +10,7 @@ import type { iommubroker } from "./codec.ts";
 import { adminSessionMessage, parseSessionPageToken, policyRuleMessage, sessionPageToken } from "./convert-admin.ts";
 import { deviceMessage, pageSize } from "./convert-device.ts";
 import type { RpcDeps } from "./deps.ts";
+import { observerCalls } from "./fault-calls.ts";
 import { allOf, displayName } from "./field.ts";
 import { parseDevice, parseSession } from "./names.ts";
 import { ADMIN, ADMIN_BROKER, byteDefinition } from "./services.ts";
@@ -31,7 +32,8 @@ export function addAdminServices(server: grpc.Server, deps: AdminDeps): Pick<Cal
   const calls = new Calls(deps, (caller) => requireAdmin(caller, deps.adminUids()));
   const admin = adminCalls(calls, deps) satisfies Record<keyof typeof ADMIN, unknown>;
   server.addService(byteDefinition(ADMIN), admin);
-  server.addService(byteDefinition(ADMIN_BROKER), capabilityCalls(calls, deps));
+  const looking = { ...capabilityCalls(calls, deps), ...observerCalls(calls, deps) };
+  server.addService(byteDefinition(ADMIN_BROKER), looking satisfies Record<keyof typeof ADMIN_BROKER, unknown>);
   return calls;
 }
 

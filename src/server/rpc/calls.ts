@@ -41,6 +41,8 @@ export interface CallContext {
   /** For core's verbs: asked before they change anything. */
   readonly gate: CallGate;
   readonly caller: Caller;
+  /** For the audit: what the call turned out to be about, where its request does not say it. */
+  about(subject: string, reason: string): void;
 }
 
 export class Calls {
@@ -290,7 +292,14 @@ export class Calls {
   }
 
   #contextOf(call: UnaryCall, trail: Trail): CallContext {
-    return { gate: this.#gateOf(call), caller: callerIn(trail) };
+    return {
+      gate: this.#gateOf(call),
+      caller: callerIn(trail),
+      about(subject, reason) {
+        trail.subjects = [subject];
+        trail.reason = reason;
+      },
+    };
   }
 
   #gateOf(call: UnaryCall): CallGate {

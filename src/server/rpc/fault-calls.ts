@@ -1,53 +1,114 @@
-// WatchFaults: what core's subscription gives, batch by batch, at the pace of the reader.
-// Nothing is taken from core while the reader is behind, so what piles up does so in core's bounded ring.
+// WatchFaults, ListFaults, RespondToFault: for a session on the API, and on the admin socket for observers, who see every
+// device and may answer nothing. A stream goes at the pace of its reader: nothing is taken from core while the reader is
+// behind, so what piles up does so in core's bounded rings, which all readers share.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import { BrokerError } from "../../backends/errors.ts";
-import type { FaultSubscription } from "../core/fault-verbs.ts";
+import type { FaultPage, FaultSubscription } from "../core/fault-verbs.ts";
 import type { Calls } from "./calls.ts";
-import type { iommubroker } from "./codec.ts";
-import { faultBatchMessage, HEARTBEAT_MESSAGE, parseWatchFaults } from "./convert-fault.ts";
+import { codec, iommubroker } from "./codec.ts";
+import { diagnosisMessage, type FaultView, faultMessage } from "./convert-fault.ts";
 import type { RpcDeps } from "./deps.ts";
 import { drainingError } from "./failure.ts";
+import { type FaultReader, faultMessages, HEARTBEAT_BYTES } from "./fault-bytes.ts";
+import { parseListFaults, parseRespondToFault, parseWatchFaults } from "./fault-requests.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { longOfNumber } from "./int64.ts";
+import { deviceName } from "./names.ts";
 import type { ServerStream } from "./server-stream.ts";
 import { BROKER } from "./services.ts";
 
 type WatchCall = ServerWritableStream<Buffer, Buffer>;
-type Message = iommubroker.v1.IWatchFaultsResponse;
-type WatchStream = ServerStream<Message>;
+type WatchStream = ServerStream<Buffer>;
 
 export function faultCalls(calls: Calls, deps: RpcDeps) {
   return {
-    watchFaults: calls.stream(BROKER.watchFaults, (stream: WatchStream, call: WatchCall) => {
-      const session = calls.authenticate(call);
-      const asked = parseWatchFaults(BROKER.watchFaults.request.decode(call.request), deps.heartbeatMs);
-      const subscription = deps.core.faults.subscribe(session, asked);
-      stream.onOver(() => subscription.close());
-      calls.onDrain(stream, () => stream.fail(drainingError()));
-      const heartbeat = new Heartbeat(stream, asked.heartbeatMs, () => HEARTBEAT_MESSAGE);
-      heartbeat.beat();
-      void pump(stream, subscription, heartbeat);
+    watchFaults: watching(calls, deps, (call) => calls.authenticate(call)),
+    listFaults: calls.withSession(BROKER.listFaults, (request, session) => list(request, session, deps)),
+    respondToFault: calls.mutating(BROKER.respondToFault, async (request, session, { about, gate }) => {
+      const asked = parseRespondToFault(request);
+      const { device, sequence } = await deps.core.faults.respond(session, asked, gate);
+      about(deviceName(device), `${asked.answer} for fault ${sequence}`);
+      return { device: deviceName(device), sequence: longOfNumber(sequence) };
     }),
   };
+}
+
+/** What the admin socket serves of it: every device, without a session. */
+export function observerCalls(calls: Calls, deps: RpcDeps) {
+  return {
+    watchFaults: watching(calls, deps, () => undefined),
+    listFaults: calls.open(BROKER.listFaults, (request) => list(request, undefined, deps)),
+  };
+}
+
+/** @param viewer  the session of a call; undefined: an observer */
+function watching(calls: Calls, deps: RpcDeps, viewer: (call: WatchCall) => string | undefined) {
+  const { faults } = deps.core;
+  return calls.stream(BROKER.watchFaults, (stream: WatchStream, call: WatchCall) => {
+    const session = viewer(call);
+    const request = BROKER.watchFaults.request.decode(call.request);
+    const asked = parseWatchFaults(request, deps.heartbeatMs);
+    const subscription = faults.subscribe(session, asked);
+    stream.onOver(() => subscription.close());
+    calls.onDrain(stream, () => stream.fail(drainingError()));
+    const heartbeat = new Heartbeat(stream, asked.heartbeatMs, () => HEARTBEAT_BYTES);
+    heartbeat.beat();
+    const reader: FaultReader = {
+      view: subscription.view,
+      types: asked.types,
+      diagnose: request.diagnose ? (event) => faults.diagnose(event) : undefined,
+      messageBytesMax: deps.limits.messageBytesMax,
+    };
+    void pump(stream, subscription, reader, heartbeat);
+  });
 }
 
 async function pump(
   stream: WatchStream,
   subscription: FaultSubscription,
-  heartbeat: Heartbeat<Message>,
+  reader: FaultReader,
+  heartbeat: Heartbeat<Buffer>,
 ): Promise<void> {
   try {
     for (;;) {
       const batch = await subscription.next();
-      if (stream.isOver) return;
       if (batch === undefined) break;
-      stream.write(faultBatchMessage(batch));
-      heartbeat.postpone();
-      await stream.writable();
+      for (const bytes of faultMessages(batch, reader)) {
+        if (stream.isOver) return;
+        stream.write(bytes);
+        heartbeat.postpone();
+        if (stream.isBehind) await stream.writable();
+        if (reader.diagnose !== undefined) await nextTurn();
+      }
+      if (stream.isOver) return;
     }
     stream.fail(new BrokerError("lease_expired", "the session has ended: open a new one"));
   } catch (error) {
     stream.fail(error);
+  }
+}
+
+const PAGE = codec(iommubroker.v1.ListFaultsResponse);
+
+/** A page whose events do not fit a message is asked for again with fewer. */
+function list(
+  request: iommubroker.v1.ListFaultsRequest,
+  session: string | undefined,
+  { core, limits }: RpcDeps,
+): iommubroker.v1.IListFaultsResponse {
+  const asked = parseListFaults(request);
+  const view: FaultView = session === undefined ? "observer" : "owner";
+  const messageOf = ({ events, nextPageToken }: FaultPage): iommubroker.v1.IListFaultsResponse => ({
+    events: events.map((event) => {
+      const message = faultMessage(event, view);
+      return request.diagnose ? { ...message, diagnosis: diagnosisMessage(core.faults.diagnose(event)) } : message;
+    }),
+    nextPageToken,
+  });
+  for (let { pageSize } = asked; ; pageSize = Math.ceil(pageSize / 2)) {
+    const message = messageOf(core.faults.list(session, { ...asked, pageSize }));
+    if (pageSize === 1 || PAGE.encode(message).length <= limits.messageBytesMax) return message;
   }
 }

@@ -1,5 +1,6 @@
 // One open stream on the server's side: it ends exactly once, with OK or with an error's status, and knows when its
-// reader is behind. grpc-js queues without bound what is written regardless, so callers wait for writable().
+// reader is behind. grpc-js queues without bound what is written regardless, so callers wait for writable(): a reader
+// that does not read holds QUEUED_BYTES_MAX and one message, however long the messages are.
 
 import type { Metadata } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
@@ -13,10 +14,10 @@ export interface StreamCall {
   readonly writableLength: number;
   getDeadline(): Date | number;
   getPeer(): string;
-  write(bytes: Buffer): boolean;
+  write(bytes: Buffer, taken: () => void): boolean;
   end(): void;
   emit(event: "error", status: CallStatus): boolean;
-  once(event: "drain" | "cancelled", listener: () => void): unknown;
+  once(event: "cancelled", listener: () => void): unknown;
 }
 
 export interface StreamOutcome {
@@ -24,12 +25,17 @@ export interface StreamOutcome {
   readonly error: unknown;
 }
 
+/** Of short messages as many; grpc-js would say so by itself. */
+const QUEUED_MESSAGES_MAX = 16;
+const QUEUED_BYTES_MAX = 65_536;
+
 export class ServerStream<I> {
   readonly #call: StreamCall;
   readonly #codec: Codec<unknown, I>;
   readonly #statusOf: (error: unknown) => CallStatus;
   readonly #cleanups: (() => void)[] = [];
-  #behind = false;
+  #queuedBytes = 0;
+  #queuedMessages = 0;
   #proceed: (() => void) | undefined;
   #outcome: StreamOutcome | undefined;
 
@@ -47,7 +53,7 @@ export class ServerStream<I> {
 
   /** The reader has not yet taken what was written. */
   get isBehind(): boolean {
-    return this.#behind;
+    return this.#queuedBytes >= QUEUED_BYTES_MAX || this.#queuedMessages >= QUEUED_MESSAGES_MAX;
   }
 
   /** Messages written and not yet handed to the transport. */
@@ -64,18 +70,19 @@ export class ServerStream<I> {
 
   write(message: I): void {
     if (this.isOver) return;
-    if (this.#call.write(this.#codec.encode(message))) return;
-    if (this.#behind) return;
-    this.#behind = true;
-    this.#call.once("drain", () => {
-      this.#behind = false;
-      this.#proceed?.();
+    const bytes = this.#codec.encode(message);
+    this.#queuedBytes += bytes.length;
+    this.#queuedMessages += 1;
+    this.#call.write(bytes, () => {
+      this.#queuedBytes -= bytes.length;
+      this.#queuedMessages -= 1;
+      if (!this.isBehind) this.#proceed?.();
     });
   }
 
   /** Resolves when the reader has caught up, or when the stream is over. One waiter at a time. */
   async writable(): Promise<void> {
-    if (!this.#behind || this.isOver) return;
+    if (!this.isBehind || this.isOver) return;
     await new Promise<void>((resolve) => {
       this.#proceed = resolve;
     });

@@ -3,6 +3,7 @@
 
 import type * as grpc from "@grpc/grpc-js";
 import { type Codec, codec, iommubroker } from "./codec.ts";
+import { FAULT_BYTES } from "./fault-bytes.ts";
 import { TRANSLATIONS } from "./translation-codec.ts";
 
 const v1 = iommubroker.v1;
@@ -102,7 +103,12 @@ export const BROKER = {
   unbindGuestStage: broker("UnbindGuestStage", "unary", v1.UnbindGuestStageRequest, v1.UnbindGuestStageResponse),
   resetDevice: broker("ResetDevice", "unary", v1.ResetDeviceRequest, v1.ResetDeviceResponse),
   invalidateCache: broker("InvalidateCache", "unary", v1.InvalidateCacheRequest, v1.InvalidateCacheResponse),
-  watchFaults: broker("WatchFaults", "server_stream", v1.WatchFaultsRequest, v1.WatchFaultsResponse),
+  watchFaults: {
+    ...broker("WatchFaults", "server_stream", v1.WatchFaultsRequest, v1.WatchFaultsResponse),
+    response: FAULT_BYTES,
+  },
+  listFaults: broker("ListFaults", "unary", v1.ListFaultsRequest, v1.ListFaultsResponse),
+  respondToFault: broker("RespondToFault", "unary", v1.RespondToFaultRequest, v1.RespondToFaultResponse),
   explainTranslation: broker(
     "ExplainTranslation",
     "unary",
@@ -135,11 +141,13 @@ export const ADMIN = {
   drain: admin("Drain", "unary", v1.DrainRequest, v1.DrainResponse),
 } as const;
 
-/** What the admin socket serves of IommuBroker: to look, not to hold. */
+/** What the admin socket serves of IommuBroker: to look, not to hold. The faults are every device's, without a session. */
 export const ADMIN_BROKER = {
   getCapabilities: BROKER.getCapabilities,
   listDevices: BROKER.listDevices,
   getDevice: BROKER.getDevice,
+  watchFaults: BROKER.watchFaults,
+  listFaults: BROKER.listFaults,
 } as const;
 
 /**

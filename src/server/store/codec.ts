@@ -130,6 +130,7 @@ const RECORD: z.ZodType<DurableRecord> = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("deviceAdded"), value: hostDevice }),
   z.strictObject({ type: z.literal("inventoryEpoch"), value: count }),
   z.strictObject({ type: z.literal("deviceRemoved"), id }),
+  z.strictObject({ type: z.literal("faultNumbers"), id, value: count }),
 ]);
 
 /** A stage change's intent or outcome: history for whoever reads the file; nothing is rebuilt from it. */

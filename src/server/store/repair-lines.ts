@@ -46,6 +46,8 @@ function describeRecord(record: DurableRecord): string {
     case "generationFloor":
     case "inventoryEpoch":
       return `  ${record.type} ${record.value}`;
+    case "faultNumbers":
+      return `  numbers of faults of ${record.id}, up to ${record.value}`;
     case "sessionAbsence":
     case "sessionGone":
     case "addressSpaceGone":

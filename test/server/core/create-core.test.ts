@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { iommuID } from "../../../src/backends/ids.ts";
 import { createSimulatedBackend } from "../../../src/backends/sim/backend.ts";
 import { createCore } from "../../../src/server/core/create-core.ts";
+import { entriesOf, NO_FAULTS } from "../../support/faults.ts";
 import {
   attach,
   DISK,
@@ -76,7 +77,7 @@ describe("the census", () => {
     const host = testHost();
     const zero = host.core.census();
     expect(zero).toMatchObject({ sessions: 0, addressSpaces: 0, virtualIommus: 0, mappedBytes: 0 });
-    expect(zero.faults).toEqual({ unrouted: 0, overrun: 0, subscribers: 0 });
+    expect(zero.faults).toEqual(NO_FAULTS);
     expect(zero.devices.every((device) => device.state === "default-domain" && !device.attached)).toBe(true);
     const vmm = await guest(host);
     await attach(host, vmm, DISK, "bypass");
@@ -129,15 +130,34 @@ describe("putting it together", () => {
       { kind: "read", iova: 0n, bytes: 1, substreamID: undefined, privileged: false, streamIndex: 0 },
     ]);
     await turn();
-    expect(host.core.census().faults).toEqual({ unrouted: 1, overrun: 0, subscribers: 1 });
+    expect(host.core.census().faults).toMatchObject({
+      recorded: 0,
+      dropped: { unrouted: 1 },
+      subscribers: { owner: 1, observer: 0 },
+    });
     await attach(host, vmm, NVME, "bypass");
     await host.backend.dma(NVME, [
       { kind: "read", iova: 0n, bytes: 1, substreamID: undefined, privileged: false, streamIndex: 0 },
     ]);
-    const batch = await subscription.next();
-    expect(batch!.events.map(({ sequence, fault }) => [sequence, fault.type, fault.stage])).toEqual([
-      [1, "F_TRANSLATION", 2],
+    const entries = entriesOf(await subscription.next());
+    expect(entries).toMatchObject([{ kind: "event", sequence: 1, fault: { type: "F_TRANSLATION", stage: 2 } }]);
+  });
+
+  test("an observer sees a device's faults, also when its owner has left, and answers to none", async () => {
+    const host = testHost();
+    const vmm = await guest(host);
+    const observer = host.core.faults.subscribe(undefined, { devices: [NVME], resumeAfter: new Map() });
+    await attach(host, vmm, NVME, "bypass");
+    await host.backend.dma(NVME, [
+      { kind: "read", iova: 0n, bytes: 1, substreamID: undefined, privileged: false, streamIndex: 0 },
     ]);
+    await turn();
+    await host.core.sessions.close(vmm.session);
+    expect(entriesOf(await observer.next())).toMatchObject([{ kind: "event", sequence: 1 }]);
+    const list = { devices: [], types: [], pageSize: 10, pageToken: "" };
+    expect(host.core.faults.list(undefined, list).events).toMatchObject([{ sequence: 1, fault: { device: NVME } }]);
+    const answer = () => host.core.faults.respond(vmm.session, { token: "", answer: "abort" });
+    expect((await refusal(answer)).code).toBe("lease_expired");
   });
 
   test("a fault from before the attach is not the new owner's", async () => {
@@ -155,9 +175,9 @@ describe("putting it together", () => {
     await host.backend.dma(NVME, [access]);
     await attach(host, vmm, NVME, "bypass"); // before the event queue's driver had its turn
     await turn();
-    expect(host.core.census().faults.unrouted).toBe(1);
+    expect(host.core.census().faults.dropped.unrouted).toBe(1);
     await host.backend.dma(NVME, [access]);
-    expect((await subscription.next())!.events.map(({ sequence, fault }) => [sequence, fault.stage])).toEqual([[1, 2]]);
+    expect(entriesOf(await subscription.next())).toMatchObject([{ kind: "event", sequence: 1, fault: { stage: 2 } }]);
   });
 
   test("a file that fails for a reason of its own is not called the caller's", async () => {

@@ -49,6 +49,7 @@ test("one that was restored is not told of again", async () => {
   expect(told.sort()).toEqual([
     "addressSpaceGone",
     "device",
+    "faultNumbers", // of the other one's device: the next block
     "group default-domain",
     "inventoryEpoch", // of this life of the broker
     "sessionAbsence", // of the one that waits for its owner

@@ -81,9 +81,14 @@ test("an image taken at any time says the same as the records that led to it", a
   const next = await restarted(host, host.core.image());
   expect(next.core.devices.list()).toEqual(host.core.devices.list());
   const { inventoryEpoch, ...image } = foldRecords(host.core.image());
-  // Another life of the daemon, and two owners who have not shown themselves in it.
+  // Another life of the daemon: its own versions, two owners who have not shown themselves in it, and the next block of
+  // numbers for the device that is somebody's.
+  const faultNumbers = new Map([
+    [NVME, 4096],
+    [NIC, 8192],
+  ]);
   const { absences, ...again } = foldRecords(next.core.image());
-  expect(again).toEqual({ ...image, absences: undefined, inventoryEpoch: inventoryEpoch + 1 });
+  expect(again).toEqual({ ...image, absences: undefined, inventoryEpoch: inventoryEpoch + 1, faultNumbers });
   expect(absences.size).toBe(2);
 });
 
@@ -225,7 +230,7 @@ test("a group whose number comes again is a new one, after a restart too", async
   expect(next.core.devices.list()).toEqual(host.core.devices.list());
 });
 
-test("no record is written while recovery is under way; after it, what this life costs, and that versions are new ones", async () => {
+test("no record is written while recovery is under way; after it, what this life costs, and which versions and numbers are new", async () => {
   const host = await firstHost();
   const [one, two] = await twoGuests(host);
   const next = await restarted(host);
@@ -236,6 +241,8 @@ test("no record is written while recovery is under way; after it, what this life
     { type: "sessionAbsence", id: one.session, usedMs },
     { type: "sessionAbsence", id: two.session, usedMs },
     { type: "inventoryEpoch", value: first.value + 1 },
+    { type: "faultNumbers", id: NVME, value: 8192 },
+    { type: "faultNumbers", id: NIC, value: 8192 },
   ]);
 });
 

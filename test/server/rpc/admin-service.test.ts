@@ -8,7 +8,9 @@ import { Client, credentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { Channel } from "../../../src/client/channel.ts";
 import { BrokerCallError } from "../../../src/client/client.ts";
-import { policyWith } from "../../../src/server/core/policy.ts";
+import { FaultWatch } from "../../../src/client/fault-watch.ts";
+import { plain } from "../../../src/client/plain.ts";
+import { decide, NO_SUBJECT, policyWith } from "../../../src/server/core/policy.ts";
 import { type AdminServer, startAdminServer } from "../../../src/server/rpc/admin-server.ts";
 import { codec, iommubroker } from "../../../src/server/rpc/codec.ts";
 import type { Act } from "../../../src/server/rpc/deps.ts";
@@ -276,5 +278,50 @@ describe("what is served where", () => {
     }
     other.close();
     expect(api.core.asked).toEqual([]);
+  });
+});
+
+describe("observers", () => {
+  test("watch every device without a session, from now on, and are given no token", async () => {
+    const { subscribe } = host.core.faults;
+    const asked: unknown[] = [];
+    host.core.faults.subscribe = (session, request) => {
+      asked.push(session);
+      return subscribe(session, request);
+    };
+    const stream = channel.serverStream(BROKER.watchFaults, {}, vmm.token);
+    stream.on("error", () => undefined);
+    const [heartbeat] = await once(stream, "data");
+    expect(plain(heartbeat)).toEqual({ events: [], gaps: [], resolutions: [] });
+    expect(asked).toEqual([undefined]); // a token that is sent changes nothing
+    stream.cancel();
+  });
+
+  test("may name any device, and learn which there is not", async () => {
+    await channel.unary(BROKER.listFaults, { devices: [`devices/${NVME}`] }, undefined);
+    const error = await refused(channel.unary(BROKER.listFaults, { devices: ["devices/none"] }, undefined));
+    expect([error.codeName, error.reason]).toEqual(["NOT_FOUND", "DEVICE_UNKNOWN"]);
+  });
+
+  test("answer nothing: RespondToFault is not served", async () => {
+    const request = { responseToken: "x", action: 2 };
+    expect((await refused(channel.unary(BROKER.respondToFault, request, vmm.token))).codeName).toBe("UNIMPLEMENTED");
+  });
+
+  test("must be administrators", async () => {
+    admins = [UID + 1];
+    expect((await refused(channel.unary(BROKER.listFaults, {}, undefined))).reason).toBe("POLICY_DENIED");
+    const watch = new FaultWatch(channel, undefined);
+    expect((await refused(watch.ready)).reason).toBe("POLICY_DENIED");
+  });
+
+  test("that are administrators and nothing else may watch and list, and open no session", () => {
+    const policy = policyWith([], { daemonUid: UID + 1, adminUids: [UID + 2] });
+    const caller = { uid: UID + 2, gid: 0, executable: undefined, cgroup: undefined, certificateNames: [] };
+    const facts = { ...caller, isUnauthenticatedTcp: false };
+    const kinds = ["WatchFaults", "ListFaults", "RespondToFault", "OpenSession"].map(
+      (verb) => decide(policy, facts, verb, NO_SUBJECT).kind,
+    );
+    expect(kinds).toEqual(["allow", "allow", "deny", "deny"]);
   });
 });

@@ -41,6 +41,7 @@ const EXPECTED: Record<BrokerErrorCode, status> = {
   unauthenticated: status.UNAUTHENTICATED,
   policy_denied: status.PERMISSION_DENIED,
   limit_reached: status.RESOURCE_EXHAUSTED,
+  fault_not_pending: status.FAILED_PRECONDITION,
   backend_unsupported: status.UNIMPLEMENTED,
   backend_unavailable: status.UNAVAILABLE,
   backend_failed: status.INTERNAL,
