@@ -193,6 +193,7 @@ export class World {
   async drain(client: Client): Promise<void> {
     for (let taken = -1; taken !== client.batches.length; ) {
       taken = client.batches.length;
+      await this.host.core.durable(); // numbers that are not on the disk are not told; a broker that has died tells nothing
       const { subscription } = client;
       client.pending ??= subscription.next().then((batch) => {
         if (client.subscription !== subscription) return; // of a broker that died meanwhile
@@ -203,6 +204,7 @@ export class World {
       await turn();
     }
     for (const batch of client.batches.splice(0)) this.#account(client, batch);
+    await this.host.core.durable();
     if (client.hasEnded) return; // what it had not read went with its session
     for (const [device, recorded] of this.#recorded.get(client.session) ?? []) {
       expect([device, client.taken.get(device) ?? 0]).toEqual([device, recorded]);
