@@ -1,0 +1,12 @@
+// What the kernel test cannot have on this machine, and what would give it: a skip, or with IOMMU_E2E_REQUIRED=1 a failure.
+
+export class Unavailable extends Error {
+  override readonly name = "Unavailable";
+
+  constructor(what: string, remedy: string, options?: ErrorOptions) {
+    super(`${what}; ${remedy}`, options);
+  }
+}
+
+/** What a step says while it works, a line at a time. */
+export type Say = (line: string) => void;
