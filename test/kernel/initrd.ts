@@ -36,7 +36,7 @@ export async function initrd(busybox: string, orders: Orders, say: Say): Promise
     return pack([
       ...skeleton(busybox),
       ...below(compiled, "**/*.js", "app"),
-      ...below(join(ROOT, "dist"), "**/*.js", "app/dist"),
+      ...below(join(ROOT, "dist"), "**/!(*.d.ts)", "app/dist"),
       file("app/package.json", readFileSync(join(ROOT, "package.json"))),
       file("app/orders.json", Buffer.from(JSON.stringify(orders))),
     ]);

@@ -8,7 +8,7 @@ import type { HostTools } from "./host-tools.ts";
 /** Host memory of the guest, in MiB: Node, the daemon, VMMs and what they map. */
 const MEMORY = "1024";
 /** Everything that the IORT depends on. gic-version=3 has an ITS: MSIs are isolated. */
-export const MACHINE = ["-M", "virt,gic-version=3,iommu=smmuv3", "-cpu", "max,pauth-impdef=on", "-smp", "1"] as const;
+export const MACHINE = ["-M", "virt,gic-version=3,iommu=smmuv3", "-cpu", "max,pauth-impdef=on", "-smp", "2"] as const;
 /** StreamIDs 0x10 and 0x18: device number × 8. Every address bit can be asked for. */
 const EDU = [2, 3].flatMap((slot) => ["-device", `edu,dma_mask=0xffffffffffffffff,addr=${slot}`]);
 /** Messages of the kernel would land within lines of the cases; it still says its last words. */
@@ -28,10 +28,11 @@ export async function boot(tools: HostTools, options: Boot): Promise<void> {
   const { disk, kernel, initrd, kernelArgs = "", timeoutMs, onLine } = options;
   const drive = disk === undefined ? [] : ["-drive", `file=${disk},format=raw,if=none,id=root,readonly=on`];
   const block = disk === undefined ? [] : ["-device", "virtio-blk-pci,drive=root,addr=5"];
+  const append = `${KERNEL_ARGS} iommu_e2e_now=${Math.floor(Date.now() / 1000)} ${kernelArgs}`;
   const args = [
     ...tools.qemuArgs,
     ...[...MACHINE, "-m", MEMORY, "-accel", "tcg,thread=multi", "-nographic", "-no-reboot", "-nic", "none"],
-    ...["-bios", tools.firmware, "-kernel", kernel, "-initrd", initrd, "-append", `${KERNEL_ARGS} ${kernelArgs}`],
+    ...["-bios", tools.firmware, "-kernel", kernel, "-initrd", initrd, "-append", append],
     ...[...EDU, ...drive, ...block],
   ];
   const qemu = spawn(tools.qemu, args, { env: { ...process.env, ...tools.env }, stdio: ["ignore", "pipe", "pipe"] });

@@ -2,24 +2,23 @@
 
 import assert from "node:assert/strict";
 import { connect } from "../../../src/client/client.ts";
-import { GuestDaemon } from "../guest/daemon.ts";
+import { withDaemon } from "../guest/daemon.ts";
 import type { KernelCase } from "../kernel-case.ts";
 
 export const daemonCases: readonly KernelCase[] = [
   {
     name: "the built daemon starts in the guest and answers over gRPC",
-    run: async () => {
-      const daemon = await GuestDaemon.start({ backend: "simulated" });
-      const client = connect(daemon.target);
-      try {
-        const devices = await client.listDevices();
-        assert.equal(devices.length, 8);
-        const session = await client.openSession({ displayName: "guest" });
-        await session.close();
-      } finally {
-        client.close();
-        await daemon.end();
-      }
-    },
+    run: () =>
+      withDaemon({ backend: "simulated" }, async ({ target }) => {
+        const client = connect(target);
+        try {
+          const devices = await client.listDevices();
+          assert.equal(devices.length, 8);
+          const session = await client.openSession({ displayName: "guest" });
+          await session.close();
+        } finally {
+          client.close();
+        }
+      }),
   },
 ];

@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 
 const MAIN = "/app/dist/server/main.js";
 const LISTENING = "listening for clients";
+const LOG_LINES = 12;
 
 export class GuestDaemon {
   readonly #path = mkdtempSync(join(tmpdir(), "daemon-"));
@@ -64,5 +65,21 @@ export class GuestDaemon {
     this.#process.kill(signal);
     await this.#exited;
     rmSync(this.#path, { recursive: true, force: true });
+  }
+}
+
+/** A daemon for as long as the function runs; where it fails, its error says what the daemon said last. */
+export async function withDaemon(
+  settings: Readonly<Record<string, unknown>>,
+  use: (daemon: GuestDaemon) => Promise<void>,
+): Promise<void> {
+  const daemon = await GuestDaemon.start(settings);
+  try {
+    await use(daemon);
+  } catch (error) {
+    const said = daemon.log.slice(-LOG_LINES).join("\n");
+    throw new Error(`${error instanceof Error ? error.stack : error}\nthe daemon's last lines:\n${said}`);
+  } finally {
+    await daemon.end();
   }
 }
