@@ -15,8 +15,10 @@ export interface PackageSet {
   readonly packages: readonly string[];
   /** "host": for this machine, less what is installed on it. Else an architecture of Debian, and everything. */
   readonly architecture: "host" | "arm64";
-  /** The suite to prefer, beside the machine's own; it must be there unless `optional`. */
+  /** The suite to prefer, beside the machine's own. */
   readonly suite?: string;
+  /** Without what the packages depend on. */
+  readonly alone?: boolean;
 }
 
 /** VERSION_CODENAME of os-release(5), and whether it is a release: what is not yet one has no backports. */
@@ -33,13 +35,14 @@ export function debianRelease(): { readonly codename: string; readonly released:
 export async function unpackPackages(set: PackageSet, into: string, work: string, say: Say): Promise<void> {
   const options = await aptOptions(set, work);
   const apt = (args: readonly string[], timeoutMs: number) =>
-    run("apt-get", [...options, "-qq", ...args], { timeoutMs });
+    run("apt-get", [...options, "-qq", ...args], { cwd: join(work, "cache/archives"), timeoutMs });
   say(`reading Debian's package lists (${set.architecture}${set.suite === undefined ? "" : `, ${set.suite}`})`);
   await apt(["update"], UPDATE_MS);
   const suite = set.suite === undefined ? [] : ["-t", set.suite];
   say(`fetching ${set.packages.join(", ")}`);
-  await apt(["install", "--download-only", "-y", "--no-install-recommends", ...suite, ...set.packages], FETCH_MS);
   const archives = join(work, "cache/archives");
+  if (set.alone) await apt(["download", ...suite, ...set.packages], FETCH_MS);
+  else await apt(["install", "--download-only", "-y", "--no-install-recommends", ...suite, ...set.packages], FETCH_MS);
   const files = readdirSync(archives).filter((name) => name.endsWith(".deb"));
   mkdirSync(into, { recursive: true });
   for (const name of files) await run("dpkg-deb", ["-x", join(archives, name), into], { timeoutMs: UNPACK_MS });

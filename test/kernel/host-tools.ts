@@ -21,7 +21,7 @@ const FIRMWARE = [
 /** Flash images of UEFI, 257 MB, and manuals. */
 const UNUSED = ["usr/share/AAVMF", "usr/share/doc", "usr/share/man"];
 const VERSION_MS = 20_000;
-const REMEDY = `install QEMU ≥ ${QEMU_MIN.join(".")} with UEFI for aarch64, and erofs-utils`;
+export const TOOLS_REMEDY = `install QEMU ≥ ${QEMU_MIN.join(".")} with UEFI for aarch64, and erofs-utils`;
 
 export interface HostTools {
   readonly qemu: string;
@@ -49,7 +49,7 @@ export async function hostTools(say: Say): Promise<HostTools> {
   if (fetched !== undefined) return fetched;
   throw new Unavailable(
     `the programs in ${root} do not run`,
-    `delete that folder to have them fetched anew, or ${REMEDY}`,
+    `delete that folder to have them fetched anew, or ${TOOLS_REMEDY}`,
   );
 }
 

@@ -1,11 +1,14 @@
 // Everything that the machine is made of, each part from where it can be had soonest.
 
-import { type HostTools, hostTools } from "./host-tools.ts";
+import { type HostTools, hostTools, TOOLS_REMEDY } from "./host-tools.ts";
 import { initrd, type Orders } from "./initrd.ts";
 import { iortOverride } from "./iort-override.ts";
 import { kernelImage } from "./kernel-image.ts";
 import { rootImage } from "./root-image.ts";
-import type { Say } from "./unavailable.ts";
+import { orUnavailable, type Say } from "./unavailable.ts";
+
+const KERNEL_REMEDY = "set IOMMU_E2E_KERNEL to an arm64 Image made with test/kernel/linux-7.3-arm64.config";
+const ROOT_REMEDY = "run where Debian's mirror and the npm registry can be reached: once, what they give is cached";
 
 export interface Machine {
   readonly tools: HostTools;
@@ -16,9 +19,9 @@ export interface Machine {
 }
 
 export async function prepare(orders: Orders, say: Say): Promise<Machine> {
-  const tools = await hostTools(say);
-  const kernel = await kernelImage(say);
-  const { image, busybox } = await rootImage(tools, say);
+  const tools = await orUnavailable("QEMU", TOOLS_REMEDY, () => hostTools(say));
+  const kernel = await orUnavailable("a kernel with iommufd", KERNEL_REMEDY, () => kernelImage(say));
+  const { image, busybox } = await orUnavailable("Node for arm64", ROOT_REMEDY, () => rootImage(tools, say));
   const override = await iortOverride({ tools, kernel, busybox }, say);
   return { tools, kernel, disk: image, initrd: Buffer.concat([override, await initrd(busybox, orders, say)]) };
 }

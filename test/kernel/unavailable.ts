@@ -10,3 +10,15 @@ export class Unavailable extends Error {
 
 /** What a step says while it works, a line at a time. */
 export type Say = (line: string) => void;
+
+/** What is fetched or built here may not be had: then that is the reason, with the remedy. */
+export async function orUnavailable<T>(what: string, remedy: string, get: () => Promise<T>): Promise<T> {
+  try {
+    return await get();
+  } catch (error) {
+    if (error instanceof Unavailable) throw error;
+    throw new Unavailable(`${what} cannot be had (${error instanceof Error ? error.message : error})`, remedy, {
+      cause: error,
+    });
+  }
+}
