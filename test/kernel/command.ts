@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 
 const OUTPUT_BYTES_MAX = 64 * 2 ** 20;
 const ERROR_LINES = 12;
@@ -22,7 +22,7 @@ export function run(program: string, args: readonly string[], { cwd, env, timeou
       if (error === null) return resolve(stdout);
       const why = error.killed === true ? `not done after ${timeoutMs / 1000} s` : `exit ${error.code ?? error.signal}`;
       const said = `${stdout}${stderr}`.trim().split("\n").slice(-ERROR_LINES).join("\n");
-      reject(new Error(`${program} ${args.slice(0, 3).join(" ")}: ${why}\n${said}`, { cause: error }));
+      reject(new Error(`${basename(program)}: ${why}\n${said}`, { cause: error }));
     });
   });
 }

@@ -17,8 +17,8 @@ export async function orUnavailable<T>(what: string, remedy: string, get: () => 
     return await get();
   } catch (error) {
     if (error instanceof Unavailable) throw error;
-    throw new Unavailable(`${what} cannot be had (${error instanceof Error ? error.message : error})`, remedy, {
-      cause: error,
-    });
+    const lines = String(error instanceof Error ? error.message : error).split("\n");
+    const why = [...new Set([lines[0], lines.at(-1)])].join(": ");
+    throw new Unavailable(`${what} cannot be had (${why})`, remedy, { cause: error });
   }
 }
