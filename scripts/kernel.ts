@@ -1,6 +1,6 @@
 // Runs test/kernel on a real Linux in a virtual machine: npm run test:kernel. What is needed is found, fetched or built first.
 
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -48,10 +48,7 @@ function say(line: string): void {
 }
 
 async function main(): Promise<number> {
-  const { initrd, ...machine } = await prepare({ cases: values.case }, say);
-  const path = join(folder, "initrd");
-  writeFileSync(path, initrd);
-  writeFileSync(log, "");
+  const machine = await prepare({ cases: values.case }, folder, say);
   say("booting");
   const results = new Results();
   const tail: string[] = [];
@@ -64,7 +61,7 @@ async function main(): Promise<number> {
     else if (report === undefined) tail.push(line);
   };
   try {
-    await boot(machine.tools, { ...machine, initrd: path, timeoutMs: BOOT_MS, onLine });
+    await boot(machine.tools, { ...machine, timeoutMs: BOOT_MS, onLine });
   } catch (error) {
     results.problems.push(error instanceof Error ? error.message : String(error));
   }

@@ -1,7 +1,6 @@
 // What the guest starts from: a shell, init, and /app with the built daemon and the compiled cases.
 
-import { copyFileSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, globSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { run } from "./command.ts";
 import { type CpioEntry, cpio, foldersAbove } from "./cpio.ts";
@@ -18,31 +17,26 @@ export interface Orders {
   readonly cases: readonly string[];
 }
 
-/** Compiles, and packs everything into one archive. */
-export async function initrd(busybox: string, orders: Orders, say: Say): Promise<Buffer> {
+/** Compiles into a folder of `work`, and packs everything into one archive. */
+export async function initrd(busybox: string, orders: Orders, work: string, say: Say): Promise<Buffer> {
   say("building the daemon");
   await run(process.execPath, [join(ROOT, "scripts/build.ts")], { timeoutMs: COMPILE_MS });
-  const compiled = mkdtempSync(join(tmpdir(), "iommu-broker-kernel-"));
-  try {
-    say("compiling the cases");
-    const project = join(ROOT, "test/kernel/tsconfig.json");
-    await run(join(ROOT, "node_modules/.bin/tsc"), ["--project", project, "--outDir", compiled], {
-      timeoutMs: COMPILE_MS,
-    });
-    for (const path of globSync(GENERATED, { cwd: ROOT })) {
-      mkdirSync(dirname(join(compiled, path)), { recursive: true });
-      copyFileSync(join(ROOT, path), join(compiled, path));
-    }
-    return pack([
-      ...skeleton(busybox),
-      ...below(compiled, "**/*.js", "app"),
-      ...below(join(ROOT, "dist"), "**/!(*.d.ts)", "app/dist"),
-      file("app/package.json", readFileSync(join(ROOT, "package.json"))),
-      file("app/orders.json", Buffer.from(JSON.stringify(orders))),
-    ]);
-  } finally {
-    rmSync(compiled, { recursive: true, force: true });
+  say("compiling the cases");
+  const compiled = join(work, "compiled");
+  const project = join(ROOT, "test/kernel/tsconfig.json");
+  const tsc = join(ROOT, "node_modules/.bin/tsc");
+  await run(tsc, ["--project", project, "--outDir", compiled], { timeoutMs: COMPILE_MS });
+  for (const path of globSync(GENERATED, { cwd: ROOT })) {
+    mkdirSync(dirname(join(compiled, path)), { recursive: true });
+    copyFileSync(join(ROOT, path), join(compiled, path));
   }
+  return pack([
+    ...skeleton(busybox),
+    ...below(compiled, "**/*.js", "app"),
+    ...below(join(ROOT, "dist"), "**/!(*.d.ts)", "app/dist"),
+    file("app/package.json", readFileSync(join(ROOT, "package.json"))),
+    file("app/orders.json", Buffer.from(JSON.stringify(orders))),
+  ]);
 }
 
 /** Only what init needs: enough to look at the machine's tables. */
