@@ -4,5 +4,6 @@ import type { KernelCase } from "../kernel-case.ts";
 import { daemonCases } from "./daemon.ts";
 import { guestCases } from "./guest.ts";
 import { iommufdCases } from "./iommufd.ts";
+import { nestedCases } from "./nested.ts";
 
-export const cases: readonly KernelCase[] = [...guestCases, ...iommufdCases, ...daemonCases];
+export const cases: readonly KernelCase[] = [...guestCases, ...iommufdCases, ...nestedCases, ...daemonCases];

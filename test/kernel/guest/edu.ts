@@ -48,7 +48,8 @@ export class Edu {
     await this.#transfer({ source: BUFFER, target: iova, bytes, command: START + TO_MEMORY });
   }
 
-  close(): void {
+  /** A device stays bound for as long as its registers are mapped. */
+  [Symbol.dispose](): void {
     this.#bar.unmap();
   }
 

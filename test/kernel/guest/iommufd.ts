@@ -10,11 +10,18 @@ const IOMMU_HWPT_ALLOC = 0x3b89;
 const IOMMU_GET_HW_INFO = 0x3b8a;
 const IOMMU_IOAS_MAP_FILE = 0x3b8f;
 const IOMMU_VIOMMU_ALLOC = 0x3b90;
+const IOMMU_HWPT_INVALIDATE = 0x3b8d;
+const IOMMU_VDEVICE_ALLOC = 0x3b91;
+const IOMMU_VEVENTQ_ALLOC = 0x3b93;
 const VFIO_DEVICE_BIND_IOMMUFD = 0x3b76;
 const VFIO_DEVICE_ATTACH_IOMMUFD_PT = 0x3b77;
 
 const HWPT_NEST_PARENT = 1;
 const VIOMMU_ARM_SMMUV3 = 1;
+const HWPT_DATA_ARM_SMMUV3 = 2;
+const INVALIDATE_DATA_ARM_SMMUV3 = 1;
+const VEVENTQ_ARM_SMMUV3 = 1;
+const COMMAND_BYTES = 16;
 /** FIXED_IOVA, WRITEABLE and READABLE. */
 const MAP_FIXED_READ_WRITE = 7;
 /** struct iommu_hw_info_arm_smmuv3: flags, reserved, idr[6], iidr, aidr. */
@@ -105,6 +112,80 @@ export function allocateVirtualIommu(iommufd: number, deviceID: number, nestPare
   ]);
   ioctl("IOMMU_VIOMMU_ALLOC", iommufd, IOMMU_VIOMMU_ALLOC, argument);
   return argument.view.getUint32(20, true);
+}
+
+export interface VirtualDevice {
+  readonly virtualIommu: number;
+  readonly deviceID: number;
+  readonly virtualStreamID: number;
+}
+
+export function allocateVirtualDevice(
+  iommufd: number,
+  { virtualIommu, deviceID, virtualStreamID }: VirtualDevice,
+): number {
+  const argument = struct(24, [
+    [4, virtualIommu],
+    [8, deviceID],
+    [16, BigInt(virtualStreamID)],
+  ]);
+  ioctl("IOMMU_VDEVICE_ALLOC", iommufd, IOMMU_VDEVICE_ALLOC, argument);
+  return argument.view.getUint32(12, true);
+}
+
+/** @returns a descriptor to read records from */
+export function allocateEventQueue(iommufd: number, virtualIommu: number, depth: number): number {
+  const argument = struct(32, [
+    [8, virtualIommu],
+    [12, VEVENTQ_ARM_SMMUV3],
+    [16, depth],
+  ]);
+  ioctl("IOMMU_VEVENTQ_ALLOC", iommufd, IOMMU_VEVENTQ_ALLOC, argument);
+  return argument.view.getUint32(24, true);
+}
+
+/** @param ste  the first two doublewords of the guest's STE */
+export function allocateNested(
+  iommufd: number,
+  deviceID: number,
+  virtualIommu: number,
+  ste: readonly [bigint, bigint],
+): number {
+  const data = doublewords(ste);
+  const argument = struct(48, [
+    [8, deviceID],
+    [12, virtualIommu],
+    [24, HWPT_DATA_ARM_SMMUV3],
+    [28, data.bytes.byteLength],
+    [32, data.address],
+  ]);
+  ioctl("IOMMU_HWPT_ALLOC", iommufd, IOMMU_HWPT_ALLOC, argument);
+  return argument.view.getUint32(16, true);
+}
+
+/** Gives the commands to the virtual SMMU's command queue, as it were. */
+export function invalidate(
+  iommufd: number,
+  virtualIommu: number,
+  commands: readonly (readonly [bigint, bigint])[],
+): void {
+  const data = doublewords(commands.flat());
+  const argument = struct(32, [
+    [4, virtualIommu],
+    [8, data.address],
+    [16, INVALIDATE_DATA_ARM_SMMUV3],
+    [20, COMMAND_BYTES],
+    [24, commands.length],
+  ]);
+  ioctl("IOMMU_HWPT_INVALIDATE", iommufd, IOMMU_HWPT_INVALIDATE, argument);
+}
+
+function doublewords(values: readonly bigint[]): Block {
+  const block = new Block(8 * values.length);
+  values.forEach((value, index) => {
+    block.view.setBigUint64(8 * index, value, true);
+  });
+  return block;
 }
 
 export function destroyObject(iommufd: number, object: number): void {

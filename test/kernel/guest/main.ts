@@ -15,7 +15,7 @@ function print(line: string): void {
 }
 
 const devices = bindEduDevices();
-const idr = withDevices(devices, ({ bound }) => bound[0]!.info.idr);
+const idr = await withDevices(devices, ({ bound }) => bound[0]!.info.idr);
 const report = (each: CaseReport): void => {
   print(reportLine(each));
   if (each.outcome === "failed") process.exitCode = 1;

@@ -13,34 +13,28 @@ export interface BoundDevice {
 export interface IommufdSession {
   readonly iommufd: number;
   readonly bound: readonly BoundDevice[];
+  /** To be closed with the rest, before what was opened earlier. */
+  readonly keep: (fd: number) => number;
 }
 
-/** Descriptors are closed when `use` has returned, or when the promise that it returned is settled. */
-export function withDevices<T>(devices: readonly GuestDevice[], use: (session: IommufdSession) => T): T {
+export async function withDevices<T>(
+  devices: readonly GuestDevice[],
+  use: (session: IommufdSession) => T | Promise<T>,
+): Promise<T> {
   const open: number[] = [];
-  const close = (): void => {
-    for (const fd of open.reverse()) closeSync(fd);
+  const keep = (fd: number): number => {
+    open.push(fd);
+    return fd;
   };
-  let result: T;
   try {
-    const iommufd = opened("/dev/iommu", open);
+    const iommufd = keep(openSync("/dev/iommu", "r+"));
     const bound = devices.map(({ cdev }) => {
-      const fd = opened(cdev, open);
+      const fd = keep(openSync(cdev, "r+"));
       const deviceID = bindDevice(fd, iommufd);
       return { fd, deviceID, info: hardwareInfo(iommufd, deviceID) };
     });
-    result = use({ iommufd, bound });
-  } catch (error) {
-    close();
-    throw error;
+    return await use({ iommufd, bound, keep });
+  } finally {
+    for (const fd of open.reverse()) closeSync(fd);
   }
-  if (result instanceof Promise) void result.finally(close).catch(() => undefined);
-  else close();
-  return result;
-}
-
-function opened(path: string, open: number[]): number {
-  const fd = openSync(path, "r+");
-  open.push(fd);
-  return fd;
 }
