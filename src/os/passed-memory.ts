@@ -131,7 +131,11 @@ function mayBeViewed({ isSealed, isHuge }: PassedMemory): boolean {
 }
 
 function isNeverOvercommitted(): boolean {
-  return readFileSync("/proc/sys/vm/overcommit_memory", "latin1").trim() === "2";
+  try {
+    return readFileSync("/proc/sys/vm/overcommit_memory", "latin1").trim() === "2";
+  } catch {
+    return true; // a kernel without sysctl does not tell: a pread is right on both
+  }
 }
 
 function refused(what: string, remedy: string): BrokerError {

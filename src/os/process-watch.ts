@@ -7,6 +7,7 @@
 import { closeSync, readFileSync } from "node:fs";
 import type { Caller } from "../server/core/caller.ts";
 import type { ProcessWatch, WatchedProcess, WatchOutcome } from "../server/core/ports.ts";
+import { bootID } from "./boot-id.ts";
 import { type Opened, openPidfd } from "./libc.ts";
 import type { Poller } from "./poller.ts";
 import { startTimeIn } from "./process-identity.ts";
@@ -35,7 +36,7 @@ export function createProcessWatch({ poller, open = openPidfd }: ProcessWatchOpt
       return { kind: "impossible", reason: `the kernel gives no pidfd for pid ${pid} (${pidfd.errno})` };
     }
     const startTime = startTimeOf(pid);
-    const birth = `${startTime}@${bootID()}`;
+    const birth = `${startTime}@${thisBoot()}`;
     if (
       startTime === undefined ||
       (expected.birth ?? birth) !== birth ||
@@ -100,10 +101,9 @@ function startTimeOf(pid: number): number | undefined {
   }
 }
 
-/** Start times count from the start of the kernel; this says which start that was. */
 let knownBootID: string | undefined;
 
-function bootID(): string {
-  knownBootID ??= readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+function thisBoot(): string {
+  knownBootID ??= bootID("/proc");
   return knownBootID;
 }

@@ -1,0 +1,97 @@
+// Runs test/kernel on a real Linux in a virtual machine: npm run test:kernel. What is needed is found, fetched or built first.
+
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { cacheFolder } from "../test/kernel/cache.ts";
+import { boot } from "../test/kernel/machine.ts";
+import { prepare } from "../test/kernel/prepare.ts";
+import { Results } from "../test/kernel/results.ts";
+import { Unavailable } from "../test/kernel/unavailable.ts";
+
+/** Fewer reports of passed cases than this is a failure, whatever they say. Raise it with every case. */
+const PASSED_MIN = 16;
+const BOOT_MS = 600_000;
+
+const { values } = parseArgs({
+  options: {
+    case: { type: "string", multiple: true, default: [] },
+    "keep-log": { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+if (values.help) {
+  console.log(`npm run test:kernel -- [--case PART-OF-A-NAME]... [--verbose] [--keep-log]
+
+Boots Linux with a nested SMMUv3 in QEMU and runs the cases of test/kernel/cases in it.
+--verbose   everything that the guest prints, as it comes
+--keep-log  keep the console's text, and say where
+
+IOMMU_E2E_KERNEL      an arm64 Image to boot, instead of the one that is cached, found or built
+IOMMU_E2E_CACHE       folder for what is slow to get (now ${cacheFolder()})
+IOMMU_E2E_REQUIRED=1  a missing ingredient is a failure, not a skip`);
+  process.exit(0);
+}
+
+const began = performance.now();
+const folder = mkdtempSync(join(tmpdir(), "iommu-broker-kernel-"));
+const log = join(folder, "console.log");
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+process.once("exit", () => {
+  if (!values["keep-log"]) rmSync(folder, { recursive: true, force: true });
+});
+
+function say(line: string): void {
+  console.log(`[${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s] ${line}`);
+}
+
+async function main(): Promise<number> {
+  const machine = await prepare({ cases: values.case }, folder, say);
+  say("booting");
+  const results = new Results();
+  const tail: string[] = [];
+  const onLine = (line: string): void => {
+    appendFileSync(log, `${line}\n`);
+    if (values.verbose) console.log(`    ${line}`);
+    const report = results.take(line);
+    if (report?.outcome === "passed") say(`passed: ${report.name} (${report.ms} ms)`);
+    else if (report?.outcome === "failed") say(`FAILED: ${report.name}\n${report.why}`);
+    else if (report === undefined) tail.push(line);
+  };
+  try {
+    await boot(machine.tools, { ...machine, timeoutMs: BOOT_MS, onLine });
+  } catch (error) {
+    results.problems.push(error instanceof Error ? error.message : String(error));
+  }
+  results.close();
+  say("the machine is off");
+  return verdict(results, tail);
+}
+
+function verdict(results: Results, tail: readonly string[]): number {
+  const passed = results.count("passed");
+  const { problems } = results;
+  if (values.case.length === 0 && passed < PASSED_MIN)
+    problems.push(`${passed} cases passed, at least ${PASSED_MIN} must`);
+  if (values.case.length > 0 && results.reports.length === 0) problems.push(`no case is called like ${values.case}`);
+  for (const report of results.reports) {
+    if (report.outcome === "left-out") console.log(`left out: ${report.name}: the machine lacks ${report.missing}`);
+  }
+  if (problems.length > 0) console.log(["the guest's last lines:", ...tail.slice(-40)].join("\n    "));
+  for (const problem of problems) console.log(`problem: ${problem}`);
+  if (values["keep-log"]) console.log(`the console's text: ${log}`);
+  const failed = results.count("failed") + problems.length;
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof Unavailable)) throw error;
+  const required = process.env.IOMMU_E2E_REQUIRED === "1";
+  console.log(`${required ? "FAILED" : "skipped"}: the kernel test cannot run here: ${error.message}`);
+  process.exitCode = required ? 1 : 0;
+}

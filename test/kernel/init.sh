@@ -1,0 +1,32 @@
+#!/bin/busybox sh
+# The guest's first process. Arguments of the kernel's that it does not know are here as variables.
+# With iommu_e2e=iort it prints the machine's IORT; else it mounts the root image from the first
+# disk and runs the cases in it, and where one failed it prints what the kernel said. Then the machine is switched off, whatever came before.
+b=/bin/busybox
+$b mkdir -p /proc /sys /dev
+$b mount -t proc proc /proc
+$b mount -t sysfs sys /sys
+$b mount -t devtmpfs dev /dev
+
+if [ "$iommu_e2e" = iort ]; then
+  echo "@kernel-iort $($b od -An -v -tx1 /sys/firmware/acpi/tables/IORT | $b tr -d ' \n')"
+else
+  (
+    set -e
+    $b mount -t erofs -o ro /dev/vda /root
+    $b mount -t tmpfs tmpfs /root/tmp
+    $b mount -t tmpfs tmpfs /root/run
+    $b mount -o bind /proc /root/proc
+    $b mount -o bind /sys /root/sys
+    $b mount -o bind /dev /root/dev
+    $b mount -o bind /app /root/app
+    $b ip link set lo up
+    # The kernel has no driver that would read the clock.
+    $b date -s "@$iommu_e2e_now" >/dev/null
+    NO_COLOR=1 HOME=/tmp exec $b timeout -s KILL 580 $b chroot /root /usr/bin/node /app/test/kernel/guest/main.js
+  )
+  status=$?
+  [ $status = 0 ] || $b dmesg | $b tail -n 40
+  echo "@kernel-exit $status"
+fi
+$b poweroff -f

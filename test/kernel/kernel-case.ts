@@ -1,0 +1,31 @@
+// A case that runs on a real kernel: a sentence and a function, no test framework, which would be too slow in the guest.
+
+/** A PCI device "edu" that is bound to vfio-pci. */
+export interface GuestDevice {
+  /** dddd:bb:dd.f */
+  readonly address: string;
+  /** /dev/vfio/devices/vfioN */
+  readonly cdev: string;
+}
+
+/** What a case finds in the guest. Each opens its own descriptors and closes them, so none sees another's leavings. */
+export interface GuestMachine {
+  /** Two, each alone in its IOMMU group, both behind one SMMU. */
+  readonly devices: readonly GuestDevice[];
+  /** IDR0 to IDR5, as the kernel shows them. */
+  readonly idr: readonly number[];
+}
+
+export interface KernelCase {
+  /** A sentence about behaviour. */
+  readonly name: string;
+  /** Throws when it is not so. */
+  readonly run: (machine: GuestMachine) => void | Promise<void>;
+}
+
+/** What cannot be shown on an SMMU without a capability. Where the capability is there, a case is due: that fails. */
+export interface UnreachableCase {
+  readonly name: string;
+  readonly capability: string;
+  readonly isThere: (machine: GuestMachine) => boolean;
+}

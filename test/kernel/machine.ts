@@ -1,0 +1,67 @@
+// The virtual machine: an SMMUv3 of both stages, two edu devices behind it, and a console that is read line by line.
+// Emulated throughout, so neither KVM nor root is needed. Nothing of it is left when the call ends, however it ends.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { HostTools } from "./host-tools.ts";
+
+/** Host memory of the guest, in MiB: Node, the daemon, VMMs and what they map. */
+const MEMORY = "1024";
+/** Everything that the IORT depends on. gic-version=3 has an ITS: MSIs are isolated. */
+export const MACHINE = ["-M", "virt,gic-version=3,iommu=smmuv3", "-cpu", "max,pauth-impdef=on", "-smp", "2"] as const;
+/** StreamIDs 0x10 and 0x18: device number × 8. Every address bit can be asked for. */
+const EDU = [2, 3].flatMap((slot) => ["-device", `edu,dma_mask=0xffffffffffffffff,addr=${slot}`]);
+/** Messages of the kernel would land within lines of the cases; it still says its last words. */
+const KERNEL_ARGS = "console=ttyAMA0 panic=-1 loglevel=1";
+
+export interface Boot {
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly disk?: string;
+  readonly kernelArgs?: string;
+  readonly timeoutMs: number;
+  readonly onLine: (line: string) => void;
+}
+
+/** Boots and waits until the machine is off. */
+export async function boot(tools: HostTools, options: Boot): Promise<void> {
+  const { disk, kernel, initrd, kernelArgs = "", timeoutMs, onLine } = options;
+  const drive = disk === undefined ? [] : ["-drive", `file=${disk},format=raw,if=none,id=root,readonly=on`];
+  const block = disk === undefined ? [] : ["-device", "virtio-blk-pci,drive=root,addr=5"];
+  const append = `${KERNEL_ARGS} iommu_e2e_now=${Math.floor(Date.now() / 1000)} ${kernelArgs}`;
+  const args = [
+    ...tools.qemuArgs,
+    ...[...MACHINE, "-m", MEMORY, "-accel", "tcg,thread=multi", "-nographic", "-no-reboot", "-nic", "none"],
+    ...["-bios", tools.firmware, "-kernel", kernel, "-initrd", initrd, "-append", append],
+    ...[...EDU, ...drive, ...block],
+  ];
+  const qemu = spawn(tools.qemu, args, { env: { ...process.env, ...tools.env }, stdio: ["ignore", "pipe", "pipe"] });
+  const kill = (): boolean => qemu.kill("SIGKILL");
+  process.once("exit", kill);
+  const stderr: string[] = [];
+  createInterface(qemu.stderr).on("line", (line) => stderr.push(line));
+  createInterface(qemu.stdout).on("line", (line) => onLine(line.replaceAll("\r", "")));
+  try {
+    await ended(qemu, { timeoutMs, stderr });
+  } finally {
+    kill();
+    process.off("exit", kill);
+  }
+}
+
+interface End {
+  readonly timeoutMs: number;
+  readonly stderr: readonly string[];
+}
+
+function ended(qemu: ChildProcess, { timeoutMs, stderr }: End): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`the machine was not off after ${timeoutMs / 1000} s`)), timeoutMs);
+    qemu.once("error", reject);
+    qemu.once("close", (code, signal) => {
+      clearTimeout(late);
+      if (code === 0) resolve();
+      else reject(new Error(`QEMU ended with ${code ?? signal}\n${stderr.slice(-10).join("\n")}`));
+    });
+  });
+}

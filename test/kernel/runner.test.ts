@@ -1,0 +1,60 @@
+// How cases are run, on the host, without a kernel.
+
+import { expect, test } from "vitest";
+import type { KernelCase, UnreachableCase } from "./kernel-case.ts";
+import type { CaseReport } from "./report.ts";
+import { type Run, runCases } from "./runner.ts";
+
+const MACHINE = { devices: [], idr: [0x0d44_101b] };
+
+async function reportsOf(run: Partial<Run>): Promise<CaseReport[]> {
+  const reports: CaseReport[] = [];
+  const report = (each: CaseReport): void => {
+    reports.push(each);
+  };
+  const count = await runCases(MACHINE, { cases: [], unreachable: [], wanted: [], ...run, report });
+  expect(count).toBe(reports.length);
+  return reports;
+}
+
+test("a case that throws, at once or later, fails with its reason, and the next one runs", async () => {
+  const cases: KernelCase[] = [
+    {
+      name: "throws",
+      run: () => {
+        throw new Error("at once");
+      },
+    },
+    { name: "rejects", run: () => Promise.reject(new Error("later")) },
+    { name: "passes", run: (machine) => expect(machine).toBe(MACHINE) },
+  ];
+  expect(await reportsOf({ cases })).toMatchObject([
+    { outcome: "failed", name: "throws", why: expect.stringContaining("at once") },
+    { outcome: "failed", name: "rejects", why: expect.stringContaining("later") },
+    { outcome: "passed", name: "passes" },
+  ]);
+});
+
+test("a case that does not end fails after its time", async () => {
+  const cases: KernelCase[] = [{ name: "hangs", run: () => new Promise(() => undefined) }];
+  expect(await reportsOf({ cases, caseMs: 10 })).toMatchObject([
+    { outcome: "failed", why: expect.stringContaining("not done after 10 ms") },
+  ]);
+});
+
+test("only cases that have one of the parts in their names run", async () => {
+  const cases = ["attach one", "attach two", "bind", "fault"].map((name) => ({ name, run: () => undefined }));
+  const reports = await reportsOf({ cases, wanted: ["attach", "fault"] });
+  expect(reports.map(({ name }) => name)).toEqual(["attach one", "attach two", "fault"]);
+});
+
+test("what the machine cannot show is left out with the capability; where it can, a case is due", async () => {
+  const unreachable: UnreachableCase[] = [
+    { name: "stalls", capability: "IDR0.STALL_MODEL", isThere: () => false },
+    { name: "S1P", capability: "IDR0.S1P", isThere: ({ idr }) => idr[0]! % 4 >= 2 },
+  ];
+  expect(await reportsOf({ unreachable })).toMatchObject([
+    { outcome: "left-out", name: "stalls", missing: "IDR0.STALL_MODEL" },
+    { outcome: "failed", name: "S1P", why: "IDR0.S1P is there: this needs a case now" },
+  ]);
+});
