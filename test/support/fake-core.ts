@@ -3,7 +3,7 @@
 
 import { BrokerError } from "../../src/backends/errors.ts";
 import type { Explanation } from "../../src/backends/explanation.ts";
-import { deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
+import { type DeviceID, deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
 import type { IdRegisters } from "../../src/backends/inventory.ts";
 import { checkVSTE } from "../../src/backends/vste.ts";
 import { Answers, SESSION_ANSWERS } from "../../src/server/core/answers.ts";
@@ -511,10 +511,16 @@ class Fed<Batch> {
 
 export class FakeSubscription extends Fed<FaultBatch> implements FaultSubscription {
   readonly view: FaultSubscription["view"];
+  /** What positions() answers. */
+  where: ReadonlyMap<DeviceID, number> = new Map();
 
   constructor(view: FaultSubscription["view"]) {
     super();
     this.view = view;
+  }
+
+  positions(): ReadonlyMap<DeviceID, number> {
+    return this.where;
   }
 }
 

@@ -39,6 +39,11 @@ export class FaultNumbers {
     return [...this.#reservations.values()].filter(({ reserved }) => reserved > 0).map(recordOf);
   }
 
+  /** Of which numbers may have been told. */
+  devices(): readonly DeviceID[] {
+    return [...this.#reservations.keys()];
+  }
+
   /** What earlier lives of the daemon had reserved: before anything else. */
   restore(reserved: ReadonlyMap<string, number>): void {
     for (const [name, mark] of reserved) {

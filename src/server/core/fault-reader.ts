@@ -75,10 +75,22 @@ export class FaultReader {
     this.#wake?.();
   }
 
-  /** Numbers from here on, of before the restart, that this reader asked for. */
-  oweRestart(feed: FaultFeed, first: number): void {
-    const gap: FaultGap = { ...gapOf(feed.device, first, feed.base, "restart"), count: 0 };
+  /** Numbers that this reader asked for, and that nobody can tell it. How many events they were is not known. */
+  oweUnknown(feed: FaultFeed, numbers: Pick<FaultGap, "first" | "last" | "reason">): void {
+    const { first, last, reason } = numbers;
+    const gap: FaultGap = { ...gapOf(feed.device, first, last, reason), count: 0 };
     this.#owed.set(feed.device, { feed, gaps: [gap], resolutions: [] });
+  }
+
+  /** What is owed comes before a position, and what is not on the disk is nobody's position. */
+  positions(): ReadonlyMap<DeviceID, number> {
+    const positions = new Map<DeviceID, number>();
+    for (const [feed, { sequence }] of this.#cursors) {
+      const owed = this.#owed.get(feed.device)?.gaps.map(({ first }) => first - 1) ?? [];
+      const position = Math.min(sequence, ...owed);
+      if (this.#deps.isDurable(feed, position)) positions.set(feed.device, position);
+    }
+    return positions;
   }
 
   /** It may see no more of this feed: what it has not taken becomes its gap. All that waited is over. */
@@ -210,6 +222,7 @@ function joined(known: readonly FaultGap[], fresh: FaultGap | undefined): readon
   const released = known.find(({ reason }) => reason === fresh.reason);
   if (released === undefined) return [...known, fresh];
   const [first, last] = [Math.min(released.first, fresh.first), Math.max(released.last, fresh.last)];
-  const both = { ...released, first, last, count: released.count + fresh.count };
+  const count = released.count === 0 ? 0 : released.count + fresh.count; // one that is not known makes both so
+  const both = { ...released, first, last, count };
   return known.map((gap) => (gap === released ? both : gap));
 }

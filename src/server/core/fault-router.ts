@@ -52,7 +52,7 @@ export class FaultRouter {
   readonly #history: FaultHistory;
   readonly #waitingOf = new WeakMap<FaultEntry, WaitingFault>();
   readonly #counts = { recorded: 0, hostOnly: 0, unrouted: 0 };
-  readonly #resolutions = { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0, restarted: 0 };
+  readonly #resolutions = { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0 };
 
   constructor(deps: FaultRouterDeps) {
     this.#deps = deps;
@@ -149,7 +149,9 @@ export class FaultRouter {
   subscribe(session: string | undefined, request: FaultWatchRequest): FaultSubscription {
     if (session !== undefined) this.#deps.sessions.requireLive(session);
     this.#requireVisible(session, request.devices);
-    for (const device of request.resumeAfter.keys()) {
+    // Of before a restart there are numbers alone until somebody asks for them.
+    const isAll = session === undefined && request.fromStart === true;
+    for (const device of isAll ? this.numbers.devices() : request.resumeAfter.keys()) {
       if (this.#deps.registry.findDevice(device) !== undefined) this.#channels.of(device);
     }
     return this.#readers.subscribe(session, request);

@@ -3,10 +3,13 @@
 // Of what is sent to one reader alone only a diagnosis is made, and put into the event's bytes.
 
 import type { FaultDiagnosis } from "../../backends/diagnosis.ts";
+import type { DeviceID } from "../../backends/ids.ts";
 import type { FaultBatch, FaultSegment, FaultSlice, SequencedFault } from "../core/fault-verbs.ts";
 import { type Codec, codec, iommubroker } from "./codec.ts";
 import { diagnosisMessage, type FaultView } from "./convert-fault.ts";
 import { EVENTS_TAG, encodeEntries, type Run } from "./fault-writer.ts";
+import { longOfNumber } from "./int64.ts";
+import { deviceName } from "./names.ts";
 
 const { FaultEvent, WatchFaultsResponse } = iommubroker.v1;
 
@@ -16,8 +19,16 @@ export const FAULT_BYTES: Codec<iommubroker.v1.WatchFaultsResponse, Buffer> = {
   decode: codec(WatchFaultsResponse).decode,
 };
 
-/** An empty message. */
-export const HEARTBEAT_BYTES = Buffer.alloc(0);
+/** A heartbeat that tells no positions. */
+export const EMPTY_BYTES = Buffer.alloc(0);
+
+const POSITIONS = codec(WatchFaultsResponse);
+
+/** A heartbeat: how far the stream has come. */
+export function positionsBytes(positions: ReadonlyMap<DeviceID, number>): Buffer {
+  const named = [...positions].map(([device, position]) => [deviceName(device), longOfNumber(position)]);
+  return POSITIONS.encode({ positions: Object.fromEntries(named) });
+}
 
 export interface FaultReader {
   readonly view: FaultView;
