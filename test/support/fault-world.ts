@@ -29,6 +29,8 @@ export class FaultWorld {
   isDiskQuick = true;
   /** What waits in the hardware. */
   readonly waiting = new Set<string>();
+  /** What the hardware was asked, and what of it it took. */
+  readonly asked: string[] = [];
   readonly answers: string[] = [];
   readonly released: DeviceID[] = [];
   /** Thrown by the hardware's next answer. */
@@ -111,6 +113,7 @@ export class FaultWorld {
   }
 
   async #respond(device: DeviceID, cookie: number, answer: FaultAnswer): Promise<void> {
+    this.asked.push(`${device} ${cookie} ${answer}`);
     await Promise.resolve();
     const { failure } = this;
     this.failure = undefined;

@@ -206,7 +206,7 @@ describe("ownership", () => {
     world.stall(NIC);
     world.stall(NIC, "page-request");
     await turn();
-    expect(world.answers).toEqual([`${NIC} 1 abort`, `${NIC} 2 failure`]);
+    expect(world.answers).toEqual([`${NIC} 1 abort`, `${NIC} 2 invalid`]);
     expect(world.router.census()).toMatchObject({ recorded: 0, dropped: { unrouted: 3 }, pending: 0 });
     world.give(NIC, owner);
     world.record(NIC);
