@@ -61,7 +61,8 @@ export class FaultWorld {
       onRelease: (device) => this.released.push(device),
     });
     this.router.numbers.onChange((records) => this.noted.push(...records));
-    this.router.numbers.restore(foldRecords(after?.onDisk() ?? []).faultNumbers);
+    const { faultNumberFloor, faultNumbers } = foldRecords(after?.onDisk() ?? []);
+    this.router.numbers.restore(faultNumbers, faultNumberFloor);
     this.noted.push(...(after?.onDisk() ?? []));
     this.durableCount = this.noted.length;
   }

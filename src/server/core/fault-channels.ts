@@ -111,7 +111,7 @@ export class FaultChannels {
   delete(channel: FaultChannel): void {
     this.#held -= channel.feed.clear();
     this.#channels.delete(channel.device);
-    this.numbers.forget(channel.device);
+    this.numbers.retire(channel.device);
   }
 
   /** The next number. */

@@ -120,7 +120,7 @@ export class FaultRouter {
     this.#deps.onRelease(device);
   }
 
-  /** The device itself is gone; one that comes back under its name counts from 1 again. What is owed stays owed. */
+  /** The device itself is gone; one that comes back under its name goes on counting. What is owed stays owed. */
   remove(device: DeviceID): void {
     const channel = this.#channels.find(device);
     if (channel === undefined) return;
