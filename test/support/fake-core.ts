@@ -95,6 +95,7 @@ export const IOMMU_CAPABILITIES: IommuCapabilityView = {
     { shape: "smmuv3-ste", supported: true, reason: "" },
     { shape: "single-page-table", supported: false, reason: "an SMMUv3 needs context descriptors" },
   ],
+  faultAnswers: ["retry", "abort", "terminate", "success", "invalid", "failure"],
   wish: [],
 };
 
@@ -110,6 +111,8 @@ export const DEVICE_CAPABILITIES: DeviceCapabilityView = {
   msiWindow: { ipa: 0x800_0000, bytes: 2 ** 20, kind: "msi" },
   translate: true,
   translateReason: "",
+  stall: true,
+  pageRequests: true,
 };
 
 export const EXPLANATION: Explanation = {
