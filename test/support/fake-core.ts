@@ -514,7 +514,7 @@ class Fed<Batch> {
 
 export class FakeSubscription extends Fed<FaultBatch> implements FaultSubscription {
   readonly view: FaultSubscription["view"];
-  /** What positions() answers. */
+  /** What positions() answers, once. */
   where: ReadonlyMap<DeviceID, number> = new Map();
 
   constructor(view: FaultSubscription["view"]) {
@@ -522,8 +522,10 @@ export class FakeSubscription extends Fed<FaultBatch> implements FaultSubscripti
     this.view = view;
   }
 
-  positions(): ReadonlyMap<DeviceID, number> {
-    return this.where;
+  positions(max: number): ReadonlyMap<DeviceID, number> {
+    const told = [...this.where].slice(0, max);
+    this.where = new Map([...this.where].slice(max));
+    return new Map(told);
   }
 }
 

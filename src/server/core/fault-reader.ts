@@ -42,6 +42,8 @@ export class FaultReader {
   readonly #deps: ReaderDeps;
   readonly #cursors = new Map<FaultFeed, Cursor>();
   readonly #news = new Set<FaultFeed>();
+  /** Of #cursors, those whose position is not told. */
+  readonly #moved = new Set<FaultFeed>();
   readonly #owed = new Map<DeviceID, Owed>();
   #wake: (() => void) | undefined;
   #isClosed = false;
@@ -63,6 +65,7 @@ export class FaultReader {
   follow(feed: FaultFeed, at: { readonly position: number; readonly sequence: number }): void {
     this.#cursors.set(feed, { position: at.position, sequence: at.sequence, waiting: new Map() });
     this.#news.add(feed);
+    this.#moved.add(feed);
   }
 
   /** A segment of this feed became readable. */
@@ -82,13 +85,16 @@ export class FaultReader {
     this.#owed.set(feed.device, { feed, gaps: [gap], resolutions: [] });
   }
 
-  /** What is owed comes before a position, and what is not on the disk is nobody's position. */
-  positions(): ReadonlyMap<DeviceID, number> {
+  /** Those that have moved since they were told. What is owed comes before a position; what is not on the disk is nobody's. */
+  positions(max: number): ReadonlyMap<DeviceID, number> {
     const positions = new Map<DeviceID, number>();
-    for (const [feed, { sequence }] of this.#cursors) {
+    for (const feed of this.#moved) {
+      if (positions.size >= max) break;
       const owed = this.#owed.get(feed.device)?.gaps.map(({ first }) => first - 1) ?? [];
-      const position = Math.min(sequence, ...owed);
-      if (this.#deps.isDurable(feed, position)) positions.set(feed.device, position);
+      const position = Math.min(this.#cursors.get(feed)?.sequence ?? 0, ...owed);
+      if (!this.#deps.isDurable(feed, position)) continue;
+      positions.set(feed.device, position);
+      this.#moved.delete(feed);
     }
     return positions;
   }
@@ -99,6 +105,7 @@ export class FaultReader {
     if (cursor === undefined) return;
     this.#cursors.delete(feed);
     this.#news.delete(feed);
+    this.#moved.delete(feed);
     const { device } = feed;
     const known = this.#owed.get(device);
     const lost = feed.last - cursor.sequence;
@@ -128,6 +135,7 @@ export class FaultReader {
     this.#isClosed = true;
     this.#cursors.clear();
     this.#news.clear();
+    this.#moved.clear();
     this.#owed.clear();
     this.#wake?.();
   }
@@ -148,6 +156,7 @@ export class FaultReader {
       const { run } = ahead;
       if (run !== undefined && run.to - run.from > room) break;
       if (taken.has(feed) && cursor.sequence < ahead.before) break; // a gap comes before its device's slices
+      this.#moved.add(feed);
       this.#catchUp(cursor, feed, ahead, { slices, gaps });
       this.#news.delete(feed);
       if (run === undefined) continue;
@@ -164,6 +173,7 @@ export class FaultReader {
     for (const [device, { feed, gaps: owed, resolutions }] of this.#owed) {
       if (owed.some(({ last }) => !this.#deps.isDurable(feed, last))) continue;
       this.#owed.delete(device);
+      if (this.#cursors.has(feed)) this.#moved.add(feed);
       gaps.push(...owed);
       if (resolutions.length > 0) slices.push(ownSlice(device, resolutions));
     }

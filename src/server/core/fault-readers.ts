@@ -50,7 +50,7 @@ export class FaultReaders {
     return {
       view: session === undefined ? "observer" : "owner",
       next: () => reader.next(),
-      positions: () => reader.positions(),
+      positions: (max) => reader.positions(max),
       close: () => this.#close(reader),
     };
   }

@@ -83,10 +83,11 @@ export interface FaultSubscription {
    */
   next(): Promise<FaultBatch | undefined>;
   /**
-   * Of each device the last number that next() has dealt with, or of before the subscription began: who has all that next()
-   * gave may resume after these. A device of which that cannot be said yet is not among them.
+   * Of devices the last number that next() has dealt with, or of before the subscription began: who has all that next() gave
+   * may resume after these. Those that are others than the last time, at most `max`; one of which it cannot be said yet comes
+   * later.
    */
-  positions(): ReadonlyMap<DeviceID, number>;
+  positions(max: number): ReadonlyMap<DeviceID, number>;
   close(): void;
 }
 

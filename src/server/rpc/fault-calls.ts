@@ -63,6 +63,9 @@ function watching(calls: Calls, deps: RpcDeps, viewer: (call: WatchCall) => stri
   });
 }
 
+/** Names have at most some hundred bytes: far below any message's limit. */
+const POSITIONS_PER_MESSAGE_MAX = 1000;
+
 /** From a subscription to its stream, at the stream's pace. */
 class FaultPump {
   readonly #stream: WatchStream;
@@ -84,6 +87,7 @@ class FaultPump {
     const heartbeat = new Heartbeat(stream, heartbeatMs, () => this.#beat());
     heartbeat.beat();
     try {
+      await this.#sendPositions();
       for (;;) {
         const batch = await this.#subscription.next();
         if (batch === undefined) break;
@@ -111,9 +115,20 @@ class FaultPump {
     }
   }
 
+  /** What the first message had no room for. Nothing is taken meanwhile. */
+  async #sendPositions(): Promise<void> {
+    const stream = this.#stream;
+    for (;;) {
+      const positions = this.#subscription.positions(POSITIONS_PER_MESSAGE_MAX);
+      if (positions.size === 0 || stream.isOver) return;
+      stream.write(positionsBytes(positions));
+      if (stream.isBehind) await stream.writable();
+    }
+  }
+
   #beat(): Buffer {
     this.#owesPositions = this.#isSending;
-    return this.#isSending ? EMPTY_BYTES : positionsBytes(this.#subscription.positions());
+    return this.#isSending ? EMPTY_BYTES : positionsBytes(this.#subscription.positions(POSITIONS_PER_MESSAGE_MAX));
   }
 }
 

@@ -56,11 +56,20 @@ describe("positions", () => {
     world.record(NVME, 2);
     await turn();
     const subscription = world.router.subscribe(owner, all);
-    expect(subscription.positions()).toEqual(new Map([[NVME, 2]]));
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 2]]));
     world.record(NVME, 3);
-    expect(subscription.positions()).toEqual(new Map([[NVME, 2]]));
+    expect(subscription.positions(9)).toEqual(new Map()); // no other than before
     await subscription.next();
-    expect(subscription.positions()).toEqual(new Map([[NVME, 5]]));
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 5]]));
+    expect(subscription.positions(9)).toEqual(new Map());
+  });
+
+  test("are told of so many devices at a time, and of each in the end", async () => {
+    for (const device of [NVME, NIC]) world.give(device, owner);
+    const subscription = world.router.subscribe(owner, all);
+    await turn();
+    const told = [1, 2, 3].map(() => [...subscription.positions(1).keys()]);
+    expect(told).toEqual([[NVME], [NIC], []]);
   });
 
   test("leave out a device whose number is not on the disk", async () => {
@@ -68,10 +77,10 @@ describe("positions", () => {
     world.give(NVME, owner);
     world.record(NVME);
     const subscription = world.router.subscribe(owner, all);
-    expect(subscription.positions()).toEqual(new Map());
+    expect(subscription.positions(9)).toEqual(new Map());
     world.flush();
     await turn();
-    expect(subscription.positions()).toEqual(new Map([[NVME, 1]]));
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 1]]));
   });
 
   test("stay before a gap that is owed", async () => {
@@ -83,16 +92,16 @@ describe("positions", () => {
     next.give(NVME, session, "restored");
     await turn();
     const subscription = next.router.subscribe(session, { devices: [], resumeAfter: new Map([[NVME, 3n]]) });
-    expect(subscription.positions()).toEqual(new Map([[NVME, 3]]));
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 3]]));
     await subscription.next();
-    expect(subscription.positions()).toEqual(new Map([[NVME, 4096]]));
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 4096]]));
   });
 
   test("and from_start together miss nothing of a break: neither a quiet device's nor a new one's", async () => {
     world.give(NVME, owner);
     await turn();
     const first = world.router.subscribe(owner, all);
-    const positions = first.positions();
+    const positions = first.positions(9);
     first.close();
     world.record(NVME, 2);
     world.give(NIC, owner);

@@ -333,7 +333,7 @@ class Run {
   #resubscribe(which: number): void {
     const [witness, pace] = [...this.#paces].at(which % Math.max(1, this.#paces.size)) ?? [];
     if (witness === undefined || pace === undefined) return;
-    const positions = witness.subscription.positions();
+    const positions = witness.subscription.positions(DEVICES.length);
     witness.checkPositions(positions);
     witness.subscription.close();
     this.#paces.delete(witness);
