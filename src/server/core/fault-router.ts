@@ -200,7 +200,7 @@ export class FaultRouter {
     const sequence = this.#channels.number(channel);
     this.#counts.recorded += 1;
     if (fault.hostOnly) this.#counts.hostOnly += 1;
-    if (fault.pending === undefined && !channel.limiter.admits()) {
+    if (fault.pending === undefined && !this.#waits.gather(channel, fault, sequence) && !channel.limiter.admits()) {
       this.#channels.suppress(channel, fault, sequence);
       return;
     }

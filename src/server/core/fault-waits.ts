@@ -11,6 +11,9 @@ import type { CoreLimits } from "./limits.ts";
 import type { Alarms, Clock, Identifiers } from "./ports.ts";
 import type { Sessions } from "./sessions.ts";
 
+/** Of a device's ring, what page requests may fill that wait for the last of their group: it may never come. */
+const GATHERED_PART = 1 / 4;
+
 export interface WaitsDeps {
   readonly channels: FaultChannels;
   readonly sessions: Sessions;
@@ -25,6 +28,8 @@ export class FaultWaits {
   readonly #deps: WaitsDeps;
   readonly #pending: FaultPending;
   readonly #waitingOf = new WeakMap<FaultEntry, WaitingFault>();
+  /** The numbers of the page requests that the last one of a group is answered for. */
+  readonly #groupOf = new WeakMap<WaitingFault, readonly number[]>();
 
   constructor(deps: WaitsDeps) {
     this.#deps = deps;
@@ -46,6 +51,22 @@ export class FaultWaits {
     return this.#waitingOf.get(entry);
   }
 
+  /**
+   * A page request before the last of its group: whoever answers the last one must have seen it, so it is kept until then.
+   * @returns false for any other event, and where so many are kept that it must be one among all
+   */
+  gather(channel: FaultChannel, { pageRequest, substreamID }: FaultRecord, sequence: number): boolean {
+    const max = this.#deps.limits.faultRingEventsMax * GATHERED_PART;
+    if (pageRequest === undefined || channel.gathered >= max) return false;
+    const key = `${substreamID} ${pageRequest.groupIndex}`;
+    const group = channel.groups.get(key) ?? [];
+    channel.groups.set(key, group);
+    group.push(sequence);
+    channel.gathered += 1;
+    channel.feed.waiting.add(sequence);
+    return true;
+  }
+
   /** An event of a device that has an owner. */
   add(
     channel: FaultChannel,
@@ -54,7 +75,7 @@ export class FaultWaits {
   ): void {
     const { limits, ports } = this.#deps;
     const { device, feed } = channel;
-    const hasRoom = channel.waiting.size < limits.faultRingEventsMax;
+    const hasRoom = channel.waiting.size + channel.gathered < limits.faultRingEventsMax;
     const responseMs = hasRoom ? limits.faultResponseMs : 0;
     const token = ports.identifiers.token();
     const response = Object.freeze({ token, deadlineWallMs: what.wallMs + responseMs });
@@ -73,6 +94,9 @@ export class FaultWaits {
       resolution: undefined,
       resolvedAt: 0,
     };
+    const key = `${what.fault.substreamID} ${what.fault.pageRequest?.groupIndex}`;
+    this.#groupOf.set(waiting, channel.groups.get(key) ?? []);
+    channel.groups.delete(key);
     channel.waiting.set(pending.cookie, waiting);
     feed.waiting.add(event.sequence);
     this.#waitingOf.set(event, waiting);
@@ -95,6 +119,8 @@ export class FaultWaits {
   /** All that waits of a device whose owner is gone. */
   drop(channel: FaultChannel): void {
     for (const waiting of [...channel.waiting.values()]) this.#pending.drop(waiting, "owner-gone");
+    for (const group of channel.groups.values()) this.#letGo(channel, group);
+    channel.groups.clear();
   }
 
   /** A device that nobody owns must not wait. What goes wrong with it is the backend's to tell. */
@@ -109,12 +135,18 @@ export class FaultWaits {
     const { sequence } = waiting.event;
     channel.waiting.delete(waiting.pending.cookie);
     channels.settle(channel, sequence);
+    this.#letGo(channel, this.#groupOf.get(waiting) ?? []);
     const { device } = waiting;
     const wallMs = this.#deps.ports.clock.wallMs();
     const resolution: FaultResolution = { kind: "resolution", device, sequence, outcome, wallMs };
     waiting.resolution = resolution;
     waiting.resolvedAt = channels.position + 1;
     channels.append(channel, resolution);
+  }
+
+  #letGo(channel: FaultChannel, group: readonly number[]): void {
+    for (const sequence of group) this.#deps.channels.settle(channel, sequence);
+    channel.gathered -= group.length;
   }
 
   /** The session that owned it when the event was recorded is not there any more, or about to go. */
