@@ -238,6 +238,21 @@ describe("WatchFaults", () => {
     });
   });
 
+  test("that is diagnosed lets others have their turn after every few walks", async () => {
+    const server = await serve();
+    let made = 0;
+    const turns: number[] = [];
+    server.core.faults.diagnose = ({ sequence }) => {
+      made += 1;
+      if (made % 8 === 1) setImmediate(() => turns.push(made));
+      return { verdict: "not-applicable", summary: `of ${sequence}` };
+    };
+    const { stream, subscription } = await standing(server, { diagnose: true });
+    subscription.push(eventBatch(...Array.from({ length: 24 }, (_, index) => index + 1)));
+    for (let seen = 0; seen < 24; ) seen += (await stream.next()).events.length;
+    expect(turns).toEqual([8, 16, 24]);
+  });
+
   test("with a filter heartbeats come, however much is sent", async () => {
     const server = await serve();
     const { stream, subscription } = await standing(server, { heartbeatMs: 100, types: ["C_BAD_CD"] });
