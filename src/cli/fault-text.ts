@@ -122,7 +122,6 @@ const OUTCOMES: ReadonlyMap<number, string> = new Map([
   [FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_TIMED_OUT, "was ended: nobody answered in time"],
   [FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_OWNER_GONE, "was ended: its owner is gone"],
   [FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_STAGE_CHANGED, "was ended: the device's stage was changed"],
-  [FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_RESTARTED, "was ended: the broker was restarted"],
 ]);
 
 export function resolutionText(resolution: FaultResolution, terminal: Terminal): string {

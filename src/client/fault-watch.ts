@@ -1,7 +1,6 @@
 // Faults as an async iterator: those of a session's devices, or on the admin socket of every device. When the stream
-// breaks it is opened again after the last sequence numbers seen, so what the broker still holds arrives, and what it no
-// longer holds arrives as a gap. Of a device of which nothing was seen yet there is no number to go on after: who must
-// not miss its faults while the connection is broken names it in resumeAfter, with 0n for all since it was attached.
+// breaks it is opened again after what was dealt with, so what the broker still holds arrives, and what it no longer holds
+// arrives as a gap. A device that was attached meanwhile, of which there is nothing to go on after, starts at its attach.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientReadableStream } from "@grpc/grpc-js";
@@ -21,6 +20,8 @@ export interface FaultWatchOptions {
   readonly diagnose?: boolean;
   /** Last sequence number seen, by device name; 0n: all since it was attached. */
   readonly resumeAfter?: Readonly<Record<string, bigint>>;
+  /** Devices that resumeAfter does not name as if it named them with 0n; otherwise they start with what comes from now on. */
+  readonly fromStart?: boolean;
   readonly heartbeatMs?: number;
   /** The stream broke off and is opened again. */
   readonly onBroken?: (error: BrokerCallError) => void;
@@ -51,6 +52,8 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
   #messages: AsyncIterator<Message>;
   #next: Promise<IteratorResult<Message>>;
   #isBroken = false;
+  /** It has begun: what happens from then on is not to be missed. */
+  #hasStood = false;
 
   /** @param token  of the session whose devices they are; undefined: as an observer, on the admin socket */
   constructor(channel: Channel, token: string | undefined, options: FaultWatchOptions = {}) {
@@ -58,7 +61,7 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
     this.#token = token;
     this.#options = options;
     this.#seen = new Map(Object.entries(options.resumeAfter ?? {}));
-    this.#stream = this.#open();
+    this.#stream = this.#open(options.fromStart ?? false);
     this.#messages = messagesOf(this.#stream);
     this.#next = this.#messages.next();
     this.ready = this.#next.then(
@@ -68,7 +71,7 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
     this.ready.catch(() => undefined); // whoever iterates sees the same error
   }
 
-  /** Last sequence number seen of each device: what a later watch resumes after. */
+  /** Of each device the last number that was seen, or needs not be: what a later watch resumes after, with fromStart. */
   get seen(): Readonly<Record<string, bigint>> {
     return Object.fromEntries(this.#seen);
   }
@@ -89,8 +92,9 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
           if (done) return;
           backoffMs = BACKOFF_MS.first;
           this.#standing();
-          const batch: FaultBatch = plain(value);
+          const { positions, ...batch } = plain(value);
           this.#remember(batch);
+          this.#stand(positions);
           if (batch.events.length + batch.gaps.length + batch.resolutions.length > 0) yield batch;
           this.#next = this.#messages.next();
         } catch (error) {
@@ -115,15 +119,16 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
   }
 
   #standing(): void {
+    this.#hasStood = true;
     if (!this.#isBroken) return;
     this.#isBroken = false;
     this.#options.onResumed?.();
   }
 
-  #open(): ClientReadableStream<Message> {
+  #open(fromStart: boolean): ClientReadableStream<Message> {
     const { devices, diagnose, heartbeatMs, types } = this.#options;
     const resumeAfter = Object.fromEntries(this.#seen);
-    const request = { devices, diagnose, heartbeatMs, types, resumeAfter };
+    const request = { devices, diagnose, heartbeatMs, types, resumeAfter, fromStart };
     const stream = this.#channel.serverStream(BROKER.watchFaults, request, this.#token);
     stream.on("error", () => undefined); // reaches the iteration through the iterator
     return stream;
@@ -132,7 +137,7 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
   async #reopenAfter(delayMs: number): Promise<void> {
     await sleep(delayMs, undefined, { signal: this.#closed.signal }).catch(() => undefined);
     if (this.#channel.isClosed) return this.close();
-    this.#stream = this.#open();
+    this.#stream = this.#open(this.#hasStood || (this.#options.fromStart ?? false));
     if (this.#closed.signal.aborted) this.#stream.cancel();
     this.#messages = messagesOf(this.#stream);
     this.#next = this.#messages.next();
@@ -142,6 +147,11 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
   #remember({ events, gaps }: FaultBatch): void {
     for (const { device, last } of gaps) this.#saw(device, last);
     for (const { device, sequence } of events) this.#saw(device, sequence);
+  }
+
+  /** Lower than what was seen: the broker has lost its journal, and its numbers are others. */
+  #stand(positions: Readonly<Record<string, bigint>>): void {
+    for (const [device, position] of Object.entries(positions)) this.#seen.set(device, position);
   }
 
   #saw(device: string, sequence: bigint): void {

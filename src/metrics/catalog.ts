@@ -189,7 +189,7 @@ export const METRICS = {
   faultResolutions: {
     type: "counter",
     name: "iommu_broker_fault_resolutions_total",
-    help: "Ends of what waited, by outcome: answered, timed-out, owner-gone, stage-changed, restarted.",
+    help: "Ends of what waited, by outcome: answered, timed-out, owner-gone, stage-changed.",
     labels: ["outcome"],
   },
   faultDiagnoses: {

@@ -154,7 +154,6 @@ test.each([
   [FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_TIMED_OUT, "was ended: nobody answered in time"],
   [FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_OWNER_GONE, "was ended: its owner is gone"],
   [FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_STAGE_CHANGED, "was ended: the device's stage was changed"],
-  [FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_RESTARTED, "was ended: the broker was restarted"],
 ])("outcome %i is a line", (outcome, expected) => {
   expect(resolutionText({ device: DEVICE, sequence: 17n, outcome, time: TIME }, PIPE)).toBe(
     `${WHEN} 0000:01:00.0 #17 ${expected}\n`,

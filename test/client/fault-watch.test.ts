@@ -72,6 +72,32 @@ describe("watchFaults", () => {
     expect(watch.seen).toEqual({ "devices/x": 2n ** 60n, "devices/0000:02:00.0": 9n, "devices/0000:01:00.0": 8n });
   });
 
+  test("goes on after what the broker says it has dealt with, and misses no device that came meanwhile", async () => {
+    const server = await serve({ heartbeatMs: 10 });
+    const { iterator, watch } = await watching(server, { types: ["C_BAD_CD"] });
+    expect(askedToResume(server)).toMatchObject([{ resumeAfter: new Map(), fromStart: false }]);
+    const first = server.core.subscriptions[0];
+    if (first !== undefined) first.where = new Map([[NIC, 12]]);
+    const resumed = next(iterator);
+    await vi.waitFor(() => expect(watch.seen).toEqual({ "devices/0000:02:00.0": 12n }));
+    await server.restart();
+    await vi.waitFor(() => expect(server.core.subscriptions).toHaveLength(2));
+    expect(askedToResume(server)).toMatchObject([{ resumeAfter: new Map([[NIC, 12n]]), fromStart: true }]);
+    server.core.subscriptions[1]?.push(batchOf(faultEvent(8, { type: "C_BAD_CD" })));
+    expect(await resumed).toEqual([["devices/0000:01:00.0", 8n]]);
+  });
+
+  test("forgets numbers that the broker no longer knows", async () => {
+    const server = await serve({ heartbeatMs: 10 });
+    const { iterator, watch } = await watching(server, { resumeAfter: { "devices/0000:02:00.0": 5000n } });
+    const [subscription] = server.core.subscriptions;
+    if (subscription !== undefined) subscription.where = new Map([[NIC, 2]]);
+    const ended = iterator.next();
+    await vi.waitFor(() => expect(watch.seen).toEqual({ "devices/0000:02:00.0": 2n }));
+    watch.close();
+    expect((await ended).done).toBe(true);
+  });
+
   test("tells once that it broke off, and once that it stands again", async () => {
     const server = await serve();
     const told: string[] = [];

@@ -309,6 +309,7 @@ const CANNOT_BE_WRONG: ReadonlyMap<string, string> = new Map([
   ["InvalidateCache commands.tlbi_nh_va.leaf", "a plain bool"],
   ["InvalidateCache commands.tlbi_nh_vaa.leaf", "a plain bool"],
   ["InvalidateCache commands.cfgi_cd.leaf", "a plain bool"],
+  ["WatchFaults from_start", "a plain bool"],
 ]);
 
 test("every field of every request is named by a case, or is one of the few that cannot be wrong", () => {

@@ -3,7 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   type BrokerClient,
   connect,
@@ -14,6 +14,7 @@ import {
   FaultStage,
   TransactionOutcome,
 } from "../../src/client/client.ts";
+import { CutConnection } from "../support/cut-connection.ts";
 import type { DaemonDirectory } from "../support/e2e-daemon.ts";
 import {
   adminSocketOf,
@@ -21,6 +22,7 @@ import {
   faultDaemon,
   faultGuest,
   GPU,
+  giveDevice,
   HOLE,
   mapHole,
   NIC,
@@ -259,6 +261,49 @@ test("a page request waits for its owner, who maps the page and answers SUCCESS"
   await guest.session.respondToFault(event, FaultAction.FAULT_ACTION_SUCCESS);
   expect(await dma).toMatchObject({ outcome: TransactionOutcome.TRANSACTION_OUTCOME_OK });
   reading.watch.close();
+});
+
+describe("a broken connection", () => {
+  async function cutOff(types: readonly string[]) {
+    const directory = faultDaemon();
+    await directory.start();
+    const guest = await faultGuest(clientOf(directory.target), directory.memoryRoot, { name: "owner", devices: [NIC] });
+    const connection = new CutConnection(directory.target, join(directory.path, "cut"));
+    onTestFinished(() => connection.cut());
+    await connection.mend();
+    const watch = clientOf(connection.target).watchFaults(guest.session.token, { types, heartbeatMs: 100 });
+    onTestFinished(() => watch.close());
+    await watch.ready;
+    return { connection, guest, reading: new Reading(watch) };
+  }
+
+  test("costs nothing: neither of a device that was quiet until then, nor of one attached meanwhile", async () => {
+    const { connection, guest, reading } = await cutOff([]);
+    connection.cut();
+    for (let count = 0; count < 3; count += 1) await read(guest.session, NIC, HOLE);
+    await giveDevice(guest, DSP);
+    await read(guest.session, DSP, HOLE);
+    await connection.mend();
+    await reading.until(({ events }) => events.length === 4);
+    const told = reading.events.map(({ device, sequence }) => [device, sequence]);
+    expect(told.filter(([device]) => device === NIC)).toEqual([1n, 2n, 3n].map((sequence) => [NIC, sequence]));
+    expect(told.filter(([device]) => device === DSP)).toEqual([[DSP, 1n]]);
+    expect(reading.gaps).toEqual([]);
+  });
+
+  test("of a stream with a filter makes no gap of what was passed over before", async () => {
+    const { connection, guest, reading } = await cutOff(["PAGE_REQUEST"]);
+    const ended = reading.until(() => false).catch(() => undefined);
+    for (let count = 0; count < 3; count += 1) await read(guest.session, NIC, HOLE);
+    await vi.waitFor(() => expect(reading.watch.seen).toEqual({ [NIC]: 3n }));
+    connection.cut();
+    await connection.mend();
+    await read(guest.session, NIC, HOLE);
+    await vi.waitFor(() => expect(reading.watch.seen).toEqual({ [NIC]: 4n }), 5000);
+    expect([reading.events, reading.gaps]).toEqual([[], []]);
+    reading.watch.close();
+    await ended;
+  });
 });
 
 describe("a restart", () => {

@@ -148,7 +148,6 @@ const FAULT_SERIES = {
   'iommu_broker_fault_resolutions_total{outcome="timed-out"}': 10,
   'iommu_broker_fault_resolutions_total{outcome="owner-gone"}': 11,
   'iommu_broker_fault_resolutions_total{outcome="stage-changed"}': 12,
-  'iommu_broker_fault_resolutions_total{outcome="restarted"}': 13,
   'iommu_broker_fault_subscribers{view="owner"}': 14,
   'iommu_broker_fault_subscribers{view="observer"}': 15,
   'iommu_broker_fault_diagnoses_total{result="made"}': 16,
@@ -166,7 +165,7 @@ test("scraping twice does not count twice", async () => {
     dropped: { unrouted: 4, overrun: 5, released: 6 },
     held: 7,
     pending: 8,
-    resolutions: { answered: 9, "timed-out": 10, "owner-gone": 11, "stage-changed": 12, restarted: 13 },
+    resolutions: { answered: 9, "timed-out": 10, "owner-gone": 11, "stage-changed": 12 },
     subscribers: { owner: 14, observer: 15 },
     diagnoses: { made: 16, cached: 17, overBudget: 18 },
   };

@@ -57,6 +57,7 @@ export interface FaultGuest {
   readonly session: BrokerSession;
   /** Its RAM, GUEST_RAM being the first byte. */
   readonly ram: string;
+  readonly virtualIommu: string;
 }
 
 /** A session that has these devices bound to the guest's stage 1. */
@@ -90,16 +91,20 @@ export async function faultGuest(
     iommus: ["iommus/smmu0"],
     registers,
   });
-  for (const device of options.devices) {
-    await session.attachDevice({ device, virtualIommu });
-    const fields = {
-      mode: Stage1Mode.STAGE1_MODE_TRANSLATE,
-      s1ContextPtr: BigInt(GUEST_RAM + LAYOUT.cd),
-      ...(device === GPU && { eats: 1 }),
-    };
-    await session.bindGuestStage({ device, virtualStreamId: VIRTUAL_STREAM_IDS[device], fields });
-  }
-  return { session, ram };
+  const guest = { session, ram, virtualIommu };
+  for (const device of options.devices) await giveDevice(guest, device);
+  return guest;
+}
+
+/** Attaches it and binds it to the guest's tables. */
+export async function giveDevice({ session, virtualIommu }: Omit<FaultGuest, "ram">, device: string): Promise<void> {
+  await session.attachDevice({ device, virtualIommu });
+  const fields = {
+    mode: Stage1Mode.STAGE1_MODE_TRANSLATE,
+    s1ContextPtr: BigInt(GUEST_RAM + LAYOUT.cd),
+    ...(device === GPU && { eats: 1 }),
+  };
+  await session.bindGuestStage({ device, virtualStreamId: VIRTUAL_STREAM_IDS[device], fields });
 }
 
 /** Makes the page at HOLE a page of the guest's: one that it has, unless the test names another. */

@@ -3,7 +3,7 @@
 
 import { BrokerError } from "../../src/backends/errors.ts";
 import type { Explanation } from "../../src/backends/explanation.ts";
-import { deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
+import { type DeviceID, deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
 import type { IdRegisters } from "../../src/backends/inventory.ts";
 import { checkVSTE } from "../../src/backends/vste.ts";
 import { Answers, SESSION_ANSWERS } from "../../src/server/core/answers.ts";
@@ -95,6 +95,7 @@ export const IOMMU_CAPABILITIES: IommuCapabilityView = {
     { shape: "smmuv3-ste", supported: true, reason: "" },
     { shape: "single-page-table", supported: false, reason: "an SMMUv3 needs context descriptors" },
   ],
+  faultAnswers: ["retry", "abort", "terminate", "success", "invalid", "failure"],
   wish: [],
 };
 
@@ -110,6 +111,8 @@ export const DEVICE_CAPABILITIES: DeviceCapabilityView = {
   msiWindow: { ipa: 0x800_0000, bytes: 2 ** 20, kind: "msi" },
   translate: true,
   translateReason: "",
+  stall: true,
+  pageRequests: true,
 };
 
 export const EXPLANATION: Explanation = {
@@ -511,10 +514,18 @@ class Fed<Batch> {
 
 export class FakeSubscription extends Fed<FaultBatch> implements FaultSubscription {
   readonly view: FaultSubscription["view"];
+  /** What positions() answers, once. */
+  where: ReadonlyMap<DeviceID, number> = new Map();
 
   constructor(view: FaultSubscription["view"]) {
     super();
     this.view = view;
+  }
+
+  positions(max: number): ReadonlyMap<DeviceID, number> {
+    const told = [...this.where].slice(0, max);
+    this.where = new Map([...this.where].slice(max));
+    return new Map(told);
   }
 }
 

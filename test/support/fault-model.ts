@@ -104,6 +104,8 @@ export class Witness {
   readonly #closed = new Set<Truth>();
   /** Devices of which nothing came yet, after a number that may lie within a gap. */
   readonly #midway = new Set<DeviceID>();
+  /** Numbers between what it asked to resume after and its own present ownership. */
+  readonly #foreign = new Map<DeviceID, { readonly first: number; readonly last: number }>();
   readonly #batches: FaultBatch[] = [];
   #wait: Promise<void> | undefined;
 
@@ -125,10 +127,15 @@ export class Witness {
     for (const device of devices) {
       if (isMidway) this.#midway.add(device);
       const { last, owner, ownerAfter } = model.of(device);
-      const after = resumeAfter.get(device);
+      const asked = resumeAfter.get(device);
+      const after = asked !== undefined && asked > BigInt(last) ? 0n : asked; // no event has had it: from the start
       const isVisible = slot === undefined || owner === slot;
       if (after === undefined || !isVisible) this.told.set(device, last);
-      else this.told.set(device, Math.min(last, Math.max(Number(after), slot === undefined ? 0 : ownerAfter)));
+      else {
+        const start = slot === undefined ? 0 : ownerAfter;
+        this.told.set(device, Math.max(Number(after), start));
+        if (after > 0n && after < start) this.#foreign.set(device, { first: Number(after) + 1, last: start });
+      }
       if (after !== undefined && !isMidway) this.seen.set(device, Number(after));
     }
   }
@@ -173,12 +180,22 @@ export class Witness {
     }
   }
 
+  /** Neither behind what it was told, nor before what it was not. All that it was given has been checked. */
+  checkPositions(positions: ReadonlyMap<DeviceID, number>): void {
+    for (const [device, position] of positions) {
+      const next = this.#next(device, this.told.get(device) ?? 0);
+      const isRight = position >= (this.seen.get(device) ?? 0) && (next === undefined || position < next);
+      expect([this.name, device, "at", position, isRight]).toEqual([this.name, device, "at", position, true]);
+    }
+  }
+
   /** Nothing is on its way any more. */
   checkComplete(): void {
     for (const [device, last] of this.told) {
       const next = this.#next(device, last);
       expect([this.name, device, "was not told", next]).toEqual([this.name, device, "was not told", undefined]);
     }
+    expect([this.name, "was not told", [...this.#foreign]]).toEqual([this.name, "was not told", []]);
     for (const { device, pending, sequence } of this.#open) {
       const what = `${this.name}: the end of ${device}#${sequence}`;
       expect([what, pending?.outcome]).toEqual([what, undefined]);
@@ -224,6 +241,14 @@ export class Witness {
     const { device, first, last, reason } = gap;
     const what = `${this.name} ${wordsOf(gap)}`;
     const { base, numbers } = this.#model.of(device);
+    const foreign = this.#foreign.get(device);
+    if (foreign !== undefined && reason === "released" && first === foreign.first) {
+      this.#foreign.delete(device);
+      expect([what, gap.count, last >= foreign.last]).toEqual([what, 0, true]);
+      this.told.set(device, last);
+      this.seen.set(device, last);
+      return;
+    }
     const told = this.told.get(device) ?? 0;
     const next = this.#next(device, told);
     const isMidway = this.#midway.delete(device) && next !== undefined && first <= next && last >= next;

@@ -29,6 +29,8 @@ export class FaultWorld {
   isDiskQuick = true;
   /** What waits in the hardware. */
   readonly waiting = new Set<string>();
+  /** What the hardware was asked, and what of it it took. */
+  readonly asked: string[] = [];
   readonly answers: string[] = [];
   readonly released: DeviceID[] = [];
   /** Thrown by the hardware's next answer. */
@@ -59,7 +61,8 @@ export class FaultWorld {
       onRelease: (device) => this.released.push(device),
     });
     this.router.numbers.onChange((records) => this.noted.push(...records));
-    this.router.numbers.restore(foldRecords(after?.onDisk() ?? []).faultNumbers);
+    const { faultNumberFloor, faultNumbers } = foldRecords(after?.onDisk() ?? []);
+    this.router.numbers.restore(faultNumbers, faultNumberFloor);
     this.noted.push(...(after?.onDisk() ?? []));
     this.durableCount = this.noted.length;
   }
@@ -111,6 +114,7 @@ export class FaultWorld {
   }
 
   async #respond(device: DeviceID, cookie: number, answer: FaultAnswer): Promise<void> {
+    this.asked.push(`${device} ${cookie} ${answer}`);
     await Promise.resolve();
     const { failure } = this;
     this.failure = undefined;

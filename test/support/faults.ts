@@ -72,7 +72,7 @@ export const NO_FAULTS: FaultCensus = {
   dropped: { unrouted: 0, overrun: 0, released: 0 },
   held: 0,
   pending: 0,
-  resolutions: { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0, restarted: 0 },
+  resolutions: { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0 },
   subscribers: { owner: 0, observer: 0 },
   diagnoses: { made: 0, cached: 0, overBudget: 0 },
 };

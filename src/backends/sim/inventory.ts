@@ -5,6 +5,7 @@ import { STALL_MODEL } from "../../spec/encodings.ts";
 import { get } from "../../spec/layout.ts";
 import { IDR0, IDR1, IDR5 } from "../../spec/registers.ts";
 import { BrokerError } from "../errors.ts";
+import type { FaultAnswer } from "../faults.ts";
 import { registerProblems } from "../id-rules.ts";
 import { type DeviceID, deviceID, groupID, type IommuID, iommuID, streamID } from "../ids.ts";
 import type { HostDevice, HostIommu, IdRegisters, Inventory, InventoryChange } from "../inventory.ts";
@@ -217,7 +218,15 @@ function hostIommu(config: SimulatedIommuConfig): HostIommu {
     reservedRegions: Object.freeze([MSI_WINDOW]),
     stage2PageBytes: STAGE2_PAGE_BYTES,
     nesting: { supported: true } as const,
+    faultAnswers: Object.freeze(answersOf(features)),
   });
+}
+
+/** TERMINATE is CMD_RESUME with Ab=0, which IDR0.TERM_MODEL 1 turns into an abort (§4.6.1). */
+function answersOf({ pri, stallModel, termModel }: ReturnType<typeof featuresOf>): FaultAnswer[] {
+  const ofStalls: FaultAnswer[] = termModel === 1 ? ["retry", "abort"] : ["retry", "abort", "terminate"];
+  const ofPageRequests: FaultAnswer[] = ["success", "invalid", "failure"];
+  return [...(stallModel === STALL_MODEL.BOTH ? ofStalls : []), ...(pri ? ofPageRequests : [])];
 }
 
 /** A walk of 4 KiB tables starts at level 0 only where the OAS is 44 bits or more (§5.2, S2SL0); level 1 resolves 39. */

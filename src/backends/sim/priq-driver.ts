@@ -95,11 +95,14 @@ export class PriQueueDriver {
     this.#forget(streamID, cookie);
   }
 
-  /** Answers with a failure what waits of these streams. Their requests have been taken off the queue. */
+  /**
+   * Answers with INVALID what waits of these streams, as Linux does at a detach: the device may ask again. Their requests
+   * have been taken off the queue.
+   */
   end(streamIDs: readonly number[]): void {
     const groups = streamIDs.flatMap((id) => [...(this.#pending.get(id) ?? [])]);
     if (groups.length === 0) return;
-    this.#driver.issue(groups.map(([, { request }]) => response(request, "failure")));
+    this.#driver.issue(groups.map(([, { request }]) => response(request, "invalid")));
     for (const [cookie, { device, request }] of groups) {
       this.#forget(request.streamID, cookie);
       this.#deliver({ kind: "ended", device, cookie });

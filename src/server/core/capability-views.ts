@@ -1,6 +1,7 @@
 // What the edge may ask about the hardware: an IOMMU's ID registers, what of them a guest may be shown, and a device's
 // reach. capability.ts answers.
 
+import type { FaultAnswer } from "../../backends/faults.ts";
 import type { DeviceID, IommuID, StreamID } from "../../backends/ids.ts";
 import type { IdRegisters, ReservedRegion } from "../../backends/inventory.ts";
 
@@ -53,6 +54,8 @@ export interface IommuCapabilityView {
     readonly supported: boolean;
     readonly reason: string;
   }[];
+  /** What RespondToFault takes; empty: nothing ever waits. */
+  readonly faultAnswers: readonly FaultAnswer[];
   /** Empty without a wish. */
   readonly wish: readonly FieldVerdictView[];
 }
@@ -70,6 +73,8 @@ export interface DeviceCapabilityView {
   readonly translate: boolean;
   /** Empty when translate. */
   readonly translateReason: string;
+  readonly stall: boolean;
+  readonly pageRequests: boolean;
 }
 
 export interface CapabilityQueries {

@@ -146,6 +146,7 @@ export function iommuCapability(host: HostIommu, wish: IdRegisters | undefined):
         reason: "an SMMUv3 takes context descriptors, not a bare page table: bind an STE",
       },
     ],
+    faultAnswers: host.faultAnswers ?? [],
     wish: wish ? checkWish(host.registers, wish) : [],
   };
 }
@@ -165,6 +166,8 @@ export function deviceCapability(device: DeviceRecord, group: GroupRecord, host:
     msiWindow: host.reservedRegions.find((region) => region.kind === "msi"),
     translate: translateReason === "",
     translateReason,
+    stall: device.host.stall ?? false,
+    pageRequests: device.host.pri ?? false,
   };
 }
 

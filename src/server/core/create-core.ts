@@ -106,7 +106,7 @@ export function createCore(options: CoreOptions): Core {
     answers,
     recover: async (records) => {
       const state = foldRecords(records);
-      faults.numbers.restore(state.faultNumbers);
+      faults.numbers.restore(state.faultNumbers, state.faultNumberFloor);
       if (simulator !== undefined) await restoreInventory(state, simulator, registry);
       registry.restoreGone(state.goneGroups, state.generationFloor);
       tellRecovery(await restoreSessions(state, { ...deps, answers }), events);

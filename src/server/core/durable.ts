@@ -132,7 +132,9 @@ export type DurableRecord =
   /** Tells versions of the inventory from those of earlier lives of the daemon. */
   | { readonly type: "inventoryEpoch"; readonly value: number }
   /** Numbers of the device's faults up to this one may have been told. */
-  | { readonly type: "faultNumbers"; readonly id: string; readonly value: number };
+  | { readonly type: "faultNumbers"; readonly id: string; readonly value: number }
+  /** Where the numbers of a device's faults begin of which nothing is known. */
+  | { readonly type: "faultNumberFloor"; readonly value: number };
 
 /** Everything at one moment, as the records that would lead to it. */
 export type DurableImage = readonly DurableRecord[];

@@ -22,6 +22,10 @@ export interface FaultChannel {
   readonly readers: Set<FaultReader>;
   /** By the backend's cookie. */
   readonly waiting: Map<number, WaitingFault>;
+  /** Numbers of page requests whose group's last one has not come, by group. */
+  readonly groups: Map<string, number[]>;
+  /** Page requests that are kept for their group, its last one there or not. */
+  gathered: number;
   /** The last number used: behind feed.last while events are being held back. */
   used: number;
   owner: string | undefined;
@@ -95,6 +99,8 @@ export class FaultChannels {
       reservation,
       readers: new Set(),
       waiting: new Map(),
+      groups: new Map(),
+      gathered: 0,
       used: feed.base,
       owner: undefined,
       isLeaving: false,
@@ -111,7 +117,7 @@ export class FaultChannels {
   delete(channel: FaultChannel): void {
     this.#held -= channel.feed.clear();
     this.#channels.delete(channel.device);
-    this.numbers.forget(channel.device);
+    this.numbers.retire(channel.device);
   }
 
   /** The next number. */

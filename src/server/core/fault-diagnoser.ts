@@ -1,5 +1,5 @@
 // Diagnoses of events within a budget: one walk for all events of a page, kept for a moment.
-// One device may use half of the budget, so that one which storms leaves something for the others.
+// One device may use half of the budget. The last quarter is for those that use little: several that storm leave it alone.
 
 import type { FaultDiagnosis } from "../../backends/diagnosis.ts";
 import type { FaultRecord } from "../../backends/faults.ts";
@@ -9,6 +9,9 @@ import { TokenBuckets } from "./token-buckets.ts";
 
 /** Diagnoses kept, of all devices. */
 export const DIAGNOSES_MAX = 1024;
+/** Of the budget, what is kept for devices that use little, and how many of them it is enough for. */
+const KEPT_PART = 1 / 4;
+const QUIET_DEVICES = 16;
 /** How long one is good. */
 export const DIAGNOSIS_MS = 250;
 
@@ -67,12 +70,14 @@ export class FaultDiagnoser {
   #mayWalk(device: DeviceID): boolean {
     const { perSecond } = this.#deps;
     if (perSecond === 0) return false;
-    const share = Math.max(1, perSecond / 2);
+    const kept = perSecond * KEPT_PART;
     // A device that has used up its share takes nothing of what is everybody's.
-    return (
-      this.#budget.take(`device ${device}`, { perSecond: share, burst: share }) === 0 &&
-      this.#budget.take("all", { perSecond, burst: perSecond }) === 0
-    );
+    if (this.#takes(`device ${device}`, perSecond / 2) && this.#takes("all", perSecond - kept)) return true;
+    return this.#takes(`quiet ${device}`, kept / QUIET_DEVICES) && this.#takes("quiet", kept);
+  }
+
+  #takes(name: string, perSecond: number): boolean {
+    return this.#budget.take(name, { perSecond, burst: Math.max(1, perSecond) }) === 0;
   }
 }
 

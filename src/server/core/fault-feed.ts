@@ -3,7 +3,15 @@
 // An event that waits for an answer outlives its segment: it is kept aside until it is answered.
 
 import type { DeviceID } from "../../backends/ids.ts";
-import { type FaultRun, firstReaching, lastOf, runOf, type SegmentOrder, type StoredSegment } from "./fault-segment.ts";
+import {
+  type FaultRun,
+  firstReaching,
+  indexReaching,
+  lastOf,
+  runOf,
+  type SegmentOrder,
+  type StoredSegment,
+} from "./fault-segment.ts";
 import type { FaultEntry, SequencedFault } from "./fault-verbs.ts";
 
 /** What a reader finds from its position on. */
@@ -168,10 +176,10 @@ export class FaultFeed {
       [this.#segments, this.#head],
       [this.#kept, 0],
     ] as const) {
-      for (let index = list.length - 1; index >= head; index -= 1) {
+      // The one that reaches the position may have entries before it; those behind it have none.
+      for (let index = Math.min(indexReaching(list, head, position), list.length - 1); index >= head; index -= 1) {
         const stored = list[index];
         if (stored === undefined || stored.through > this.#durable) continue;
-        if ((stored.positions[stored.from] ?? 0) >= position) continue;
         for (let at = stored.positions.length - 1; at >= stored.from; at -= 1) {
           const here = stored.positions[at] ?? 0;
           const entry = stored.segment.entries[at];

@@ -41,9 +41,9 @@ const ANSWERS: Readonly<Record<PendingFault["kind"], readonly FaultAnswer[]>> = 
   "page-request": ["success", "invalid", "failure"],
 };
 
-/** What a device is told when nobody answers. */
+/** What a device is told when nobody answers: the words that every backend has. It may ask for the page again. */
 export function refusalOf(pending: PendingFault): FaultAnswer {
-  return pending.kind === "stall" ? "abort" : "failure";
+  return pending.kind === "stall" ? "abort" : "invalid";
 }
 
 export class FaultPending {

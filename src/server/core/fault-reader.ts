@@ -42,6 +42,8 @@ export class FaultReader {
   readonly #deps: ReaderDeps;
   readonly #cursors = new Map<FaultFeed, Cursor>();
   readonly #news = new Set<FaultFeed>();
+  /** Of #cursors, those whose position is not told. */
+  readonly #moved = new Set<FaultFeed>();
   readonly #owed = new Map<DeviceID, Owed>();
   #wake: (() => void) | undefined;
   #isClosed = false;
@@ -63,6 +65,7 @@ export class FaultReader {
   follow(feed: FaultFeed, at: { readonly position: number; readonly sequence: number }): void {
     this.#cursors.set(feed, { position: at.position, sequence: at.sequence, waiting: new Map() });
     this.#news.add(feed);
+    this.#moved.add(feed);
   }
 
   /** A segment of this feed became readable. */
@@ -75,10 +78,25 @@ export class FaultReader {
     this.#wake?.();
   }
 
-  /** Numbers from here on, of before the restart, that this reader asked for. */
-  oweRestart(feed: FaultFeed, first: number): void {
-    const gap: FaultGap = { ...gapOf(feed.device, first, feed.base, "restart"), count: 0 };
+  /** Numbers that this reader asked for, and that nobody can tell it. How many events they were is not known. */
+  oweUnknown(feed: FaultFeed, numbers: Pick<FaultGap, "first" | "last" | "reason">): void {
+    const { first, last, reason } = numbers;
+    const gap: FaultGap = { ...gapOf(feed.device, first, last, reason), count: 0 };
     this.#owed.set(feed.device, { feed, gaps: [gap], resolutions: [] });
+  }
+
+  /** Those that have moved since they were told. What is owed comes before a position; what is not on the disk is nobody's. */
+  positions(max: number): ReadonlyMap<DeviceID, number> {
+    const positions = new Map<DeviceID, number>();
+    for (const feed of this.#moved) {
+      if (positions.size >= max) break;
+      const owed = this.#owed.get(feed.device)?.gaps.map(({ first }) => first - 1) ?? [];
+      const position = Math.min(this.#cursors.get(feed)?.sequence ?? 0, ...owed);
+      if (!this.#deps.isDurable(feed, position)) continue;
+      positions.set(feed.device, position);
+      this.#moved.delete(feed);
+    }
+    return positions;
   }
 
   /** It may see no more of this feed: what it has not taken becomes its gap. All that waited is over. */
@@ -87,6 +105,7 @@ export class FaultReader {
     if (cursor === undefined) return;
     this.#cursors.delete(feed);
     this.#news.delete(feed);
+    this.#moved.delete(feed);
     const { device } = feed;
     const known = this.#owed.get(device);
     const lost = feed.last - cursor.sequence;
@@ -116,6 +135,7 @@ export class FaultReader {
     this.#isClosed = true;
     this.#cursors.clear();
     this.#news.clear();
+    this.#moved.clear();
     this.#owed.clear();
     this.#wake?.();
   }
@@ -136,6 +156,7 @@ export class FaultReader {
       const { run } = ahead;
       if (run !== undefined && run.to - run.from > room) break;
       if (taken.has(feed) && cursor.sequence < ahead.before) break; // a gap comes before its device's slices
+      this.#moved.add(feed);
       this.#catchUp(cursor, feed, ahead, { slices, gaps });
       this.#news.delete(feed);
       if (run === undefined) continue;
@@ -152,6 +173,7 @@ export class FaultReader {
     for (const [device, { feed, gaps: owed, resolutions }] of this.#owed) {
       if (owed.some(({ last }) => !this.#deps.isDurable(feed, last))) continue;
       this.#owed.delete(device);
+      if (this.#cursors.has(feed)) this.#moved.add(feed);
       gaps.push(...owed);
       if (resolutions.length > 0) slices.push(ownSlice(device, resolutions));
     }
@@ -210,6 +232,7 @@ function joined(known: readonly FaultGap[], fresh: FaultGap | undefined): readon
   const released = known.find(({ reason }) => reason === fresh.reason);
   if (released === undefined) return [...known, fresh];
   const [first, last] = [Math.min(released.first, fresh.first), Math.max(released.last, fresh.last)];
-  const both = { ...released, first, last, count: released.count + fresh.count };
+  const count = released.count === 0 ? 0 : released.count + fresh.count; // one that is not known makes both so
+  const both = { ...released, first, last, count };
   return known.map((gap) => (gap === released ? both : gap));
 }

@@ -43,12 +43,14 @@ export class FaultReaders {
     for (const channel of channels.all()) {
       if (!reader.wants(channel.device) || !isVisible(channel, session)) continue;
       channels.tellRun(channel);
-      this.#follow(reader, channel, request.resumeAfter.get(channel.device));
+      const after = request.resumeAfter.get(channel.device) ?? (request.fromStart === true ? 0n : undefined);
+      this.#follow(reader, channel, after);
     }
     this.#readers.add(reader);
     return {
       view: session === undefined ? "observer" : "owner",
       next: () => reader.next(),
+      positions: (max) => reader.positions(max),
       close: () => this.#close(reader),
     };
   }
@@ -86,16 +88,19 @@ export class FaultReaders {
   #follow(reader: FaultReader, channel: FaultChannel, after?: bigint): void {
     const { feed, used } = channel;
     channel.readers.add(reader);
-    if (after === undefined || after >= BigInt(used)) {
+    if (after === undefined || after === BigInt(used)) {
       reader.follow(feed, { position: this.#deps.channels.position + 1, sequence: used });
       return;
     }
+    // A number that no event has had is of a broker whose journal is lost: nothing of this one's has been seen.
+    const seen = after > BigInt(used) ? 0 : Number(after);
     const isOwner = reader.session !== undefined;
-    const asked = Math.max(Number(after), isOwner ? channel.ownerAfter : 0);
+    const asked = Math.max(seen, isOwner ? channel.ownerAfter : 0);
     const sequence = Math.max(asked, feed.base);
     const position = Math.max(feed.positionAfter(sequence), isOwner ? channel.ownerFrom : 0);
     reader.follow(feed, { position, sequence });
-    if (asked < sequence) reader.oweRestart(feed, asked + 1);
+    if (asked < sequence) reader.oweUnknown(feed, { first: asked + 1, last: sequence, reason: "restart" });
+    else if (seen > 0 && seen < asked) reader.oweUnknown(feed, { first: seen + 1, last: asked, reason: "released" });
   }
 
   #unfollow(reader: FaultReader, channel: FaultChannel): void {

@@ -4,24 +4,15 @@
 // they had not taken as a gap, and the numbers go on. The ring stays, for observers, until it is overwritten.
 
 import { BrokerError } from "../../backends/errors.ts";
-import type { FaultAnswer, FaultNotice, FaultRecord, PendingFault } from "../../backends/faults.ts";
+import type { FaultAnswer, FaultNotice, FaultRecord } from "../../backends/faults.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import type { CallGate } from "./call-gate.ts";
 import { type FaultChannel, FaultChannels } from "./fault-channels.ts";
 import { FaultHistory } from "./fault-history.ts";
 import type { FaultNumbers } from "./fault-numbers.ts";
-import { FaultPending, refusalOf, type WaitingFault } from "./fault-pending.ts";
 import { FaultReaders, isVisible } from "./fault-readers.ts";
-import type {
-  FaultEntry,
-  FaultListRequest,
-  FaultPage,
-  FaultResolution,
-  FaultSubscription,
-  FaultWatchRequest,
-  ResolutionOutcome,
-  SequencedFault,
-} from "./fault-verbs.ts";
+import type { FaultListRequest, FaultPage, FaultSubscription, FaultWatchRequest } from "./fault-verbs.ts";
+import { FaultWaits } from "./fault-waits.ts";
 import type { CoreLimits } from "./limits.ts";
 import type { Alarms, Clock, Identifiers, Journal } from "./ports.ts";
 import type { Registry } from "./registry.ts";
@@ -48,11 +39,9 @@ export class FaultRouter {
   readonly #deps: FaultRouterDeps;
   readonly #channels: FaultChannels;
   readonly #readers: FaultReaders;
-  readonly #pending: FaultPending;
+  readonly #waits: FaultWaits;
   readonly #history: FaultHistory;
-  readonly #waitingOf = new WeakMap<FaultEntry, WaitingFault>();
   readonly #counts = { recorded: 0, hostOnly: 0, unrouted: 0 };
-  readonly #resolutions = { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0, restarted: 0 };
 
   constructor(deps: FaultRouterDeps) {
     this.#deps = deps;
@@ -68,16 +57,10 @@ export class FaultRouter {
     this.#readers = new FaultReaders({
       limits: deps.limits,
       channels: this.#channels,
-      waitingOf: (entry) => this.#waitingOf.get(entry),
+      waitingOf: (entry) => this.#waits.of(entry),
     });
     this.#history = new FaultHistory(identifiers);
-    this.#pending = new FaultPending({
-      clock,
-      alarms,
-      responseMs: deps.limits.faultResponseMs,
-      respond: (device, cookie, answer) => deps.respond(device, cookie, answer),
-      onOver: (waiting, outcome) => this.#onOver(waiting, outcome),
-    });
+    this.#waits = new FaultWaits({ ...deps, channels: this.#channels });
   }
 
   /** What of the devices' numbers outlives the daemon. */
@@ -113,14 +96,14 @@ export class FaultRouter {
   release(device: DeviceID): void {
     const channel = this.#channels.of(device);
     this.#channels.tellRun(channel);
-    for (const waiting of [...channel.waiting.values()]) this.#pending.drop(waiting, "owner-gone");
+    this.#waits.drop(channel);
     this.#readers.onRelease(channel);
     channel.owner = undefined;
     channel.isLeaving = false;
     this.#deps.onRelease(device);
   }
 
-  /** The device itself is gone; one that comes back under its name counts from 1 again. What is owed stays owed. */
+  /** The device itself is gone; one that comes back under its name goes on counting. What is owed stays owed. */
   remove(device: DeviceID): void {
     const channel = this.#channels.find(device);
     if (channel === undefined) return;
@@ -136,9 +119,7 @@ export class FaultRouter {
         return;
       case "ended": {
         const channel = this.#channels.find(notice.device);
-        const waiting = channel?.waiting.get(notice.cookie);
-        if (channel === undefined || waiting === undefined) return;
-        this.#pending.ended(waiting, this.#hasLost(channel) ? "owner-gone" : "stage-changed");
+        if (channel !== undefined) this.#waits.ended(channel, notice.cookie);
         return;
       }
       case "overflow":
@@ -149,7 +130,9 @@ export class FaultRouter {
   subscribe(session: string | undefined, request: FaultWatchRequest): FaultSubscription {
     if (session !== undefined) this.#deps.sessions.requireLive(session);
     this.#requireVisible(session, request.devices);
-    for (const device of request.resumeAfter.keys()) {
+    // Of before a restart there are numbers alone until somebody asks for them.
+    const isAll = session === undefined && request.fromStart === true;
+    for (const device of isAll ? this.numbers.devices() : request.resumeAfter.keys()) {
       if (this.#deps.registry.findDevice(device) !== undefined) this.#channels.of(device);
     }
     return this.#readers.subscribe(session, request);
@@ -173,7 +156,7 @@ export class FaultRouter {
     gate?: CallGate,
   ): Promise<{ readonly device: DeviceID; readonly sequence: number }> {
     this.#deps.sessions.requireLive(session);
-    const { device, event } = await this.#pending.answer(session, request.token, request.answer, gate);
+    const { device, event } = await this.#waits.answer(session, request.token, request.answer, gate);
     return { device, sequence: event.sequence };
   }
 
@@ -197,8 +180,8 @@ export class FaultRouter {
       hostOnly,
       dropped: { unrouted, overrun, released },
       held: this.#channels.held,
-      pending: this.#pending.size,
-      resolutions: { ...this.#resolutions },
+      pending: this.#waits.size,
+      resolutions: { ...this.#waits.resolutions },
       subscribers: {
         owner: this.#readers.count((session) => session !== undefined),
         observer: this.#readers.count((session) => session === undefined),
@@ -211,13 +194,13 @@ export class FaultRouter {
     const owner = channel?.owner;
     if (channel === undefined || owner === undefined) {
       this.#counts.unrouted += 1;
-      if (fault.pending !== undefined) this.#refuseUnowned(fault.device, fault.pending);
+      if (fault.pending !== undefined) this.#waits.refuseUnowned(fault.device, fault.pending);
       return;
     }
     const sequence = this.#channels.number(channel);
     this.#counts.recorded += 1;
     if (fault.hostOnly) this.#counts.hostOnly += 1;
-    if (fault.pending === undefined && !channel.limiter.admits()) {
+    if (fault.pending === undefined && !this.#waits.gather(channel, fault, sequence) && !channel.limiter.admits()) {
       this.#channels.suppress(channel, fault, sequence);
       return;
     }
@@ -227,41 +210,7 @@ export class FaultRouter {
       this.#channels.append(channel, { kind: "event", sequence, wallMs, fault, response: undefined });
       return;
     }
-    this.#await(channel, owner, { sequence, wallMs, fault, pending: fault.pending });
-  }
-
-  #await(
-    channel: FaultChannel,
-    session: string,
-    { pending, ...what }: { sequence: number; wallMs: number; fault: FaultRecord; pending: PendingFault },
-  ): void {
-    const { limits, ports } = this.#deps;
-    const { device, feed } = channel;
-    const hasRoom = channel.waiting.size < limits.faultRingEventsMax;
-    const responseMs = hasRoom ? limits.faultResponseMs : 0;
-    const token = ports.identifiers.token();
-    const response = Object.freeze({ token, deadlineWallMs: what.wallMs + responseMs });
-    const event: SequencedFault = { kind: "event", ...what, response };
-    const earlier = channel.waiting.get(pending.cookie);
-    if (earlier !== undefined) this.#pending.drop(earlier, "stage-changed"); // the backend has forgotten it
-    const waiting: WaitingFault = {
-      device,
-      session,
-      event,
-      pending,
-      token,
-      deadlineMs: ports.clock.monotonicMs() + responseMs,
-      state: "waiting",
-      endedAs: undefined,
-      resolution: undefined,
-      resolvedAt: 0,
-    };
-    channel.waiting.set(pending.cookie, waiting);
-    feed.waiting.add(event.sequence);
-    this.#waitingOf.set(event, waiting);
-    this.#channels.append(channel, event);
-    this.#pending.add(waiting);
-    if (!hasRoom) void this.#pending.refuse(waiting);
+    this.#waits.add(channel, owner, { sequence, wallMs, fault, pending: fault.pending });
   }
 
   /** One number stands for what the hardware lost. */
@@ -282,37 +231,12 @@ export class FaultRouter {
     });
   }
 
-  /** A device that nobody owns must not wait. What goes wrong with it is the backend's to tell. */
-  #refuseUnowned(device: DeviceID, pending: PendingFault): void {
-    this.#deps.respond(device, pending.cookie, refusalOf(pending)).catch(() => {});
-  }
-
-  #onOver(waiting: WaitingFault, outcome: ResolutionOutcome): void {
-    this.#resolutions[outcome] += 1;
-    const channel = this.#channels.of(waiting.device);
-    const { sequence } = waiting.event;
-    channel.waiting.delete(waiting.pending.cookie);
-    this.#channels.settle(channel, sequence);
-    const { device } = waiting;
-    const wallMs = this.#deps.ports.clock.wallMs();
-    const resolution: FaultResolution = { kind: "resolution", device, sequence, outcome, wallMs };
-    waiting.resolution = resolution;
-    waiting.resolvedAt = this.#channels.position + 1;
-    this.#channels.append(channel, resolution);
-  }
-
   /** A device that was seen and has left since is no reason to refuse the others. */
   #requireVisible(session: string | undefined, devices: readonly DeviceID[]): void {
     for (const device of devices) {
       const { owner } = this.#deps.registry.groupOf(device);
       if (session !== undefined && owner !== session) throw notOwned(device);
     }
-  }
-
-  /** The session that owned it when the event was recorded is not there any more, or about to go. */
-  #hasLost({ isLeaving, owner }: FaultChannel): boolean {
-    const { sessions } = this.#deps;
-    return isLeaving || owner === undefined || sessions.isLost(owner) || sessions.ending().includes(owner);
   }
 }
 

@@ -58,19 +58,23 @@ export class SegmentOrder {
   }
 }
 
-/** The first segment with an entry at this position or behind it. */
-export function firstReaching(
-  list: readonly StoredSegment[],
-  head: number,
-  position: number,
-): StoredSegment | undefined {
+/** Where the first segment is with an entry at this position or behind it; the list's length: there is none. */
+export function indexReaching(list: readonly StoredSegment[], head: number, position: number): number {
   let [low, high] = [head, list.length];
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     if ((list[middle]?.positions.at(-1) ?? 0) < position) low = middle + 1;
     else high = middle;
   }
-  return list[low];
+  return low;
+}
+
+export function firstReaching(
+  list: readonly StoredSegment[],
+  head: number,
+  position: number,
+): StoredSegment | undefined {
+  return list[indexReaching(list, head, position)];
 }
 
 export function runOf(stored: StoredSegment, from: number): FaultRun {

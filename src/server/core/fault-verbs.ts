@@ -8,10 +8,9 @@ import type { CallGate } from "./call-gate.ts";
 
 /**
  * How what waited came to its end. What waits is not journaled: after a restart nobody knows of it any more, the hardware is
- * set up anew, and the gap with the reason "restart" stands for the ends of all that waited before it. "restarted" is for a
- * backend whose hardware goes on meanwhile.
+ * set up anew, and the gap with the reason "restart" stands for the ends of all that waited before it.
  */
-export type ResolutionOutcome = "answered" | "timed-out" | "owner-gone" | "stage-changed" | "restarted";
+export type ResolutionOutcome = "answered" | "timed-out" | "owner-gone" | "stage-changed";
 
 /** An event with its place in its device's sequence. */
 export interface SequencedFault {
@@ -83,13 +82,22 @@ export interface FaultSubscription {
    * undefined once the subscription ended (its session ended, or close() was called). Only one call at a time.
    */
   next(): Promise<FaultBatch | undefined>;
+  /**
+   * Of devices the last number that next() has dealt with, or of before the subscription began: who has all that next() gave
+   * may resume after these. Those that are others than the last time, at most `max`; one of which it cannot be said yet comes
+   * later.
+   */
+  positions(max: number): ReadonlyMap<DeviceID, number>;
   close(): void;
 }
 
 export interface FaultWatchRequest {
   /** Empty: all there are to see, now and later. */
   readonly devices: readonly DeviceID[];
+  /** 0, and a number that no device's event has had: all since the device was attached; for an observer all there is. */
   readonly resumeAfter: ReadonlyMap<DeviceID, bigint>;
+  /** Other devices as if they were there with 0; without it they start with what comes from now on. */
+  readonly fromStart?: boolean;
 }
 
 export interface FaultListRequest {

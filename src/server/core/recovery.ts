@@ -52,6 +52,8 @@ export interface DurableState {
   readonly inventoryEpoch: number;
   /** By device, the last number of a fault that may have been told. */
   readonly faultNumbers: ReadonlyMap<string, number>;
+  /** Where those of a device begin of which nothing is known. */
+  readonly faultNumberFloor: number;
 }
 
 /** Adds the records up, oldest first. */
@@ -69,6 +71,7 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
   const goneGroups = new Map<number, number>();
   let generationFloor = 0;
   const faultNumbers = new Map<string, number>();
+  let faultNumberFloor = 0;
   let inventoryEpoch = 0;
   for (const record of records) {
     switch (record.type) {
@@ -135,14 +138,17 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
         break;
       case "deviceRemoved":
         devices.delete(record.id);
-        faultNumbers.delete(record.id);
         if (!addedDevices.delete(record.id)) removedDevices.add(record.id);
         break;
       case "inventoryEpoch":
         inventoryEpoch = record.value;
         break;
       case "faultNumbers":
+        faultNumbers.delete(record.id); // the latest is last
         faultNumbers.set(record.id, record.value);
+        break;
+      case "faultNumberFloor":
+        faultNumberFloor = Math.max(faultNumberFloor, record.value);
         break;
     }
   }
@@ -161,6 +167,7 @@ export function foldRecords(records: Iterable<DurableRecord>): DurableState {
     generationFloor,
     inventoryEpoch,
     faultNumbers,
+    faultNumberFloor,
   };
 }
 

@@ -1,5 +1,6 @@
 // What IOMMUs and devices can do, and the limits of this server, as GetCapabilities answers.
 
+import type { FaultAnswer } from "../../backends/faults.ts";
 import type { ReservedRegion } from "../../backends/inventory.ts";
 import type { DeviceCapabilityView, IommuCapabilityView } from "../core/capability-views.ts";
 import type { CoreLimits } from "../core/limits.ts";
@@ -18,6 +19,14 @@ const REGION_KINDS = {
   msi: v1.ReservedRegionKind.RESERVED_REGION_KIND_MSI,
   reserved: v1.ReservedRegionKind.RESERVED_REGION_KIND_RESERVED,
 } as const satisfies Record<ReservedRegion["kind"], iommubroker.v1.ReservedRegionKind>;
+const FAULT_ACTIONS = {
+  retry: v1.FaultAction.FAULT_ACTION_RETRY,
+  abort: v1.FaultAction.FAULT_ACTION_ABORT,
+  terminate: v1.FaultAction.FAULT_ACTION_TERMINATE,
+  success: v1.FaultAction.FAULT_ACTION_SUCCESS,
+  invalid: v1.FaultAction.FAULT_ACTION_INVALID,
+  failure: v1.FaultAction.FAULT_ACTION_FAILURE,
+} as const satisfies Record<FaultAnswer, iommubroker.v1.FaultAction>;
 
 export function iommuCapabilitiesMessage(view: IommuCapabilityView): iommubroker.v1.IIommuCapabilities {
   return {
@@ -37,6 +46,7 @@ export function iommuCapabilitiesMessage(view: IommuCapabilityView): iommubroker
     nesting: view.nesting,
     nestingReason: view.nestingReason,
     tableShapes: view.shapes.map(({ shape, supported, reason }) => ({ shape: SHAPES[shape], supported, reason })),
+    faultActions: view.faultAnswers.map((answer) => FAULT_ACTIONS[answer]),
     wish: view.wish.map((verdict) => ({ ...verdict })),
     wishFits: view.wish.length > 0 && view.wish.every((verdict) => verdict.ok),
   };
@@ -55,6 +65,8 @@ export function deviceCapabilitiesMessage(view: DeviceCapabilityView): iommubrok
     msiWindow: view.msiWindow === undefined ? null : regionMessage(view.msiWindow),
     translate: view.translate,
     translateReason: view.translateReason,
+    stall: view.stall,
+    pageRequests: view.pageRequests,
   };
 }
 
@@ -82,6 +94,10 @@ export function limitsMessage(
     leaseTtlDefaultMs: limits.leaseTtlDefaultMs,
     simulatorAccessesPerCall: simulator?.accessesPerCallMax ?? 0,
     simulatorBytesPerCall: simulator?.dataBytesPerCallMax ?? 0,
+    faultEventsPerSecond: limits.faultEventsPerSecond,
+    faultResponseMs: limits.faultResponseMs,
+    faultDiagnosesPerSecond: limits.faultDiagnosesPerSecond,
+    faultBatchEvents: limits.faultBatchEventsMax,
   };
 }
 

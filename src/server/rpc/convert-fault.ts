@@ -38,7 +38,6 @@ const OUTCOMES = {
   "timed-out": v1.FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_TIMED_OUT,
   "owner-gone": v1.FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_OWNER_GONE,
   "stage-changed": v1.FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_STAGE_CHANGED,
-  restarted: v1.FaultResolutionOutcome.FAULT_RESOLUTION_OUTCOME_RESTARTED,
 } as const satisfies Record<ResolutionOutcome, iommubroker.v1.FaultResolutionOutcome>;
 const VERDICTS = {
   reproduced: v1.FaultDiagnosisVerdict.FAULT_DIAGNOSIS_VERDICT_REPRODUCED,

@@ -3,10 +3,13 @@
 // Of what is sent to one reader alone only a diagnosis is made, and put into the event's bytes.
 
 import type { FaultDiagnosis } from "../../backends/diagnosis.ts";
+import type { DeviceID } from "../../backends/ids.ts";
 import type { FaultBatch, FaultSegment, FaultSlice, SequencedFault } from "../core/fault-verbs.ts";
 import { type Codec, codec, iommubroker } from "./codec.ts";
 import { diagnosisMessage, type FaultView } from "./convert-fault.ts";
 import { EVENTS_TAG, encodeEntries, type Run } from "./fault-writer.ts";
+import { longOfNumber } from "./int64.ts";
+import { deviceName } from "./names.ts";
 
 const { FaultEvent, WatchFaultsResponse } = iommubroker.v1;
 
@@ -16,8 +19,16 @@ export const FAULT_BYTES: Codec<iommubroker.v1.WatchFaultsResponse, Buffer> = {
   decode: codec(WatchFaultsResponse).decode,
 };
 
-/** An empty message. */
-export const HEARTBEAT_BYTES = Buffer.alloc(0);
+/** A heartbeat that tells no positions. */
+export const EMPTY_BYTES = Buffer.alloc(0);
+
+const POSITIONS = codec(WatchFaultsResponse);
+
+/** A heartbeat: how far the stream has come. */
+export function positionsBytes(positions: ReadonlyMap<DeviceID, number>): Buffer {
+  const named = [...positions].map(([device, position]) => [deviceName(device), longOfNumber(position)]);
+  return POSITIONS.encode({ positions: Object.fromEntries(named) });
+}
 
 export interface FaultReader {
   readonly view: FaultView;
@@ -38,8 +49,11 @@ interface Piece {
   readonly diagnosed: number;
 }
 
-/** More would keep the event loop from others: the next message is made on a later turn. */
-export const DIAGNOSES_PER_MESSAGE_MAX = 32;
+/**
+ * Walks take a tenth of a millisecond and more each, and other streams wait meanwhile: the next message is made on a later
+ * turn. What was found for an earlier event of the page costs nothing.
+ */
+export const DIAGNOSES_PER_MESSAGE_MAX = 8;
 
 /** The messages for one reader: none where its filter leaves nothing. A diagnosis is made when its message is asked for. */
 export function* faultMessages(batch: FaultBatch, reader: FaultReader): Generator<Buffer, void, undefined> {
@@ -116,8 +130,10 @@ function* piecesOfSlice({ from, segment, to }: FaultSlice, reader: FaultReader):
     begun = index + 1;
     if (isWanted && diagnose !== undefined) {
       const event = run.bytes.subarray(run.offsets[index], run.offsets[index + 1]);
-      const bytes = withDiagnosis(event, diagnose(entry));
-      yield { run: { bytes, offsets: [0, bytes.length] }, from: 0, to: 1, diagnosed: 1 };
+      const diagnosis = diagnose(entry);
+      const isNew = diagnosis !== undefined && !diagnoses.has(diagnosis);
+      const bytes = withDiagnosis(event, diagnosis);
+      yield { run: { bytes, offsets: [0, bytes.length] }, from: 0, to: 1, diagnosed: isNew ? 1 : 0 };
     }
   }
   if (begun < to) yield { run, from: begun, to, diagnosed: 0 };

@@ -5,13 +5,13 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import { BrokerError } from "../../backends/errors.ts";
-import type { FaultPage, FaultSubscription } from "../core/fault-verbs.ts";
+import type { FaultBatch, FaultPage, FaultSubscription } from "../core/fault-verbs.ts";
 import type { Calls } from "./calls.ts";
 import { codec, iommubroker } from "./codec.ts";
 import { diagnosisMessage, type FaultView, faultMessage } from "./convert-fault.ts";
 import type { RpcDeps } from "./deps.ts";
 import { drainingError } from "./failure.ts";
-import { type FaultReader, faultMessages, HEARTBEAT_BYTES } from "./fault-bytes.ts";
+import { EMPTY_BYTES, type FaultReader, faultMessages, positionsBytes } from "./fault-bytes.ts";
 import { parseListFaults, parseRespondToFault, parseWatchFaults } from "./fault-requests.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { longOfNumber } from "./int64.ts";
@@ -53,40 +53,82 @@ function watching(calls: Calls, deps: RpcDeps, viewer: (call: WatchCall) => stri
     const subscription = faults.subscribe(session, asked);
     stream.onOver(() => subscription.close());
     calls.onDrain(stream, () => stream.fail(drainingError()));
-    const heartbeat = new Heartbeat(stream, asked.heartbeatMs, () => HEARTBEAT_BYTES);
-    heartbeat.beat();
     const reader: FaultReader = {
       view: subscription.view,
       types: asked.types,
       diagnose: request.diagnose ? (event) => faults.diagnose(event) : undefined,
       messageBytesMax: deps.limits.messageBytesMax,
     };
-    void pump(stream, subscription, reader, heartbeat);
+    void new FaultPump(stream, subscription, reader).run(asked.heartbeatMs);
   });
 }
 
-async function pump(
-  stream: WatchStream,
-  subscription: FaultSubscription,
-  reader: FaultReader,
-  heartbeat: Heartbeat<Buffer>,
-): Promise<void> {
-  try {
-    for (;;) {
-      const batch = await subscription.next();
-      if (batch === undefined) break;
-      for (const bytes of faultMessages(batch, reader)) {
+/** Names have at most some hundred bytes: far below any message's limit. */
+const POSITIONS_PER_MESSAGE_MAX = 1000;
+
+/** From a subscription to its stream, at the stream's pace. */
+class FaultPump {
+  readonly #stream: WatchStream;
+  readonly #subscription: FaultSubscription;
+  readonly #reader: FaultReader;
+  /** What was taken is not all sent yet: the subscription's positions are ahead of the stream. */
+  #isSending = false;
+  /** A heartbeat came meanwhile. */
+  #owesPositions = false;
+
+  constructor(stream: WatchStream, subscription: FaultSubscription, reader: FaultReader) {
+    this.#stream = stream;
+    this.#subscription = subscription;
+    this.#reader = reader;
+  }
+
+  async run(heartbeatMs: number): Promise<void> {
+    const stream = this.#stream;
+    const heartbeat = new Heartbeat(stream, heartbeatMs, () => this.#beat());
+    heartbeat.beat();
+    try {
+      await this.#sendPositions();
+      for (;;) {
+        const batch = await this.#subscription.next();
+        if (batch === undefined) break;
+        this.#isSending = true;
+        await this.#send(batch, heartbeat);
         if (stream.isOver) return;
-        stream.write(bytes);
-        heartbeat.postpone();
-        if (stream.isBehind) await stream.writable();
-        if (reader.diagnose !== undefined) await nextTurn();
+        this.#isSending = false;
+        if (this.#owesPositions && !stream.isBehind) stream.write(this.#beat());
       }
-      if (stream.isOver) return;
+      stream.fail(new BrokerError("lease_expired", "the session has ended: open a new one"));
+    } catch (error) {
+      stream.fail(error);
     }
-    stream.fail(new BrokerError("lease_expired", "the session has ended: open a new one"));
-  } catch (error) {
-    stream.fail(error);
+  }
+
+  async #send(batch: FaultBatch, heartbeat: Heartbeat<Buffer>): Promise<void> {
+    const stream = this.#stream;
+    for (const bytes of faultMessages(batch, this.#reader)) {
+      if (stream.isOver) return;
+      stream.write(bytes);
+      // With a filter positions are told however much is sent: of a device whose events are passed over they are all it hears.
+      if (this.#reader.types === undefined) heartbeat.postpone();
+      if (stream.isBehind) await stream.writable();
+      if (this.#reader.diagnose !== undefined) await nextTurn();
+    }
+  }
+
+  /** What the first message had no room for. Nothing is taken meanwhile. */
+  async #sendPositions(): Promise<void> {
+    const stream = this.#stream;
+    for (;;) {
+      const positions = this.#subscription.positions(POSITIONS_PER_MESSAGE_MAX);
+      if (positions.size === 0 || stream.isOver) return;
+      stream.write(positionsBytes(positions));
+      if (stream.isBehind) await stream.writable();
+    }
+  }
+
+  #beat(): Buffer {
+    this.#owesPositions = this.#isSending;
+    return this.#isSending ? EMPTY_BYTES : positionsBytes(this.#subscription.positions(POSITIONS_PER_MESSAGE_MAX));
   }
 }
 

@@ -30,7 +30,11 @@ export function parseWatchFaults(
     types: () => parseTypes(request.types),
     heartbeatMs: () => parseHeartbeat(request.heartbeatMs, heartbeatDefaultMs),
   });
-  return { ...parsed, types: parsed.types.length === 0 ? undefined : new Set(parsed.types) };
+  return {
+    ...parsed,
+    fromStart: request.fromStart,
+    types: parsed.types.length === 0 ? undefined : new Set(parsed.types),
+  };
 }
 
 export function parseListFaults(request: iommubroker.v1.ListFaultsRequest): FaultListRequest {

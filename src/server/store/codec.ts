@@ -131,6 +131,7 @@ const RECORD: z.ZodType<DurableRecord> = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("inventoryEpoch"), value: count }),
   z.strictObject({ type: z.literal("deviceRemoved"), id }),
   z.strictObject({ type: z.literal("faultNumbers"), id, value: count }),
+  z.strictObject({ type: z.literal("faultNumberFloor"), value: count }),
 ]);
 
 /** A stage change's intent or outcome: history for whoever reads the file; nothing is rebuilt from it. */

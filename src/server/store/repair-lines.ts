@@ -45,6 +45,7 @@ function describeRecord(record: DurableRecord): string {
       return `  IOMMU group ${record.id} removed at generation ${record.generation}`;
     case "generationFloor":
     case "inventoryEpoch":
+    case "faultNumberFloor":
       return `  ${record.type} ${record.value}`;
     case "faultNumbers":
       return `  numbers of faults of ${record.id}, up to ${record.value}`;

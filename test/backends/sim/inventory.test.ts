@@ -53,6 +53,20 @@ describe("registers that this host's driver could not drive are refused with the
   });
 });
 
+// STALL_MODEL IDR0[25:24]: 0 both, 1 terminate only; TERM_MODEL [26]; ATS [10], PRI [16] (§6.3.1); STALL_MAX 16 is IDR5[31:16].
+test.each([
+  ["stalls, RAZ/WI and page requests", 0x0801_0400, ["retry", "abort", "terminate", "success", "invalid", "failure"]],
+  ["stalls that end in an abort alone", 0x0c00_0000, ["retry", "abort"]],
+  ["page requests alone", 0x0901_0400, ["success", "invalid", "failure"]],
+  ["nothing that waits", 0x0900_0000, []],
+])("an SMMU with %s says what answers it has", (_, bits, expected) => {
+  const idr0 = (REGISTERS.idr0! & ~0x0f01_0400) | bits;
+  const stalls = (bits & (3 << 24)) === 0;
+  const registers = { idr0, idr1: 0x0273_1510, idr5: stalls ? 0x0010_0075 : 0x75 };
+  const [host] = new SimulatedInventory(config(registers)).iommus();
+  expect(host?.faultAnswers).toEqual(expected);
+});
+
 describe("devices that do not fit are refused", () => {
   test.each([
     ["an unknown IOMMU", [device({ iommu: "smmu1" })], "iommu_unknown"],

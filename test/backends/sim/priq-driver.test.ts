@@ -161,6 +161,10 @@ describe("the requests of a stream whose STE is a guest's, with EATS=1,", () => 
     expect(told()).toHaveLength(512);
     expect(endpoints.heard).toEqual([{ streamID: 8, substreamID: undefined, prgIndex: 0, response: "failure" }]);
     pages.end([8]);
+    // iommufd answers what waits at a detach or a replace with INVALID: the device may ask again.
+    expect(endpoints.heard.slice(1).map(({ response }) => response)).toEqual(
+      Array.from({ length: 512 }, () => "invalid"),
+    );
     expect(heard.filter(({ kind }) => kind === "ended")).toHaveLength(512);
     pages.end([8]);
     expect(endpoints.heard).toHaveLength(513);

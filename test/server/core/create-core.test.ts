@@ -53,6 +53,8 @@ describe("queries", () => {
       msiWindow: { ipa: 0x0800_0000, bytes: 0x10_0000, kind: "msi" },
       translate: true,
       translateReason: "",
+      stall: false,
+      pageRequests: false,
     });
     expect(capabilities.device(FAR).pasidBits).toBe(8);
     const triple = capabilities.device(TRIPLE[0]!);

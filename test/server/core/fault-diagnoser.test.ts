@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { FaultDiagnosis } from "../../../src/backends/diagnosis.ts";
 import type { FaultRecord } from "../../../src/backends/faults.ts";
-import type { DeviceID } from "../../../src/backends/ids.ts";
+import { type DeviceID, deviceID } from "../../../src/backends/ids.ts";
 import { FaultDiagnoser } from "../../../src/server/core/fault-diagnoser.ts";
 import { faultOf } from "../../support/faults.ts";
-import { DISK, ManualClock, NIC, NVME } from "../../support/host.ts";
+import { DISK, FAR, ManualClock, NIC, NVME } from "../../support/host.ts";
 
 let clock: ManualClock;
 let walks: FaultRecord[];
@@ -75,16 +75,34 @@ describe("the cache", () => {
 });
 
 describe("the budget", () => {
-  test("is for a second and all devices, half of it for one", () => {
-    const subject = diagnoser(10);
-    const made = (device: DeviceID, from: number): number => {
-      const asked = Array.from({ length: 20 }, (_, index) => subject.diagnose(at(from + index, device)));
-      return asked.filter((diagnosis) => diagnosis !== undefined).length;
-    };
-    expect([made(NVME, 0), made(NIC, 0), made(DISK, 0)]).toEqual([5, 5, 0]);
-    expect(subject.counts.overBudget).toBe(50);
+  const made = (subject: FaultDiagnoser, device: DeviceID, from: number, times = 200): number => {
+    const asked = Array.from({ length: times }, (_, index) => subject.diagnose(at(from + index, device)));
+    return asked.filter((diagnosis) => diagnosis !== undefined).length;
+  };
+
+  // Of 64 a second a quarter, 16, is kept: one of them for each of sixteen devices. 48 are everybody's, at most 32 of one.
+  test("is for a second and all devices: half of it for one, and the last quarter for those that use little", () => {
+    const subject = diagnoser(64);
+    expect([made(subject, NVME, 0), made(subject, NIC, 0)]).toEqual([32 + 1, 16 + 1]);
+    expect(made(subject, DISK, 0)).toBe(1);
+    expect(subject.counts.overBudget).toBe(600 - 51);
     clock.advance(1000);
-    expect(made(NVME, 100)).toBe(5);
+    expect(made(subject, NVME, 1000)).toBe(33);
+  });
+
+  test("has something for a quiet device every second, while others storm", () => {
+    const subject = diagnoser(64);
+    for (let second = 0; second < 5; second += 1) {
+      for (const device of [NVME, NIC, FAR]) made(subject, device, second * 1000);
+      expect([second, made(subject, DISK, second * 1000, 1)]).toEqual([second, 1]);
+      clock.advance(1000);
+    }
+  });
+
+  test("is never more than was allowed, however many devices ask", () => {
+    const subject = diagnoser(64);
+    const devices = Array.from({ length: 40 }, (_, index) => deviceID(`d${index}`));
+    expect(devices.reduce((sum, device) => sum + made(subject, device, 0, 50), 0)).toBe(64);
   });
 
   test("of 0 lets nothing be walked", () => {

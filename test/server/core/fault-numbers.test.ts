@@ -1,7 +1,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { deviceID } from "../../../src/backends/ids.ts";
+import type { DurableRecord } from "../../../src/server/core/durable.ts";
+import { FaultNumbers } from "../../../src/server/core/fault-numbers.ts";
+import { foldRecords } from "../../../src/server/core/recovery.ts";
 import { FaultWorld } from "../../support/fault-world.ts";
 import { entriesOf, shown, wordsOf } from "../../support/faults.ts";
-import { NIC, NVME, turn } from "../../support/host.ts";
+import { DISK, FAR, NIC, NVME, turn } from "../../support/host.ts";
 
 // Blocks have 4,096 numbers; the next one is reserved when 2,048 are left.
 const all = { devices: [], resumeAfter: new Map() };
@@ -110,10 +114,57 @@ describe("after a restart", () => {
   });
 });
 
-test("a device that is gone takes its mark with it", () => {
-  world.give(NVME, owner);
-  world.router.remove(NVME);
-  expect(world.router.numbers.durable()).toEqual([]);
+describe("a device that was removed and comes back", () => {
+  test("goes on behind what was reserved, so that who resumes from before is told of a gap", async () => {
+    world.give(NVME, owner);
+    world.record(NVME, 5);
+    await turn();
+    world.router.remove(NVME);
+    expect(world.router.numbers.durable()).toEqual([{ type: "faultNumbers", id: NVME, value: 4096 }]);
+    world.give(NVME, owner);
+    world.record(NVME);
+    await turn();
+    const resumeAfter = new Map([[NVME, 5n]]);
+    const mine = await world.router.subscribe(owner, { devices: [], resumeAfter }).next();
+    const observed = await world.router.subscribe(undefined, { devices: [], resumeAfter }).next();
+    expect(shown(mine)).toEqual({ gaps: [`${NVME}#6-4096 released`], entries: [`${NVME}#4097`] });
+    expect(shown(observed)).toEqual({ gaps: [`${NVME}#6-4096 restart`], entries: [`${NVME}#4097`] });
+  });
+
+  test("goes on also over a restart meanwhile", async () => {
+    world.give(NVME, owner);
+    await turn();
+    world.noted.push({ type: "deviceRemoved", id: NVME });
+    world.router.remove(NVME);
+    world.flush();
+    const next = new FaultWorld({ after: world });
+    const session = next.open("owner");
+    next.give(NVME, session);
+    const fresh = next.router.subscribe(session, all);
+    next.record(NVME);
+    expect(shown(await fresh.next())).toEqual({ gaps: [], entries: [`${NVME}#4097`] });
+  });
+
+  test("has a mark of its own while there are not too many; then all of which nothing is known begin behind it", () => {
+    const noted: DurableRecord[] = [];
+    const numbers = new FaultNumbers({ durable: async () => {} }, () => {}, 2);
+    numbers.onChange((records) => noted.push(...records));
+    for (const [device, used] of [
+      [NVME, 5000],
+      [NIC, 1],
+      [DISK, 1],
+    ] as const) {
+      numbers.reserve(numbers.of(device), used);
+      numbers.retire(device);
+    }
+    expect(noted.at(-1)).toEqual({ type: "faultNumberFloor", value: 5000 + 4096 });
+    const bases = [NIC, NVME, FAR].map((device) => numbers.of(device).base);
+    expect(bases).toEqual([1 + 4096, 5000 + 4096, 5000 + 4096]);
+    const { faultNumberFloor, faultNumbers } = foldRecords(numbers.durable());
+    const next = new FaultNumbers({ durable: async () => {} }, () => {});
+    next.restore(faultNumbers, faultNumberFloor);
+    expect([next.of(DISK).base, next.of(deviceID("new")).base]).toEqual([1 + 4096, 5000 + 4096]);
+  });
 });
 
 test("what was released is told as a gap only when its numbers are on the disk", async () => {

@@ -81,6 +81,7 @@ describe("a token", () => {
     const word = await token();
     const both = await Promise.allSettled([respond(word, "retry"), respond(word, "abort")]);
     expect(both.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(world.asked).toEqual([`${NVME} 1 retry`]); // hardware that reuses the name must not hear of the second
     expect(world.answers).toEqual([`${NVME} 1 retry`]);
   });
 
@@ -101,7 +102,7 @@ describe("a token", () => {
 });
 
 describe("a deadline", () => {
-  test("ends a stall with an abort and a page request with a failure, each at its own", async () => {
+  test("ends a stall with an abort and a page request as invalid, each at its own", async () => {
     world.stall(NVME);
     world.clock.advance(1);
     world.stall(NVME, "page-request");
@@ -114,7 +115,7 @@ describe("a deadline", () => {
     expect(world.answers).toEqual([`${NVME} 1 abort`]);
     world.clock.advance(1);
     expect(await told()).toEqual([`${NVME}#2 timed-out`]);
-    expect(world.answers).toEqual([`${NVME} 1 abort`, `${NVME} 2 failure`]);
+    expect(world.answers).toEqual([`${NVME} 1 abort`, `${NVME} 2 invalid`]);
     expect(world.clock.alarms).toBe(0);
   });
 

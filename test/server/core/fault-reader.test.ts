@@ -94,11 +94,21 @@ test("a gap of the restart that was not told yet stays one, beside that of a rel
   const reader = readerOf();
   const old = new FaultFeed(NVME, { base: 4096, ringMax: 12, segmentMax: 4, order });
   reader.follow(old, { position: position + 1, sequence: 4096 });
-  reader.oweRestart(old, 7);
+  reader.oweUnknown(old, { first: 7, last: 4096, reason: "restart" });
   record(old, 2);
   reader.unfollow(old);
   expect((await reader.next())?.gaps).toMatchObject([
     { first: 7, last: 4096, count: 0, reason: "restart" },
     { first: 4097, last: 4098, count: 2, reason: "released" },
   ]);
+});
+
+test("a gap of which nobody knows the count makes one with that of a later release", async () => {
+  const reader = readerOf();
+  record(feed, 6);
+  reader.follow(feed, { position: position + 1, sequence: feed.last });
+  reader.oweUnknown(feed, { first: 3, last: 6, reason: "released" });
+  record(feed, 2);
+  reader.unfollow(feed);
+  expect((await reader.next())?.gaps).toMatchObject([{ first: 3, last: 8, count: 0, reason: "released" }]);
 });

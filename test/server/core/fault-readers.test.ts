@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { DeviceID } from "../../../src/backends/ids.ts";
 import type { FaultSubscription, FaultWatchRequest } from "../../../src/server/core/fault-verbs.ts";
 import { FaultWorld, taken } from "../../support/fault-world.ts";
-import { NVME, refusal } from "../../support/host.ts";
+import { NIC, NVME, refusal, turn } from "../../support/host.ts";
 
 let world: FaultWorld;
 let owner: string;
@@ -42,6 +42,86 @@ describe("observers", () => {
     first.close();
     world.router.subscribe(undefined, all);
     expect(world.router.census().subscribers).toEqual({ owner: 1, observer: 2 });
+  });
+});
+
+describe("positions", () => {
+  const fromStart = (session: string | undefined, after: ReadonlyMap<DeviceID, number> = new Map()) => {
+    const resumeAfter = new Map([...after].map(([device, number]) => [device, BigInt(number)]));
+    return world.router.subscribe(session, { devices: [], resumeAfter, fromStart: true });
+  };
+
+  test("are of before the stream at first, and of what next() gave from then on", async () => {
+    world.give(NVME, owner);
+    world.record(NVME, 2);
+    await turn();
+    const subscription = world.router.subscribe(owner, all);
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 2]]));
+    world.record(NVME, 3);
+    expect(subscription.positions(9)).toEqual(new Map()); // no other than before
+    await subscription.next();
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 5]]));
+    expect(subscription.positions(9)).toEqual(new Map());
+  });
+
+  test("are told of so many devices at a time, and of each in the end", async () => {
+    for (const device of [NVME, NIC]) world.give(device, owner);
+    const subscription = world.router.subscribe(owner, all);
+    await turn();
+    const told = [1, 2, 3].map(() => [...subscription.positions(1).keys()]);
+    expect(told).toEqual([[NVME], [NIC], []]);
+  });
+
+  test("leave out a device whose number is not on the disk", async () => {
+    world.isDiskQuick = false;
+    world.give(NVME, owner);
+    world.record(NVME);
+    const subscription = world.router.subscribe(owner, all);
+    expect(subscription.positions(9)).toEqual(new Map());
+    world.flush();
+    await turn();
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 1]]));
+  });
+
+  test("stay before a gap that is owed", async () => {
+    world.give(NVME, owner);
+    world.record(NVME, 3);
+    await turn();
+    const next = new FaultWorld({ after: world });
+    const session = next.open("owner");
+    next.give(NVME, session, "restored");
+    await turn();
+    const subscription = next.router.subscribe(session, { devices: [], resumeAfter: new Map([[NVME, 3n]]) });
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 3]]));
+    await subscription.next();
+    expect(subscription.positions(9)).toEqual(new Map([[NVME, 4096]]));
+  });
+
+  test("and from_start together miss nothing of a break: neither a quiet device's nor a new one's", async () => {
+    world.give(NVME, owner);
+    await turn();
+    const first = world.router.subscribe(owner, all);
+    const positions = first.positions(9);
+    first.close();
+    world.record(NVME, 2);
+    world.give(NIC, owner);
+    world.record(NIC);
+    const again = await taken(fromStart(owner, positions));
+    expect(again.toSorted()).toEqual([...numbers(NVME, 1, 2), `${NIC}#1`].toSorted());
+    expect((await taken(fromStart(undefined))).toSorted()).toEqual(again.toSorted());
+  });
+
+  test("from_start begins with the present ownership, and what was told before it is a gap of its own", async () => {
+    world.give(NVME, owner);
+    world.record(NVME, 2);
+    world.takeBack(NVME);
+    world.give(NVME, other);
+    world.record(NVME, 2);
+    world.takeBack(NVME);
+    world.give(NVME, owner);
+    world.record(NVME);
+    expect(await taken(fromStart(owner))).toEqual([`${NVME}#5`]);
+    expect(await taken(fromStart(owner, new Map([[NVME, 1]])))).toEqual([`${NVME}#2-4 released`, `${NVME}#5`]);
   });
 });
 

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { BrokerError } from "../../../src/backends/errors.ts";
 import type { FaultAnswer } from "../../../src/backends/faults.ts";
 import type { DeviceID } from "../../../src/backends/ids.ts";
-import type { SequencedFault } from "../../../src/server/core/fault-verbs.ts";
+import type { FaultWatchRequest, SequencedFault } from "../../../src/server/core/fault-verbs.ts";
 import type { CoreLimits } from "../../../src/server/core/limits.ts";
 import { foldRecords } from "../../../src/server/core/recovery.ts";
 import { FaultModel, type PendingTruth, type Truth, Witness } from "../../support/fault-model.ts";
@@ -333,14 +333,30 @@ class Run {
   #resubscribe(which: number): void {
     const [witness, pace] = [...this.#paces].at(which % Math.max(1, this.#paces.size)) ?? [];
     if (witness === undefined || pace === undefined) return;
+    const positions = witness.subscription.positions(DEVICES.length);
+    witness.checkPositions(positions);
     witness.subscription.close();
     this.#paces.delete(witness);
-    this.#watch(witness.slot, pace, new Map([...witness.seen].map(([id, last]) => [id, BigInt(last)])));
+    if (which % 2 === 0) {
+      this.#watch(witness.slot, pace, new Map([...witness.seen].map(([id, last]) => [id, BigInt(last)])));
+      return;
+    }
+    // As a client does that lost its connection: what has no position starts with 0.
+    const fromStart = DEVICES.map((id) => [id, BigInt(positions.get(id) ?? witness.seen.get(id) ?? 0)] as const);
+    const named = fromStart.filter(([, after]) => after > 0n);
+    this.#watch(witness.slot, pace, new Map(fromStart), false, { resumeAfter: new Map(named), fromStart: true });
   }
 
-  #watch(owner: number | undefined, pace: Pace, resumeAfter: ReadonlyMap<DeviceID, bigint>, isMidway = false): void {
+  /** @param asked  the same in other words */
+  #watch(
+    owner: number | undefined,
+    pace: Pace,
+    resumeAfter: ReadonlyMap<DeviceID, bigint>,
+    isMidway = false,
+    asked: Omit<FaultWatchRequest, "devices"> = { resumeAfter },
+  ): void {
     const session = owner === undefined ? undefined : this.#sessions[owner];
-    const subscription = this.#world.router.subscribe(session, { devices: [], resumeAfter });
+    const subscription = this.#world.router.subscribe(session, { devices: [], ...asked });
     this.#names += 1;
     const name = `${pace} ${owner === undefined ? "observer" : `owner ${owner}`} ${this.#names}`;
     const isPrompt = pace === "prompt" && resumeAfter.size === 0;

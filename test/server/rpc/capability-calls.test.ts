@@ -40,6 +40,7 @@ describe("GetCapabilities", () => {
             reason: "an SMMUv3 needs context descriptors",
           },
         ],
+        faultActions: [1, 2, 3, 4, 5, 6], // in the order of the enum
         wish: [],
         wishFits: false,
       },
@@ -63,6 +64,10 @@ describe("GetCapabilities", () => {
       leaseTtlDefaultMs: 3000,
       simulatorAccessesPerCall: 4096,
       simulatorBytesPerCall: 1_048_576,
+      faultEventsPerSecond: 0,
+      faultResponseMs: 10_000,
+      faultDiagnosesPerSecond: 100,
+      faultBatchEvents: 13,
     });
   });
 
@@ -92,6 +97,8 @@ describe("GetCapabilities", () => {
       msiWindow: msi,
       translate: true,
       translateReason: "",
+      stall: true,
+      pageRequests: true,
     });
   });
 

@@ -222,7 +222,7 @@ describe("a diagnosis", () => {
       types: new Set(["C_BAD_CD"]),
       diagnose: ({ sequence }) => {
         made.push(sequence);
-        return FOUND;
+        return { ...FOUND };
       },
     });
     const even = numbers.filter((sequence) => sequence % 2 === 0);
@@ -231,5 +231,11 @@ describe("a diagnosis", () => {
     messages.next();
     expect(made).toEqual(even);
     expect(messages.next().done).toBe(true);
+  });
+
+  test("that was found for the page already, or is over the budget, takes no turn of its own", () => {
+    const batch = eventBatch(...Array.from({ length: 100 }, (_, index) => index + 1));
+    expect(decoded(batch, { ...OWNER, diagnose: () => FOUND })).toHaveLength(1);
+    expect(decoded(batch, { ...OWNER, diagnose: () => undefined })).toHaveLength(1);
   });
 });

@@ -22,7 +22,7 @@ import {
 import { faultsOf, invalid, LIMITS, type RpcServer, refusal, serve, settled } from "../../support/rpc-server.ts";
 
 /** A heartbeat. */
-const EMPTY = { events: [], gaps: [], resolutions: [] };
+const EMPTY = { events: [], gaps: [], resolutions: [], positions: {} };
 
 /** A fault stream in a test's hands. */
 function watch(server: RpcServer, token: string, request: Sendable<iommubroker.v1.IWatchFaultsRequest> = {}) {
@@ -98,6 +98,7 @@ describe("WatchFaults", () => {
       ],
       gaps: [],
       resolutions: [],
+      positions: {},
     });
   });
 
@@ -195,7 +196,6 @@ describe("WatchFaults", () => {
     ["timed-out", 2],
     ["owner-gone", 3],
     ["stage-changed", 4],
-    ["restarted", 5],
   ] as const)("tells that what waited was %s", async (outcome, expected) => {
     const server = await serve();
     const { stream, subscription } = await standing(server);
@@ -223,6 +223,45 @@ describe("WatchFaults", () => {
     const server = await serve({ heartbeatMs: 20 });
     const { stream } = await standing(server);
     for (const beat of [1, 2, 3]) expect(await stream.next(), `beat ${beat}`).toEqual(EMPTY);
+  });
+
+  test("tells in heartbeats how far the stream has come, and not while something of it is still to be sent", async () => {
+    const server = await serve({ heartbeatMs: 20 });
+    const { stream, subscription } = await standing(server);
+    subscription.where = new Map([
+      [NVME, 7],
+      [NIC, 0],
+    ]);
+    expect(await stream.next()).toEqual({
+      ...EMPTY,
+      positions: { "devices/0000:01:00.0": 7n, "devices/0000:02:00.0": 0n },
+    });
+  });
+
+  test("that is diagnosed lets others have their turn after every few walks", async () => {
+    const server = await serve();
+    let made = 0;
+    const turns: number[] = [];
+    server.core.faults.diagnose = ({ sequence }) => {
+      made += 1;
+      if (made % 8 === 1) setImmediate(() => turns.push(made));
+      return { verdict: "not-applicable", summary: `of ${sequence}` };
+    };
+    const { stream, subscription } = await standing(server, { diagnose: true });
+    subscription.push(eventBatch(...Array.from({ length: 24 }, (_, index) => index + 1)));
+    for (let seen = 0; seen < 24; ) seen += (await stream.next()).events.length;
+    expect(turns).toEqual([8, 16, 24]);
+  });
+
+  test("with a filter heartbeats come, however much is sent", async () => {
+    const server = await serve();
+    const { stream, subscription } = await standing(server, { heartbeatMs: 100, types: ["C_BAD_CD"] });
+    const feeding = setInterval(() => subscription.push(batchOf(faultEvent(1, { type: "C_BAD_CD" }))), 10);
+    onTestFinished(() => clearInterval(feeding));
+    subscription.where = new Map([[NIC, 3]]);
+    let message = await stream.next();
+    while (message.events.length > 0) message = await stream.next();
+    expect(message).toEqual({ ...EMPTY, positions: { "devices/0000:02:00.0": 3n } });
   });
 
   test("takes the client's own heartbeat", async () => {

@@ -1281,6 +1281,7 @@ export namespace iommubroker {
             tableShapes?: (iommubroker.v1.ITableShapeSupport[]|null);
             wish?: (iommubroker.v1.IFieldVerdict[]|null);
             wishFits?: (boolean|null);
+            faultActions?: (iommubroker.v1.FaultAction[]|null);
         }
 
         class IommuCapabilities implements IIommuCapabilities {
@@ -1303,6 +1304,7 @@ export namespace iommubroker {
             public tableShapes: iommubroker.v1.TableShapeSupport[];
             public wish: iommubroker.v1.FieldVerdict[];
             public wishFits: boolean;
+            public faultActions: iommubroker.v1.FaultAction[];
             public static encode(message: iommubroker.v1.IIommuCapabilities, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.IommuCapabilities;
         }
@@ -1401,6 +1403,8 @@ export namespace iommubroker {
             msiWindow?: (iommubroker.v1.IReservedRegion|null);
             translate?: (boolean|null);
             translateReason?: (string|null);
+            stall?: (boolean|null);
+            pageRequests?: (boolean|null);
         }
 
         class DeviceCapabilities implements IDeviceCapabilities {
@@ -1416,6 +1420,8 @@ export namespace iommubroker {
             public msiWindow?: (iommubroker.v1.ReservedRegion|null);
             public translate: boolean;
             public translateReason: string;
+            public stall: boolean;
+            public pageRequests: boolean;
             public static encode(message: iommubroker.v1.IDeviceCapabilities, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DeviceCapabilities;
         }
@@ -1460,6 +1466,10 @@ export namespace iommubroker {
             simulatorAccessesPerCall?: (number|null);
             simulatorBytesPerCall?: (number|null);
             sessionGraceMaxMs?: (number|null);
+            faultEventsPerSecond?: (number|null);
+            faultResponseMs?: (number|null);
+            faultDiagnosesPerSecond?: (number|null);
+            faultBatchEvents?: (number|null);
         }
 
         class Limits implements ILimits {
@@ -1482,155 +1492,12 @@ export namespace iommubroker {
             public simulatorAccessesPerCall: number;
             public simulatorBytesPerCall: number;
             public sessionGraceMaxMs: number;
+            public faultEventsPerSecond: number;
+            public faultResponseMs: number;
+            public faultDiagnosesPerSecond: number;
+            public faultBatchEvents: number;
             public static encode(message: iommubroker.v1.ILimits, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Limits;
-        }
-
-        interface IExplainTranslationRequest {
-            device?: (string|null);
-            iova?: (Long|null);
-            substreamId?: (number|null);
-            access?: (iommubroker.v1.AccessKind|null);
-            privileged?: (boolean|null);
-            streamIndex?: (number|null);
-            includeHostAddresses?: (boolean|null);
-        }
-
-        class ExplainTranslationRequest implements IExplainTranslationRequest {
-            constructor(properties?: iommubroker.v1.IExplainTranslationRequest);
-            public device: string;
-            public iova: Long;
-            public substreamId?: (number|null);
-            public access: iommubroker.v1.AccessKind;
-            public privileged: boolean;
-            public streamIndex: number;
-            public includeHostAddresses: boolean;
-            public static encode(message: iommubroker.v1.IExplainTranslationRequest, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainTranslationRequest;
-        }
-
-        interface IExplainTranslationResponse {
-            device?: (string|null);
-            virtualStreamId?: (number|null);
-            steps?: (iommubroker.v1.IExplainedStep[]|null);
-            end?: (iommubroker.v1.IExplainedEnd|null);
-            writes?: (iommubroker.v1.IExplainedWrite[]|null);
-        }
-
-        class ExplainTranslationResponse implements IExplainTranslationResponse {
-            constructor(properties?: iommubroker.v1.IExplainTranslationResponse);
-            public device: string;
-            public virtualStreamId?: (number|null);
-            public steps: iommubroker.v1.ExplainedStep[];
-            public end?: (iommubroker.v1.ExplainedEnd|null);
-            public writes: iommubroker.v1.ExplainedWrite[];
-            public static encode(message: iommubroker.v1.IExplainTranslationResponse, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainTranslationResponse;
-        }
-
-        interface IExplainedStep {
-            structure?: (string|null);
-            ipa?: (Long|null);
-            pa?: (Long|null);
-            raw?: (Long[]|null);
-            fields?: (iommubroker.v1.IExplainedField[]|null);
-            decision?: (string|null);
-            section?: (string|null);
-        }
-
-        class ExplainedStep implements IExplainedStep {
-            constructor(properties?: iommubroker.v1.IExplainedStep);
-            public structure: string;
-            public ipa?: (Long|null);
-            public pa?: (Long|null);
-            public raw: Long[];
-            public fields: iommubroker.v1.ExplainedField[];
-            public decision: string;
-            public section: string;
-            public static encode(message: iommubroker.v1.IExplainedStep, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedStep;
-        }
-
-        interface IExplainedField {
-            name?: (string|null);
-            value?: (Long|null);
-        }
-
-        class ExplainedField implements IExplainedField {
-            constructor(properties?: iommubroker.v1.IExplainedField);
-            public name: string;
-            public value: Long;
-            public static encode(message: iommubroker.v1.IExplainedField, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedField;
-        }
-
-        interface IExplainedEnd {
-            outcome?: (iommubroker.v1.TransactionOutcome|null);
-            bypass?: (boolean|null);
-            ipa?: (Long|null);
-            pa?: (Long|null);
-            pageBytes?: (Long|null);
-            fault?: (iommubroker.v1.IExplainedFault|null);
-            recorded?: (boolean|null);
-            notCovered?: (string|null);
-        }
-
-        class ExplainedEnd implements IExplainedEnd {
-            constructor(properties?: iommubroker.v1.IExplainedEnd);
-            public outcome: iommubroker.v1.TransactionOutcome;
-            public bypass: boolean;
-            public ipa?: (Long|null);
-            public pa?: (Long|null);
-            public pageBytes: Long;
-            public fault?: (iommubroker.v1.ExplainedFault|null);
-            public recorded: boolean;
-            public notCovered: string;
-            public static encode(message: iommubroker.v1.IExplainedEnd, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedEnd;
-        }
-
-        interface IExplainedFault {
-            type?: (string|null);
-            typeNumber?: (number|null);
-            stage?: (iommubroker.v1.FaultStage|null);
-            "class"?: (iommubroker.v1.FaultClass|null);
-            inputAddress?: (Long|null);
-            ipa?: (Long|null);
-            fetchAddress?: (Long|null);
-            read?: (boolean|null);
-            instruction?: (boolean|null);
-            privileged?: (boolean|null);
-        }
-
-        class ExplainedFault implements IExplainedFault {
-            constructor(properties?: iommubroker.v1.IExplainedFault);
-            public type: string;
-            public typeNumber: number;
-            public stage: iommubroker.v1.FaultStage;
-            public class: iommubroker.v1.FaultClass;
-            public inputAddress?: (Long|null);
-            public ipa?: (Long|null);
-            public fetchAddress?: (Long|null);
-            public read?: (boolean|null);
-            public instruction?: (boolean|null);
-            public privileged?: (boolean|null);
-            public static encode(message: iommubroker.v1.IExplainedFault, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedFault;
-        }
-
-        interface IExplainedWrite {
-            ipa?: (Long|null);
-            pa?: (Long|null);
-            value?: (Long|null);
-        }
-
-        class ExplainedWrite implements IExplainedWrite {
-            constructor(properties?: iommubroker.v1.IExplainedWrite);
-            public ipa?: (Long|null);
-            public pa?: (Long|null);
-            public value: Long;
-            public static encode(message: iommubroker.v1.IExplainedWrite, writer?: $protobuf.Writer): $protobuf.Writer;
-            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedWrite;
         }
 
         interface IWatchFaultsRequest {
@@ -1639,6 +1506,7 @@ export namespace iommubroker {
             heartbeatMs?: (number|null);
             types?: (string[]|null);
             diagnose?: (boolean|null);
+            fromStart?: (boolean|null);
         }
 
         class WatchFaultsRequest implements IWatchFaultsRequest {
@@ -1648,6 +1516,7 @@ export namespace iommubroker {
             public heartbeatMs: number;
             public types: string[];
             public diagnose: boolean;
+            public fromStart: boolean;
             public static encode(message: iommubroker.v1.IWatchFaultsRequest, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchFaultsRequest;
         }
@@ -1656,6 +1525,7 @@ export namespace iommubroker {
             events?: (iommubroker.v1.IFaultEvent[]|null);
             gaps?: (iommubroker.v1.IFaultGap[]|null);
             resolutions?: (iommubroker.v1.IFaultResolution[]|null);
+            positions?: ({ [k: string]: Long }|null);
         }
 
         class WatchFaultsResponse implements IWatchFaultsResponse {
@@ -1663,6 +1533,7 @@ export namespace iommubroker {
             public events: iommubroker.v1.FaultEvent[];
             public gaps: iommubroker.v1.FaultGap[];
             public resolutions: iommubroker.v1.FaultResolution[];
+            public positions: { [k: string]: Long };
             public static encode(message: iommubroker.v1.IWatchFaultsResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.WatchFaultsResponse;
         }
@@ -1778,8 +1649,7 @@ export namespace iommubroker {
             FAULT_RESOLUTION_OUTCOME_ANSWERED = 1,
             FAULT_RESOLUTION_OUTCOME_TIMED_OUT = 2,
             FAULT_RESOLUTION_OUTCOME_OWNER_GONE = 3,
-            FAULT_RESOLUTION_OUTCOME_STAGE_CHANGED = 4,
-            FAULT_RESOLUTION_OUTCOME_RESTARTED = 5
+            FAULT_RESOLUTION_OUTCOME_STAGE_CHANGED = 4
         }
 
         interface IFaultDiagnosis {
@@ -1960,6 +1830,153 @@ export namespace iommubroker {
             FAULT_ACTION_SUCCESS = 4,
             FAULT_ACTION_INVALID = 5,
             FAULT_ACTION_FAILURE = 6
+        }
+
+        interface IExplainTranslationRequest {
+            device?: (string|null);
+            iova?: (Long|null);
+            substreamId?: (number|null);
+            access?: (iommubroker.v1.AccessKind|null);
+            privileged?: (boolean|null);
+            streamIndex?: (number|null);
+            includeHostAddresses?: (boolean|null);
+        }
+
+        class ExplainTranslationRequest implements IExplainTranslationRequest {
+            constructor(properties?: iommubroker.v1.IExplainTranslationRequest);
+            public device: string;
+            public iova: Long;
+            public substreamId?: (number|null);
+            public access: iommubroker.v1.AccessKind;
+            public privileged: boolean;
+            public streamIndex: number;
+            public includeHostAddresses: boolean;
+            public static encode(message: iommubroker.v1.IExplainTranslationRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainTranslationRequest;
+        }
+
+        interface IExplainTranslationResponse {
+            device?: (string|null);
+            virtualStreamId?: (number|null);
+            steps?: (iommubroker.v1.IExplainedStep[]|null);
+            end?: (iommubroker.v1.IExplainedEnd|null);
+            writes?: (iommubroker.v1.IExplainedWrite[]|null);
+        }
+
+        class ExplainTranslationResponse implements IExplainTranslationResponse {
+            constructor(properties?: iommubroker.v1.IExplainTranslationResponse);
+            public device: string;
+            public virtualStreamId?: (number|null);
+            public steps: iommubroker.v1.ExplainedStep[];
+            public end?: (iommubroker.v1.ExplainedEnd|null);
+            public writes: iommubroker.v1.ExplainedWrite[];
+            public static encode(message: iommubroker.v1.IExplainTranslationResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainTranslationResponse;
+        }
+
+        interface IExplainedStep {
+            structure?: (string|null);
+            ipa?: (Long|null);
+            pa?: (Long|null);
+            raw?: (Long[]|null);
+            fields?: (iommubroker.v1.IExplainedField[]|null);
+            decision?: (string|null);
+            section?: (string|null);
+        }
+
+        class ExplainedStep implements IExplainedStep {
+            constructor(properties?: iommubroker.v1.IExplainedStep);
+            public structure: string;
+            public ipa?: (Long|null);
+            public pa?: (Long|null);
+            public raw: Long[];
+            public fields: iommubroker.v1.ExplainedField[];
+            public decision: string;
+            public section: string;
+            public static encode(message: iommubroker.v1.IExplainedStep, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedStep;
+        }
+
+        interface IExplainedField {
+            name?: (string|null);
+            value?: (Long|null);
+        }
+
+        class ExplainedField implements IExplainedField {
+            constructor(properties?: iommubroker.v1.IExplainedField);
+            public name: string;
+            public value: Long;
+            public static encode(message: iommubroker.v1.IExplainedField, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedField;
+        }
+
+        interface IExplainedEnd {
+            outcome?: (iommubroker.v1.TransactionOutcome|null);
+            bypass?: (boolean|null);
+            ipa?: (Long|null);
+            pa?: (Long|null);
+            pageBytes?: (Long|null);
+            fault?: (iommubroker.v1.IExplainedFault|null);
+            recorded?: (boolean|null);
+            notCovered?: (string|null);
+        }
+
+        class ExplainedEnd implements IExplainedEnd {
+            constructor(properties?: iommubroker.v1.IExplainedEnd);
+            public outcome: iommubroker.v1.TransactionOutcome;
+            public bypass: boolean;
+            public ipa?: (Long|null);
+            public pa?: (Long|null);
+            public pageBytes: Long;
+            public fault?: (iommubroker.v1.ExplainedFault|null);
+            public recorded: boolean;
+            public notCovered: string;
+            public static encode(message: iommubroker.v1.IExplainedEnd, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedEnd;
+        }
+
+        interface IExplainedFault {
+            type?: (string|null);
+            typeNumber?: (number|null);
+            stage?: (iommubroker.v1.FaultStage|null);
+            "class"?: (iommubroker.v1.FaultClass|null);
+            inputAddress?: (Long|null);
+            ipa?: (Long|null);
+            fetchAddress?: (Long|null);
+            read?: (boolean|null);
+            instruction?: (boolean|null);
+            privileged?: (boolean|null);
+        }
+
+        class ExplainedFault implements IExplainedFault {
+            constructor(properties?: iommubroker.v1.IExplainedFault);
+            public type: string;
+            public typeNumber: number;
+            public stage: iommubroker.v1.FaultStage;
+            public class: iommubroker.v1.FaultClass;
+            public inputAddress?: (Long|null);
+            public ipa?: (Long|null);
+            public fetchAddress?: (Long|null);
+            public read?: (boolean|null);
+            public instruction?: (boolean|null);
+            public privileged?: (boolean|null);
+            public static encode(message: iommubroker.v1.IExplainedFault, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedFault;
+        }
+
+        interface IExplainedWrite {
+            ipa?: (Long|null);
+            pa?: (Long|null);
+            value?: (Long|null);
+        }
+
+        class ExplainedWrite implements IExplainedWrite {
+            constructor(properties?: iommubroker.v1.IExplainedWrite);
+            public ipa?: (Long|null);
+            public pa?: (Long|null);
+            public value: Long;
+            public static encode(message: iommubroker.v1.IExplainedWrite, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.ExplainedWrite;
         }
 
         interface IAddDeviceRequest {

@@ -6786,6 +6786,7 @@ export const iommubroker = $root.iommubroker = (() => {
                 this.stage2PageBytes = [];
                 this.tableShapes = [];
                 this.wish = [];
+                this.faultActions = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -6810,6 +6811,7 @@ export const iommubroker = $root.iommubroker = (() => {
             IommuCapabilities.prototype.tableShapes = $util.emptyArray;
             IommuCapabilities.prototype.wish = $util.emptyArray;
             IommuCapabilities.prototype.wishFits = false;
+            IommuCapabilities.prototype.faultActions = $util.emptyArray;
 
             IommuCapabilities.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6866,6 +6868,12 @@ export const iommubroker = $root.iommubroker = (() => {
                         $root.iommubroker.v1.FieldVerdict.encode(message.wish[i], writer.uint32(138).fork(), q + 1).ldelim();
                 if (message.wishFits != null && Object.hasOwnProperty.call(message, "wishFits"))
                     writer.uint32(144).bool(message.wishFits);
+                if (message.faultActions != null && message.faultActions.length) {
+                    writer.uint32(154).fork();
+                    for (let i = 0; i < message.faultActions.length; ++i)
+                        writer.int32(message.faultActions[i]);
+                    writer.ldelim();
+                }
                 return writer;
             };
 
@@ -6996,6 +7004,23 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 18: {
                             message.wishFits = reader.bool();
+                            break;
+                        }
+                    case 19: {
+                            if (!(message.faultActions && message.faultActions.length))
+                                message.faultActions = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.faultActions.push(reader.int32());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.faultActions.push(reader.int32());
                             break;
                         }
                     default:
@@ -7420,6 +7445,8 @@ export const iommubroker = $root.iommubroker = (() => {
             DeviceCapabilities.prototype.msiWindow = null;
             DeviceCapabilities.prototype.translate = false;
             DeviceCapabilities.prototype.translateReason = "";
+            DeviceCapabilities.prototype.stall = false;
+            DeviceCapabilities.prototype.pageRequests = false;
 
             DeviceCapabilities.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -7455,6 +7482,10 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(80).bool(message.translate);
                 if (message.translateReason != null && Object.hasOwnProperty.call(message, "translateReason"))
                     writer.uint32(90).string(message.translateReason);
+                if (message.stall != null && Object.hasOwnProperty.call(message, "stall"))
+                    writer.uint32(96).bool(message.stall);
+                if (message.pageRequests != null && Object.hasOwnProperty.call(message, "pageRequests"))
+                    writer.uint32(104).bool(message.pageRequests);
                 return writer;
             };
 
@@ -7538,6 +7569,14 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 11: {
                             message.translateReason = reader.string();
+                            break;
+                        }
+                    case 12: {
+                            message.stall = reader.bool();
+                            break;
+                        }
+                    case 13: {
+                            message.pageRequests = reader.bool();
                             break;
                         }
                     default:
@@ -7671,6 +7710,10 @@ export const iommubroker = $root.iommubroker = (() => {
             Limits.prototype.simulatorAccessesPerCall = 0;
             Limits.prototype.simulatorBytesPerCall = 0;
             Limits.prototype.sessionGraceMaxMs = 0;
+            Limits.prototype.faultEventsPerSecond = 0;
+            Limits.prototype.faultResponseMs = 0;
+            Limits.prototype.faultDiagnosesPerSecond = 0;
+            Limits.prototype.faultBatchEvents = 0;
 
             Limits.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -7715,6 +7758,14 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(136).uint32(message.simulatorBytesPerCall);
                 if (message.sessionGraceMaxMs != null && Object.hasOwnProperty.call(message, "sessionGraceMaxMs"))
                     writer.uint32(144).uint32(message.sessionGraceMaxMs);
+                if (message.faultEventsPerSecond != null && Object.hasOwnProperty.call(message, "faultEventsPerSecond"))
+                    writer.uint32(152).uint32(message.faultEventsPerSecond);
+                if (message.faultResponseMs != null && Object.hasOwnProperty.call(message, "faultResponseMs"))
+                    writer.uint32(160).uint32(message.faultResponseMs);
+                if (message.faultDiagnosesPerSecond != null && Object.hasOwnProperty.call(message, "faultDiagnosesPerSecond"))
+                    writer.uint32(168).uint32(message.faultDiagnosesPerSecond);
+                if (message.faultBatchEvents != null && Object.hasOwnProperty.call(message, "faultBatchEvents"))
+                    writer.uint32(176).uint32(message.faultBatchEvents);
                 return writer;
             };
 
@@ -7813,6 +7864,22 @@ export const iommubroker = $root.iommubroker = (() => {
                             message.sessionGraceMaxMs = reader.uint32();
                             break;
                         }
+                    case 19: {
+                            message.faultEventsPerSecond = reader.uint32();
+                            break;
+                        }
+                    case 20: {
+                            message.faultResponseMs = reader.uint32();
+                            break;
+                        }
+                    case 21: {
+                            message.faultDiagnosesPerSecond = reader.uint32();
+                            break;
+                        }
+                    case 22: {
+                            message.faultBatchEvents = reader.uint32();
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -7827,6 +7894,1641 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return Limits;
+        })();
+
+        v1.WatchFaultsRequest = (function() {
+
+            function WatchFaultsRequest(properties) {
+                this.devices = [];
+                this.resumeAfter = {};
+                this.types = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            WatchFaultsRequest.prototype.devices = $util.emptyArray;
+            WatchFaultsRequest.prototype.resumeAfter = $util.emptyObject;
+            WatchFaultsRequest.prototype.heartbeatMs = 0;
+            WatchFaultsRequest.prototype.types = $util.emptyArray;
+            WatchFaultsRequest.prototype.diagnose = false;
+            WatchFaultsRequest.prototype.fromStart = false;
+
+            WatchFaultsRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.devices != null && message.devices.length)
+                    for (let i = 0; i < message.devices.length; ++i)
+                        writer.uint32(10).string(message.devices[i]);
+                if (message.resumeAfter != null && Object.hasOwnProperty.call(message, "resumeAfter"))
+                    for (let keys = Object.keys(message.resumeAfter), i = 0; i < keys.length; ++i)
+                        writer.uint32(18).fork().uint32(10).string(keys[i]).uint32(16).uint64(message.resumeAfter[keys[i]]).ldelim();
+                if (message.heartbeatMs != null && Object.hasOwnProperty.call(message, "heartbeatMs"))
+                    writer.uint32(24).uint32(message.heartbeatMs);
+                if (message.types != null && message.types.length)
+                    for (let i = 0; i < message.types.length; ++i)
+                        writer.uint32(34).string(message.types[i]);
+                if (message.diagnose != null && Object.hasOwnProperty.call(message, "diagnose"))
+                    writer.uint32(40).bool(message.diagnose);
+                if (message.fromStart != null && Object.hasOwnProperty.call(message, "fromStart"))
+                    writer.uint32(48).bool(message.fromStart);
+                return writer;
+            };
+
+            WatchFaultsRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message, key, value;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.WatchFaultsRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.devices && message.devices.length))
+                                message.devices = [];
+                            message.devices.push(reader.string());
+                            break;
+                        }
+                    case 2: {
+                            if (message.resumeAfter === $util.emptyObject)
+                                message.resumeAfter = {};
+                            let end2 = reader.uint32() + reader.pos;
+                            if (end2 > reader.len)
+                                throw RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = 0;
+                            while (reader.pos < end2) {
+                                let tag2 = reader.uint32();
+                                switch (tag2 >>> 3) {
+                                case 1:
+                                    key = reader.string();
+                                    break;
+                                case 2:
+                                    value = reader.uint64();
+                                    break;
+                                default:
+                                    reader.skipType(tag2 & 7, long);
+                                    break;
+                                }
+                            }
+                            if (reader.pos !== end2)
+                                throw RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.resumeAfter, key);
+                            message.resumeAfter[key] = value;
+                            break;
+                        }
+                    case 3: {
+                            message.heartbeatMs = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            if (!(message.types && message.types.length))
+                                message.types = [];
+                            message.types.push(reader.string());
+                            break;
+                        }
+                    case 5: {
+                            message.diagnose = reader.bool();
+                            break;
+                        }
+                    case 6: {
+                            message.fromStart = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return WatchFaultsRequest;
+        })();
+
+        v1.WatchFaultsResponse = (function() {
+
+            function WatchFaultsResponse(properties) {
+                this.events = [];
+                this.gaps = [];
+                this.resolutions = [];
+                this.positions = {};
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            WatchFaultsResponse.prototype.events = $util.emptyArray;
+            WatchFaultsResponse.prototype.gaps = $util.emptyArray;
+            WatchFaultsResponse.prototype.resolutions = $util.emptyArray;
+            WatchFaultsResponse.prototype.positions = $util.emptyObject;
+
+            WatchFaultsResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.events != null && message.events.length)
+                    for (let i = 0; i < message.events.length; ++i)
+                        $root.iommubroker.v1.FaultEvent.encode(message.events[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.gaps != null && message.gaps.length)
+                    for (let i = 0; i < message.gaps.length; ++i)
+                        $root.iommubroker.v1.FaultGap.encode(message.gaps[i], writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.resolutions != null && message.resolutions.length)
+                    for (let i = 0; i < message.resolutions.length; ++i)
+                        $root.iommubroker.v1.FaultResolution.encode(message.resolutions[i], writer.uint32(26).fork(), q + 1).ldelim();
+                if (message.positions != null && Object.hasOwnProperty.call(message, "positions"))
+                    for (let keys = Object.keys(message.positions), i = 0; i < keys.length; ++i)
+                        writer.uint32(34).fork().uint32(10).string(keys[i]).uint32(16).uint64(message.positions[keys[i]]).ldelim();
+                return writer;
+            };
+
+            WatchFaultsResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message, key, value;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.WatchFaultsResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.events && message.events.length))
+                                message.events = [];
+                            message.events.push($root.iommubroker.v1.FaultEvent.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.gaps && message.gaps.length))
+                                message.gaps = [];
+                            message.gaps.push($root.iommubroker.v1.FaultGap.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.resolutions && message.resolutions.length))
+                                message.resolutions = [];
+                            message.resolutions.push($root.iommubroker.v1.FaultResolution.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 4: {
+                            if (message.positions === $util.emptyObject)
+                                message.positions = {};
+                            let end2 = reader.uint32() + reader.pos;
+                            if (end2 > reader.len)
+                                throw RangeError("index out of range");
+                            reader.len = end2;
+                            key = "";
+                            value = 0;
+                            while (reader.pos < end2) {
+                                let tag2 = reader.uint32();
+                                switch (tag2 >>> 3) {
+                                case 1:
+                                    key = reader.string();
+                                    break;
+                                case 2:
+                                    value = reader.uint64();
+                                    break;
+                                default:
+                                    reader.skipType(tag2 & 7, long);
+                                    break;
+                                }
+                            }
+                            if (reader.pos !== end2)
+                                throw RangeError("index out of range");
+                            reader.len = end;
+                            if (key === "__proto__")
+                                $util.makeProp(message.positions, key);
+                            message.positions[key] = value;
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return WatchFaultsResponse;
+        })();
+
+        v1.FaultEvent = (function() {
+
+            function FaultEvent(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            FaultEvent.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            FaultEvent.prototype.device = "";
+            FaultEvent.prototype.virtualStreamId = null;
+            FaultEvent.prototype.substreamId = null;
+            FaultEvent.prototype.type = "";
+            FaultEvent.prototype.typeNumber = 0;
+            FaultEvent.prototype.stage = 0;
+            FaultEvent.prototype["class"] = 0;
+            FaultEvent.prototype.inputAddress = null;
+            FaultEvent.prototype.ipa = null;
+            FaultEvent.prototype.fetchAddress = null;
+            FaultEvent.prototype.read = null;
+            FaultEvent.prototype.instruction = null;
+            FaultEvent.prototype.privileged = null;
+            FaultEvent.prototype.transition = false;
+            FaultEvent.prototype.record = $util.newBuffer([]);
+            FaultEvent.prototype.time = null;
+            FaultEvent.prototype.hostOnly = false;
+            FaultEvent.prototype.pending = null;
+            FaultEvent.prototype.pageRequest = null;
+            FaultEvent.prototype.diagnosis = null;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_virtualStreamId", {
+                get: $util.oneOfGetter($oneOfFields = ["virtualStreamId"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_substreamId", {
+                get: $util.oneOfGetter($oneOfFields = ["substreamId"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_inputAddress", {
+                get: $util.oneOfGetter($oneOfFields = ["inputAddress"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_ipa", {
+                get: $util.oneOfGetter($oneOfFields = ["ipa"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_fetchAddress", {
+                get: $util.oneOfGetter($oneOfFields = ["fetchAddress"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_read", {
+                get: $util.oneOfGetter($oneOfFields = ["read"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_instruction", {
+                get: $util.oneOfGetter($oneOfFields = ["instruction"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultEvent.prototype, "_privileged", {
+                get: $util.oneOfGetter($oneOfFields = ["privileged"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            FaultEvent.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
+                    writer.uint32(8).uint64(message.sequence);
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(18).string(message.device);
+                if (message.virtualStreamId != null && Object.hasOwnProperty.call(message, "virtualStreamId"))
+                    writer.uint32(24).uint32(message.virtualStreamId);
+                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
+                    writer.uint32(32).uint32(message.substreamId);
+                if (message.type != null && Object.hasOwnProperty.call(message, "type"))
+                    writer.uint32(42).string(message.type);
+                if (message.typeNumber != null && Object.hasOwnProperty.call(message, "typeNumber"))
+                    writer.uint32(48).uint32(message.typeNumber);
+                if (message.stage != null && Object.hasOwnProperty.call(message, "stage"))
+                    writer.uint32(56).int32(message.stage);
+                if (message["class"] != null && Object.hasOwnProperty.call(message, "class"))
+                    writer.uint32(64).int32(message["class"]);
+                if (message.inputAddress != null && Object.hasOwnProperty.call(message, "inputAddress"))
+                    writer.uint32(72).uint64(message.inputAddress);
+                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
+                    writer.uint32(80).uint64(message.ipa);
+                if (message.fetchAddress != null && Object.hasOwnProperty.call(message, "fetchAddress"))
+                    writer.uint32(88).uint64(message.fetchAddress);
+                if (message.read != null && Object.hasOwnProperty.call(message, "read"))
+                    writer.uint32(96).bool(message.read);
+                if (message.instruction != null && Object.hasOwnProperty.call(message, "instruction"))
+                    writer.uint32(104).bool(message.instruction);
+                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
+                    writer.uint32(112).bool(message.privileged);
+                if (message.transition != null && Object.hasOwnProperty.call(message, "transition"))
+                    writer.uint32(120).bool(message.transition);
+                if (message.record != null && Object.hasOwnProperty.call(message, "record"))
+                    writer.uint32(130).bytes(message.record);
+                if (message.time != null && Object.hasOwnProperty.call(message, "time"))
+                    $root.google.protobuf.Timestamp.encode(message.time, writer.uint32(138).fork(), q + 1).ldelim();
+                if (message.hostOnly != null && Object.hasOwnProperty.call(message, "hostOnly"))
+                    writer.uint32(144).bool(message.hostOnly);
+                if (message.pending != null && Object.hasOwnProperty.call(message, "pending"))
+                    $root.iommubroker.v1.PendingFault.encode(message.pending, writer.uint32(154).fork(), q + 1).ldelim();
+                if (message.pageRequest != null && Object.hasOwnProperty.call(message, "pageRequest"))
+                    $root.iommubroker.v1.PageRequest.encode(message.pageRequest, writer.uint32(162).fork(), q + 1).ldelim();
+                if (message.diagnosis != null && Object.hasOwnProperty.call(message, "diagnosis"))
+                    $root.iommubroker.v1.FaultDiagnosis.encode(message.diagnosis, writer.uint32(170).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            FaultEvent.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.FaultEvent();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.sequence = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.virtualStreamId = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.substreamId = reader.uint32();
+                            break;
+                        }
+                    case 5: {
+                            message.type = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.typeNumber = reader.uint32();
+                            break;
+                        }
+                    case 7: {
+                            message.stage = reader.int32();
+                            break;
+                        }
+                    case 8: {
+                            message["class"] = reader.int32();
+                            break;
+                        }
+                    case 9: {
+                            message.inputAddress = reader.uint64();
+                            break;
+                        }
+                    case 10: {
+                            message.ipa = reader.uint64();
+                            break;
+                        }
+                    case 11: {
+                            message.fetchAddress = reader.uint64();
+                            break;
+                        }
+                    case 12: {
+                            message.read = reader.bool();
+                            break;
+                        }
+                    case 13: {
+                            message.instruction = reader.bool();
+                            break;
+                        }
+                    case 14: {
+                            message.privileged = reader.bool();
+                            break;
+                        }
+                    case 15: {
+                            message.transition = reader.bool();
+                            break;
+                        }
+                    case 16: {
+                            message.record = reader.bytes();
+                            break;
+                        }
+                    case 17: {
+                            message.time = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 18: {
+                            message.hostOnly = reader.bool();
+                            break;
+                        }
+                    case 19: {
+                            message.pending = $root.iommubroker.v1.PendingFault.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 20: {
+                            message.pageRequest = $root.iommubroker.v1.PageRequest.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 21: {
+                            message.diagnosis = $root.iommubroker.v1.FaultDiagnosis.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return FaultEvent;
+        })();
+
+        v1.PendingFault = (function() {
+
+            function PendingFault(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            PendingFault.prototype.responseToken = "";
+            PendingFault.prototype.deadline = null;
+            PendingFault.prototype.stag = null;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(PendingFault.prototype, "_stag", {
+                get: $util.oneOfGetter($oneOfFields = ["stag"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            PendingFault.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.responseToken != null && Object.hasOwnProperty.call(message, "responseToken"))
+                    writer.uint32(10).string(message.responseToken);
+                if (message.deadline != null && Object.hasOwnProperty.call(message, "deadline"))
+                    $root.google.protobuf.Timestamp.encode(message.deadline, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.stag != null && Object.hasOwnProperty.call(message, "stag"))
+                    writer.uint32(24).uint32(message.stag);
+                return writer;
+            };
+
+            PendingFault.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.PendingFault();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.responseToken = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.deadline = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 3: {
+                            message.stag = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return PendingFault;
+        })();
+
+        v1.PageRequest = (function() {
+
+            function PageRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            PageRequest.prototype.address = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            PageRequest.prototype.groupIndex = 0;
+            PageRequest.prototype.last = false;
+            PageRequest.prototype.read = false;
+            PageRequest.prototype.write = false;
+            PageRequest.prototype.execute = false;
+            PageRequest.prototype.privileged = false;
+
+            PageRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
+                    writer.uint32(8).uint64(message.address);
+                if (message.groupIndex != null && Object.hasOwnProperty.call(message, "groupIndex"))
+                    writer.uint32(16).uint32(message.groupIndex);
+                if (message.last != null && Object.hasOwnProperty.call(message, "last"))
+                    writer.uint32(24).bool(message.last);
+                if (message.read != null && Object.hasOwnProperty.call(message, "read"))
+                    writer.uint32(32).bool(message.read);
+                if (message.write != null && Object.hasOwnProperty.call(message, "write"))
+                    writer.uint32(40).bool(message.write);
+                if (message.execute != null && Object.hasOwnProperty.call(message, "execute"))
+                    writer.uint32(48).bool(message.execute);
+                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
+                    writer.uint32(56).bool(message.privileged);
+                return writer;
+            };
+
+            PageRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.PageRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.address = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.groupIndex = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.last = reader.bool();
+                            break;
+                        }
+                    case 4: {
+                            message.read = reader.bool();
+                            break;
+                        }
+                    case 5: {
+                            message.write = reader.bool();
+                            break;
+                        }
+                    case 6: {
+                            message.execute = reader.bool();
+                            break;
+                        }
+                    case 7: {
+                            message.privileged = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return PageRequest;
+        })();
+
+        v1.FaultResolution = (function() {
+
+            function FaultResolution(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            FaultResolution.prototype.device = "";
+            FaultResolution.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            FaultResolution.prototype.outcome = 0;
+            FaultResolution.prototype.time = null;
+
+            FaultResolution.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
+                    writer.uint32(16).uint64(message.sequence);
+                if (message.outcome != null && Object.hasOwnProperty.call(message, "outcome"))
+                    writer.uint32(24).int32(message.outcome);
+                if (message.time != null && Object.hasOwnProperty.call(message, "time"))
+                    $root.google.protobuf.Timestamp.encode(message.time, writer.uint32(34).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            FaultResolution.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.FaultResolution();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.sequence = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.outcome = reader.int32();
+                            break;
+                        }
+                    case 4: {
+                            message.time = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return FaultResolution;
+        })();
+
+        v1.FaultResolutionOutcome = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "FAULT_RESOLUTION_OUTCOME_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "FAULT_RESOLUTION_OUTCOME_ANSWERED"] = 1;
+            values[valuesById[2] = "FAULT_RESOLUTION_OUTCOME_TIMED_OUT"] = 2;
+            values[valuesById[3] = "FAULT_RESOLUTION_OUTCOME_OWNER_GONE"] = 3;
+            values[valuesById[4] = "FAULT_RESOLUTION_OUTCOME_STAGE_CHANGED"] = 4;
+            return values;
+        })();
+
+        v1.FaultDiagnosis = (function() {
+
+            function FaultDiagnosis(properties) {
+                this.raw = [];
+                this.fields = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            FaultDiagnosis.prototype.verdict = 0;
+            FaultDiagnosis.prototype.summary = "";
+            FaultDiagnosis.prototype.rule = "";
+            FaultDiagnosis.prototype.section = "";
+            FaultDiagnosis.prototype.structure = "";
+            FaultDiagnosis.prototype.level = null;
+            FaultDiagnosis.prototype.address = null;
+            FaultDiagnosis.prototype.raw = $util.emptyArray;
+            FaultDiagnosis.prototype.fields = $util.emptyArray;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultDiagnosis.prototype, "_level", {
+                get: $util.oneOfGetter($oneOfFields = ["level"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(FaultDiagnosis.prototype, "_address", {
+                get: $util.oneOfGetter($oneOfFields = ["address"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            FaultDiagnosis.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.verdict != null && Object.hasOwnProperty.call(message, "verdict"))
+                    writer.uint32(8).int32(message.verdict);
+                if (message.summary != null && Object.hasOwnProperty.call(message, "summary"))
+                    writer.uint32(18).string(message.summary);
+                if (message.rule != null && Object.hasOwnProperty.call(message, "rule"))
+                    writer.uint32(26).string(message.rule);
+                if (message.section != null && Object.hasOwnProperty.call(message, "section"))
+                    writer.uint32(34).string(message.section);
+                if (message.structure != null && Object.hasOwnProperty.call(message, "structure"))
+                    writer.uint32(42).string(message.structure);
+                if (message.level != null && Object.hasOwnProperty.call(message, "level"))
+                    writer.uint32(48).int32(message.level);
+                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
+                    writer.uint32(56).uint64(message.address);
+                if (message.raw != null && message.raw.length) {
+                    writer.uint32(66).fork();
+                    for (let i = 0; i < message.raw.length; ++i)
+                        writer.fixed64(message.raw[i]);
+                    writer.ldelim();
+                }
+                if (message.fields != null && message.fields.length)
+                    for (let i = 0; i < message.fields.length; ++i)
+                        $root.iommubroker.v1.DiagnosedField.encode(message.fields[i], writer.uint32(74).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            FaultDiagnosis.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.FaultDiagnosis();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.verdict = reader.int32();
+                            break;
+                        }
+                    case 2: {
+                            message.summary = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.rule = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.section = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.structure = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.level = reader.int32();
+                            break;
+                        }
+                    case 7: {
+                            message.address = reader.uint64();
+                            break;
+                        }
+                    case 8: {
+                            if (!(message.raw && message.raw.length))
+                                message.raw = [];
+                            if ((tag & 7) === 2) {
+                                let end2 = reader.uint32() + reader.pos;
+                                if (end2 > reader.len)
+                                    throw RangeError("index out of range");
+                                reader.len = end2;
+                                while (reader.pos < end2)
+                                    message.raw.push(reader.fixed64());
+                                if (reader.pos !== end2)
+                                    throw RangeError("index out of range");
+                                reader.len = end;
+                            } else
+                                message.raw.push(reader.fixed64());
+                            break;
+                        }
+                    case 9: {
+                            if (!(message.fields && message.fields.length))
+                                message.fields = [];
+                            message.fields.push($root.iommubroker.v1.DiagnosedField.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return FaultDiagnosis;
+        })();
+
+        v1.DiagnosedField = (function() {
+
+            function DiagnosedField(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DiagnosedField.prototype.name = "";
+            DiagnosedField.prototype.value = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            DiagnosedField.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
+                    writer.uint32(10).string(message.name);
+                if (message.value != null && Object.hasOwnProperty.call(message, "value"))
+                    writer.uint32(16).uint64(message.value);
+                return writer;
+            };
+
+            DiagnosedField.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DiagnosedField();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.name = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.value = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DiagnosedField;
+        })();
+
+        v1.FaultDiagnosisVerdict = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "FAULT_DIAGNOSIS_VERDICT_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "FAULT_DIAGNOSIS_VERDICT_REPRODUCED"] = 1;
+            values[valuesById[2] = "FAULT_DIAGNOSIS_VERDICT_NO_LONGER_REPRODUCIBLE"] = 2;
+            values[valuesById[3] = "FAULT_DIAGNOSIS_VERDICT_NOT_APPLICABLE"] = 3;
+            values[valuesById[4] = "FAULT_DIAGNOSIS_VERDICT_OVER_BUDGET"] = 4;
+            return values;
+        })();
+
+        v1.FaultStage = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "FAULT_STAGE_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "FAULT_STAGE_1"] = 1;
+            values[valuesById[2] = "FAULT_STAGE_2"] = 2;
+            return values;
+        })();
+
+        v1.FaultClass = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "FAULT_CLASS_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "FAULT_CLASS_CD"] = 1;
+            values[valuesById[2] = "FAULT_CLASS_TTD"] = 2;
+            values[valuesById[3] = "FAULT_CLASS_IN"] = 3;
+            return values;
+        })();
+
+        v1.FaultGap = (function() {
+
+            function FaultGap(properties) {
+                this.suppressed = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            FaultGap.prototype.device = "";
+            FaultGap.prototype.first = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            FaultGap.prototype.last = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            FaultGap.prototype.reason = 0;
+            FaultGap.prototype.count = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            FaultGap.prototype.suppressed = $util.emptyArray;
+
+            FaultGap.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.first != null && Object.hasOwnProperty.call(message, "first"))
+                    writer.uint32(16).uint64(message.first);
+                if (message.last != null && Object.hasOwnProperty.call(message, "last"))
+                    writer.uint32(24).uint64(message.last);
+                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
+                    writer.uint32(32).int32(message.reason);
+                if (message.count != null && Object.hasOwnProperty.call(message, "count"))
+                    writer.uint32(40).uint64(message.count);
+                if (message.suppressed != null && message.suppressed.length)
+                    for (let i = 0; i < message.suppressed.length; ++i)
+                        $root.iommubroker.v1.SuppressedFaults.encode(message.suppressed[i], writer.uint32(50).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            FaultGap.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.FaultGap();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.first = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.last = reader.uint64();
+                            break;
+                        }
+                    case 4: {
+                            message.reason = reader.int32();
+                            break;
+                        }
+                    case 5: {
+                            message.count = reader.uint64();
+                            break;
+                        }
+                    case 6: {
+                            if (!(message.suppressed && message.suppressed.length))
+                                message.suppressed = [];
+                            message.suppressed.push($root.iommubroker.v1.SuppressedFaults.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return FaultGap;
+        })();
+
+        v1.SuppressedFaults = (function() {
+
+            function SuppressedFaults(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            SuppressedFaults.prototype.type = "";
+            SuppressedFaults.prototype.page = null;
+            SuppressedFaults.prototype.count = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            SuppressedFaults.prototype.first = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            SuppressedFaults.prototype.last = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(SuppressedFaults.prototype, "_page", {
+                get: $util.oneOfGetter($oneOfFields = ["page"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            SuppressedFaults.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.type != null && Object.hasOwnProperty.call(message, "type"))
+                    writer.uint32(10).string(message.type);
+                if (message.page != null && Object.hasOwnProperty.call(message, "page"))
+                    writer.uint32(16).uint64(message.page);
+                if (message.count != null && Object.hasOwnProperty.call(message, "count"))
+                    writer.uint32(24).uint64(message.count);
+                if (message.first != null && Object.hasOwnProperty.call(message, "first"))
+                    writer.uint32(32).uint64(message.first);
+                if (message.last != null && Object.hasOwnProperty.call(message, "last"))
+                    writer.uint32(40).uint64(message.last);
+                return writer;
+            };
+
+            SuppressedFaults.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.SuppressedFaults();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.type = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.page = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.count = reader.uint64();
+                            break;
+                        }
+                    case 4: {
+                            message.first = reader.uint64();
+                            break;
+                        }
+                    case 5: {
+                            message.last = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return SuppressedFaults;
+        })();
+
+        v1.FaultGapReason = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "FAULT_GAP_REASON_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "FAULT_GAP_REASON_RING_OVERRUN"] = 1;
+            values[valuesById[2] = "FAULT_GAP_REASON_HARDWARE_OVERFLOW"] = 2;
+            values[valuesById[3] = "FAULT_GAP_REASON_RELEASED"] = 3;
+            values[valuesById[4] = "FAULT_GAP_REASON_RATE_LIMIT"] = 4;
+            values[valuesById[5] = "FAULT_GAP_REASON_RESTART"] = 5;
+            return values;
+        })();
+
+        v1.ListFaultsRequest = (function() {
+
+            function ListFaultsRequest(properties) {
+                this.devices = [];
+                this.types = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListFaultsRequest.prototype.devices = $util.emptyArray;
+            ListFaultsRequest.prototype.types = $util.emptyArray;
+            ListFaultsRequest.prototype.pageSize = 0;
+            ListFaultsRequest.prototype.pageToken = "";
+            ListFaultsRequest.prototype.diagnose = false;
+
+            ListFaultsRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.devices != null && message.devices.length)
+                    for (let i = 0; i < message.devices.length; ++i)
+                        writer.uint32(10).string(message.devices[i]);
+                if (message.types != null && message.types.length)
+                    for (let i = 0; i < message.types.length; ++i)
+                        writer.uint32(18).string(message.types[i]);
+                if (message.pageSize != null && Object.hasOwnProperty.call(message, "pageSize"))
+                    writer.uint32(24).uint32(message.pageSize);
+                if (message.pageToken != null && Object.hasOwnProperty.call(message, "pageToken"))
+                    writer.uint32(34).string(message.pageToken);
+                if (message.diagnose != null && Object.hasOwnProperty.call(message, "diagnose"))
+                    writer.uint32(40).bool(message.diagnose);
+                return writer;
+            };
+
+            ListFaultsRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListFaultsRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.devices && message.devices.length))
+                                message.devices = [];
+                            message.devices.push(reader.string());
+                            break;
+                        }
+                    case 2: {
+                            if (!(message.types && message.types.length))
+                                message.types = [];
+                            message.types.push(reader.string());
+                            break;
+                        }
+                    case 3: {
+                            message.pageSize = reader.uint32();
+                            break;
+                        }
+                    case 4: {
+                            message.pageToken = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.diagnose = reader.bool();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListFaultsRequest;
+        })();
+
+        v1.ListFaultsResponse = (function() {
+
+            function ListFaultsResponse(properties) {
+                this.events = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            ListFaultsResponse.prototype.events = $util.emptyArray;
+            ListFaultsResponse.prototype.nextPageToken = "";
+
+            ListFaultsResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.events != null && message.events.length)
+                    for (let i = 0; i < message.events.length; ++i)
+                        $root.iommubroker.v1.FaultEvent.encode(message.events[i], writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.nextPageToken != null && Object.hasOwnProperty.call(message, "nextPageToken"))
+                    writer.uint32(18).string(message.nextPageToken);
+                return writer;
+            };
+
+            ListFaultsResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.ListFaultsResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            if (!(message.events && message.events.length))
+                                message.events = [];
+                            message.events.push($root.iommubroker.v1.FaultEvent.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 2: {
+                            message.nextPageToken = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return ListFaultsResponse;
+        })();
+
+        v1.RespondToFaultRequest = (function() {
+
+            function RespondToFaultRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RespondToFaultRequest.prototype.requestId = "";
+            RespondToFaultRequest.prototype.responseToken = "";
+            RespondToFaultRequest.prototype.action = 0;
+
+            RespondToFaultRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
+                    writer.uint32(10).string(message.requestId);
+                if (message.responseToken != null && Object.hasOwnProperty.call(message, "responseToken"))
+                    writer.uint32(18).string(message.responseToken);
+                if (message.action != null && Object.hasOwnProperty.call(message, "action"))
+                    writer.uint32(24).int32(message.action);
+                return writer;
+            };
+
+            RespondToFaultRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RespondToFaultRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.requestId = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.responseToken = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.action = reader.int32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RespondToFaultRequest;
+        })();
+
+        v1.RespondToFaultResponse = (function() {
+
+            function RespondToFaultResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RespondToFaultResponse.prototype.device = "";
+            RespondToFaultResponse.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            RespondToFaultResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
+                    writer.uint32(16).uint64(message.sequence);
+                return writer;
+            };
+
+            RespondToFaultResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RespondToFaultResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.sequence = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RespondToFaultResponse;
+        })();
+
+        v1.FaultAction = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "FAULT_ACTION_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "FAULT_ACTION_RETRY"] = 1;
+            values[valuesById[2] = "FAULT_ACTION_ABORT"] = 2;
+            values[valuesById[3] = "FAULT_ACTION_TERMINATE"] = 3;
+            values[valuesById[4] = "FAULT_ACTION_SUCCESS"] = 4;
+            values[valuesById[5] = "FAULT_ACTION_INVALID"] = 5;
+            values[valuesById[6] = "FAULT_ACTION_FAILURE"] = 6;
+            return values;
         })();
 
         v1.ExplainTranslationRequest = (function() {
@@ -8660,1599 +10362,6 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return ExplainedWrite;
-        })();
-
-        v1.WatchFaultsRequest = (function() {
-
-            function WatchFaultsRequest(properties) {
-                this.devices = [];
-                this.resumeAfter = {};
-                this.types = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            WatchFaultsRequest.prototype.devices = $util.emptyArray;
-            WatchFaultsRequest.prototype.resumeAfter = $util.emptyObject;
-            WatchFaultsRequest.prototype.heartbeatMs = 0;
-            WatchFaultsRequest.prototype.types = $util.emptyArray;
-            WatchFaultsRequest.prototype.diagnose = false;
-
-            WatchFaultsRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.devices != null && message.devices.length)
-                    for (let i = 0; i < message.devices.length; ++i)
-                        writer.uint32(10).string(message.devices[i]);
-                if (message.resumeAfter != null && Object.hasOwnProperty.call(message, "resumeAfter"))
-                    for (let keys = Object.keys(message.resumeAfter), i = 0; i < keys.length; ++i)
-                        writer.uint32(18).fork().uint32(10).string(keys[i]).uint32(16).uint64(message.resumeAfter[keys[i]]).ldelim();
-                if (message.heartbeatMs != null && Object.hasOwnProperty.call(message, "heartbeatMs"))
-                    writer.uint32(24).uint32(message.heartbeatMs);
-                if (message.types != null && message.types.length)
-                    for (let i = 0; i < message.types.length; ++i)
-                        writer.uint32(34).string(message.types[i]);
-                if (message.diagnose != null && Object.hasOwnProperty.call(message, "diagnose"))
-                    writer.uint32(40).bool(message.diagnose);
-                return writer;
-            };
-
-            WatchFaultsRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message, key, value;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.WatchFaultsRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            if (!(message.devices && message.devices.length))
-                                message.devices = [];
-                            message.devices.push(reader.string());
-                            break;
-                        }
-                    case 2: {
-                            if (message.resumeAfter === $util.emptyObject)
-                                message.resumeAfter = {};
-                            let end2 = reader.uint32() + reader.pos;
-                            if (end2 > reader.len)
-                                throw RangeError("index out of range");
-                            reader.len = end2;
-                            key = "";
-                            value = 0;
-                            while (reader.pos < end2) {
-                                let tag2 = reader.uint32();
-                                switch (tag2 >>> 3) {
-                                case 1:
-                                    key = reader.string();
-                                    break;
-                                case 2:
-                                    value = reader.uint64();
-                                    break;
-                                default:
-                                    reader.skipType(tag2 & 7, long);
-                                    break;
-                                }
-                            }
-                            if (reader.pos !== end2)
-                                throw RangeError("index out of range");
-                            reader.len = end;
-                            if (key === "__proto__")
-                                $util.makeProp(message.resumeAfter, key);
-                            message.resumeAfter[key] = value;
-                            break;
-                        }
-                    case 3: {
-                            message.heartbeatMs = reader.uint32();
-                            break;
-                        }
-                    case 4: {
-                            if (!(message.types && message.types.length))
-                                message.types = [];
-                            message.types.push(reader.string());
-                            break;
-                        }
-                    case 5: {
-                            message.diagnose = reader.bool();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return WatchFaultsRequest;
-        })();
-
-        v1.WatchFaultsResponse = (function() {
-
-            function WatchFaultsResponse(properties) {
-                this.events = [];
-                this.gaps = [];
-                this.resolutions = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            WatchFaultsResponse.prototype.events = $util.emptyArray;
-            WatchFaultsResponse.prototype.gaps = $util.emptyArray;
-            WatchFaultsResponse.prototype.resolutions = $util.emptyArray;
-
-            WatchFaultsResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.events != null && message.events.length)
-                    for (let i = 0; i < message.events.length; ++i)
-                        $root.iommubroker.v1.FaultEvent.encode(message.events[i], writer.uint32(10).fork(), q + 1).ldelim();
-                if (message.gaps != null && message.gaps.length)
-                    for (let i = 0; i < message.gaps.length; ++i)
-                        $root.iommubroker.v1.FaultGap.encode(message.gaps[i], writer.uint32(18).fork(), q + 1).ldelim();
-                if (message.resolutions != null && message.resolutions.length)
-                    for (let i = 0; i < message.resolutions.length; ++i)
-                        $root.iommubroker.v1.FaultResolution.encode(message.resolutions[i], writer.uint32(26).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            WatchFaultsResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.WatchFaultsResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            if (!(message.events && message.events.length))
-                                message.events = [];
-                            message.events.push($root.iommubroker.v1.FaultEvent.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    case 2: {
-                            if (!(message.gaps && message.gaps.length))
-                                message.gaps = [];
-                            message.gaps.push($root.iommubroker.v1.FaultGap.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    case 3: {
-                            if (!(message.resolutions && message.resolutions.length))
-                                message.resolutions = [];
-                            message.resolutions.push($root.iommubroker.v1.FaultResolution.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return WatchFaultsResponse;
-        })();
-
-        v1.FaultEvent = (function() {
-
-            function FaultEvent(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            FaultEvent.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            FaultEvent.prototype.device = "";
-            FaultEvent.prototype.virtualStreamId = null;
-            FaultEvent.prototype.substreamId = null;
-            FaultEvent.prototype.type = "";
-            FaultEvent.prototype.typeNumber = 0;
-            FaultEvent.prototype.stage = 0;
-            FaultEvent.prototype["class"] = 0;
-            FaultEvent.prototype.inputAddress = null;
-            FaultEvent.prototype.ipa = null;
-            FaultEvent.prototype.fetchAddress = null;
-            FaultEvent.prototype.read = null;
-            FaultEvent.prototype.instruction = null;
-            FaultEvent.prototype.privileged = null;
-            FaultEvent.prototype.transition = false;
-            FaultEvent.prototype.record = $util.newBuffer([]);
-            FaultEvent.prototype.time = null;
-            FaultEvent.prototype.hostOnly = false;
-            FaultEvent.prototype.pending = null;
-            FaultEvent.prototype.pageRequest = null;
-            FaultEvent.prototype.diagnosis = null;
-
-            let $oneOfFields;
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultEvent.prototype, "_virtualStreamId", {
-                get: $util.oneOfGetter($oneOfFields = ["virtualStreamId"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultEvent.prototype, "_substreamId", {
-                get: $util.oneOfGetter($oneOfFields = ["substreamId"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultEvent.prototype, "_inputAddress", {
-                get: $util.oneOfGetter($oneOfFields = ["inputAddress"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultEvent.prototype, "_ipa", {
-                get: $util.oneOfGetter($oneOfFields = ["ipa"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultEvent.prototype, "_fetchAddress", {
-                get: $util.oneOfGetter($oneOfFields = ["fetchAddress"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultEvent.prototype, "_read", {
-                get: $util.oneOfGetter($oneOfFields = ["read"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultEvent.prototype, "_instruction", {
-                get: $util.oneOfGetter($oneOfFields = ["instruction"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultEvent.prototype, "_privileged", {
-                get: $util.oneOfGetter($oneOfFields = ["privileged"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            FaultEvent.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
-                    writer.uint32(8).uint64(message.sequence);
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(18).string(message.device);
-                if (message.virtualStreamId != null && Object.hasOwnProperty.call(message, "virtualStreamId"))
-                    writer.uint32(24).uint32(message.virtualStreamId);
-                if (message.substreamId != null && Object.hasOwnProperty.call(message, "substreamId"))
-                    writer.uint32(32).uint32(message.substreamId);
-                if (message.type != null && Object.hasOwnProperty.call(message, "type"))
-                    writer.uint32(42).string(message.type);
-                if (message.typeNumber != null && Object.hasOwnProperty.call(message, "typeNumber"))
-                    writer.uint32(48).uint32(message.typeNumber);
-                if (message.stage != null && Object.hasOwnProperty.call(message, "stage"))
-                    writer.uint32(56).int32(message.stage);
-                if (message["class"] != null && Object.hasOwnProperty.call(message, "class"))
-                    writer.uint32(64).int32(message["class"]);
-                if (message.inputAddress != null && Object.hasOwnProperty.call(message, "inputAddress"))
-                    writer.uint32(72).uint64(message.inputAddress);
-                if (message.ipa != null && Object.hasOwnProperty.call(message, "ipa"))
-                    writer.uint32(80).uint64(message.ipa);
-                if (message.fetchAddress != null && Object.hasOwnProperty.call(message, "fetchAddress"))
-                    writer.uint32(88).uint64(message.fetchAddress);
-                if (message.read != null && Object.hasOwnProperty.call(message, "read"))
-                    writer.uint32(96).bool(message.read);
-                if (message.instruction != null && Object.hasOwnProperty.call(message, "instruction"))
-                    writer.uint32(104).bool(message.instruction);
-                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
-                    writer.uint32(112).bool(message.privileged);
-                if (message.transition != null && Object.hasOwnProperty.call(message, "transition"))
-                    writer.uint32(120).bool(message.transition);
-                if (message.record != null && Object.hasOwnProperty.call(message, "record"))
-                    writer.uint32(130).bytes(message.record);
-                if (message.time != null && Object.hasOwnProperty.call(message, "time"))
-                    $root.google.protobuf.Timestamp.encode(message.time, writer.uint32(138).fork(), q + 1).ldelim();
-                if (message.hostOnly != null && Object.hasOwnProperty.call(message, "hostOnly"))
-                    writer.uint32(144).bool(message.hostOnly);
-                if (message.pending != null && Object.hasOwnProperty.call(message, "pending"))
-                    $root.iommubroker.v1.PendingFault.encode(message.pending, writer.uint32(154).fork(), q + 1).ldelim();
-                if (message.pageRequest != null && Object.hasOwnProperty.call(message, "pageRequest"))
-                    $root.iommubroker.v1.PageRequest.encode(message.pageRequest, writer.uint32(162).fork(), q + 1).ldelim();
-                if (message.diagnosis != null && Object.hasOwnProperty.call(message, "diagnosis"))
-                    $root.iommubroker.v1.FaultDiagnosis.encode(message.diagnosis, writer.uint32(170).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            FaultEvent.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.FaultEvent();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.sequence = reader.uint64();
-                            break;
-                        }
-                    case 2: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 3: {
-                            message.virtualStreamId = reader.uint32();
-                            break;
-                        }
-                    case 4: {
-                            message.substreamId = reader.uint32();
-                            break;
-                        }
-                    case 5: {
-                            message.type = reader.string();
-                            break;
-                        }
-                    case 6: {
-                            message.typeNumber = reader.uint32();
-                            break;
-                        }
-                    case 7: {
-                            message.stage = reader.int32();
-                            break;
-                        }
-                    case 8: {
-                            message["class"] = reader.int32();
-                            break;
-                        }
-                    case 9: {
-                            message.inputAddress = reader.uint64();
-                            break;
-                        }
-                    case 10: {
-                            message.ipa = reader.uint64();
-                            break;
-                        }
-                    case 11: {
-                            message.fetchAddress = reader.uint64();
-                            break;
-                        }
-                    case 12: {
-                            message.read = reader.bool();
-                            break;
-                        }
-                    case 13: {
-                            message.instruction = reader.bool();
-                            break;
-                        }
-                    case 14: {
-                            message.privileged = reader.bool();
-                            break;
-                        }
-                    case 15: {
-                            message.transition = reader.bool();
-                            break;
-                        }
-                    case 16: {
-                            message.record = reader.bytes();
-                            break;
-                        }
-                    case 17: {
-                            message.time = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 18: {
-                            message.hostOnly = reader.bool();
-                            break;
-                        }
-                    case 19: {
-                            message.pending = $root.iommubroker.v1.PendingFault.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 20: {
-                            message.pageRequest = $root.iommubroker.v1.PageRequest.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 21: {
-                            message.diagnosis = $root.iommubroker.v1.FaultDiagnosis.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return FaultEvent;
-        })();
-
-        v1.PendingFault = (function() {
-
-            function PendingFault(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            PendingFault.prototype.responseToken = "";
-            PendingFault.prototype.deadline = null;
-            PendingFault.prototype.stag = null;
-
-            let $oneOfFields;
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(PendingFault.prototype, "_stag", {
-                get: $util.oneOfGetter($oneOfFields = ["stag"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            PendingFault.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.responseToken != null && Object.hasOwnProperty.call(message, "responseToken"))
-                    writer.uint32(10).string(message.responseToken);
-                if (message.deadline != null && Object.hasOwnProperty.call(message, "deadline"))
-                    $root.google.protobuf.Timestamp.encode(message.deadline, writer.uint32(18).fork(), q + 1).ldelim();
-                if (message.stag != null && Object.hasOwnProperty.call(message, "stag"))
-                    writer.uint32(24).uint32(message.stag);
-                return writer;
-            };
-
-            PendingFault.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.PendingFault();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.responseToken = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.deadline = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    case 3: {
-                            message.stag = reader.uint32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return PendingFault;
-        })();
-
-        v1.PageRequest = (function() {
-
-            function PageRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            PageRequest.prototype.address = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            PageRequest.prototype.groupIndex = 0;
-            PageRequest.prototype.last = false;
-            PageRequest.prototype.read = false;
-            PageRequest.prototype.write = false;
-            PageRequest.prototype.execute = false;
-            PageRequest.prototype.privileged = false;
-
-            PageRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
-                    writer.uint32(8).uint64(message.address);
-                if (message.groupIndex != null && Object.hasOwnProperty.call(message, "groupIndex"))
-                    writer.uint32(16).uint32(message.groupIndex);
-                if (message.last != null && Object.hasOwnProperty.call(message, "last"))
-                    writer.uint32(24).bool(message.last);
-                if (message.read != null && Object.hasOwnProperty.call(message, "read"))
-                    writer.uint32(32).bool(message.read);
-                if (message.write != null && Object.hasOwnProperty.call(message, "write"))
-                    writer.uint32(40).bool(message.write);
-                if (message.execute != null && Object.hasOwnProperty.call(message, "execute"))
-                    writer.uint32(48).bool(message.execute);
-                if (message.privileged != null && Object.hasOwnProperty.call(message, "privileged"))
-                    writer.uint32(56).bool(message.privileged);
-                return writer;
-            };
-
-            PageRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.PageRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.address = reader.uint64();
-                            break;
-                        }
-                    case 2: {
-                            message.groupIndex = reader.uint32();
-                            break;
-                        }
-                    case 3: {
-                            message.last = reader.bool();
-                            break;
-                        }
-                    case 4: {
-                            message.read = reader.bool();
-                            break;
-                        }
-                    case 5: {
-                            message.write = reader.bool();
-                            break;
-                        }
-                    case 6: {
-                            message.execute = reader.bool();
-                            break;
-                        }
-                    case 7: {
-                            message.privileged = reader.bool();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return PageRequest;
-        })();
-
-        v1.FaultResolution = (function() {
-
-            function FaultResolution(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            FaultResolution.prototype.device = "";
-            FaultResolution.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            FaultResolution.prototype.outcome = 0;
-            FaultResolution.prototype.time = null;
-
-            FaultResolution.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
-                    writer.uint32(16).uint64(message.sequence);
-                if (message.outcome != null && Object.hasOwnProperty.call(message, "outcome"))
-                    writer.uint32(24).int32(message.outcome);
-                if (message.time != null && Object.hasOwnProperty.call(message, "time"))
-                    $root.google.protobuf.Timestamp.encode(message.time, writer.uint32(34).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            FaultResolution.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.FaultResolution();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.sequence = reader.uint64();
-                            break;
-                        }
-                    case 3: {
-                            message.outcome = reader.int32();
-                            break;
-                        }
-                    case 4: {
-                            message.time = $root.google.protobuf.Timestamp.decode(reader, reader.uint32(), undefined, long + 1);
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return FaultResolution;
-        })();
-
-        v1.FaultResolutionOutcome = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "FAULT_RESOLUTION_OUTCOME_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "FAULT_RESOLUTION_OUTCOME_ANSWERED"] = 1;
-            values[valuesById[2] = "FAULT_RESOLUTION_OUTCOME_TIMED_OUT"] = 2;
-            values[valuesById[3] = "FAULT_RESOLUTION_OUTCOME_OWNER_GONE"] = 3;
-            values[valuesById[4] = "FAULT_RESOLUTION_OUTCOME_STAGE_CHANGED"] = 4;
-            values[valuesById[5] = "FAULT_RESOLUTION_OUTCOME_RESTARTED"] = 5;
-            return values;
-        })();
-
-        v1.FaultDiagnosis = (function() {
-
-            function FaultDiagnosis(properties) {
-                this.raw = [];
-                this.fields = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            FaultDiagnosis.prototype.verdict = 0;
-            FaultDiagnosis.prototype.summary = "";
-            FaultDiagnosis.prototype.rule = "";
-            FaultDiagnosis.prototype.section = "";
-            FaultDiagnosis.prototype.structure = "";
-            FaultDiagnosis.prototype.level = null;
-            FaultDiagnosis.prototype.address = null;
-            FaultDiagnosis.prototype.raw = $util.emptyArray;
-            FaultDiagnosis.prototype.fields = $util.emptyArray;
-
-            let $oneOfFields;
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultDiagnosis.prototype, "_level", {
-                get: $util.oneOfGetter($oneOfFields = ["level"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(FaultDiagnosis.prototype, "_address", {
-                get: $util.oneOfGetter($oneOfFields = ["address"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            FaultDiagnosis.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.verdict != null && Object.hasOwnProperty.call(message, "verdict"))
-                    writer.uint32(8).int32(message.verdict);
-                if (message.summary != null && Object.hasOwnProperty.call(message, "summary"))
-                    writer.uint32(18).string(message.summary);
-                if (message.rule != null && Object.hasOwnProperty.call(message, "rule"))
-                    writer.uint32(26).string(message.rule);
-                if (message.section != null && Object.hasOwnProperty.call(message, "section"))
-                    writer.uint32(34).string(message.section);
-                if (message.structure != null && Object.hasOwnProperty.call(message, "structure"))
-                    writer.uint32(42).string(message.structure);
-                if (message.level != null && Object.hasOwnProperty.call(message, "level"))
-                    writer.uint32(48).int32(message.level);
-                if (message.address != null && Object.hasOwnProperty.call(message, "address"))
-                    writer.uint32(56).uint64(message.address);
-                if (message.raw != null && message.raw.length) {
-                    writer.uint32(66).fork();
-                    for (let i = 0; i < message.raw.length; ++i)
-                        writer.fixed64(message.raw[i]);
-                    writer.ldelim();
-                }
-                if (message.fields != null && message.fields.length)
-                    for (let i = 0; i < message.fields.length; ++i)
-                        $root.iommubroker.v1.DiagnosedField.encode(message.fields[i], writer.uint32(74).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            FaultDiagnosis.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.FaultDiagnosis();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.verdict = reader.int32();
-                            break;
-                        }
-                    case 2: {
-                            message.summary = reader.string();
-                            break;
-                        }
-                    case 3: {
-                            message.rule = reader.string();
-                            break;
-                        }
-                    case 4: {
-                            message.section = reader.string();
-                            break;
-                        }
-                    case 5: {
-                            message.structure = reader.string();
-                            break;
-                        }
-                    case 6: {
-                            message.level = reader.int32();
-                            break;
-                        }
-                    case 7: {
-                            message.address = reader.uint64();
-                            break;
-                        }
-                    case 8: {
-                            if (!(message.raw && message.raw.length))
-                                message.raw = [];
-                            if ((tag & 7) === 2) {
-                                let end2 = reader.uint32() + reader.pos;
-                                if (end2 > reader.len)
-                                    throw RangeError("index out of range");
-                                reader.len = end2;
-                                while (reader.pos < end2)
-                                    message.raw.push(reader.fixed64());
-                                if (reader.pos !== end2)
-                                    throw RangeError("index out of range");
-                                reader.len = end;
-                            } else
-                                message.raw.push(reader.fixed64());
-                            break;
-                        }
-                    case 9: {
-                            if (!(message.fields && message.fields.length))
-                                message.fields = [];
-                            message.fields.push($root.iommubroker.v1.DiagnosedField.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return FaultDiagnosis;
-        })();
-
-        v1.DiagnosedField = (function() {
-
-            function DiagnosedField(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            DiagnosedField.prototype.name = "";
-            DiagnosedField.prototype.value = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-
-            DiagnosedField.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.name != null && Object.hasOwnProperty.call(message, "name"))
-                    writer.uint32(10).string(message.name);
-                if (message.value != null && Object.hasOwnProperty.call(message, "value"))
-                    writer.uint32(16).uint64(message.value);
-                return writer;
-            };
-
-            DiagnosedField.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.DiagnosedField();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.name = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.value = reader.uint64();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return DiagnosedField;
-        })();
-
-        v1.FaultDiagnosisVerdict = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "FAULT_DIAGNOSIS_VERDICT_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "FAULT_DIAGNOSIS_VERDICT_REPRODUCED"] = 1;
-            values[valuesById[2] = "FAULT_DIAGNOSIS_VERDICT_NO_LONGER_REPRODUCIBLE"] = 2;
-            values[valuesById[3] = "FAULT_DIAGNOSIS_VERDICT_NOT_APPLICABLE"] = 3;
-            values[valuesById[4] = "FAULT_DIAGNOSIS_VERDICT_OVER_BUDGET"] = 4;
-            return values;
-        })();
-
-        v1.FaultStage = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "FAULT_STAGE_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "FAULT_STAGE_1"] = 1;
-            values[valuesById[2] = "FAULT_STAGE_2"] = 2;
-            return values;
-        })();
-
-        v1.FaultClass = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "FAULT_CLASS_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "FAULT_CLASS_CD"] = 1;
-            values[valuesById[2] = "FAULT_CLASS_TTD"] = 2;
-            values[valuesById[3] = "FAULT_CLASS_IN"] = 3;
-            return values;
-        })();
-
-        v1.FaultGap = (function() {
-
-            function FaultGap(properties) {
-                this.suppressed = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            FaultGap.prototype.device = "";
-            FaultGap.prototype.first = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            FaultGap.prototype.last = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            FaultGap.prototype.reason = 0;
-            FaultGap.prototype.count = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            FaultGap.prototype.suppressed = $util.emptyArray;
-
-            FaultGap.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                if (message.first != null && Object.hasOwnProperty.call(message, "first"))
-                    writer.uint32(16).uint64(message.first);
-                if (message.last != null && Object.hasOwnProperty.call(message, "last"))
-                    writer.uint32(24).uint64(message.last);
-                if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
-                    writer.uint32(32).int32(message.reason);
-                if (message.count != null && Object.hasOwnProperty.call(message, "count"))
-                    writer.uint32(40).uint64(message.count);
-                if (message.suppressed != null && message.suppressed.length)
-                    for (let i = 0; i < message.suppressed.length; ++i)
-                        $root.iommubroker.v1.SuppressedFaults.encode(message.suppressed[i], writer.uint32(50).fork(), q + 1).ldelim();
-                return writer;
-            };
-
-            FaultGap.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.FaultGap();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.first = reader.uint64();
-                            break;
-                        }
-                    case 3: {
-                            message.last = reader.uint64();
-                            break;
-                        }
-                    case 4: {
-                            message.reason = reader.int32();
-                            break;
-                        }
-                    case 5: {
-                            message.count = reader.uint64();
-                            break;
-                        }
-                    case 6: {
-                            if (!(message.suppressed && message.suppressed.length))
-                                message.suppressed = [];
-                            message.suppressed.push($root.iommubroker.v1.SuppressedFaults.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return FaultGap;
-        })();
-
-        v1.SuppressedFaults = (function() {
-
-            function SuppressedFaults(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            SuppressedFaults.prototype.type = "";
-            SuppressedFaults.prototype.page = null;
-            SuppressedFaults.prototype.count = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            SuppressedFaults.prototype.first = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            SuppressedFaults.prototype.last = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-
-            let $oneOfFields;
-
-            // Virtual OneOf for proto3 optional field
-            Object.defineProperty(SuppressedFaults.prototype, "_page", {
-                get: $util.oneOfGetter($oneOfFields = ["page"]),
-                set: $util.oneOfSetter($oneOfFields)
-            });
-
-            SuppressedFaults.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.type != null && Object.hasOwnProperty.call(message, "type"))
-                    writer.uint32(10).string(message.type);
-                if (message.page != null && Object.hasOwnProperty.call(message, "page"))
-                    writer.uint32(16).uint64(message.page);
-                if (message.count != null && Object.hasOwnProperty.call(message, "count"))
-                    writer.uint32(24).uint64(message.count);
-                if (message.first != null && Object.hasOwnProperty.call(message, "first"))
-                    writer.uint32(32).uint64(message.first);
-                if (message.last != null && Object.hasOwnProperty.call(message, "last"))
-                    writer.uint32(40).uint64(message.last);
-                return writer;
-            };
-
-            SuppressedFaults.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.SuppressedFaults();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.type = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.page = reader.uint64();
-                            break;
-                        }
-                    case 3: {
-                            message.count = reader.uint64();
-                            break;
-                        }
-                    case 4: {
-                            message.first = reader.uint64();
-                            break;
-                        }
-                    case 5: {
-                            message.last = reader.uint64();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return SuppressedFaults;
-        })();
-
-        v1.FaultGapReason = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "FAULT_GAP_REASON_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "FAULT_GAP_REASON_RING_OVERRUN"] = 1;
-            values[valuesById[2] = "FAULT_GAP_REASON_HARDWARE_OVERFLOW"] = 2;
-            values[valuesById[3] = "FAULT_GAP_REASON_RELEASED"] = 3;
-            values[valuesById[4] = "FAULT_GAP_REASON_RATE_LIMIT"] = 4;
-            values[valuesById[5] = "FAULT_GAP_REASON_RESTART"] = 5;
-            return values;
-        })();
-
-        v1.ListFaultsRequest = (function() {
-
-            function ListFaultsRequest(properties) {
-                this.devices = [];
-                this.types = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ListFaultsRequest.prototype.devices = $util.emptyArray;
-            ListFaultsRequest.prototype.types = $util.emptyArray;
-            ListFaultsRequest.prototype.pageSize = 0;
-            ListFaultsRequest.prototype.pageToken = "";
-            ListFaultsRequest.prototype.diagnose = false;
-
-            ListFaultsRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.devices != null && message.devices.length)
-                    for (let i = 0; i < message.devices.length; ++i)
-                        writer.uint32(10).string(message.devices[i]);
-                if (message.types != null && message.types.length)
-                    for (let i = 0; i < message.types.length; ++i)
-                        writer.uint32(18).string(message.types[i]);
-                if (message.pageSize != null && Object.hasOwnProperty.call(message, "pageSize"))
-                    writer.uint32(24).uint32(message.pageSize);
-                if (message.pageToken != null && Object.hasOwnProperty.call(message, "pageToken"))
-                    writer.uint32(34).string(message.pageToken);
-                if (message.diagnose != null && Object.hasOwnProperty.call(message, "diagnose"))
-                    writer.uint32(40).bool(message.diagnose);
-                return writer;
-            };
-
-            ListFaultsRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ListFaultsRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            if (!(message.devices && message.devices.length))
-                                message.devices = [];
-                            message.devices.push(reader.string());
-                            break;
-                        }
-                    case 2: {
-                            if (!(message.types && message.types.length))
-                                message.types = [];
-                            message.types.push(reader.string());
-                            break;
-                        }
-                    case 3: {
-                            message.pageSize = reader.uint32();
-                            break;
-                        }
-                    case 4: {
-                            message.pageToken = reader.string();
-                            break;
-                        }
-                    case 5: {
-                            message.diagnose = reader.bool();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ListFaultsRequest;
-        })();
-
-        v1.ListFaultsResponse = (function() {
-
-            function ListFaultsResponse(properties) {
-                this.events = [];
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            ListFaultsResponse.prototype.events = $util.emptyArray;
-            ListFaultsResponse.prototype.nextPageToken = "";
-
-            ListFaultsResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.events != null && message.events.length)
-                    for (let i = 0; i < message.events.length; ++i)
-                        $root.iommubroker.v1.FaultEvent.encode(message.events[i], writer.uint32(10).fork(), q + 1).ldelim();
-                if (message.nextPageToken != null && Object.hasOwnProperty.call(message, "nextPageToken"))
-                    writer.uint32(18).string(message.nextPageToken);
-                return writer;
-            };
-
-            ListFaultsResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.ListFaultsResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            if (!(message.events && message.events.length))
-                                message.events = [];
-                            message.events.push($root.iommubroker.v1.FaultEvent.decode(reader, reader.uint32(), undefined, long + 1));
-                            break;
-                        }
-                    case 2: {
-                            message.nextPageToken = reader.string();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return ListFaultsResponse;
-        })();
-
-        v1.RespondToFaultRequest = (function() {
-
-            function RespondToFaultRequest(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            RespondToFaultRequest.prototype.requestId = "";
-            RespondToFaultRequest.prototype.responseToken = "";
-            RespondToFaultRequest.prototype.action = 0;
-
-            RespondToFaultRequest.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.requestId != null && Object.hasOwnProperty.call(message, "requestId"))
-                    writer.uint32(10).string(message.requestId);
-                if (message.responseToken != null && Object.hasOwnProperty.call(message, "responseToken"))
-                    writer.uint32(18).string(message.responseToken);
-                if (message.action != null && Object.hasOwnProperty.call(message, "action"))
-                    writer.uint32(24).int32(message.action);
-                return writer;
-            };
-
-            RespondToFaultRequest.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.RespondToFaultRequest();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.requestId = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.responseToken = reader.string();
-                            break;
-                        }
-                    case 3: {
-                            message.action = reader.int32();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return RespondToFaultRequest;
-        })();
-
-        v1.RespondToFaultResponse = (function() {
-
-            function RespondToFaultResponse(properties) {
-                if (properties)
-                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
-                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
-                            this[keys[i]] = properties[keys[i]];
-            }
-
-            RespondToFaultResponse.prototype.device = "";
-            RespondToFaultResponse.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-
-            RespondToFaultResponse.encode = function encode(message, writer, q) {
-                if (!writer)
-                    writer = $Writer.create();
-                if (q === undefined)
-                    q = 0;
-                if (q > $util.recursionLimit)
-                    throw Error("max depth exceeded");
-                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
-                    writer.uint32(10).string(message.device);
-                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
-                    writer.uint32(16).uint64(message.sequence);
-                return writer;
-            };
-
-            RespondToFaultResponse.decode = function decode(reader, length, error, long) {
-                if (!(reader instanceof $Reader))
-                    reader = $Reader.create(reader);
-                if (long === undefined)
-                    long = 0;
-                if (long > $Reader.recursionLimit)
-                    throw Error("maximum nesting depth exceeded");
-                let end, message;
-                if (length === undefined)
-                    end = reader.len;
-                else {
-                    end = reader.pos + length;
-                    if (end > reader.len)
-                        throw RangeError("index out of range");
-                    length = reader.len;
-                    reader.len = end;
-                }
-                message = new $root.iommubroker.v1.RespondToFaultResponse();
-                while (reader.pos < end) {
-                    let tag = reader.uint32();
-                    if (tag === error)
-                        break;
-                    switch (tag >>> 3) {
-                    case 1: {
-                            message.device = reader.string();
-                            break;
-                        }
-                    case 2: {
-                            message.sequence = reader.uint64();
-                            break;
-                        }
-                    default:
-                        reader.skipType(tag & 7, long);
-                        break;
-                    }
-                }
-                if (length !== undefined) {
-                    if (reader.pos !== end)
-                        throw RangeError("index out of range");
-                    reader.len = length;
-                }
-                return message;
-            };
-
-            return RespondToFaultResponse;
-        })();
-
-        v1.FaultAction = (function() {
-            const valuesById = {}, values = Object.create(valuesById);
-            values[valuesById[0] = "FAULT_ACTION_UNSPECIFIED"] = 0;
-            values[valuesById[1] = "FAULT_ACTION_RETRY"] = 1;
-            values[valuesById[2] = "FAULT_ACTION_ABORT"] = 2;
-            values[valuesById[3] = "FAULT_ACTION_TERMINATE"] = 3;
-            values[valuesById[4] = "FAULT_ACTION_SUCCESS"] = 4;
-            values[valuesById[5] = "FAULT_ACTION_INVALID"] = 5;
-            values[valuesById[6] = "FAULT_ACTION_FAILURE"] = 6;
-            return values;
         })();
 
         v1.AddDeviceRequest = (function() {
