@@ -208,6 +208,8 @@ async function restoreInventory(state: DurableState, simulator: SimulatorControl
       streamIDs: device.streamIDs.map((id) => streamID(id)),
       pasidBits: device.pasidBits,
       ats: device.ats,
+      pri: device.pri ?? false,
+      stall: device.stall ?? false,
     });
   }
 }
