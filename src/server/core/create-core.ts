@@ -125,6 +125,7 @@ export function createCore(options: CoreOptions): Core {
 function sessionVerbs({ faults, permissions, registry, sessions }: ArbiterDeps, reaper: Reaper): SessionVerbs {
   const takenUp = async (id: string): Promise<TakenUp> => {
     await reaper.settled(id); // what a loss has begun to abort is told as aborted
+    sessions.takenUp(id);
     sessions.requireLive(id);
     return { session: sessions.view(id)!, held: heldBy(registry, id, sessions.aborted(id)) };
   };
@@ -155,6 +156,7 @@ function sessionVerbs({ faults, permissions, registry, sessions }: ArbiterDeps, 
       return true;
     },
     authenticate: (token, caller) => sessions.authenticate(token, caller),
+    authenticateToClose: (token, caller) => sessions.authenticateToClose(token, caller),
     renew: (session) => sessions.renew(session),
     remaining: (session) => sessions.remaining(session),
     close: (session) => reaper.close(session),
