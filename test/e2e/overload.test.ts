@@ -5,22 +5,27 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect as connectSocket, type Socket } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type BrokerProcess, startBroker } from "../../examples/support/broker-process.ts";
 import { type BrokerClient, connect } from "../../src/client/client.ts";
 import { BROKER } from "../../src/server/rpc/services.ts";
+import { callHeaders, framed, http2Session } from "../support/e2e-http2.ts";
 import { emptyRequest, preface } from "../support/http2-frames.ts";
 import { TlsAuthority } from "../support/tls-authority.ts";
 
 const CALLS = 400;
 const DEVICE = "devices/0000:01:00.0";
 const HANDSHAKE_MS = 2000;
+const REQUEST_MS = 2000;
 const IDENTITY_MAX = 32;
 const HANDSHAKES_MAX = 16;
 /** Far beyond what a busy machine does by itself; a client that is starved waits for seconds. */
 const WAIT_FACTOR_MAX = 100;
 const WAIT_FLOOR_MS = 20;
 const GROWTH_MIB_MAX = 128;
+/** Of a message of which the last bytes never come. */
+const LONG_BYTES = 2 ** 19;
+const REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
 let authority: TlsAuthority;
 let broker: BrokerProcess;
@@ -34,7 +39,7 @@ beforeAll(async () => {
   broker = await startBroker({
     listen: { tcp: "127.0.0.1:0", tls: { certificate, private_key: privateKey, client_ca: clientCA } },
     limits: { connections_per_identity_max: IDENTITY_MAX, handshakes_max: HANDSHAKES_MAX },
-    timing: { handshake_timeout_ms: HANDSHAKE_MS },
+    timing: { handshake_timeout_ms: HANDSHAKE_MS, request_timeout_ms: REQUEST_MS },
   });
   port = await tcpPort();
   client = connect(broker.target);
@@ -131,6 +136,29 @@ describe("others are served, and the daemon's memory stays bounded, beside", () 
       100 - (await metric(slow)),
     );
   });
+
+  test.each([
+    ["requests", BROKER.getDevice.path, 8, "request_timeout_ms"],
+    ["requests", BROKER.getDevice.path, 128, "unfinished_requests_per_identity_max"],
+    ["reflection streams", REFLECTION, 128, "unfinished_requests_per_identity_max"],
+  ] as const)(
+    "%s (%s) of which all but the end is sent, %i at once: the connection is closed, by %s",
+    async (what, path, number, limit) => {
+      const closed = () => metric(`iommu_broker_connections_refused_total{limit="${limit}"}`);
+      const before = await closed();
+      const session = http2Session(broker.socket);
+      onTestFinished(() => session.destroy());
+      await beside(`${number} ${what} without an end`, async () => {
+        const over = once(session, "close");
+        for (let each = 0; each < number; each += 1) {
+          const stream = session.request(callHeaders(path)).on("error", () => undefined);
+          stream.write(framed(Buffer.alloc(LONG_BYTES)).subarray(0, LONG_BYTES));
+        }
+        await over;
+      });
+      expect(await closed()).toBe(before + 1);
+    },
+  );
 
   test("10,000 requests in one breath by a client that reads the answers", async () => {
     await beside("10,000 requests at once", () => pipelined(true));
