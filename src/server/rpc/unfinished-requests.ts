@@ -26,8 +26,11 @@ export interface UnfinishedOptions {
   cut(peer: string, limit: UnfinishedLimit): void;
 }
 
+/** Asked for its peer when it is slow only: nearly none is, and asking costs. */
+type Asked = Pick<grpc.ServerInterceptingCallInterface, "getPeer">;
+
 interface Unfinished {
-  readonly peer: string;
+  readonly call: Asked;
   /** The look before it began. */
   readonly since: number;
   /** A stream of requests may last; it counts all the same. */
@@ -55,8 +58,8 @@ export class UnfinishedRequests {
   }
 
   /** @returns to be called when all of the request is there, or its call is over */
-  begin(peer: string, mayLast = false): () => void {
-    const request = { peer, since: this.#looks, mayLast };
+  begin(call: Asked, mayLast = false): () => void {
+    const request = { call, since: this.#looks, mayLast };
     this.#requests.add(request);
     return () => this.#requests.delete(request);
   }
@@ -65,9 +68,10 @@ export class UnfinishedRequests {
     this.#looks += 1;
     const slow = new Map<string, number>();
     const cut = new Map<string, UnfinishedLimit>();
-    for (const { peer, since, mayLast } of this.#requests) {
+    for (const { call, since, mayLast } of this.#requests) {
       const age = this.#looks - since;
       if (age <= MOMENT_LOOKS) break; // and so are all that follow
+      const peer = call.getPeer();
       if (cut.has(peer)) continue;
       const identity = this.#options.identityOf(peer);
       if (identity === undefined) continue; // its calls end with it
@@ -84,7 +88,7 @@ export class UnfinishedRequests {
 export function followRequests(requests: Pick<UnfinishedRequests, "begin">): grpc.ServerInterceptor {
   return ({ path, requestStream }, call) => {
     const isFollowed = path !== BROKER.keepSessionAlive.path;
-    return new Followed(call, isFollowed ? requests.begin(call.getPeer(), requestStream) : undefined);
+    return new Followed(call, isFollowed ? requests.begin(call, requestStream) : undefined);
   };
 }
 

@@ -18,13 +18,17 @@ beforeEach(() => {
   onTestFinished(() => requests.stop());
 });
 
+function begin(peer: string, mayLast = false): () => void {
+  return requests.begin({ getPeer: () => peer }, mayLast);
+}
+
 function look(times: number): void {
   for (let each = 0; each < times; each += 1) requests.look();
 }
 
 describe("a request", () => {
   test("has its time, and then its connection is closed", () => {
-    requests.begin("a1");
+    begin("a1");
     look(LOOKS);
     expect(cut).toEqual([]);
     look(1);
@@ -32,8 +36,8 @@ describe("a request", () => {
   });
 
   test("that has ended is of no matter, nor is one whose connection is gone", () => {
-    const end = requests.begin("a1");
-    requests.begin("gone");
+    const end = begin("a1");
+    begin("gone");
     end();
     end();
     look(LOOKS + 1);
@@ -42,7 +46,7 @@ describe("a request", () => {
   });
 
   test("may be one of many at once, if they do not last", () => {
-    const ends = Array.from({ length: 1000 }, () => requests.begin("a1"));
+    const ends = Array.from({ length: 1000 }, () => begin("a1"));
     look(2);
     for (const end of ends) end();
     look(1);
@@ -52,23 +56,23 @@ describe("a request", () => {
 
 describe("an identity with more requests than it may have", () => {
   test("loses the connections of those that came last, and nobody else any", () => {
-    for (const peer of ["a1", "b1", "a2", "a3", "a4", "b2"]) requests.begin(peer);
+    for (const peer of ["a1", "b1", "a2", "a3", "a4", "b2"]) begin(peer);
     look(3);
     expect(cut).toEqual(["a3", "a4"].map((peer) => `${peer} unfinished_requests_per_identity_max`));
   });
 
   test("is told of each connection once", () => {
-    for (let each = 0; each < 2 * MAX; each += 1) requests.begin("a1");
+    for (let each = 0; each < 2 * MAX; each += 1) begin("a1");
     look(3);
     expect(cut).toEqual(["a1 unfinished_requests_per_identity_max"]);
   });
 });
 
 test("a stream of requests may last, and counts", () => {
-  for (let each = 0; each < MAX; each += 1) requests.begin("a1", true);
+  for (let each = 0; each < MAX; each += 1) begin("a1", true);
   look(2 * LOOKS);
   expect(cut).toEqual([]);
-  requests.begin("a2", true);
+  begin("a2", true);
   look(3);
   expect(cut).toEqual(["a2 unfinished_requests_per_identity_max"]);
 });
