@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { deviceID, groupID, streamID, virtualStreamID } from "../../../src/backends/ids.ts";
 import { checkVSTE, encodeVSTE } from "../../../src/backends/vste.ts";
 import type { DurableRecord } from "../../../src/server/core/durable.ts";
-import { foldRecords } from "../../../src/server/core/recovery.ts";
+import { foldRecords } from "../../../src/server/core/durable-state.ts";
 import { recordsOf } from "../../../src/server/store/codec.ts";
 import {
   addFile,
