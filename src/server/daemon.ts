@@ -15,7 +15,6 @@ import { openAudit } from "./audit-stream.ts";
 import { systemAlarms, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { logRefusedConnection, logTlsEvent } from "./connection-log.ts";
-import { identityOf } from "./core/caller.ts";
 import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
 import { type Policy, policyWith } from "./core/policy.ts";
@@ -33,7 +32,7 @@ import { CONNECTION_LIMITS } from "./rpc/connection-gate.ts";
 import { type ListenerOptions, type Listeners, openListeners } from "./rpc/listener.ts";
 import { callerOf } from "./rpc/peer.ts";
 import { HANDSHAKE_REFUSALS } from "./rpc/tls-front.ts";
-import { followRequests, UnfinishedRequests } from "./rpc/unfinished-requests.ts";
+import { followRequests, unfinishedRequests } from "./rpc/unfinished-requests.ts";
 
 export interface Daemon {
   /** Where administrators connect; undefined: nowhere. */
@@ -140,15 +139,9 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     metrics.connections.refused(limit);
     logRefusedConnection(limit, who, log, throttle);
   };
-  const unfinished = new UnfinishedRequests({
-    requestTimeoutMs: config.timing.requestTimeoutMs,
-    perIdentityMax: config.limits.unfinishedRequestsPerIdentityMax,
-    identityOf: (name) => {
-      const peer = listeners?.peerOf(name);
-      return peer && identityOf(callerOf(name, peer));
-    },
-    cut: (name, limit) => listeners?.refuse(name, limit),
-  });
+  const { requestTimeoutMs } = config.timing;
+  const requests = { requestTimeoutMs, perIdentityMax: config.limits.unfinishedRequestsPerIdentityMax };
+  const unfinished = unfinishedRequests(requests, () => listeners);
   const interceptors = [followRequests(unfinished)];
   const server = new grpc.Server({ ...serverOptions(config), interceptors });
   const edge = edgeOf(config, core, backend, rpcHooks(metrics, log, throttle, auditor));
@@ -203,6 +196,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
           stop: () => on.drain(),
         },
         gate: { handshakeTimeoutMs: config.timing.handshakeTimeoutMs, onRefused },
+        requests,
       });
     }
     const reaping = startReaping(core, config.timing.reapIntervalMs, log, () => tickets.expire());

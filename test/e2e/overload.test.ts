@@ -25,6 +25,7 @@ const WAIT_FLOOR_MS = 20;
 const GROWTH_MIB_MAX = 128;
 /** Of a message of which the last bytes never come. */
 const LONG_BYTES = 2 ** 19;
+const MANY = "unfinished_requests_per_identity_max";
 const REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
 let authority: TlsAuthority;
@@ -138,27 +139,25 @@ describe("others are served, and the daemon's memory stays bounded, beside", () 
   });
 
   test.each([
-    ["requests", BROKER.getDevice.path, 8, "request_timeout_ms"],
-    ["requests", BROKER.getDevice.path, 128, "unfinished_requests_per_identity_max"],
-    ["reflection streams", REFLECTION, 128, "unfinished_requests_per_identity_max"],
-  ] as const)(
-    "%s (%s) of which all but the end is sent, %i at once: the connection is closed, by %s",
-    async (what, path, number, limit) => {
-      const closed = () => metric(`iommu_broker_connections_refused_total{limit="${limit}"}`);
-      const before = await closed();
-      const session = http2Session(broker.socket);
-      onTestFinished(() => session.destroy());
-      await beside(`${number} ${what} without an end`, async () => {
-        const over = once(session, "close");
-        for (let each = 0; each < number; each += 1) {
-          const stream = session.request(callHeaders(path)).on("error", () => undefined);
-          stream.write(framed(Buffer.alloc(LONG_BYTES)).subarray(0, LONG_BYTES));
-        }
-        await over;
-      });
-      expect(await closed()).toBe(before + 1);
-    },
-  );
+    { what: "calls", socket: "socket", path: BROKER.getDevice.path, number: 8, limit: "request_timeout_ms" },
+    { what: "calls", socket: "socket", path: BROKER.getDevice.path, number: 128, limit: MANY },
+    { what: "reflection streams", socket: "socket", path: REFLECTION, number: 128, limit: MANY },
+    { what: "calls", socket: "adminSocket", path: BROKER.getDevice.path, number: 128, limit: MANY },
+  ] as const)("$number $what on the $socket without their last byte lose their connection, by $limit", async (row) => {
+    const closed = () => metric(`iommu_broker_connections_refused_total{limit="${row.limit}"}`);
+    const before = await closed();
+    const session = http2Session(broker[row.socket]);
+    onTestFinished(() => session.destroy());
+    await beside(`${row.number} ${row.what} on the ${row.socket} without their last byte`, async () => {
+      const over = new Promise<void>((resolve) => session.once("close", () => resolve())); // perhaps by a reset
+      for (let each = 0; each < row.number; each += 1) {
+        const stream = session.request(callHeaders(row.path)).on("error", () => undefined);
+        stream.write(framed(Buffer.alloc(LONG_BYTES)).subarray(0, -1));
+      }
+      await over;
+    });
+    expect(await closed()).toBe(before + 1);
+  });
 
   test("10,000 requests in one breath by a client that reads the answers", async () => {
     await beside("10,000 requests at once", () => pipelined(true));

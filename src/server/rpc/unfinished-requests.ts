@@ -5,6 +5,9 @@
 // daemon that stood still takes nobody for slow.
 
 import * as grpc from "@grpc/grpc-js";
+import { identityOf } from "../core/caller.ts";
+import type { Listeners } from "./listener.ts";
+import { callerOf } from "./peer.ts";
 import { BROKER } from "./services.ts";
 
 type Listener = Parameters<grpc.ServerInterceptingCall["start"]>[0];
@@ -17,9 +20,12 @@ const MOMENT_LOOKS = 2;
 
 export type UnfinishedLimit = "request_timeout_ms" | "unfinished_requests_per_identity_max";
 
-export interface UnfinishedOptions {
+export interface RequestBounds {
   readonly requestTimeoutMs: number;
   readonly perIdentityMax: number;
+}
+
+export interface UnfinishedOptions extends RequestBounds {
   /** Undefined: the connection is gone. */
   identityOf(peer: string): string | undefined;
   /** Closes a connection, by its calls' getPeer(). */
@@ -82,6 +88,21 @@ export class UnfinishedRequests {
     }
     for (const [peer, limit] of cut) this.#options.cut(peer, limit);
   }
+}
+
+/** Of a server's calls. @param listeners  where they come from; undefined until it listens */
+export function unfinishedRequests(
+  bounds: RequestBounds,
+  listeners: () => Pick<Listeners, "peerOf" | "refuse"> | undefined,
+): UnfinishedRequests {
+  return new UnfinishedRequests({
+    ...bounds,
+    identityOf: (name) => {
+      const peer = listeners()?.peerOf(name);
+      return peer && identityOf(callerOf(name, peer));
+    },
+    cut: (name, limit) => listeners()?.refuse(name, limit),
+  });
 }
 
 /** Follows each call to its request's end. Keep-alive streams are left alone: a session has few of them. */
