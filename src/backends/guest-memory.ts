@@ -22,8 +22,10 @@ export interface GuestMemoryFile {
   readonly label?: string;
   /** Present: nobody may write it through the broker; why, and what to do. */
   readonly writeRefusal?: string | undefined;
-  /** Length in bytes when it was opened; it may have been truncated since. */
+  /** Length in bytes when it was opened, or measured last; it may have been truncated since. */
   readonly bytes: number;
+  /** Looks at the length anew, for who names the file now. Absent: it cannot have changed. */
+  remeasure?(): void;
   /** Reads exactly into.length bytes at offset; false when fewer are there (bus error). */
   read(offset: number, into: Uint8Array): boolean;
   /** Writes exactly from.length bytes at offset; false when the file does not reach that far (bus error). */

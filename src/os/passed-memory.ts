@@ -65,6 +65,7 @@ export class PassedMemoryFile implements GuestMemoryFile {
   readonly label: string;
   readonly #isWritable: boolean;
   readonly #isHuge: boolean;
+  readonly #fd: number;
   readonly #file: MemoryFile;
   readonly #views: SharedViews | undefined;
 
@@ -74,6 +75,7 @@ export class PassedMemoryFile implements GuestMemoryFile {
     this.label = label;
     this.#isWritable = passed.isWritable;
     this.#isHuge = passed.isHuge;
+    this.#fd = passed.fd;
     const viewed = mayBeViewed(passed) ? openSync(`/proc/self/fd/${passed.fd}`, constants.O_RDONLY) : undefined;
     this.#views = viewed === undefined ? undefined : new SharedViews(viewed);
     this.#file = new MemoryFile({ key: passed.key, path: `ticket:${label}`, fd: passed.fd }, () => {
@@ -94,7 +96,11 @@ export class PassedMemoryFile implements GuestMemoryFile {
   get writeRefusal(): string | undefined {
     if (this.#isHuge)
       return "is of hugetlbfs, which has no pwrite: map it read-only, or pass a memfd of ordinary pages";
-    return this.#isWritable ? undefined : "was passed open for reading only: open it for reading and writing";
+    if (!this.#isWritable) return "was passed open for reading only: open it for reading and writing";
+    const seals = sealsOf(this.#fd) ?? 0;
+    return (seals & (SEALS.write | SEALS.futureWrite)) === 0
+      ? undefined
+      : "is sealed against writing: map it read-only, or pass memory that is not";
   }
 
   remeasure(): void {

@@ -29,6 +29,7 @@ export interface EdgeLimits {
   readonly connectionsPerIdentityMax: number;
   readonly handshakesMax: number;
   readonly streamsPerConnectionMax: number;
+  readonly unfinishedRequestsPerIdentityMax: number;
   readonly sessionMemoryMiBMax: number;
   readonly openMemoryFilesMax: number;
   readonly journalBytesMax: number;
@@ -48,6 +49,7 @@ export interface Timing {
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
+  readonly requestTimeoutMs: number;
   readonly tlsReloadMs: number;
   readonly connectionIdleMs: number;
 }

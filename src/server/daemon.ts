@@ -32,6 +32,7 @@ import { CONNECTION_LIMITS } from "./rpc/connection-gate.ts";
 import { type ListenerOptions, type Listeners, openListeners } from "./rpc/listener.ts";
 import { callerOf } from "./rpc/peer.ts";
 import { HANDSHAKE_REFUSALS } from "./rpc/tls-front.ts";
+import { followRequests, unfinishedRequests } from "./rpc/unfinished-requests.ts";
 
 export interface Daemon {
   /** Where administrators connect; undefined: nowhere. */
@@ -138,7 +139,11 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     metrics.connections.refused(limit);
     logRefusedConnection(limit, who, log, throttle);
   };
-  const server = new grpc.Server(serverOptions(config));
+  const { requestTimeoutMs } = config.timing;
+  const requests = { requestTimeoutMs, perIdentityMax: config.limits.unfinishedRequestsPerIdentityMax };
+  const unfinished = unfinishedRequests(requests, () => listeners);
+  const interceptors = [followRequests(unfinished)];
+  const server = new grpc.Server({ ...serverOptions(config), interceptors });
   const edge = edgeOf(config, core, backend, rpcHooks(metrics, log, throttle, auditor));
   const services = addServices(server, edge, {
     callerOf: (name) => {
@@ -191,6 +196,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
           stop: () => on.drain(),
         },
         gate: { handshakeTimeoutMs: config.timing.handshakeTimeoutMs, onRefused },
+        requests,
       });
     }
     const reaping = startReaping(core, config.timing.reapIntervalMs, log, () => tickets.expire());
@@ -203,6 +209,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
       stopLast: [
         () => exchange?.stop(),
         reaping.stop,
+        () => unfinished.stop(),
         http.stop,
         stopWatching,
         () => backend.close(),

@@ -5,22 +5,28 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect as connectSocket, type Socket } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type BrokerProcess, startBroker } from "../../examples/support/broker-process.ts";
 import { type BrokerClient, connect } from "../../src/client/client.ts";
 import { BROKER } from "../../src/server/rpc/services.ts";
+import { callHeaders, framed, http2Session } from "../support/e2e-http2.ts";
 import { emptyRequest, preface } from "../support/http2-frames.ts";
 import { TlsAuthority } from "../support/tls-authority.ts";
 
 const CALLS = 400;
 const DEVICE = "devices/0000:01:00.0";
 const HANDSHAKE_MS = 2000;
+const REQUEST_MS = 2000;
 const IDENTITY_MAX = 32;
 const HANDSHAKES_MAX = 16;
 /** Far beyond what a busy machine does by itself; a client that is starved waits for seconds. */
 const WAIT_FACTOR_MAX = 100;
 const WAIT_FLOOR_MS = 20;
 const GROWTH_MIB_MAX = 128;
+/** Of a message of which the last bytes never come. */
+const LONG_BYTES = 2 ** 19;
+const MANY = "unfinished_requests_per_identity_max";
+const REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
 let authority: TlsAuthority;
 let broker: BrokerProcess;
@@ -34,7 +40,7 @@ beforeAll(async () => {
   broker = await startBroker({
     listen: { tcp: "127.0.0.1:0", tls: { certificate, private_key: privateKey, client_ca: clientCA } },
     limits: { connections_per_identity_max: IDENTITY_MAX, handshakes_max: HANDSHAKES_MAX },
-    timing: { handshake_timeout_ms: HANDSHAKE_MS },
+    timing: { handshake_timeout_ms: HANDSHAKE_MS, request_timeout_ms: REQUEST_MS },
   });
   port = await tcpPort();
   client = connect(broker.target);
@@ -130,6 +136,27 @@ describe("others are served, and the daemon's memory stays bounded, beside", () 
     expect(await metric(`iommu_broker_connections_refused_total{limit="handshakes_max"}`)).toBe(
       100 - (await metric(slow)),
     );
+  });
+
+  test.each([
+    { what: "calls", socket: "socket", path: BROKER.getDevice.path, number: 8, limit: "request_timeout_ms" },
+    { what: "calls", socket: "socket", path: BROKER.getDevice.path, number: 128, limit: MANY },
+    { what: "reflection streams", socket: "socket", path: REFLECTION, number: 128, limit: MANY },
+    { what: "calls", socket: "adminSocket", path: BROKER.getDevice.path, number: 128, limit: MANY },
+  ] as const)("$number $what on the $socket without their last byte lose their connection, by $limit", async (row) => {
+    const closed = () => metric(`iommu_broker_connections_refused_total{limit="${row.limit}"}`);
+    const before = await closed();
+    const session = http2Session(broker[row.socket]);
+    onTestFinished(() => session.destroy());
+    await beside(`${row.number} ${row.what} on the ${row.socket} without their last byte`, async () => {
+      const over = new Promise<void>((resolve) => session.once("close", () => resolve())); // perhaps by a reset
+      for (let each = 0; each < row.number; each += 1) {
+        const stream = session.request(callHeaders(row.path)).on("error", () => undefined);
+        stream.write(framed(Buffer.alloc(LONG_BYTES)).subarray(0, -1));
+      }
+      await over;
+    });
+    expect(await closed()).toBe(before + 1);
   });
 
   test("10,000 requests in one breath by a client that reads the answers", async () => {

@@ -1,8 +1,10 @@
 // A VMM that passes its guest's memory as a memfd, and does to it whatever it likes: the daemon lives.
 
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, ftruncateSync, readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import {
   BrokerCallError,
@@ -132,6 +134,44 @@ describe("whatever the VMM does to its memory, the daemon lives", () => {
     const vmm = await boundGuest(memfd(RAM_BYTES));
     ftruncateSync(vmm.fd, 0);
     expect(await read(vmm)).toBeUndefined();
+    await expectAlive();
+  });
+
+  test("it is truncated, or grows, between put and MapMemory: its length is what it is when it is mapped", async () => {
+    const session = await client.openSession({ displayName: "memfd VMM" });
+    const { name: addressSpace } = await session.createAddressSpace();
+    const fd = memfd(4096);
+    onTestFinished(() => closeSync(fd));
+    const map = async (bytes: bigint): Promise<unknown> => {
+      const mapping = { ipa: BigInt(GUEST_BASE), bytes, source: 0, offset: 0n, readable: true, writable: true };
+      const request = { addressSpace, sources: [{ ticket }], mappings: [mapping] };
+      return await session.mapMemory(request).catch((error: unknown) => error);
+    };
+    const { ticket } = await client.putMemory({ fd, label: "guest-ram" });
+    ftruncateSync(fd, 0);
+    expect(await map(4096n)).toMatchObject({ reason: "ARGUMENT_INVALID", message: expect.stringContaining("has 0") });
+    ftruncateSync(fd, 8192);
+    expect(await map(8192n)).toMatchObject({ mappedBytes: 8192n });
+    await expectAlive();
+  });
+
+  test("it shrinks and grows without end while a device reads and writes: data or a bus error, each time", async () => {
+    const vmm = await boundGuest(memfd(RAM_BYTES));
+    const isOver = new Int32Array(new SharedArrayBuffer(4));
+    const code = `
+      const { parentPort, workerData: { fd, bytes, isOver } } = require("node:worker_threads");
+      const { ftruncateSync } = require("node:fs");
+      let rounds = 0;
+      while (Atomics.load(isOver, 0) === 0) { ftruncateSync(fd, 0); ftruncateSync(fd, bytes); rounds += 1; }
+      parentPort.postMessage(rounds);`;
+    const worker = new Worker(code, { eval: true, workerData: { fd: vmm.fd, bytes: RAM_BYTES, isOver } });
+    const rounds = once(worker, "message");
+    for (let index = 0; index < 200; index += 1) {
+      await write(vmm, new Uint8Array(8).fill(index));
+      await read(vmm);
+    }
+    Atomics.store(isOver, 0, 1);
+    expect((await rounds)[0]).toBeGreaterThan(10);
     await expectAlive();
   });
 

@@ -155,7 +155,9 @@ describe("a call that is repeated with its request_id after kill -9", () => {
     expect(again.token).not.toBe(lost.token);
     const { name } = await again.createAddressSpace({ requestId: "space" });
     const used = await lost.createAddressSpace().catch((error: unknown) => error);
-    expect(used).toMatchObject({ reason: "LEASE_EXPIRED", metadata: { reason: "transferred" } });
+    expect(used).toMatchObject({ reason: "LEASE_EXPIRED", metadata: { reason: "replaced" } });
+    const closed = await lost.close().catch((error: unknown) => error); // "gone" would not be true
+    expect(closed).toMatchObject({ reason: "LEASE_EXPIRED", metadata: { reason: "replaced" } });
     await killed(directory, second);
     await client.ready();
     const late = await client.openSession(options).catch((error: unknown) => error);

@@ -175,6 +175,16 @@ describe("memory that is sealed against shrinking is looked at directly", () => 
     file.release();
   });
 
+  test.each([
+    ["F_SEAL_WRITE", SEAL.write],
+    ["F_SEAL_FUTURE_WRITE", SEAL.futureWrite],
+  ])("memory that is sealed by %s may not be mapped to be written, and may be read", (_, seals) => {
+    const file = adopted(memfd(4096, seals));
+    expect(file.writeRefusal).toContain("sealed against writing: map it read-only");
+    expect(readAt(file, 0)).toBe(0);
+    file.release();
+  });
+
   test("the client may seal against writing after that: then writes fail and reads go on", () => {
     const fd = memfd(8192, SEAL.shrink);
     const file = adopted(fd);

@@ -2,7 +2,7 @@
 // what the model's stream tables hold, and what the clients know.
 
 import { expect } from "vitest";
-import { foldRecords } from "../../src/server/core/recovery.ts";
+import { foldRecords } from "../../src/server/core/durable-state.ts";
 import type { StageState } from "../../src/server/core/stage-state.ts";
 import type { DeviceView } from "../../src/server/core/views.ts";
 import { steConfig, type TestHost } from "../support/host.ts";

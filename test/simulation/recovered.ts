@@ -2,7 +2,7 @@
 
 import { expect } from "vitest";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
-import { type DurableState, foldRecords } from "../../src/server/core/recovery.ts";
+import { type DurableState, foldRecords } from "../../src/server/core/durable-state.ts";
 
 /** @param mayGiveUp  the backend was told to fail once, so one session may be gone as a whole */
 export function checkRecovered(

@@ -7,7 +7,7 @@ import { BrokerError } from "../../src/backends/errors.ts";
 import type { DeviceID } from "../../src/backends/ids.ts";
 import type { ProcessCaller } from "../../src/server/core/caller.ts";
 import type { DurableImage, DurableRecord } from "../../src/server/core/durable.ts";
-import { foldRecords } from "../../src/server/core/recovery.ts";
+import { foldRecords } from "../../src/server/core/durable-state.ts";
 import type { DeviceView } from "../../src/server/core/views.ts";
 import { addFile, SMMU0, SMMU1, type TestHost, testHost, turn } from "../support/host.ts";
 import type { BufferFile } from "../support/memory-file.ts";

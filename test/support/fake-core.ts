@@ -269,6 +269,7 @@ export class FakeCore implements Core {
       if (this.#ended.has(token)) throw new BrokerError("lease_expired", "the session has ended");
       return session.id;
     },
+    authenticateToClose: (token, caller) => this.sessions.authenticate(token, caller),
     renew: (session) => {
       this.#note("sessions.renew", session);
       return 2999.5;

@@ -183,6 +183,12 @@ const LIMITS = z.strictObject({
   ),
   handshakes_max: count(64, 1, 65_536, "TLS handshakes at once, a quarter of them from one address."),
   streams_per_connection_max: count(256, 1, 65_536, "Calls at once on one connection."),
+  unfinished_requests_per_identity_max: count(
+    64,
+    1,
+    65_536,
+    "Requests of one identity that have begun to come and take more than a fifth of timing.request_timeout_ms.",
+  ),
   session_memory_mib_max: count(64, 1, 4096, "Memory of one connection for headers and unsent data."),
   journal_bytes_max: count(
     16_777_216,
@@ -230,6 +236,7 @@ const TIMING = z.strictObject({
   keepalive_ms: count(30_000, 1000, 3_600_000, "Silence after which a connection is pinged."),
   keepalive_timeout_ms: count(20_000, 1000, 600_000, "Time for the answer to that ping."),
   handshake_timeout_ms: count(5000, 100, 600_000, "Time for a client's TLS handshake, and for its first HTTP/2 frame."),
+  request_timeout_ms: count(10_000, 100, 600_000, "Time for all of a request to come, once it has begun."),
   tls_reload_ms: count(5000, 100, 3_600_000, "How often the files of listen.tls are looked at for a change."),
   connection_idle_ms: count(300_000, 1000, 86_400_000, "A connection without a call for this long is closed."),
 });

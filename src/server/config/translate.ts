@@ -125,6 +125,7 @@ function edgeLimitsOf(from: Settings["limits"]): EdgeLimits {
     connectionsPerIdentityMax: from.connections_per_identity_max,
     handshakesMax: from.handshakes_max,
     streamsPerConnectionMax: from.streams_per_connection_max,
+    unfinishedRequestsPerIdentityMax: from.unfinished_requests_per_identity_max,
     sessionMemoryMiBMax: from.session_memory_mib_max,
     openMemoryFilesMax: from.open_memory_files_max,
     journalBytesMax: from.journal_bytes_max,
@@ -146,6 +147,7 @@ function timingOf(from: Settings["timing"]): Timing {
     keepaliveMs: from.keepalive_ms,
     keepaliveTimeoutMs: from.keepalive_timeout_ms,
     handshakeTimeoutMs: from.handshake_timeout_ms,
+    requestTimeoutMs: from.request_timeout_ms,
     tlsReloadMs: from.tls_reload_ms,
     connectionIdleMs: from.connection_idle_ms,
   };

@@ -13,6 +13,7 @@ import type { CapabilityQueries } from "./capability-views.ts";
 import type { Core } from "./core.ts";
 import { newDevice } from "./device.ts";
 import { Recorder } from "./durable.ts";
+import { type DurableState, foldRecords } from "./durable-state.ts";
 import { BrokerEvents } from "./events.ts";
 import { Explainer } from "./explainer.ts";
 import { FaultDiagnoser } from "./fault-diagnoser.ts";
@@ -27,7 +28,7 @@ import { NO_SUBJECT, type Policy, type Quota } from "./policy.ts";
 import type { Ports } from "./ports.ts";
 import { Reaper } from "./reaper.ts";
 import { heldBy } from "./record-views.ts";
-import { type DurableState, foldRecords, type RecoveryReport, restoreSessions } from "./recovery.ts";
+import { type RecoveryReport, restoreSessions } from "./recovery.ts";
 import { Registry } from "./registry.ts";
 import type { SessionVerbs, TakenUp } from "./session-verbs.ts";
 import { Sessions } from "./sessions.ts";
@@ -125,6 +126,7 @@ export function createCore(options: CoreOptions): Core {
 function sessionVerbs({ faults, permissions, registry, sessions }: ArbiterDeps, reaper: Reaper): SessionVerbs {
   const takenUp = async (id: string): Promise<TakenUp> => {
     await reaper.settled(id); // what a loss has begun to abort is told as aborted
+    sessions.takenUp(id);
     sessions.requireLive(id);
     return { session: sessions.view(id)!, held: heldBy(registry, id, sessions.aborted(id)) };
   };
@@ -155,6 +157,7 @@ function sessionVerbs({ faults, permissions, registry, sessions }: ArbiterDeps, 
       return true;
     },
     authenticate: (token, caller) => sessions.authenticate(token, caller),
+    authenticateToClose: (token, caller) => sessions.authenticateToClose(token, caller),
     renew: (session) => sessions.renew(session),
     remaining: (session) => sessions.remaining(session),
     close: (session) => reaper.close(session),
@@ -208,6 +211,8 @@ async function restoreInventory(state: DurableState, simulator: SimulatorControl
       streamIDs: device.streamIDs.map((id) => streamID(id)),
       pasidBits: device.pasidBits,
       ats: device.ats,
+      pri: device.pri ?? false,
+      stall: device.stall ?? false,
     });
   }
 }

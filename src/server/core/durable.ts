@@ -100,6 +100,9 @@ export interface DurableHostDevice {
   readonly streamIDs: readonly number[];
   readonly pasidBits: number;
   readonly ats: boolean;
+  /** Absent, as in records of before there were such devices: no. */
+  readonly pri?: boolean | undefined;
+  readonly stall?: boolean | undefined;
 }
 
 export type DurableRecord =
@@ -253,8 +256,9 @@ export function virtualIommuRecord(virtual: VirtualIommuRecord): DurableRecord {
   };
 }
 
-export function hostDeviceRecord({ id, iommu, group, streamIDs, pasidBits, ats }: HostDevice): DurableRecord {
-  return { type: "deviceAdded", value: { id, iommu, group, streamIDs, pasidBits, ats } };
+export function hostDeviceRecord(device: HostDevice): DurableRecord {
+  const { id, iommu, group, streamIDs, pasidBits, ats, pri, stall } = device;
+  return { type: "deviceAdded", value: { id, iommu, group, streamIDs, pasidBits, ats, pri, stall } };
 }
 
 function durableMapping({ ipa, bytes, file, offset, readable, writable }: GuestMapping): DurableMapping {

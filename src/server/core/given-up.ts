@@ -2,7 +2,7 @@
 // that was given up, perhaps beside whoever got its devices meanwhile.
 
 import { type DurableRecord, deviceRecord, groupRecord } from "./durable.ts";
-import type { DurableState } from "./recovery.ts";
+import type { DurableState } from "./durable-state.ts";
 import type { Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
 

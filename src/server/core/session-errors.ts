@@ -7,8 +7,10 @@ import { isOver, type LossReason, reasonOfLapse, type SessionRecord } from "./se
 
 /** Why a session is no more. */
 export type EndReason = "closed" | "revoked" | LossReason;
+/** Why a session that goes on has another token. */
+export type ReplacedReason = "transferred" | "replaced";
 /** Why a token is of no use any more. */
-export type VoidReason = EndReason | "transferred";
+export type VoidReason = EndReason | ReplacedReason;
 
 const MESSAGES = {
   closed: "the session was closed: open another",
@@ -17,6 +19,7 @@ const MESSAGES = {
   peer_died: "the session ended with the process it hung on: open another",
   not_resumed: "the session was not resumed in time after a restart of the broker: open another",
   transferred: "the session was claimed by another process, which has a new token: open another",
+  replaced: "the call that gave this token was repeated, and its answer had a new one: go on with that",
 } as const satisfies Record<VoidReason, string>;
 
 const LOSSES = {

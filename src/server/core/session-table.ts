@@ -5,7 +5,7 @@ import { assert } from "../../spec/assert.ts";
 import type { Absences } from "./absences.ts";
 import { type DurableRecord, sessionRecord } from "./durable.ts";
 import { afterStall, endsAbsence, type SessionRecord, type SessionState } from "./session.ts";
-import { type EndReason, ended, unknownToken, type VoidReason } from "./session-errors.ts";
+import { type EndReason, ended, type ReplacedReason, unknownToken, type VoidReason } from "./session-errors.ts";
 import type { OwnerView, SessionView } from "./views.ts";
 
 /** How many void tokens are remembered. */
@@ -70,17 +70,20 @@ export class SessionTable {
     return states;
   }
 
-  /** A change that shall outlive the daemon. A new token makes the one before void. */
-  put(session: SessionRecord): void {
-    if (endsAbsence(this.#present.get(session.id), session)) this.#absences.end(session.id);
+  /**
+   * A change that shall outlive the daemon.
+   * @param replaces  with a new token: why the one before is void
+   */
+  put(session: SessionRecord, replaces?: ReplacedReason): void {
+    const before = this.#present.get(session.id);
+    if (endsAbsence(before, session)) this.#absences.end(session.id);
+    if (before !== undefined && replaces !== undefined) this.#revoke(before.tokenDigest, replaces);
     this.putDeadline(session);
     this.#listener([sessionRecord(session)]);
   }
 
   /** A change of nothing but deadlines, which are monotonic time and mean nothing to another daemon. */
   putDeadline(session: SessionRecord): void {
-    const digest = this.#present.get(session.id)?.tokenDigest;
-    if (digest !== undefined && digest !== session.tokenDigest) this.#revoke(digest, "transferred");
     this.#present.set(session.id, Object.freeze(session));
     this.#byDigest.set(session.tokenDigest, session.id);
   }

@@ -39,6 +39,8 @@ export interface SessionVerbs {
   revoke(session: string, reason: string): Promise<boolean>;
   /** The session of a token. Throws unauthenticated (unknown token, or another identity's) or lease_expired. */
   authenticate(token: string, caller: Caller): string;
+  /** The same for whoever gives the session up: one that is lost may be closed. */
+  authenticateToClose(token: string, caller: Caller): string;
   /** Renews the lease; returns the milliseconds until it lapses. */
   renew(session: string): number;
   /** Milliseconds until the lease lapses; 0 when it has, or the session is gone. */

@@ -73,6 +73,11 @@ export function revived(session: SessionRecord, caller: Caller, presence: Presen
   return renewed({ ...session, ...presence, caller, state: "live", lossReason: undefined }, nowMs);
 }
 
+/** Until it is renewed a live session does not end by itself. */
+export function withoutDeadline(session: SessionRecord): SessionRecord {
+  return Object.freeze({ ...session, deadlineMs: Number.POSITIVE_INFINITY });
+}
+
 export function lost(session: SessionRecord, lossReason: LossReason, nowMs: number): SessionRecord {
   const deadlineMs = nowMs + session.graceMs;
   return Object.freeze({ ...session, state: "lost", lossReason, aborted: [], deadlineMs });

@@ -5,11 +5,9 @@
 import { limitReached } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import { Absences } from "./absences.ts";
-import { requestConflict } from "./answers.ts";
-import { type Caller, describeCaller, isSameIdentity } from "./caller.ts";
+import { type Caller, isSameIdentity } from "./caller.ts";
 import type { DurableRecord, DurableSession } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
-import { matchesIdentity } from "./identity-pattern.ts";
 import { LeaseClock } from "./lease-clock.ts";
 import type { CoreLimits } from "./limits.ts";
 import type { Clock, Identifiers, ProcessWatch } from "./ports.ts";
@@ -18,7 +16,6 @@ import {
   afterRestart,
   comebackMs,
   isLapsed,
-  isOver,
   type LossReason,
   lost,
   openSession,
@@ -29,12 +26,13 @@ import {
   type SessionState,
 } from "./session.ts";
 import * as refusals from "./session-errors.ts";
+import { SessionHandover } from "./session-handover.ts";
 import { type NoticeListener, type Preemption, SessionNotices } from "./session-notices.ts";
 import { SessionTable } from "./session-table.ts";
 import { settleTerms, type TermsWish } from "./session-terms.ts";
 import type { OpenRequest } from "./session-verbs.ts";
 import { SessionWatches } from "./session-watches.ts";
-import { type CallIssue, isOfCall, unused, used } from "./token-issue.ts";
+import { type CallIssue, unused, used } from "./token-issue.ts";
 import type { OwnerView, SessionView } from "./views.ts";
 
 export interface SessionsDeps {
@@ -50,6 +48,7 @@ export class Sessions {
   readonly #table = new SessionTable(this.#absences);
   readonly #notices = new SessionNotices();
   readonly #watches: SessionWatches;
+  readonly #handover: SessionHandover;
   readonly #deps: SessionsDeps;
   /**
    * The token that each connection sent last, and its digest, so that it is not made anew for each call. What the token
@@ -68,6 +67,8 @@ export class Sessions {
       events.emit({ type: "stalled", awayMs, sessions: this.#table.count() });
     });
     this.#watches = new SessionWatches(deps.processes, (session) => this.lose(session, "peer_died"));
+    const parts = { table: this.#table, notices: this.#notices, watches: this.#watches, leaseClock: this.#leaseClock };
+    this.#handover = new SessionHandover({ ...deps, ...parts });
   }
 
   /** One listener for what shall outlive the daemon: the recorder. */
@@ -137,6 +138,13 @@ export class Sessions {
     return id;
   }
 
+  /** Session id of a token for whoever gives up the session, lost or not. Throws as authenticate() where it is over. */
+  authenticateToClose(token: string, caller: Caller): string {
+    const { id } = this.#ofToken(token, caller);
+    this.#handover.requireRevivable(id);
+    return id;
+  }
+
   /** Refuses a session that has ended, is lost, or whose lease has lapsed, looked at or not. */
   requireLive(id: string): SessionRecord {
     const nowMs = this.#leaseClock.nowMs();
@@ -157,63 +165,28 @@ export class Sessions {
   remaining(id: string): number {
     const session = this.#table.get(id);
     if (!session || session.liveness === "peer-process") return 0;
+    if (!Number.isFinite(session.deadlineMs)) return session.ttlMs; // it begins with an answer that is on its way
     return Math.max(0, session.deadlineMs - this.#deps.clock.monotonicMs());
   }
 
-  /** Puts a session into the hands of the process that calls, whatever became of the one before. Gives its id. */
+  /** As SessionHandover.resume(). Gives the session's id. */
   resume(token: string, caller: Caller): string {
-    const session = this.#ofToken(token, caller);
-    const { id, displayName, state: was } = session;
-    this.#requireRevivable(id);
-    const presence = this.#watches.hang(id, caller, session);
-    this.#table.put(revived(used(session), caller, presence, this.#deps.clock.monotonicMs()));
-    this.#table.seen(id, this.#deps.clock.wallMs());
-    this.#deps.events.emit({ type: "sessionResumed", session: id, displayName, was });
-    return id;
+    return this.#handover.resume(this.#ofToken(token, caller), caller);
   }
 
-  /**
-   * The session whose token was the answer to this call, in the hands of who repeats it, with a new token: the one that was
-   * given is kept as a digest only. Once that has been used the answer cannot have been lost.
-   * @throws BrokerError request_conflict when the content is another, or the token was used
-   */
+  /** As SessionHandover.reissue(). */
   reissue(issue: CallIssue, caller: Caller): { readonly id: string; readonly token: string } | undefined {
-    const { clock, events, identifiers } = this.#deps;
-    const nowMs = this.#leaseClock.nowMs();
-    const session = this.#table.present().find((one) => isOfCall(one, issue));
-    if (session === undefined || isOver(session, nowMs) || !isSameIdentity(session.caller, caller)) return undefined;
-    if (session.issue?.digest !== issue.digest) throw requestConflict(issue.requestID);
-    if (session.issue.isUsed) throw refusals.tokenUsed(session, issue.requestID);
-    const { id, displayName, state: was } = session;
-    const presence = this.#watches.hang(id, caller, session);
-    const token = identifiers.token();
-    const tokenDigest = identifiers.digest(token);
-    this.#table.put({ ...revived(session, caller, presence, nowMs), tokenDigest });
-    this.#table.seen(id, clock.wallMs());
-    events.emit({ type: "sessionResumed", session: id, displayName, was });
-    return { id, token };
+    return this.#handover.reissue(issue, caller);
   }
 
-  /** Gives a session to one that its owner named, with a new token; the old one is void. */
+  /** As SessionHandover.claim(). Gives the token. */
   claim(id: string, caller: Caller, wish: Omit<TermsWish, "graceMs">, issue?: CallIssue): string {
-    const { clock, identifiers, limits, events } = this.#deps;
-    const terms = settleTerms(wish, limits);
-    const session = this.#table.get(id);
-    if (!session) throw refusals.unknownSession(id);
-    if (!session.transferableTo.some((pattern) => matchesIdentity(pattern, caller))) {
-      throw refusals.notTransferable(session, caller);
-    }
-    this.#requireRevivable(id);
-    const presence = this.#watches.hang(id, caller, terms);
-    const token = identifiers.token();
-    const claimed = revived(session, caller, presence, clock.monotonicMs());
-    const { transferableTo } = terms;
-    this.#table.put({ ...claimed, tokenDigest: identifiers.digest(token), transferableTo, issue: unused(issue) });
-    this.#table.seen(id, clock.wallMs());
-    const to = describeCaller(caller);
-    this.#notices.tellLast(id, { kind: "transferred", to });
-    events.emit({ type: "sessionClaimed", session: id, displayName: session.displayName, to });
-    return token;
+    return this.#handover.claim(id, { caller, wish, issue });
+  }
+
+  /** What a session has can be told to who took it up: from now on its lease runs. */
+  takenUp(id: string): void {
+    this.#handover.begin(id);
   }
 
   /** Marks a session lost: only ResumeSession and ClaimSession are admitted. False when it was, or is no more. */
@@ -342,13 +315,6 @@ export class Sessions {
     const digest = this.#deps.identifiers.digest(token);
     this.#lastTokens.set(caller, { token, digest });
     return digest;
-  }
-
-  /** Whether it may still be brought back, as the clock says and not only as the reaper has seen. */
-  #requireRevivable(id: string): void {
-    const nowMs = this.#leaseClock.nowMs();
-    const session = this.#table.get(id)!;
-    if (isOver(session, nowMs)) throw refusals.ended(reasonOfLapse(session));
   }
 
   /** The first call after a restart: the owner is there. Where its process cannot be watched it stays on probation. */

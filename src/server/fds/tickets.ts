@@ -84,10 +84,14 @@ export class Tickets implements MemoryTickets {
       );
     }
     if (ticket.isTaken) {
-      throw new BrokerError("argument_invalid", "the ticket is in the hands of another call: put the descriptor again");
+      throw new BrokerError(
+        "argument_invalid",
+        "the ticket is named twice, or another call has it: name it once, or put the descriptor again",
+      );
     }
     ticket.isTaken = true;
     ticket.file.retain();
+    ticket.file.remeasure?.(); // its owner may have truncated or grown it since it was put
     return ticket.file;
   }
 

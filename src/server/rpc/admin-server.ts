@@ -10,6 +10,7 @@ import { type Listeners, openListeners } from "./listener.ts";
 import { callerOf } from "./peer.ts";
 import { addReflectionServices, REFLECTION_SERVICES } from "./reflection.ts";
 import { ADMIN, BROKER } from "./services.ts";
+import { followRequests, type RequestBounds, unfinishedRequests } from "./unfinished-requests.ts";
 
 /** Administrators and their tools at once. */
 export const ADMIN_CONNECTIONS_MAX = 16;
@@ -20,6 +21,7 @@ export interface AdminServerOptions {
   readonly health: Omit<HealthDeps, "services">;
   readonly channel: grpc.ServerOptions;
   readonly gate: Pick<GateOptions, "handshakeTimeoutMs" | "onRefused">;
+  readonly requests: RequestBounds;
 }
 
 export interface AdminServer {
@@ -33,8 +35,9 @@ export interface AdminServer {
 
 /** @throws BrokerError argument_invalid or in_use with the socket and the remedy */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const server = new grpc.Server(options.channel);
   let listeners: Listeners | undefined;
+  const unfinished = unfinishedRequests(options.requests, () => listeners);
+  const server = new grpc.Server({ ...options.channel, interceptors: [followRequests(unfinished)] });
   const callerOfName: AdminDeps["callerOf"] = (name) => {
     const peer = listeners?.peerOf(name);
     return peer && callerOf(name, peer);
@@ -61,12 +64,14 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
       health.close();
       reflection.close();
       opened.stop();
+      unfinished.stop();
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       await opened.finished();
     },
     cut: () => {
       server.forceShutdown();
       opened.stop();
+      unfinished.stop();
       opened.cut();
     },
   };

@@ -151,13 +151,17 @@ export class Calls {
     });
   }
 
-  /** A call that authenticates by itself: CloseSession, which succeeds where there is no session any more. */
-  authenticating<Req, ReqInput, Res, ResInput>(
+  /** CloseSession: it succeeds where there is no session any more, so it asks for it by itself. */
+  closing<Req, ReqInput, Res, ResInput>(
     method: UnaryMethod<Req, ReqInput, Res, ResInput>,
     handle: (request: Req, authenticate: () => string) => Answer<ResInput>,
   ): UnaryHandler {
     return this.#unary(method, (call, trail) => {
-      const authenticate = (): string => this.#authenticateNoted(call, trail);
+      const authenticate = (): string => {
+        const { sessions } = this.#deps.core;
+        trail.session = sessions.authenticateToClose(sessionToken(call.metadata), callerIn(trail));
+        return trail.session;
+      };
       return encoded(method, handle(method.request.decode(call.request), authenticate));
     });
   }

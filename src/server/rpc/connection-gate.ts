@@ -19,6 +19,8 @@ export const CONNECTION_LIMITS = [
   "connections_per_identity_max",
   "handshakes_max",
   "handshake_timeout_ms",
+  "request_timeout_ms",
+  "unfinished_requests_per_identity_max",
 ] as const;
 export type ConnectionLimit = (typeof CONNECTION_LIMITS)[number];
 
@@ -96,6 +98,16 @@ export class ConnectionGate {
   endCertificates(nowMs: number): void {
     for (const [socket, { validToMs, peer }] of this.#connections) {
       if (peer.kind === "certificate" && validToMs <= nowMs) socket.destroy();
+    }
+  }
+
+  /** Closes one connection, and says which limit it was closed by. */
+  refuse(name: string, limit: ConnectionLimit): void {
+    for (const [socket, connection] of this.#connections) {
+      if (connection.name !== name) continue;
+      socket.destroy();
+      this.#options.onRefused(limit, connection.identity);
+      return;
     }
   }
 

@@ -8,7 +8,7 @@ import { createServer } from "node:net";
 import { listenTcp, type TcpAddress } from "../../os/tcp-listener.ts";
 import { type TlsEvent, type TlsFiles, TlsFilesWatch } from "../../os/tls-files.ts";
 import { listenUnix } from "../../os/unix-listener.ts";
-import { ConnectionGate, type GateOptions } from "./connection-gate.ts";
+import { ConnectionGate, type ConnectionLimit, type GateOptions } from "./connection-gate.ts";
 import type { Peer } from "./peer.ts";
 import { TlsFront } from "./tls-front.ts";
 
@@ -32,6 +32,8 @@ export interface Listeners {
   readonly addresses: readonly string[];
   /** The peer behind a call's getPeer(); undefined once its connection is gone. */
   peerOf(name: string): Peer | undefined;
+  /** Closes the connection of that name, and says which limit it was closed by. */
+  refuse(name: string, limit: ConnectionLimit): void;
   /** Those whose other end is known; TLS handshakes that go on are not. */
   connections(): number;
   /** Accepts no more connections and removes the socket. Connections that are open stay. */
@@ -87,6 +89,7 @@ export async function openListeners(options: ListenerOptions): Promise<Listeners
   return {
     addresses,
     peerOf: (name) => gate.peerOf(name),
+    refuse: (name, limit) => gate.refuse(name, limit),
     connections: () => gate.connections,
     stop,
     finished: () => gate.finished(),

@@ -50,20 +50,23 @@ export function sessionCalls(calls: Calls, deps: RpcDeps) {
     keepSessionAlive: calls.stream(BROKER.keepSessionAlive, (stream: KeepAliveStream, call: KeepAliveCall) =>
       keepAlives.serve(stream, call),
     ),
-    closeSession: calls.authenticating(BROKER.closeSession, async (_request, authenticate) => {
+    closeSession: calls.closing(BROKER.closeSession, async (_request, authenticate) => {
       await closeSession(authenticate, deps);
       return {};
     }),
   };
 }
 
-/** A session that has ended is what the caller wanted; core tells it from a token that never was one. */
+/**
+ * A session that has ended is what the caller wanted; core tells it from a token that never was one, and from one that was
+ * replaced: its session goes on.
+ */
 async function closeSession(authenticate: () => string, { core }: RpcDeps): Promise<void> {
   let session: string;
   try {
     session = authenticate();
   } catch (error) {
-    if (error instanceof BrokerError && error.code === "lease_expired") return;
+    if (error instanceof BrokerError && error.code === "lease_expired" && error.facts.reason !== "replaced") return;
     throw error;
   }
   await core.sessions.close(session);

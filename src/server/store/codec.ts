@@ -111,6 +111,8 @@ const hostDevice = z.strictObject({
   streamIDs: z.array(count),
   pasidBits: count,
   ats: z.boolean(),
+  pri: z.boolean().optional(),
+  stall: z.boolean().optional(),
 });
 
 const RECORD: z.ZodType<DurableRecord> = z.discriminatedUnion("type", [

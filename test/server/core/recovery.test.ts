@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import { deviceID, groupID, streamID, virtualStreamID } from "../../../src/backends/ids.ts";
 import { checkVSTE, encodeVSTE } from "../../../src/backends/vste.ts";
 import type { DurableRecord } from "../../../src/server/core/durable.ts";
-import { foldRecords } from "../../../src/server/core/recovery.ts";
+import { foldRecords } from "../../../src/server/core/durable-state.ts";
+import { recordsOf } from "../../../src/server/store/codec.ts";
 import {
   addFile,
   attach,
@@ -209,6 +210,28 @@ test("devices that came and went through the simulator are as they were", async 
   expect(next.core.devices.list()).toEqual(host.core.devices.list());
   const third = await restarted(next, next.core.image());
   expect(third.core.devices.list()).toEqual(host.core.devices.list());
+});
+
+test("a device that was added and may stall may still stall after restarts", async () => {
+  const [first, second] = TWO_SMMUS.iommus;
+  const idr0 = first!.registers.idr0! & ~(3 << 24); // STALL_MODEL [25:24] 0, IHI 0070G.b §6.3.1
+  const stalling = { ...first!, registers: { ...first!.registers, idr0, idr5: 0x0010_0075 } }; // STALL_MAX [31:16] 16
+  const config = { ...TWO_SMMUS, iommus: [stalling, second!] };
+  const host = testHost({ config });
+  await host.core.recover([]);
+  const { session } = await guest(host);
+  const device = host.backend.inventory.devices().find(({ id }) => id === NVME)!;
+  const plugged = { ...device, id: deviceID("dsp"), group: groupID(77), streamIDs: [streamID(0x77)], stall: true };
+  host.core.simulator?.addDevice(session, plugged);
+  let records: readonly DurableRecord[] = recordsOf(JSON.parse(JSON.stringify(host.durable)));
+  for (const life of [2, 3]) {
+    const next = testHost({ config });
+    for (const [path, file] of host.files) addFile(next, path, file.bytes);
+    await next.core.recover(records);
+    const found = next.backend.inventory.devices().find(({ id }) => id === plugged.id);
+    expect(found?.stall, `life ${life}`).toBe(true);
+    records = next.core.image();
+  }
 });
 
 test("a group whose number comes again is a new one, after a restart too", async () => {

@@ -49,7 +49,7 @@ test("a ticket gives its memory once", async () => {
 test("a ticket in one call's hands is not given to another, and is good again when that call came to nothing", async () => {
   const { file, ticket } = put();
   tickets.take(ticket, CALLER);
-  expect((await refusal(() => tickets.take(ticket, CALLER))).message).toContain("another call");
+  expect((await refusal(() => tickets.take(ticket, CALLER))).message).toContain("named twice, or another call has it");
   expect(tickets.census()).toEqual({ waiting: 0, taken: 1 });
   file.release();
   tickets.settle(ticket, false);

@@ -43,6 +43,7 @@ beforeEach(async () => {
   stops = 0;
   acts = [];
   server = await startAdminServer({
+    requests: { requestTimeoutMs: 10_000, perIdentityMax: 64 },
     socket: join(directory, "admin.sock"),
     channel: { "grpc.enable_channelz": 0 },
     health: { ping: async () => {}, pingTimeoutMs: 50, watchIntervalMs: 10 },

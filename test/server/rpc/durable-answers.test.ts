@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type BrokerSession, Stage1Mode } from "../../../src/client/client.ts";
 import type { DurableRecord } from "../../../src/server/core/durable.ts";
-import { type DurableState, foldRecords } from "../../../src/server/core/recovery.ts";
+import { type DurableState, foldRecords } from "../../../src/server/core/durable-state.ts";
 import { iommubroker } from "../../../src/server/rpc/codec.ts";
 import { BROKER } from "../../../src/server/rpc/services.ts";
 import { TOKEN_KEY } from "../../../src/server/rpc/token.ts";

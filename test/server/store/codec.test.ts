@@ -60,6 +60,11 @@ test.each([
   { type: "sessionAbsence", id: "s", usedMs: 156.25 },
   { type: "groupGone", id: 3, generation: 9 },
   { type: "generationFloor", value: 9 },
+  { type: "deviceAdded", value: { id: "d", iommu: "i", group: 1, streamIDs: [8], pasidBits: 0, ats: true } },
+  {
+    type: "deviceAdded",
+    value: { id: "d", iommu: "i", group: 1, streamIDs: [8], pasidBits: 0, ats: true, pri: true, stall: true },
+  },
 ])("$type comes back as it was written", (record) => {
   expect(recordsOf([record])).toEqual([record]);
 });

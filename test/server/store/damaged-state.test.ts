@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { BrokerError } from "../../../src/backends/errors.ts";
 import { checkVSTE } from "../../../src/backends/vste.ts";
 import type { DurableRecord } from "../../../src/server/core/durable.ts";
-import { foldRecords } from "../../../src/server/core/recovery.ts";
+import { foldRecords } from "../../../src/server/core/durable-state.ts";
 import { recordsOf } from "../../../src/server/store/codec.ts";
 import { openFileJournal } from "../../../src/server/store/file-journal.ts";
 import { readState } from "../../../src/server/store/journal-files.ts";
