@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { deviceID } from "../../../src/backends/ids.ts";
 import type { DurableRecord } from "../../../src/server/core/durable.ts";
+import { foldRecords } from "../../../src/server/core/durable-state.ts";
 import { FaultNumbers } from "../../../src/server/core/fault-numbers.ts";
-import { foldRecords } from "../../../src/server/core/recovery.ts";
 import { FaultWorld } from "../../support/fault-world.ts";
 import { entriesOf, shown, wordsOf } from "../../support/faults.ts";
 import { DISK, FAR, NIC, NVME, turn } from "../../support/host.ts";
