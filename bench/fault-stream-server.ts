@@ -34,7 +34,12 @@ function watch(call: Call): void {
 
 function listen(target: string, path: string): void {
   const server = new grpc.Server({ "grpc.enable_channelz": 0 }); // as the daemon has it
-  const codec = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };
+  const codec = {
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
   const method = { path, requestStream: false, responseStream: true, ...codec };
   server.addService({ watch: method }, { watch });
   server.bindAsync(target, grpc.ServerCredentials.createInsecure(), (error) => {

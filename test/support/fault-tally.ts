@@ -50,8 +50,13 @@ export class FaultTally {
 
   #take({ device, first, last, reason }: Told): void {
     const tally = this.#of(device);
-    if (reason === undefined) return this.#event(tally, device, first);
-    if (first !== tally.through + 1 || last < first) throw broken(device, tally.through, `a gap of ${first} to ${last}`);
+    if (reason === undefined) {
+      this.#event(tally, device, first);
+      return;
+    }
+    if (first !== tally.through + 1 || last < first) {
+      throw broken(device, tally.through, `a gap of ${first} to ${last}`);
+    }
     tally.gaps[reason] = (tally.gaps[reason] ?? 0) + last - first + 1;
     tally.through = last;
   }
