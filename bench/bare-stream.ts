@@ -29,7 +29,16 @@ export async function startBare(target: string, events: number): Promise<BareSer
   return {
     pid: child.pid ?? 0,
     message,
-    stream: () => ({ target, path: PATH, token: undefined, request: "", after: {}, isStuck: false, isBare: true }),
+    stream: () => ({
+      target,
+      path: PATH,
+      token: undefined,
+      request: "",
+      after: {},
+      watched: [],
+      isStuck: false,
+      isBare: true,
+    }),
     send: (messages) => tell(child, { kind: "send", messages }),
     stop: () => void child.kill(),
   };

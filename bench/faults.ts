@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { measureDelivery } from "./fault-delivery.ts";
+import { measureStorm } from "./fault-storm.ts";
 
 const { values } = parseArgs({
   options: {
@@ -17,8 +18,12 @@ if (values.help) {
   console.log("npm run bench:faults -- [--storm] [--events N] [--readers 1,10,100] [--repetitions N]");
   process.exit(0);
 }
-await measureDelivery({
-  events: Number(values.events ?? 20_480),
-  readers: values.readers.split(",").map(Number),
-  repetitions: Number(values.repetitions),
-});
+if (values.storm) {
+  if (!(await measureStorm(Number(values.events ?? 1_000_000)))) process.exitCode = 1;
+} else {
+  await measureDelivery({
+    events: Number(values.events ?? 20_480),
+    readers: values.readers.split(",").map(Number),
+    repetitions: Number(values.repetitions),
+  });
+}

@@ -122,8 +122,8 @@ async function act(order: ReaderOrder): Promise<void> {
       }
       return answer({ kind: "done" });
     case "report": {
-      const streams = readings.map(({ isStuck, tally: { bytes, devices, messages } }) => {
-        return { devices, messages, bytes, isStuck };
+      const streams = readings.map(({ order: { watched }, tally: { bytes, devices, messages } }) => {
+        return { watched, devices, messages, bytes };
       });
       return answer({ kind: "report", streams, latencies });
     }

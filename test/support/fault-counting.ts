@@ -16,6 +16,8 @@ export interface StreamOrder {
   readonly request: string;
   /** The last number of each device before the first that is to come. */
   readonly after: Readonly<Record<string, number>>;
+  /** The devices that it is told of. */
+  readonly watched: readonly string[];
   /** Reads nothing until it is told to. */
   readonly isStuck: boolean;
   /** All numbers are the same: they are counted and not held against each other. */
@@ -35,10 +37,10 @@ export type ReaderOrder =
 export type Latencies = Record<string, Record<string, Record<number, number>>>;
 
 export interface StreamReport {
+  readonly watched: readonly string[];
   readonly devices: Readonly<Record<string, DeviceTally>>;
   readonly messages: number;
   readonly bytes: number;
-  readonly isStuck: boolean;
 }
 
 export type ReaderAnswer =

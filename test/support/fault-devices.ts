@@ -113,13 +113,18 @@ interface Watching {
 }
 
 /** An owner's stream, of all its devices. */
-export function ownerStream({ broker }: FaultHost, { token }: FaultyDevice, watching: Watching = {}): StreamOrder {
-  return { ...stream(watching), target: broker.target, token };
+export function ownerStream(
+  { broker }: FaultHost,
+  { name, token }: FaultyDevice,
+  watching: Watching = {},
+): StreamOrder {
+  return { ...stream(watching), target: broker.target, token, watched: [name] };
 }
 
 /** An observer's, of all devices. */
-export function observerStream({ broker }: FaultHost, watching: Watching = {}): StreamOrder {
-  return { ...stream(watching), target: `unix:${broker.adminSocket}`, token: undefined };
+export function observerStream({ broker, devices }: FaultHost, watching: Watching = {}): StreamOrder {
+  const watched = devices.map(({ name }) => name);
+  return { ...stream(watching), target: `unix:${broker.adminSocket}`, token: undefined, watched };
 }
 
 function stream({ after = {}, isStuck = false }: Watching) {
