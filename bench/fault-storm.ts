@@ -1,42 +1,51 @@
 // One device that storms beside quiet ones: what that does to the daemon's memory and to the quiet devices' readers.
-// The quiet devices are measured alone before and after the storm: what these two differ by is what the machine does.
+// The same quiet devices in a second daemon, where nothing storms, are measured at the same time: that is the run without the
+// storm, on a machine that is as busy. What the two daemons differ by before and after the storm is the control.
 
 import { runStorm, type StormOutcome } from "../test/support/fault-storm.ts";
 
-const GOALS = { latency: 1.5, growthBytes: 128 * 2 ** 20 };
-const SIZE = { quietDevices: 10, readers: 100, stuck: 20, aloneMs: 15_000 };
+/** Of the memory: what the second half of the storm may need beyond the first. */
+const GOALS = { latency: 1.5, growth: 1.1 };
+const SIZE = { quietDevices: 10, readers: 100, stuck: 20, aloneMs: 20_000 };
 const MiB = 2 ** 20;
+const NAMES = { alone: "before", storm: "in the storm", again: "after" } as const;
 
 export async function measureStorm(events: number): Promise<boolean> {
   console.log(
-    `${events} faults of one device, ${SIZE.quietDevices} quiet devices of 50 faults a second, ${SIZE.readers} readers, ${SIZE.stuck} of them stuck`,
+    `${events} faults of one device, ${SIZE.quietDevices} quiet devices of 10 faults a second, ${SIZE.readers} readers, ${SIZE.stuck} of them stuck`,
   );
   const outcome = await runStorm({ ...SIZE, events });
   const verdicts = [memory(outcome), latency(outcome), quiet(outcome), accounted(outcome, events)];
   return verdicts.every((verdict) => verdict !== "missed");
 }
 
-function memory({ resident: { after, before, peak } }: StormOutcome): string {
-  const verdict = peak - before <= GOALS.growthBytes ? "met" : "missed";
-  const [first, most, last] = [before, peak, after].map((bytes) => `${(bytes / MiB).toFixed(0)} MiB`);
+function memory({ resident: { after, before, quarters } }: StormOutcome): string {
+  const mib = (bytes: number): string => `${(bytes / MiB).toFixed(0)} MiB`;
+  const growth = Math.max(...quarters.slice(2)) / Math.max(...quarters.slice(0, 2));
+  const verdict = growth <= GOALS.growth ? "met" : "missed";
   console.log(
-    `  RSS of the daemon: ${first} before, ${most} at most, ${last} after; goal ≤ ${GOALS.growthBytes / MiB} MiB more ${verdict}`,
+    `  RSS of the daemon: ${mib(before)} before, at most ${quarters.map(mib).join(", ")} in the quarters of the storm, ${mib(after)} after;` +
+      ` second half ${growth.toFixed(2)} × the first, goal ≤ ${GOALS.growth} × ${verdict}`,
   );
   return verdict;
 }
 
-function latency({ latencies: { again, alone, storm }, stormMs }: StormOutcome): string {
-  const told = ({ p50, p99 }: { readonly p50: number; readonly p99: number }): string => `p50 ${p50}, p99 ${p99} ms`;
-  console.log(`  the storm took ${(stormMs / 1000).toFixed(1)} s`);
+function latency({ calmLatencies, latencies, stormMs }: StormOutcome): string {
+  console.log(`  quiet devices, model to their owners, ms (the storm took ${(stormMs / 1000).toFixed(1)} s):`);
+  const ratios = (["alone", "storm", "again"] as const).map((phase) => {
+    const [here, there] = [latencies[phase], calmLatencies[phase]];
+    const ratio = here.p99 / there.p99;
+    console.log(
+      `    ${NAMES[phase].padEnd(12)} p50 ${here.p50}, p99 ${here.p99} of ${here.events}; in the calm daemon p50 ${there.p50}, p99 ${there.p99}: p99 ${ratio.toFixed(2)} ×`,
+    );
+    return ratio;
+  });
+  const [alone = Number.NaN, storm = Number.NaN, again = Number.NaN] = ratios;
+  const control = Math.max(Math.abs(alone - 1), Math.abs(again - 1));
+  const isTold = Math.abs(storm / GOALS.latency - 1) > control;
+  const verdict = !isTold ? "INCONCLUSIVE" : storm <= GOALS.latency ? "met" : "missed";
   console.log(
-    `  quiet devices, model to reader: alone ${told(alone)}; in the storm ${told(storm)}; alone again ${told(again)}`,
-  );
-  const ratio = storm.p99 / ((alone.p99 + again.p99) / 2);
-  const control = Math.abs(alone.p99 / again.p99 - 1);
-  const isTold = Math.abs(ratio / GOALS.latency - 1) > control;
-  const verdict = !isTold ? "INCONCLUSIVE" : ratio <= GOALS.latency ? "met" : "missed";
-  console.log(
-    `  p99 in the storm ${ratio.toFixed(2)} × alone, goal ≤ ${GOALS.latency} × ${verdict} (the two alone differ by ${control.toFixed(2)})`,
+    `    in the storm ${storm.toFixed(2)} × p99, goal ≤ ${GOALS.latency} × ${verdict} (control ${control.toFixed(2)})`,
   );
   return verdict;
 }

@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { measureDelivery } from "./fault-delivery.ts";
+import { measureLatency } from "./fault-latency.ts";
 import { measureStorm } from "./fault-storm.ts";
 
 const { values } = parseArgs({
@@ -21,9 +22,11 @@ if (values.help) {
 if (values.storm) {
   if (!(await measureStorm(Number(values.events ?? 1_000_000)))) process.exitCode = 1;
 } else {
-  await measureDelivery({
+  const isMet = await measureDelivery({
     events: Number(values.events ?? 20_480),
     readers: values.readers.split(",").map(Number),
     repetitions: Number(values.repetitions),
   });
+  if (!isMet) process.exitCode = 1;
+  await measureLatency(values.readers.split(",").map(Number));
 }

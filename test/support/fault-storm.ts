@@ -1,10 +1,11 @@
-// A storm: one device faults as fast as it can beside quiet ones, with many readers of which some never read. The same quiet
-// devices are measured before, during and after it. Every reader's numbers are checked as they come, and added up here.
+// A storm: one device faults as fast as it can beside quiet ones, with many readers of which some never read. The quiet
+// devices are measured before, during and after it; a second daemon with the same ones and as many readers, where nothing
+// storms, is measured at the same time: what happens there too is the machine's doing. Every reader's numbers are checked.
 
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FaultGapReason } from "../../src/client/client.ts";
-import { CountingProcess, type Latencies, openAll, quantileOf, type StreamReport, tellAll } from "./fault-counting.ts";
+import { CountingProcess, openAll, quantileOf, type StreamReport, tellAll } from "./fault-counting.ts";
 import {
   countOf,
   type FaultHost,
@@ -27,12 +28,21 @@ export interface StormOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
+export type Phase = "alone" | "storm" | "again";
+
+export interface PhaseLatency {
+  readonly events: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
 export interface StormOutcome {
   readonly stormMs: number;
   /** What the daemon had in RAM, in bytes. */
-  readonly resident: { readonly before: number; readonly peak: number; readonly after: number };
-  /** Of the quiet devices' events at every reader that reads, in milliseconds. */
-  readonly latencies: Readonly<Record<"alone" | "storm" | "again", { readonly p50: number; readonly p99: number }>>;
+  readonly resident: Resident;
+  /** Of the quiet devices' events at their owners, in milliseconds: where it storms, and in the daemon where it does not. */
+  readonly latencies: Readonly<Record<Phase, PhaseLatency>>;
+  readonly calmLatencies: Readonly<Record<Phase, PhaseLatency>>;
   /** Events of all quiet devices together. */
   readonly quietEvents: number;
   /** At each reader of quiet devices, also at those that read nothing until the storm was over. */
@@ -59,83 +69,119 @@ export interface StormShare {
   readonly other: number;
 }
 
-const READER_PROCESSES = 4;
+export interface Resident {
+  readonly before: number;
+  /** The most there was in each quarter of the storm. */
+  readonly quarters: readonly number[];
+  readonly after: number;
+}
+
+const OBSERVER_PROCESSES = 3;
 /** Accesses of one call of the device that storms: a longer one would hold the daemon up with decoding. */
 const STORM_CALL = 256;
 const STORM_CALLS_AT_ONCE = 2;
-const QUIET_EVERY_MS = 20;
+const QUIET_EVERY_MS = 100;
 const WATCH_RSS_MS = 50;
+const WARM_UP_MS = 2000;
+const QUARTERS = 4;
 const CATCH_UP_MS = 60_000;
 const { FAULT_GAP_REASON_RATE_LIMIT, FAULT_GAP_REASON_RING_OVERRUN } = FaultGapReason;
 
 export async function runStorm(options: StormOptions): Promise<StormOutcome> {
-  const host = await startFaultHost(1 + options.quietDevices, options.settings);
-  const readers = Array.from({ length: READER_PROCESSES }, () => new CountingProcess());
+  const parts: Side[] = [];
   const stuck = new CountingProcess();
   try {
-    return await storm(host, { readers, stuck }, options);
+    for (const observing of [OBSERVER_PROCESSES, 1]) parts.push(await startSide(options, observing));
+    const [stormy, calm] = parts;
+    return await storm({ stormy: stormy!, calm: calm!, stuck }, options);
   } finally {
-    await Promise.all([...readers, stuck].map((each) => each.stop()));
-    await host.stop();
+    await stuck.stop();
+    for (const { host, observers, owners } of parts) {
+      await Promise.all([owners, ...observers].map((each) => each.stop()));
+      await host.stop();
+    }
   }
 }
 
-interface Readers {
-  readonly readers: readonly CountingProcess[];
+/** A daemon and its readers that read: the quiet devices' owners in a process of their own. */
+interface Side {
+  readonly host: FaultHost;
+  readonly owners: CountingProcess;
+  readonly observers: readonly CountingProcess[];
+}
+
+async function startSide(options: StormOptions, observing: number): Promise<Side> {
+  const host = await startFaultHost(1 + options.quietDevices, options.settings);
+  const [stormy, ...quiet] = host.devices;
+  if (stormy === undefined) throw new Error("no device");
+  const owners = new CountingProcess();
+  const observers = Array.from({ length: observing }, () => new CountingProcess());
+  await openAll(
+    [owners],
+    quiet.map((device) => ownerStream(host, device)),
+  );
+  const others = options.readers - options.stuck - host.devices.length;
+  await openAll(observers, [ownerStream(host, stormy), ...Array.from({ length: others }, () => observerStream(host))]);
+  return { host, owners, observers };
+}
+
+interface Sides {
+  readonly stormy: Side;
+  readonly calm: Side;
   readonly stuck: CountingProcess;
 }
 
-async function storm(host: FaultHost, { readers, stuck }: Readers, options: StormOptions): Promise<StormOutcome> {
-  const [stormy, ...quiet] = host.devices;
-  if (stormy === undefined) throw new Error("no device");
-  const owners = host.devices.map((device) => ownerStream(host, device));
-  const observers = options.readers - options.stuck - owners.length;
-  await openAll(readers, [...owners, ...Array.from({ length: observers }, () => observerStream(host))]);
+async function storm({ calm, stormy, stuck }: Sides, options: StormOptions): Promise<StormOutcome> {
+  const { host, observers, owners } = stormy;
+  const [wild, ...quiet] = host.devices;
+  if (wild === undefined) throw new Error("no device");
   const stuckStreams = Array.from({ length: options.stuck }, () => observerStream(host, { isStuck: true }));
   await stuck.do({ kind: "open", streams: stuckStreams });
-
+  const both = [owners, calm.owners];
   const resident = new ResidentSet(host.broker.process.pid ?? 0);
   const quietly = new QuietDevices(host, quiet);
-  await phase(readers, "alone");
+  const calmly = new QuietDevices(calm.host, calm.host.devices.slice(1));
+  await sleep(WARM_UP_MS);
+  await tellAll(both, { kind: "phase", phase: "alone" });
   await sleep(options.aloneMs);
-  await phase(readers, "between");
-  const before = resident.now();
-  await phase(readers, "storm");
+  const before = resident.take();
+  await tellAll(both, { kind: "phase", phase: "storm" });
   const began = performance.now();
-  await faultAll(host, stormy, options.events);
+  const quarters: number[] = [];
+  for (let quarter = 1; quarter <= QUARTERS; quarter += 1) {
+    await faultAll(
+      host,
+      wild,
+      Math.floor((options.events * quarter) / QUARTERS) - Math.floor((options.events * (quarter - 1)) / QUARTERS),
+    );
+    quarters.push(resident.take());
+  }
   const stormMs = performance.now() - began;
-  await phase(readers, "between");
-  await settled(readers, stormy, options.events);
-  await phase(readers, "again");
+  await tellAll(both, { kind: "phase", phase: "" });
+  await settled([owners, ...observers], wild, options.events);
+  await tellAll(both, { kind: "phase", phase: "again" });
   await sleep(options.aloneMs);
-  await phase(readers, "");
+  await tellAll(both, { kind: "phase", phase: "" });
   const counts = await quietly.stop();
+  await calmly.stop();
   await stuck.do({ kind: "read" });
-  await settled([...readers, stuck], stormy, options.events, counts);
+  await settled([owners, ...observers, stuck], wild, options.events, counts);
 
-  const reports = await Promise.all(readers.map((each) => each.report()));
-  const late = await stuck.report();
+  const reports = await Promise.all([owners, ...observers].map((each) => each.report()));
   const streams = reports.flatMap((report) => report.streams);
-  const latencies = reports.map((report) => report.latencies);
+  const late = (await stuck.report()).streams;
   return {
     stormMs,
-    resident: { before, peak: resident.peak, after: resident.stop() },
-    latencies: {
-      alone: quantiles(latencies, "alone", stormy),
-      storm: quantiles(latencies, "storm", stormy),
-      again: quantiles(latencies, "again", stormy),
-    },
+    resident: { before, quarters, after: resident.stop() },
+    latencies: await latenciesOf(owners),
+    calmLatencies: await latenciesOf(calm.owners),
     quietEvents: sum([...counts.values()]),
-    quietPerReader: [...streams, ...late.streams].flatMap((stream) => quietOf(stream, counts)),
-    stormPerReader: streams.flatMap((stream) => shareOf(stream, stormy)),
-    stuckPerReader: late.streams.flatMap((stream) => shareOf(stream, stormy)),
+    quietPerReader: [...streams, ...late].flatMap((stream) => quietOf(stream, counts)),
+    stormPerReader: streams.flatMap((stream) => shareOf(stream, wild)),
+    stuckPerReader: late.flatMap((stream) => shareOf(stream, wild)),
     suppressed: await countOf(host, "iommu_broker_fault_events_suppressed_total"),
     recorded: await countOf(host, "iommu_broker_fault_events_recorded_total"),
   };
-}
-
-async function phase(readers: readonly CountingProcess[], name: string): Promise<void> {
-  await tellAll(readers, { kind: "phase", phase: name });
 }
 
 async function faultAll(host: FaultHost, device: FaultyDevice, events: number): Promise<void> {
@@ -203,35 +249,43 @@ class QuietDevices {
 
 /** What the kernel says the daemon has in RAM, looked at all the time. */
 class ResidentSet {
-  peak = 0;
   readonly #pid: number;
   readonly #timer: NodeJS.Timeout;
+  #peak = 0;
 
   constructor(pid: number) {
     this.#pid = pid;
-    this.#timer = setInterval(() => this.now(), WATCH_RSS_MS);
+    this.#timer = setInterval(() => this.#look(), WATCH_RSS_MS);
   }
 
-  now(): number {
-    const status = readFileSync(`/proc/${this.#pid}/status`, "utf8");
-    const bytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
-    this.peak = Math.max(this.peak, bytes);
-    return bytes;
+  /** The most there was since it was last asked. */
+  take(): number {
+    this.#look();
+    const peak = this.#peak;
+    this.#peak = 0;
+    return peak;
   }
 
   stop(): number {
     clearInterval(this.#timer);
-    return this.now();
+    this.#peak = 0;
+    return this.take();
+  }
+
+  #look(): void {
+    const status = readFileSync(`/proc/${this.#pid}/status`, "utf8");
+    this.#peak = Math.max(this.#peak, Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024);
   }
 }
 
-function quantiles(latencies: readonly Latencies[], name: string, stormy: FaultyDevice) {
-  const histograms = latencies.flatMap((each) => {
-    return Object.entries(each[name] ?? {}).flatMap(([device, histogram]) =>
-      device === stormy.name ? [] : [histogram],
-    );
-  });
-  return { p50: quantileOf(histograms, 0.5), p99: quantileOf(histograms, 0.99) };
+async function latenciesOf(readers: CountingProcess): Promise<Record<Phase, PhaseLatency>> {
+  const { latencies } = await readers.report();
+  const of = (phase: Phase): PhaseLatency => {
+    const histograms = Object.values(latencies[phase] ?? {});
+    const events = sum(histograms.flatMap((histogram) => Object.values(histogram)));
+    return { events, p50: quantileOf(histograms, 0.5), p99: quantileOf(histograms, 0.99) };
+  };
+  return { alone: of("alone"), storm: of("storm"), again: of("again") };
 }
 
 function quietOf({ devices, watched }: StreamReport, counts: ReadonlyMap<string, number>): QuietShare[] {
