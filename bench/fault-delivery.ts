@@ -26,7 +26,8 @@ export const GOALS = { deliveriesPerSecond: 5e6, ofBare: 0.8, atReaders: 100 };
 const READER_PROCESSES = 5;
 /** Accesses of one call; readers catch up before the next one. */
 const BURST = 2048;
-const WARM_UPS = 1;
+/** V8 compiles for some seconds of load. */
+const WARM_UPS = 3;
 const MILLION = 1e6;
 
 export interface DeliveryOptions {
