@@ -13,6 +13,7 @@ import { type Daemon, startDaemon } from "./daemon.ts";
 import { explainPolicy, type PolicyQuestion } from "./explain-policy.ts";
 import { createLog, type Log, type LogFacts } from "./log.ts";
 import { repairLines } from "./store/repair-lines.ts";
+import { countExternalMemoryAsHeap } from "./v8-external-memory.ts";
 import { raiseInliningLimits } from "./v8-inlining.ts";
 
 /** EX_SOFTWARE of sysexits(3): a bug. */
@@ -57,6 +58,7 @@ async function main(): Promise<void> {
   dieOfBugs(log);
   for (const { source, message } of loaded.warnings) log.warn({ source }, `${source} ${message}`);
   raiseInliningLimits();
+  countExternalMemoryAsHeap();
   try {
     const daemon: Daemon = await startDaemon(loaded.config, log, version, {
       fatal: (error) => {

@@ -29,6 +29,9 @@ export class EventQueueDriver {
   readonly #deliver: (notice: FaultNotice) => void;
   /** PROD and CONS as waiting() last read them: it is asked before every transaction that may record. */
   readonly #words = new Uint32Array(2);
+  /** The record that is being taken, as bytes and as words. */
+  readonly #record = new Uint8Array(RECORD_BYTES);
+  readonly #recordWords = new Uint32Array(this.#record.buffer);
   #scheduled: NodeJS.Immediate | undefined;
 
   constructor(options: {
@@ -111,10 +114,9 @@ export class EventQueueDriver {
   }
 
   #take(index: number): void {
-    const bytes = new Uint8Array(RECORD_BYTES);
+    const words = this.#recordWords;
     const at = this.#driver.eventQueueBase + (index % EVENTS_MAX) * RECORD_BYTES;
-    assert(this.#memory.readBytes(at, bytes), "the event queue aborted");
-    const words = new Uint32Array(bytes.buffer);
+    assert(this.#memory.readBytes(at, this.#record), "the event queue aborted");
     const record = decodeEvent(words);
     const owner = this.#findOwner(record.StreamID);
     if (!owner) return; // a stream that was removed between the fault and this turn

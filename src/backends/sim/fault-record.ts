@@ -76,7 +76,7 @@ const ADDRESSED_FAULTS: ReadonlySet<EventName> = new Set([
   "F_TLB_CONFLICT",
 ]);
 
-/** @param words  the record as taken off the queue; it becomes the guest's */
+/** @param words  the record as taken off the queue; what is changed in it becomes the guest's */
 export function faultRecord(of: {
   record: EventRecord;
   words: Uint32Array<ArrayBuffer>;
@@ -111,7 +111,7 @@ export function faultRecord(of: {
     hostOnly: isHosts(record, address),
     pending,
     pageRequest: undefined,
-    record: new Uint8Array(words.buffer),
+    record: new Uint8Array(words.buffer).slice(), // a copy, which V8 keeps without a buffer of its own: history is full of them
   };
 }
 

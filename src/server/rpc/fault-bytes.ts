@@ -41,10 +41,15 @@ export interface FaultReader {
 }
 
 /** Entries from…to−1 of a run. */
-interface Piece {
+interface Part {
   readonly run: Run;
   readonly from: number;
   readonly to: number;
+  /** Other readers get the same. */
+  readonly isShared: boolean;
+}
+
+interface Piece extends Part {
   /** Diagnoses in it that took time. */
   readonly diagnosed: number;
 }
@@ -57,7 +62,7 @@ export const DIAGNOSES_PER_MESSAGE_MAX = 8;
 
 /** The messages for one reader: none where its filter leaves nothing. A diagnosis is made when its message is asked for. */
 export function* faultMessages(batch: FaultBatch, reader: FaultReader): Generator<Buffer, void, undefined> {
-  let parts: Buffer[] = [];
+  let parts: Part[] = [];
   let bytes = 0;
   let diagnosed = 0;
   for (const piece of piecesOf(batch, reader)) {
@@ -66,9 +71,8 @@ export function* faultMessages(batch: FaultBatch, reader: FaultReader): Generato
       const fitting = fits(run, from, to, reader.messageBytesMax - bytes);
       if (fitting > from || bytes === 0) {
         const end = Math.max(fitting, from + 1);
-        const part = run.bytes.subarray(run.offsets[from], run.offsets[end]);
-        parts.push(part);
-        bytes += part.length;
+        parts.push({ run, from, to: end, isShared: piece.isShared });
+        bytes += (run.offsets[end] ?? 0) - (run.offsets[from] ?? 0);
         from = end;
       }
       if (from < to) {
@@ -98,16 +102,41 @@ function fits({ offsets }: Run, from: number, to: number, room: number): number 
   return end;
 }
 
-function joined(parts: readonly Buffer[], bytes: number): Buffer {
+/** Messages of several segments that were made last: readers that keep step with each other want the same ones. */
+const recent: { readonly parts: readonly Part[]; readonly message: Buffer }[] = [];
+const RECENT_MAX = 16;
+/** A message that is longer is made anew. */
+const RECENT_BYTES_MAX = 65_536;
+
+function joined(parts: readonly Part[], bytes: number): Buffer {
   const [first] = parts;
-  return first !== undefined && parts.length === 1 ? first : Buffer.concat(parts, bytes);
+  if (first !== undefined && parts.length === 1) return bytesOf(first);
+  const known = recent.find((each) => areSame(each.parts, parts));
+  if (known !== undefined) return known.message;
+  const message = Buffer.concat(parts.map(bytesOf), bytes);
+  if (bytes > RECENT_BYTES_MAX || !parts.every(({ isShared }) => isShared)) return message;
+  recent.push({ parts, message });
+  if (recent.length > RECENT_MAX) recent.shift();
+  return message;
+}
+
+function bytesOf({ from, run, to }: Part): Buffer {
+  return run.bytes.subarray(run.offsets[from], run.offsets[to]);
+}
+
+function areSame(some: readonly Part[], others: readonly Part[]): boolean {
+  if (some.length !== others.length) return false;
+  return some.every(({ from, run, to }, index) => {
+    const other = others[index];
+    return run === other?.run && from === other.from && to === other.to;
+  });
 }
 
 function* piecesOf(batch: FaultBatch, reader: FaultReader): Generator<Piece, void, undefined> {
   const { gaps } = batch;
   if (gaps.length > 0) {
     const run = encodeEntries(gaps, reader.view);
-    yield { run, from: 0, to: gaps.length, diagnosed: 0 };
+    yield { run, from: 0, to: gaps.length, isShared: false, diagnosed: 0 };
   }
   for (const slice of batch.slices) yield* piecesOfSlice(slice, reader);
 }
@@ -117,7 +146,7 @@ function* piecesOfSlice({ from, segment, to }: FaultSlice, reader: FaultReader):
   const run = reader.view === "observer" && encoded.hasTokens ? encoded.observed() : encoded.run;
   const { diagnose, types } = reader;
   if (diagnose === undefined && (types === undefined || encoded.types.every((type) => types.has(type)))) {
-    yield { run, from, to, diagnosed: 0 };
+    yield { run, from, to, isShared: true, diagnosed: 0 };
     return;
   }
   let begun = from;
@@ -126,17 +155,17 @@ function* piecesOfSlice({ from, segment, to }: FaultSlice, reader: FaultReader):
     if (entry?.kind !== "event") continue;
     const isWanted = types === undefined || types.has(entry.fault.type);
     if (isWanted && diagnose === undefined) continue;
-    if (begun < index) yield { run, from: begun, to: index, diagnosed: 0 };
+    if (begun < index) yield { run, from: begun, to: index, isShared: true, diagnosed: 0 };
     begun = index + 1;
     if (isWanted && diagnose !== undefined) {
       const event = run.bytes.subarray(run.offsets[index], run.offsets[index + 1]);
       const diagnosis = diagnose(entry);
       const isNew = diagnosis !== undefined && !diagnoses.has(diagnosis);
       const bytes = withDiagnosis(event, diagnosis);
-      yield { run: { bytes, offsets: [0, bytes.length] }, from: 0, to: 1, diagnosed: isNew ? 1 : 0 };
+      yield { run: { bytes, offsets: [0, bytes.length] }, from: 0, to: 1, isShared: false, diagnosed: isNew ? 1 : 0 };
     }
   }
-  if (begun < to) yield { run, from: begun, to, diagnosed: 0 };
+  if (begun < to) yield { run, from: begun, to, isShared: true, diagnosed: 0 };
 }
 
 /** A message with one event, whose diagnosis is appended to the event. @param event  tag, length, event */

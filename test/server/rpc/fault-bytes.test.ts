@@ -125,6 +125,17 @@ describe("a message", () => {
     expect(lengths.length).toBeLessThanOrEqual(Math.ceil(total / (messageBytesMax - 160)) + 1);
   });
 
+  test("of several segments is put together once for readers that keep step, and anew for one with a loss of its own", () => {
+    const slices = [...eventBatch(1, 2).slices, ...eventBatch(3).slices];
+    const [first] = faultMessages({ slices, gaps: [] }, OWNER);
+    const [second] = faultMessages({ slices, gaps: [] }, { ...OWNER });
+    expect(second).toBe(first);
+    const late = { slices, gaps: [faultGap({ first: 1, last: 1 })] };
+    const [third] = faultMessages(late, OWNER);
+    expect([third === first, contents(late)]).toEqual([false, [{ events: [1, 2, 3], gaps: [1], resolutions: [] }]]);
+    expect(contents({ slices: slices.slice(1), gaps: [] })).toEqual([{ events: [3], gaps: [], resolutions: [] }]);
+  });
+
   test("with one event that is longer than the limit has it alone", () => {
     const long = faultEvent(2, { record: new Uint8Array(300) });
     expect(contents(batchOf(faultEvent(1), long, faultEvent(3)), { ...OWNER, messageBytesMax: 200 })).toEqual([
