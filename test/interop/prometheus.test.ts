@@ -125,11 +125,13 @@ describe("what Prometheus answers", () => {
     await expect.poll(total).toBe(each * STEPS);
   });
 
-  test.for(WHAT)("%s: the rate is that of the load generator", async ([what, series, each]) => {
+  test.for(WHAT)("%s: the rate is that of the load generator", async ([what, series, each], { annotate }) => {
     const at = endOfLoad();
     const [found] = await prometheus!.query(`rate(${series}[${WINDOW_S}s])`, at);
     const expected = each * stepRate(at);
-    console.info(`${what}: ${expected.toFixed(2)}/s by the load generator, ${found?.value.toFixed(2)}/s by Prometheus`);
+    await annotate(
+      `${what}: ${expected.toFixed(2)}/s by the load generator, ${found?.value.toFixed(2)}/s by Prometheus`,
+    );
     expect(expected).toBeGreaterThan(0);
     expect(Math.abs((found?.value ?? 0) / expected - 1)).toBeLessThan(TOLERANCE);
   });
