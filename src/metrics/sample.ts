@@ -47,6 +47,7 @@ const ACCESS_PLACES = [
 /** Faults that a guest's tables and DMA can cause: their series begin at 0. Others appear when they happen. */
 const EXPECTED_FAULTS: readonly Omit<FaultCount, "count">[] = [
   ...CONFIGURATION_EVENTS.map((type) => ({ type, stage: undefined, class: undefined })),
+  { type: "F_WALK_EABT", stage: 1, class: "TTD" }, // its memory was taken away
   ...ACCESS_EVENTS.flatMap((type) => ACCESS_PLACES.map((place) => ({ type, ...place }))),
 ];
 

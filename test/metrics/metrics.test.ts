@@ -130,6 +130,7 @@ test("an attached device's series begin at zero, with the backend's numbers afte
     expect(before.get(`iommu_translations_total{device="${NIC}",outcome="${outcome}"}`), outcome).toBe(0);
   }
   expect(before.get(faultSeries("C_BAD_CD", "none", "none"))).toBe(0);
+  expect(before.get(faultSeries("F_WALK_EABT", "1", "TTD"))).toBe(0);
   for (const [stage, cls] of [
     ["1", "IN"],
     ["2", "IN"],
