@@ -32,7 +32,7 @@ export interface BrokerProcess {
   stop(): Promise<number | null>;
 }
 
-/** @param extra  configuration laid over the defaults; of `listen` and `admin`, what stands beside the socket */
+/** @param extra  configuration laid over the defaults; of `listen`, `metrics` and `admin`, what stands beside the socket */
 export async function startBroker(extra: Readonly<Record<string, unknown>> = {}): Promise<BrokerProcess> {
   const directory = mkdtempSync(join(tmpdir(), "iommu-broker-"));
   const socket = join(directory, "run", "broker.sock");
@@ -43,10 +43,10 @@ export async function startBroker(extra: Readonly<Record<string, unknown>> = {})
   const config = {
     backend: "simulated",
     simulator_api: true,
-    metrics: { socket: metricsSocket, tcp: "off" },
     memory_roots: [memoryRoot],
     state_directory: join(directory, "state"),
     ...extra,
+    metrics: { tcp: "off", ...(typeof extra.metrics === "object" && extra.metrics), socket: metricsSocket },
     listen: { ...(typeof extra.listen === "object" && extra.listen), socket },
     admin: { ...(typeof extra.admin === "object" && extra.admin), socket: adminSocket },
   };

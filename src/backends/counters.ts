@@ -1,6 +1,7 @@
 // Counters that a scrape reads: plain numbers that only grow, named after the architecture's performance events
 // (IHI 0070G.b §10.3: transaction, tlb_miss, config_cache_miss, trans_table_walk_access, config_struct_access).
 
+import type { FaultClass } from "./faults.ts";
 import type { DeviceID, IommuID } from "./ids.ts";
 
 /** One host IOMMU since the backend started. */
@@ -13,10 +14,25 @@ export interface IommuCounters {
   readonly transTableWalkAccesses: number;
   readonly configStructAccesses: number;
   readonly commands: number;
+  /** Commands that invalidate something, by name; every one that this IOMMU may be given is there. */
+  readonly invalidations: Readonly<Record<string, number>>;
   readonly eventsRecorded: number;
   readonly eventsDropped: number;
+  /** Times its event queue began to overflow. */
+  readonly eventQueueOverflows: number;
   /** Faults whose record was merged with the one before it. */
   readonly eventsMerged: number;
+  /** Transactions that wait in it now: a gauge. */
+  readonly stallsOutstanding: number;
+}
+
+/** Faults of a device that have these in common. */
+export interface FaultCount {
+  /** Event name. */
+  readonly type: string;
+  readonly stage: 1 | 2 | undefined;
+  readonly class: FaultClass | undefined;
+  readonly count: number;
 }
 
 /** One attached device since it was attached. */
@@ -30,12 +46,14 @@ export interface DeviceCounters {
   readonly translationsAborted: number;
   /** DMA writes that arrived at the host's MSI doorbell; natively nobody counts them: 0. */
   readonly msis: number;
-  /** Faults by event name. */
-  readonly faults: Readonly<Record<string, number>>;
+  /** One entry for each type, stage and class that occurred. */
+  readonly faults: readonly FaultCount[];
 }
 
 /** Everything a scrape reads from a backend. */
 export interface BackendCounters {
+  /** False: the hardware counts neither translations nor TLB lookups, and the 0 in their places means nothing. */
+  readonly hasTranslationCounters: boolean;
   readonly iommus: readonly IommuCounters[];
   /** Attached devices only. */
   readonly devices: readonly DeviceCounters[];

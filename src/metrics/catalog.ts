@@ -12,8 +12,8 @@ export const METRICS = {
   faults: {
     type: "counter",
     name: "iommu_faults_total",
-    help: "Architected faults of an attached device since it was attached, by event name.",
-    labels: ["device", "event_type"],
+    help: "Architected faults of an attached device since it was attached, by event name, stage (1, 2, none) and class (IN, TTD, CD, none).",
+    labels: ["device", "event_type", "stage", "class"],
   },
   msis: {
     type: "counter",
@@ -63,6 +63,12 @@ export const METRICS = {
     help: "Commands an IOMMU took from its command queue.",
     labels: ["iommu"],
   },
+  invalidations: {
+    type: "counter",
+    name: "iommu_invalidations_total",
+    help: "Commands that invalidate cached configuration, TLB entries or ATC entries, the host's and the guests', by name.",
+    labels: ["iommu", "command"],
+  },
   eventsRecorded: {
     type: "counter",
     name: "iommu_events_recorded_total",
@@ -75,11 +81,29 @@ export const METRICS = {
     help: "Records lost because an event queue was full.",
     labels: ["iommu"],
   },
+  eventQueueOverflows: {
+    type: "counter",
+    name: "iommu_event_queue_overflows_total",
+    help: "Times an event queue was found full; counts again once software has seen the overflow.",
+    labels: ["iommu"],
+  },
   eventsMerged: {
     type: "counter",
     name: "iommu_events_merged_total",
     help: "Faults without a record of their own: it was equal to the one before it.",
     labels: ["iommu"],
+  },
+  stallsOutstanding: {
+    type: "gauge",
+    name: "iommu_stalls_outstanding",
+    help: "Stalled transactions that wait in an IOMMU.",
+    labels: ["iommu"],
+  },
+  translationCounters: {
+    type: "gauge",
+    name: "iommu_translation_counters_available",
+    help: "1 where the hardware counts translations and TLB lookups; 0 where it does not, and then their series are absent.",
+    labels: [],
   },
   stageState: {
     type: "gauge",
@@ -105,6 +129,108 @@ export const METRICS = {
     type: "gauge",
     name: "iommu_broker_mapped_bytes",
     help: "Guest memory mapped in all address spaces.",
+    labels: [],
+  },
+  pinnedBytes: {
+    type: "gauge",
+    name: "iommu_broker_pinned_bytes",
+    help: "Guest memory in stage-2 tables, which a kernel keeps pinned; what waits for a first bind is not.",
+    labels: [],
+  },
+  leases: {
+    type: "gauge",
+    name: "iommu_broker_leases",
+    help: "Sessions that hang on a lease and not on a process, by state.",
+    labels: ["state"],
+  },
+  clientSessions: {
+    type: "gauge",
+    name: "iommu_broker_client_sessions",
+    help: "Sessions by client: the name of the policy rule that lets it attach devices.",
+    labels: ["client"],
+  },
+  clientDevices: {
+    type: "gauge",
+    name: "iommu_broker_client_devices",
+    help: "Attached devices by client.",
+    labels: ["client"],
+  },
+  clientMappedBytes: {
+    type: "gauge",
+    name: "iommu_broker_client_mapped_bytes",
+    help: "Guest memory mapped by client.",
+    labels: ["client"],
+  },
+  queueDepth: {
+    type: "gauge",
+    name: "iommu_broker_queue_depth",
+    help: "Calls that hold an address space, a virtual IOMMU or an IOMMU group, or wait for one.",
+    labels: [],
+  },
+  eventLoopLag: {
+    type: "gauge",
+    name: "iommu_broker_event_loop_lag_seconds",
+    help: "How late the event loop came since the last scrape: p50, p99, max.",
+    labels: ["statistic"],
+  },
+  journalEnabled: {
+    type: "gauge",
+    name: "iommu_broker_journal_enabled",
+    help: "1 where a journal keeps what outlives the daemon; 0 with state_directory off.",
+    labels: [],
+  },
+  journalRecords: {
+    type: "counter",
+    name: "iommu_broker_journal_records_total",
+    help: "Records that the disk has.",
+    labels: [],
+  },
+  journalWrites: {
+    type: "counter",
+    name: "iommu_broker_journal_writes_total",
+    help: "Synchronous writes of the journal; each holds all records that came meanwhile.",
+    labels: [],
+  },
+  journalWrittenBytes: {
+    type: "counter",
+    name: "iommu_broker_journal_written_bytes_total",
+    help: "Bytes written to the journal.",
+    labels: [],
+  },
+  journalWriteSeconds: {
+    type: "counter",
+    name: "iommu_broker_journal_write_seconds_total",
+    help: "Time that writes of the journal and snapshots took until the disk had them, in seconds.",
+    labels: [],
+  },
+  journalSnapshots: {
+    type: "counter",
+    name: "iommu_broker_journal_snapshots_total",
+    help: "Times a snapshot took the journal's place.",
+    labels: [],
+  },
+  journalFailures: {
+    type: "counter",
+    name: "iommu_broker_journal_failures_total",
+    help: "Writes of the journal that failed; the daemon ends after the first.",
+    labels: [],
+  },
+  journalBytes: {
+    type: "gauge",
+    name: "iommu_broker_journal_bytes",
+    help: "Length of the journal; limits.journal_bytes_max is when a snapshot takes its place.",
+    labels: [],
+  },
+  journalTornBytes: {
+    type: "gauge",
+    name: "iommu_broker_journal_torn_bytes",
+    help: "Bytes of an unfinished write that the last start found and cut off.",
+    labels: [],
+  },
+  recoverySeconds: {
+    type: "gauge",
+    name: "iommu_broker_recovery_seconds",
+    help: "Time that the last start took to rebuild what the journal told, in seconds.",
     labels: [],
   },
   openMemoryFiles: {
@@ -315,8 +441,8 @@ export const METRICS = {
   leaseConflicts: {
     type: "counter",
     name: "iommu_broker_lease_conflicts_total",
-    help: "Calls refused because another session owns the device.",
-    labels: [],
+    help: "Calls refused because another session owns the device, by reason: owner_live, owner_restored, owner_lost (in its grace), owner_ending.",
+    labels: ["reason"],
   },
   deviceChanges: {
     type: "counter",

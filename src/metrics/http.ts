@@ -1,10 +1,11 @@
 // GET /metrics for a scraper, /livez and /readyz for a prober, over HTTP on a loopback port or a Unix socket.
 // Bounded: few connections, small headers, short deadlines, and one scrape at a time, whose text everybody gets who asked
-// meanwhile. Only the text format: prom-client renames its counters for good when it is asked for OpenMetrics.
+// meanwhile, as Prometheus text or as OpenMetrics.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { listenTcp, type TcpAddress } from "../os/tcp-listener.ts";
 import { listenUnix } from "../os/unix-listener.ts";
+import { OPENMETRICS_TYPE, openMetricsOf, prefersOpenMetrics } from "./openmetrics.ts";
 
 export interface MetricsHttpOptions {
   readonly socket: string | undefined;
@@ -77,8 +78,12 @@ function answerer(options: MetricsHttpOptions): (request: IncomingMessage) => Pr
     });
     return scraping;
   };
-  const routes: Readonly<Record<string, () => Promise<Answer>>> = {
-    "/metrics": async () => ({ status: 200, type: options.contentType, body: await scrape() }),
+  const routes: Readonly<Record<string, (request: IncomingMessage) => Promise<Answer>>> = {
+    "/metrics": async ({ headers }) => {
+      const text = await scrape();
+      if (!prefersOpenMetrics(headers.accept)) return { status: 200, type: options.contentType, body: text };
+      return { status: 200, type: OPENMETRICS_TYPE, body: openMetricsOf(text) };
+    },
     "/livez": async () => plain(200, "ok"),
     "/readyz": async () => ((await options.isReady()) ? plain(200, "ok") : plain(503, "not ready")),
   };
@@ -90,7 +95,7 @@ function answerer(options: MetricsHttpOptions): (request: IncomingMessage) => Pr
       return { ...plain(405, "only GET and HEAD"), allow: "GET, HEAD" };
     }
     try {
-      return await route();
+      return await route(request);
     } catch (error) {
       options.onFailure(error);
       return plain(500, "failed; the log says why");
@@ -106,6 +111,7 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   request.resume(); // a body is not read, only let through
   response.writeHead(answer.status, {
     "content-type": answer.type,
+    vary: "accept",
     "content-length": Buffer.byteLength(answer.body),
     ...(answer.allow === undefined ? {} : { allow: answer.allow }),
   });

@@ -4,6 +4,7 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { BrokerEvents } from "../server/core/events.ts";
 import { METRICS } from "./catalog.ts";
+import { lagSampler } from "./event-loop-lag.ts";
 import { gauge } from "./instruments.ts";
 import { type ObservedCall, observeEvents, observeReloads, observeRpc, type RpcObserver } from "./observe.ts";
 import { type ConnectionKinds, type ConnectionObserver, observeConnections } from "./observe-connections.ts";
@@ -21,6 +22,8 @@ export interface Metrics {
   readonly rpc: RpcObserver;
   reloaded(outcome: "done" | "failed"): void;
   readonly connections: ConnectionObserver;
+  /** What the journal told has been rebuilt. `tornBytes`: of a write that a crash cut off. */
+  recovered(what: { readonly seconds: number; readonly tornBytes: number }): void;
   readonly contentType: string;
   /** Reads the sources and gives everything in Prometheus' text format. */
   scrape(): Promise<string>;
@@ -40,16 +43,24 @@ export function createMetrics(sources: MetricsSources): Metrics {
     if (event.type === "putRefused" && event.limit !== undefined) rpc.limited(event.limit);
   });
   const sample = sampler(registry, sources);
+  const sampleLag = lagSampler(registry);
+  const recoverySeconds = gauge(registry, METRICS.recoverySeconds);
+  const tornBytes = gauge(registry, METRICS.journalTornBytes);
   const { version, backend } = sources.build;
   gauge(registry, METRICS.buildInfo).set({ version, node_version: process.version, backend }, 1);
   return {
     rpc,
     reloaded: observeReloads(registry),
     connections,
+    recovered: (what) => {
+      recoverySeconds.set(what.seconds);
+      tornBytes.set(what.tornBytes);
+    },
     contentType: registry.contentType,
     scrape: () => {
       sample();
       rpc.sample();
+      sampleLag();
       return registry.metrics();
     },
   };

@@ -9,6 +9,7 @@ import { LOSS_REASONS, SESSION_STATES } from "../server/core/session.ts";
 import { assertNever } from "../spec/assert.ts";
 import { METRICS } from "./catalog.ts";
 import { counter, histogram } from "./instruments.ts";
+import { boundedValues } from "./label-values.ts";
 
 /** A call, as the edge names it. */
 export interface ObservedCall {
@@ -87,6 +88,9 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "quota_calls_per_second",
 ]);
 const OTHER_LIMIT = "other";
+
+/** Names of rules with series of their own, over all reloads of the policy. */
+const RULES_MAX = 256;
 
 /**
  * Calls are frequent: they are counted in plain numbers, which the scrape reads. Only their duration is given away at once.
@@ -207,7 +211,9 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
   for (const reason of ["closed", "revoked", ...LOSS_REASONS]) sessionsEnded.inc({ reason }, 0);
   for (const reason of LOSS_REASONS) sessionsLost.inc({ reason }, 0);
   for (const was of SESSION_STATES) sessionsResumed.inc({ was }, 0);
+  for (const state of [...SESSION_STATES, "ending"]) leaseConflicts.inc({ reason: `owner_${state}` }, 0);
   const policyDenials = counter(registry, METRICS.policyDenials);
+  const rule = boundedValues(RULES_MAX);
   const quotasReached = counter(registry, METRICS.quotasReached);
   const devicesForced = counter(registry, METRICS.devicesForced);
   for (const quota of [...QUOTAS, "calls_per_second"]) quotasReached.inc({ quota }, 0);
@@ -235,7 +241,7 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
       case "reapFailed":
         return reapFailures.inc();
       case "leaseConflict":
-        return leaseConflicts.inc();
+        return leaseConflicts.inc({ reason: `owner_${event.ownerState}` });
       case "preempted":
         return;
       case "preemptionEnded":
@@ -259,7 +265,7 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
       case "memoryChanged":
         return undefined; // the census has the bytes
       case "policyDenied":
-        return policyDenials.inc({ rule: event.rule, verb: event.verb });
+        return policyDenials.inc({ rule: rule(event.rule), verb: event.verb });
       case "quotaReached":
         return quotasReached.inc({ quota: event.quota });
       case "deviceForced":

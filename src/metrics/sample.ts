@@ -3,12 +3,13 @@
 // when it is attached and are gone when it is released; a scraper takes a fresh start for a counter reset.
 
 import type { Counter, Gauge, Registry } from "prom-client";
-import type { BackendCounters, DeviceCounters, IommuCounters } from "../backends/counters.ts";
+import type { BackendCounters, FaultCount, IommuCounters } from "../backends/counters.ts";
 import { SESSION_STATES } from "../server/core/session.ts";
 import { STAGE_STATES } from "../server/core/stage-state.ts";
-import type { Census, FaultCensus } from "../server/core/views.ts";
+import type { Census, ClientCensus, FaultCensus } from "../server/core/views.ts";
 import { METRICS } from "./catalog.ts";
 import { counter, gauge } from "./instruments.ts";
+import { OVERFLOW } from "./label-values.ts";
 
 export interface SampleSources {
   counters(): BackendCounters;
@@ -16,32 +17,51 @@ export interface SampleSources {
   connections(): number;
   openMemoryFiles(): number;
   tickets(): { readonly waiting: number; readonly taken: number };
+  /** Undefined: there is no journal. */
+  journal(): JournalSample | undefined;
   /** Devices with series of their own; the rest is counted as one. */
   readonly devicesMax: number;
 }
 
-/** Events that a guest's tables and DMA can cause: their series begin at 0. Others appear when they happen. */
-const EXPECTED_EVENTS = [
-  "C_BAD_STE",
-  "C_BAD_SUBSTREAMID",
-  "F_STREAM_DISABLED",
-  "F_CD_FETCH",
-  "C_BAD_CD",
-  "F_WALK_EABT",
-  "F_TRANSLATION",
-  "F_ADDR_SIZE",
-  "F_ACCESS",
-  "F_PERMISSION",
+/** What a journal counts of its writing. */
+export interface JournalSample {
+  readonly records: number;
+  readonly frames: number;
+  readonly bytes: number;
+  readonly snapshots: number;
+  readonly failures: number;
+  readonly writeSeconds: number;
+  readonly length: number;
+}
+
+const CONFIGURATION_EVENTS = ["C_BAD_STE", "C_BAD_SUBSTREAMID", "F_STREAM_DISABLED", "F_CD_FETCH", "C_BAD_CD"] as const;
+const ACCESS_EVENTS = ["F_TRANSLATION", "F_ADDR_SIZE", "F_ACCESS", "F_PERMISSION"] as const;
+/** Where an access fails: in the guest's tables, or in stage 2 for the access itself or for a table or CD of the guest. */
+const ACCESS_PLACES = [
+  { stage: 1, class: "IN" },
+  { stage: 2, class: "IN" },
+  { stage: 2, class: "TTD" },
+  { stage: 2, class: "CD" },
 ] as const;
 
-/** Stands for all devices beyond the maximum: no device id begins so. */
-const OVERFLOW = "_overflow";
+/** Faults that a guest's tables and DMA can cause: their series begin at 0. Others appear when they happen. */
+const EXPECTED_FAULTS: readonly Omit<FaultCount, "count">[] = [
+  ...CONFIGURATION_EVENTS.map((type) => ({ type, stage: undefined, class: undefined })),
+  { type: "F_WALK_EABT", stage: 1, class: "TTD" }, // its memory was taken away
+  ...ACCESS_EVENTS.flatMap((type) => ACCESS_PLACES.map((place) => ({ type, ...place }))),
+];
+
+/** Clients with series of their own: more rules than anybody writes. */
+const CLIENTS_MAX = 64;
 
 /** Makes the function that brings the registry up to date; call it before each scrape. */
 export function sampler(registry: Registry, sources: SampleSources): () => void {
   const sampleIommus = iommuSampler(registry);
   const sampleDevices = deviceSampler(registry);
   const sampleCensus = censusSampler(registry);
+  const sampleClients = clientSampler(registry);
+  const sampleJournal = journalSampler(registry);
+  const translationCounters = gauge(registry, METRICS.translationCounters);
   const connections = gauge(registry, METRICS.connections);
   const openMemoryFiles = gauge(registry, METRICS.openMemoryFiles);
   const tickets = gauge(registry, METRICS.tickets);
@@ -55,8 +75,11 @@ export function sampler(registry: Registry, sources: SampleSources): () => void 
         sources.devicesMax,
       ),
     );
-    sampleIommus(counters.iommus);
-    sampleDevices(counters.devices, shown);
+    translationCounters.set(counters.hasTranslationCounters ? 1 : 0);
+    sampleIommus(counters);
+    sampleDevices(counters, shown);
+    sampleClients(census.clients);
+    sampleJournal(sources.journal());
     sampleCensus(census, shown);
     connections.set(sources.connections());
     openMemoryFiles.set(sources.openMemoryFiles());
@@ -69,43 +92,101 @@ function firstInOrder(names: readonly string[], maximum: number): string[] {
   return [...names].sort().slice(0, maximum);
 }
 
-function iommuSampler(registry: Registry): (iommus: readonly IommuCounters[]) => void {
-  const rows: readonly (readonly [Counter<"iommu">, (from: IommuCounters) => number])[] = [
+type IommuRow = readonly [Counter<"iommu"> | Gauge<"iommu">, (from: IommuCounters) => number];
+
+function iommuSampler(registry: Registry): (counters: BackendCounters) => void {
+  const ofTranslations: readonly IommuRow[] = [
     [counter(registry, METRICS.transactions), (from) => from.transactions],
     [counter(registry, METRICS.tlbHits), (from) => from.tlbHits],
     [counter(registry, METRICS.tlbMisses), (from) => from.tlbMisses],
     [counter(registry, METRICS.configCacheMisses), (from) => from.configCacheMisses],
     [counter(registry, METRICS.walkAccesses), (from) => from.transTableWalkAccesses],
     [counter(registry, METRICS.configAccesses), (from) => from.configStructAccesses],
+  ];
+  const ofQueues: readonly IommuRow[] = [
     [counter(registry, METRICS.commands), (from) => from.commands],
     [counter(registry, METRICS.eventsRecorded), (from) => from.eventsRecorded],
     [counter(registry, METRICS.eventsDropped), (from) => from.eventsDropped],
+    [counter(registry, METRICS.eventQueueOverflows), (from) => from.eventQueueOverflows],
     [counter(registry, METRICS.eventsMerged), (from) => from.eventsMerged],
+    [gauge(registry, METRICS.stallsOutstanding), (from) => from.stallsOutstanding],
   ];
-  return (iommus) => {
-    for (const [metric, read] of rows) {
+  const invalidations = counter(registry, METRICS.invalidations);
+  return ({ hasTranslationCounters, iommus }) => {
+    for (const [metric, read] of hasTranslationCounters ? [...ofTranslations, ...ofQueues] : ofQueues) {
       metric.reset();
       for (const each of iommus) metric.inc({ iommu: each.iommu }, read(each));
+    }
+    invalidations.reset();
+    for (const { invalidations: counts, iommu } of iommus) {
+      for (const [command, count] of Object.entries(counts)) invalidations.inc({ iommu, command }, count);
     }
   };
 }
 
-function deviceSampler(registry: Registry): (devices: readonly DeviceCounters[], shown: ReadonlySet<string>) => void {
+function deviceSampler(registry: Registry): (counters: BackendCounters, shown: ReadonlySet<string>) => void {
   const translations = counter(registry, METRICS.translations);
   const faults = counter(registry, METRICS.faults);
   const msis = counter(registry, METRICS.msis);
-  return (devices, shown) => {
+  return ({ devices, hasTranslationCounters }, shown) => {
     translations.reset();
     faults.reset();
     msis.reset();
     for (const each of devices) {
       const device = shown.has(each.device) ? each.device : OVERFLOW;
-      translations.inc({ device, outcome: "ok" }, each.translationsOk);
-      translations.inc({ device, outcome: "fault" }, each.translationsFaulted);
-      translations.inc({ device, outcome: "abort" }, each.translationsAborted);
-      msis.inc({ device }, each.msis);
-      for (const event_type of EXPECTED_EVENTS) faults.inc({ device, event_type }, 0);
-      for (const [event_type, count] of Object.entries(each.faults)) faults.inc({ device, event_type }, count);
+      if (hasTranslationCounters) {
+        translations.inc({ device, outcome: "ok" }, each.translationsOk);
+        translations.inc({ device, outcome: "fault" }, each.translationsFaulted);
+        translations.inc({ device, outcome: "abort" }, each.translationsAborted);
+        msis.inc({ device }, each.msis);
+      }
+      for (const fault of EXPECTED_FAULTS) faults.inc({ device, ...faultLabels(fault) }, 0);
+      for (const fault of each.faults) faults.inc({ device, ...faultLabels(fault) }, fault.count);
+    }
+  };
+}
+
+function faultLabels(fault: Omit<FaultCount, "count">): { event_type: string; stage: string; class: string } {
+  return { event_type: fault.type, stage: String(fault.stage ?? "none"), class: fault.class ?? "none" };
+}
+
+function clientSampler(registry: Registry): (clients: readonly ClientCensus[]) => void {
+  const rows: readonly (readonly [Gauge<"client">, (from: ClientCensus) => number])[] = [
+    [gauge(registry, METRICS.clientSessions), (from) => from.sessions],
+    [gauge(registry, METRICS.clientDevices), (from) => from.devices],
+    [gauge(registry, METRICS.clientMappedBytes), (from) => from.mappedBytes],
+  ];
+  return (clients) => {
+    const shown = new Set(
+      firstInOrder(
+        clients.map(({ name }) => name),
+        CLIENTS_MAX,
+      ),
+    );
+    for (const [metric, read] of rows) {
+      metric.reset();
+      for (const each of clients) metric.inc({ client: shown.has(each.name) ? each.name : OVERFLOW }, read(each));
+    }
+  };
+}
+
+function journalSampler(registry: Registry): (journal: JournalSample | undefined) => void {
+  const enabled = gauge(registry, METRICS.journalEnabled);
+  const rows: readonly (readonly [Gauge | Counter, (from: JournalSample) => number])[] = [
+    [counter(registry, METRICS.journalRecords), (from) => from.records],
+    [counter(registry, METRICS.journalWrites), (from) => from.frames],
+    [counter(registry, METRICS.journalWrittenBytes), (from) => from.bytes],
+    [counter(registry, METRICS.journalWriteSeconds), (from) => from.writeSeconds],
+    [counter(registry, METRICS.journalSnapshots), (from) => from.snapshots],
+    [counter(registry, METRICS.journalFailures), (from) => from.failures],
+    [gauge(registry, METRICS.journalBytes), (from) => from.length],
+  ];
+  return (journal) => {
+    enabled.set(journal === undefined ? 0 : 1);
+    if (journal === undefined) return; // nothing was written: 0 is true
+    for (const [metric, read] of rows) {
+      metric.reset();
+      metric.inc(read(journal));
     }
   };
 }
@@ -132,11 +213,14 @@ function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<
   const stageState = gauge(registry, METRICS.stageState);
   const generation = gauge(registry, METRICS.generation);
   const sessions = gauge(registry, METRICS.sessions);
+  const leases = gauge(registry, METRICS.leases);
   const sampleFaults = faultSampler(registry);
   const totals: readonly (readonly [Gauge | Counter, (from: Census) => number])[] = [
     [gauge(registry, METRICS.addressSpaces), (from) => from.addressSpaces],
     [gauge(registry, METRICS.virtualIommus), (from) => from.virtualIommus],
     [gauge(registry, METRICS.mappedBytes), (from) => from.mappedBytes],
+    [gauge(registry, METRICS.pinnedBytes), (from) => from.pinnedBytes],
+    [gauge(registry, METRICS.queueDepth), (from) => from.queueDepth],
     [gauge(registry, METRICS.waiters), (from) => from.waiters],
     [gauge(registry, METRICS.quarantinedDevices), (from) => quarantined(from)],
     [gauge(registry, METRICS.deviceWatches), (from) => from.watches.subscribers],
@@ -154,7 +238,10 @@ function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<
       metric.inc(read(census));
     }
     sampleFaults(census.faults);
-    for (const state of SESSION_STATES) sessions.set({ state }, census.sessionStates[state]);
+    for (const state of SESSION_STATES) {
+      sessions.set({ state }, census.sessionStates[state]);
+      leases.set({ state }, census.leases[state]);
+    }
     stageState.reset();
     generation.reset();
     for (const { id, state, generation: count } of census.devices) {

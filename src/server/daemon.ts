@@ -130,6 +130,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     connections: () => listeners?.connections() ?? 0,
     openMemoryFiles: () => memoryFiles.openCount(),
     tickets: () => tickets.census(),
+    journal: () => state.counters,
     devicesMax: config.metrics.devicesMax,
     calls: servedCalls(core, config),
     connectionKinds: { limits: CONNECTION_LIMITS, handshakeRefusals: HANDSHAKE_REFUSALS },
@@ -152,7 +153,9 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     },
   });
   try {
+    const begunMs = systemClock.monotonicMs();
     await core.recover(state.records);
+    metrics.recovered({ seconds: (systemClock.monotonicMs() - begunMs) / 1000, tornBytes: state.tornBytes });
     listeners = await openListeners({
       server,
       ...listenerOptions(config),

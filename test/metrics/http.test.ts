@@ -42,6 +42,16 @@ test("/metrics gives the text with its content type, whatever the query", async 
   expect(await response.text()).toBe("up 1\n");
 });
 
+test("/metrics gives OpenMetrics to whom asks for it, and says that the answer depends on what is asked", async () => {
+  const base = await serve({ scrape: async () => "# TYPE a_total counter\na_total 1\n" });
+  const response = await fetch(`${base}/metrics`, {
+    headers: { accept: "application/openmetrics-text;version=1.0.0" },
+  });
+  expect(response.headers.get("content-type")).toBe("application/openmetrics-text; version=1.0.0; charset=utf-8");
+  expect(response.headers.get("vary")).toBe("accept");
+  expect(await response.text()).toBe("# TYPE a counter\na_total 1\n# EOF\n");
+});
+
 test("/livez is 200 while the process answers; /readyz follows readiness", async () => {
   let ready = true;
   const base = await serve({ isReady: async () => ready });

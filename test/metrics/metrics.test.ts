@@ -8,6 +8,7 @@ import { deviceID, groupID, iommuID } from "../../src/backends/ids.ts";
 import { METRICS } from "../../src/metrics/catalog.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 import { LIMITS } from "../../src/metrics/observe.ts";
+import type { JournalSample } from "../../src/metrics/sample.ts";
 import { BrokerEvents } from "../../src/server/core/events.ts";
 import type { StageState } from "../../src/server/core/stage-state.ts";
 import type { Census } from "../../src/server/core/views.ts";
@@ -19,24 +20,30 @@ const DISK = deviceID("0000:00:01.0");
 const CALL = { service: "iommubroker.v1.IommuBroker", method: "GetDevice", grpcType: "unary" };
 
 /** What the daemon would read, to be changed by a test. */
-let counters: { iommus: IommuCounters[]; devices: DeviceCounters[] };
+let counters: { hasTranslationCounters: boolean; iommus: IommuCounters[]; devices: DeviceCounters[] };
 let census: { -readonly [Key in keyof Census]: Census[Key] };
 let events: BrokerEvents;
+let journal: JournalSample | undefined;
 
 beforeEach(() => {
-  counters = { iommus: [iommuCounters()], devices: [] };
+  counters = { hasTranslationCounters: true, iommus: [iommuCounters()], devices: [] };
   census = {
     sessions: 0,
     sessionStates: { live: 0, restored: 0, lost: 0 },
     addressSpaces: 0,
     virtualIommus: 0,
     mappedBytes: 0,
+    pinnedBytes: 0,
+    leases: { live: 0, restored: 0, lost: 0 },
+    clients: [],
+    queueDepth: 0,
     devices: [device(NIC, "default-domain", 0), device(DISK, "default-domain", 0)],
     faults: NO_FAULTS,
     waiters: 0,
     watches: { subscribers: 0, resyncs: 0 },
   };
   events = new BrokerEvents();
+  journal = undefined;
 });
 
 function iommuCounters(over: Partial<IommuCounters> = {}): IommuCounters {
@@ -52,6 +59,9 @@ function iommuCounters(over: Partial<IommuCounters> = {}): IommuCounters {
     eventsRecorded: 0,
     eventsDropped: 0,
     eventsMerged: 0,
+    eventQueueOverflows: 0,
+    invalidations: {},
+    stallsOutstanding: 0,
     ...over,
   };
 }
@@ -63,7 +73,7 @@ function deviceCounters(id: typeof NIC, over: Partial<DeviceCounters> = {}): Dev
     translationsFaulted: 0,
     translationsAborted: 0,
     msis: 0,
-    faults: {},
+    faults: [],
     ...over,
   };
 }
@@ -80,6 +90,7 @@ function metrics(devicesMax = 16): Metrics {
     connections: () => 3,
     openMemoryFiles: () => 2,
     tickets: () => ({ waiting: 4, taken: 1 }),
+    journal: () => journal,
     devicesMax,
     calls: [CALL],
     connectionKinds: { limits: ["connections_max"], handshakeRefusals: ["expired", "revoked"] },
@@ -118,9 +129,22 @@ test("an attached device's series begin at zero, with the backend's numbers afte
   for (const outcome of ["ok", "fault", "abort"]) {
     expect(before.get(`iommu_translations_total{device="${NIC}",outcome="${outcome}"}`), outcome).toBe(0);
   }
-  expect(before.get(`iommu_faults_total{device="${NIC}",event_type="C_BAD_CD"}`)).toBe(0);
+  expect(before.get(faultSeries("C_BAD_CD", "none", "none"))).toBe(0);
+  expect(before.get(faultSeries("F_WALK_EABT", "1", "TTD"))).toBe(0);
+  for (const [stage, cls] of [
+    ["1", "IN"],
+    ["2", "IN"],
+    ["2", "TTD"],
+    ["2", "CD"],
+  ] as const) {
+    expect(before.get(faultSeries("F_TRANSLATION", stage, cls)), `${stage} ${cls}`).toBe(0);
+  }
   expect(before.get(`iommu_msis_total{device="${NIC}"}`)).toBe(0);
-  const faults = { C_BAD_CD: 2, F_VMS_FETCH: 1 };
+  const faults = [
+    { type: "C_BAD_CD", stage: undefined, class: undefined, count: 2 },
+    { type: "F_TRANSLATION", stage: 2, class: "TTD", count: 4 },
+    { type: "F_WALK_EABT", stage: 1, class: "TTD", count: 1 },
+  ] as const;
   counters.devices = [
     deviceCounters(NIC, { translationsOk: 7, translationsFaulted: 3, translationsAborted: 1, msis: 5, faults }),
   ];
@@ -129,9 +153,15 @@ test("an attached device's series begin at zero, with the backend's numbers afte
   expect(after.get(`iommu_translations_total{device="${NIC}",outcome="fault"}`)).toBe(3);
   expect(after.get(`iommu_translations_total{device="${NIC}",outcome="abort"}`)).toBe(1);
   expect(after.get(`iommu_msis_total{device="${NIC}"}`)).toBe(5);
-  expect(after.get(`iommu_faults_total{device="${NIC}",event_type="C_BAD_CD"}`)).toBe(2);
-  expect(after.get(`iommu_faults_total{device="${NIC}",event_type="F_VMS_FETCH"}`)).toBe(1);
+  expect(after.get(faultSeries("C_BAD_CD", "none", "none"))).toBe(2);
+  expect(after.get(faultSeries("F_TRANSLATION", "2", "TTD"))).toBe(4);
+  expect(after.get(faultSeries("F_TRANSLATION", "1", "IN"))).toBe(0);
+  expect(after.get(faultSeries("F_WALK_EABT", "1", "TTD"))).toBe(1);
 });
+
+function faultSeries(type: string, stage: string, cls: string): string {
+  return `iommu_faults_total{device="${NIC}",event_type="${type}",stage="${stage}",class="${cls}"}`;
+}
 
 /** Each number of the census below, and the series it goes to. */
 const FAULT_SERIES = {
@@ -212,6 +242,8 @@ test("each hardware counter is its own series of each IOMMU", async () => {
     eventsRecorded: 8,
     eventsDropped: 9,
     eventsMerged: 10,
+    eventQueueOverflows: 11,
+    stallsOutstanding: 12,
   };
   counters.iommus = [iommuCounters(numbers), iommuCounters({ iommu: iommuID("smmu1") })];
   const found = await scraped(metrics());
@@ -226,9 +258,11 @@ test("each hardware counter is its own series of each IOMMU", async () => {
     "iommu_events_recorded_total",
     "iommu_events_dropped_total",
     "iommu_events_merged_total",
+    "iommu_event_queue_overflows_total",
+    "iommu_stalls_outstanding",
   ];
-  expect(names.map((name) => found.get(`${name}{iommu="smmu0"}`))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-  expect(names.map((name) => found.get(`${name}{iommu="smmu1"}`))).toEqual(Array(10).fill(0));
+  expect(names.map((name) => found.get(`${name}{iommu="smmu0"}`))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  expect(names.map((name) => found.get(`${name}{iommu="smmu1"}`))).toEqual(Array(12).fill(0));
 });
 
 test("the census is shown as gauges", async () => {
@@ -238,6 +272,9 @@ test("the census is shown as gauges", async () => {
     addressSpaces: 2,
     virtualIommus: 3,
     mappedBytes: 2 ** 40,
+    pinnedBytes: 2 ** 39,
+    leases: { live: 7, restored: 8, lost: 9 },
+    queueDepth: 5,
   });
   const found = await scraped(metrics());
   const states = ["live", "restored", "lost"].map((state) => found.get(`iommu_broker_sessions{state="${state}"}`));
@@ -245,6 +282,10 @@ test("the census is shown as gauges", async () => {
   expect(found.get("iommu_broker_address_spaces")).toBe(2);
   expect(found.get("iommu_broker_virtual_iommus")).toBe(3);
   expect(found.get("iommu_broker_mapped_bytes")).toBe(2 ** 40);
+  expect(found.get("iommu_broker_pinned_bytes")).toBe(2 ** 39);
+  expect(found.get("iommu_broker_queue_depth")).toBe(5);
+  const leases = ["live", "restored", "lost"].map((state) => found.get(`iommu_broker_leases{state="${state}"}`));
+  expect(leases).toEqual([7, 8, 9]);
   expect(found.get("iommu_broker_connections")).toBe(3);
   expect(found.get("iommu_broker_open_memory_files")).toBe(2);
 });
@@ -256,6 +297,82 @@ test("devices beyond the maximum are counted together and said to be left out", 
   expect(found.get('iommu_translations_total{device="_overflow",outcome="ok"}')).toBe(5);
   expect([...found.keys()].filter((name) => name.includes(NIC))).toEqual([]);
   expect(found.get("iommu_broker_metrics_devices_omitted")).toBe(1);
+});
+
+test("invalidations are counted by command and IOMMU", async () => {
+  counters.iommus = [iommuCounters({ invalidations: { CMD_TLBI_NH_VA: 3, CMD_ATC_INV: 0 } })];
+  const found = await scraped(metrics());
+  expect(found.get('iommu_invalidations_total{iommu="smmu0",command="CMD_TLBI_NH_VA"}')).toBe(3);
+  expect(found.get('iommu_invalidations_total{iommu="smmu0",command="CMD_ATC_INV"}')).toBe(0);
+});
+
+test("what the hardware does not count has no series, never a zero, and is said to be absent", async () => {
+  counters.devices.push(deviceCounters(NIC));
+  const counting = await scraped(metrics());
+  expect(counting.get("iommu_translation_counters_available")).toBe(1);
+  counters.hasTranslationCounters = false;
+  const found = await scraped(metrics());
+  expect(found.get("iommu_translation_counters_available")).toBe(0);
+  const uncounted = /^iommu_(?:translations|transactions|tlb|config|translation_table|msis)_\w*total/;
+  expect([...counting.keys()].filter((name) => uncounted.test(name)).length).toBeGreaterThan(6);
+  expect([...found.keys()].filter((name) => uncounted.test(name))).toEqual([]);
+  expect(found.get(faultSeries("C_BAD_CD", "none", "none"))).toBe(0);
+});
+
+test("clients beyond the maximum are counted together, and one that left has no series", async () => {
+  const client = (index: number) => ({ name: `vm ${100 + index}`, sessions: 1, devices: 2, mappedBytes: 4096 });
+  census.clients = Array.from({ length: 66 }, (_, index) => client(index));
+  const subject = metrics();
+  const found = await scraped(subject);
+  expect(found.get('iommu_broker_client_sessions{client="vm 100"}')).toBe(1);
+  expect(found.get('iommu_broker_client_devices{client="vm 163"}')).toBe(2);
+  expect(found.get('iommu_broker_client_devices{client="_overflow"}')).toBe(4);
+  expect(found.get('iommu_broker_client_mapped_bytes{client="_overflow"}')).toBe(8192);
+  census.clients = [client(1)];
+  const left = [...(await scraped(subject)).keys()].filter((name) => name.startsWith("iommu_broker_client_sessions"));
+  expect(left).toEqual(['iommu_broker_client_sessions{client="vm 101"}']);
+});
+
+test("names of policy rules beyond the maximum are counted together, however often the policy is reloaded", async () => {
+  const subject = metrics();
+  for (let index = 0; index < 300; index++) {
+    events.emit({ type: "policyDenied", caller: CALLER, verb: "Dma", rule: `rule ${index}`, subject: undefined });
+  }
+  const found = await scraped(subject);
+  expect(found.get('iommu_broker_policy_denials_total{rule="rule 255",verb="Dma"}')).toBe(1);
+  expect(found.get('iommu_broker_policy_denials_total{rule="_overflow",verb="Dma"}')).toBe(44);
+});
+
+test("the journal's numbers and what the last start took are shown; without a journal it says so", async () => {
+  expect((await scraped(metrics())).get("iommu_broker_journal_enabled")).toBe(0);
+  journal = { records: 1, frames: 2, bytes: 3, snapshots: 4, failures: 5, writeSeconds: 0.5, length: 7 };
+  const subject = metrics();
+  subject.recovered({ seconds: 1.5, tornBytes: 9 });
+  await scraped(subject);
+  const found = await scraped(subject);
+  const series = {
+    iommu_broker_journal_enabled: 1,
+    iommu_broker_journal_records_total: 1,
+    iommu_broker_journal_writes_total: 2,
+    iommu_broker_journal_written_bytes_total: 3,
+    iommu_broker_journal_snapshots_total: 4,
+    iommu_broker_journal_failures_total: 5,
+    iommu_broker_journal_write_seconds_total: 0.5,
+    iommu_broker_journal_bytes: 7,
+    iommu_broker_journal_torn_bytes: 9,
+    iommu_broker_recovery_seconds: 1.5,
+  };
+  for (const [name, value] of Object.entries(series)) expect([name, found.get(name)]).toEqual([name, value]);
+});
+
+test("how late the event loop was is measured between scrapes, in seconds", async () => {
+  const subject = metrics();
+  const maximum = async () =>
+    (await scraped(subject)).get('iommu_broker_event_loop_lag_seconds{statistic="max"}') ?? -1;
+  await expect.poll(maximum).toBeGreaterThan(0);
+  const until = performance.now() + 200;
+  while (performance.now() < until) Math.sqrt(until); // holds the loop up
+  await expect.poll(maximum).toBeGreaterThan(0.1);
 });
 
 test("an RPC that is served has its series at zero before the first call", async () => {
@@ -326,7 +443,7 @@ test("every broker event moves the counter that names it", async () => {
   events.emit({ type: "sessionClaimed", session: "s", displayName: "vmm", to: "pid 7 of uid 1" });
   events.emit({ type: "reaped", session: "s", devices: 3 });
   events.emit({ type: "reapFailed", session: "s", subject: "x", error: undefined });
-  events.emit({ type: "leaseConflict", device: NIC, session: "s", owner: "o" });
+  events.emit({ type: "leaseConflict", device: NIC, session: "s", owner: "o", ownerState: "lost" });
   events.emit({ type: "preempted", device: NIC, session: "s", by: "o", graceMs: 1 });
   events.emit({ type: "preemptionEnded", group: groupID(1), session: "s", outcome: "handed_over" });
   events.emit({ type: "deviceReset", device: NIC, result: "failed" });
@@ -351,7 +468,8 @@ test("every broker event moves the counter that names it", async () => {
   expect(found.get("iommu_broker_sessions_claimed_total")).toBe(1);
   expect(found.get("iommu_broker_devices_reaped_total")).toBe(3);
   expect(found.get("iommu_broker_reap_failures_total")).toBe(1);
-  expect(found.get("iommu_broker_lease_conflicts_total")).toBe(1);
+  expect(found.get('iommu_broker_lease_conflicts_total{reason="owner_lost"}')).toBe(1);
+  expect(found.get('iommu_broker_lease_conflicts_total{reason="owner_live"}')).toBe(0);
   expect(found.get('iommu_broker_preemptions_total{outcome="handed_over"}')).toBe(1);
   expect(found.get('iommu_broker_preemptions_total{outcome="taken"}')).toBe(0);
   expect(found.get('iommu_broker_device_resets_total{result="failed"}')).toBe(1);

@@ -108,11 +108,17 @@ test("a device's DMA moves its counters, which are gone once it is released", as
   const during = await scrape(daemon);
   expect(during).toMatch(/^iommu_translations_total\{device="0000:00:01.0",outcome="ok"\} 2$/m);
   expect(during).toMatch(/^iommu_translations_total\{device="0000:00:01.0",outcome="fault"\} 1$/m);
-  expect(during).toMatch(/^iommu_faults_total\{device="0000:00:01.0",event_type="F_TRANSLATION"\} 1$/m);
-  expect(during).toMatch(/^iommu_faults_total\{device="0000:00:01.0",event_type="C_BAD_CD"\} 0$/m);
+  expect(during).toMatch(
+    /^iommu_faults_total\{device="0000:00:01.0",event_type="F_TRANSLATION",stage="2",class="IN"\} 1$/m,
+  );
+  expect(during).toMatch(
+    /^iommu_faults_total\{device="0000:00:01.0",event_type="C_BAD_CD",stage="none",class="none"\} 0$/m,
+  );
   expect(during).toMatch(/^iommu_stage_state\{device="0000:00:01.0",state="nest-parent"\} 1$/m);
   expect(during).toMatch(/^iommu_broker_mapped_bytes 65536$/m);
   expect(during).toMatch(/^iommu_broker_open_memory_files 1$/m);
+  expect(during).toMatch(/^iommu_broker_recovery_seconds (?!0$)/m);
+  expect(during).toMatch(/^iommu_broker_client_devices\{client="built-in: root and the daemon"\} 1$/m);
   await session.close();
   const after = await scrape(daemon);
   expect(after).not.toMatch(/^iommu_(?:translations|faults)_total\{/m);

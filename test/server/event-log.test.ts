@@ -36,7 +36,7 @@ const EVENTS: readonly BrokerEvent[] = [
   { type: "sessionEnded", session: "s", displayName: "vmm", reason: "revoked" },
   { type: "reaped", session: "s", devices: 1 },
   { type: "reapFailed", session: "s", subject: "group/3", error: new Error("stuck") },
-  { type: "leaseConflict", device: DEVICE, session: "s", owner: "other" },
+  { type: "leaseConflict", device: DEVICE, session: "s", owner: "other", ownerState: "live" },
   { type: "preempted", device: DEVICE, session: "s", by: "t", graceMs: 500 },
   { type: "preemptionEnded", group: groupID(3), session: "s", outcome: "taken" },
   { type: "preemptionEnded", group: groupID(4), session: "s", outcome: "failed" },
@@ -104,7 +104,8 @@ test("every event becomes one line, severe when an operator should act", () => {
 
 test("a line that a client can repeat is written once in ten seconds, and then says how many were left out", () => {
   const { events, clock, written } = setUp();
-  const conflict = (device: DeviceID): void => events.emit({ type: "leaseConflict", device, session: "s", owner: "o" });
+  const conflict = (device: DeviceID): void =>
+    events.emit({ type: "leaseConflict", device, session: "s", owner: "o", ownerState: "live" });
   for (let attempt = 0; attempt < 5; attempt++) conflict(DEVICE);
   conflict(OTHER);
   expect(written.map((line) => line.device)).toEqual([DEVICE, OTHER]);

@@ -180,7 +180,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   counters(): BackendCounters {
     return {
-      iommus: this.#host.smmus().map(({ driver }) => iommuCounters(driver)),
+      hasTranslationCounters: true,
+      iommus: this.#host.smmus().map(iommuCounters),
       devices: this.#counting.counters(),
     };
   }

@@ -1,10 +1,12 @@
 // What the simulated host counts: for each SMMU what its model counts, for each attached device its streams' translations
 // and its interrupt messages, from its attachment to its release.
 
-import type { DeviceCounters, IommuCounters } from "../counters.ts";
+import { COMMAND } from "../../spec/commands.ts";
+import type { DeviceCounters, FaultCount, IommuCounters } from "../counters.ts";
 import type { DeviceID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
 import type { StreamCounters } from "../smmuv3/smmu.ts";
+import type { HostSmmu } from "./host.ts";
 import type { MsiDoorbell } from "./msi-doorbell.ts";
 import type { SmmuDriver } from "./smmu-driver.ts";
 
@@ -40,7 +42,10 @@ export class DeviceCounting {
   }
 }
 
-export function iommuCounters({ host, smmu }: SmmuDriver): IommuCounters {
+/** Names and opcodes of the commands that invalidate: configuration (§4.3), TLBs (§4.4), ATCs (§4.5.1). */
+const INVALIDATIONS = Object.entries(COMMAND).filter(([name]) => /^CMD_(?:CFGI|TLBI|ATC_INV)/.test(name));
+
+export function iommuCounters({ driver: { host, smmu }, stalls }: HostSmmu): IommuCounters {
   return {
     iommu: host.id,
     transactions: smmu.counters.transaction,
@@ -50,17 +55,24 @@ export function iommuCounters({ host, smmu }: SmmuDriver): IommuCounters {
     transTableWalkAccesses: smmu.counters.transTableWalkAccess,
     configStructAccesses: smmu.counters.configStructAccess,
     commands: smmu.counters.commands,
+    invalidations: Object.fromEntries(
+      INVALIDATIONS.map(([name, opcode]) => [name, smmu.counters.commandsByOpcode[opcode] ?? 0]),
+    ),
     eventsRecorded: smmu.counters.eventsRecorded,
     eventsDropped: smmu.counters.eventsDropped,
+    eventQueueOverflows: smmu.counters.eventQueueOverflows,
     eventsMerged: smmu.counters.eventsMerged,
+    stallsOutstanding: stalls.size,
   };
 }
 
 function deviceCounters(device: DeviceID, streams: readonly StreamCounters[], msis: number): DeviceCounters {
   const sum = (of: (counters: StreamCounters) => number): number => streams.reduce((total, one) => total + of(one), 0);
-  const faults: Record<string, number> = {};
+  const faults = new Map<number, FaultCount>();
   for (const stream of streams) {
-    for (const [type, count] of Object.entries(stream.faults)) faults[type] = (faults[type] ?? 0) + count;
+    for (const [key, fault] of stream.faults) {
+      faults.set(key, { ...fault, count: fault.count + (faults.get(key)?.count ?? 0) });
+    }
   }
   return {
     device,
@@ -68,6 +80,6 @@ function deviceCounters(device: DeviceID, streams: readonly StreamCounters[], ms
     translationsFaulted: sum((one) => one.translationsFaulted),
     translationsAborted: sum((one) => one.translationsAborted),
     msis,
-    faults,
+    faults: [...faults.values()],
   };
 }

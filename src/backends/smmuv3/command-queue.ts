@@ -107,6 +107,7 @@ export class CommandQueue {
         return;
       }
       this.#counters.commands += 1;
+      this.#counters.commandsByOpcode[this.#field(CMD.Opcode)]! += 1;
       this.#cons = next(this.#shape, this.#cons);
       if (this.#field(CMD.Opcode) === COMMAND.CMD_SYNC) this.#signalSync();
     }

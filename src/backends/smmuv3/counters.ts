@@ -2,7 +2,8 @@
 // Names follow the architecture's performance events where there is one.
 // Source: IHI 0070G.b §10.3 (PMCG event numbers 1 to 7).
 
-import type { EventName } from "../../spec/events.ts";
+import { EVENT_NUMBER } from "../../spec/events.ts";
+import type { Fault } from "./fault.ts";
 
 export interface SmmuCounters {
   /** PMCG event 1. */
@@ -22,10 +23,30 @@ export interface SmmuCounters {
   tlbHit: number;
   eventsRecorded: number;
   eventsDropped: number;
+  /** Times the Event queue's overflow flag changed, OVFLG of §7.4: the first record lost until software has seen it. */
+  eventQueueOverflows: number;
   /** Records that were merged with the one before them; not among the recorded. */
   eventsMerged: number;
   commands: number;
+  /** The same, by opcode. */
+  readonly commandsByOpcode: Float64Array;
 }
+
+/** Faults that have type, stage and class in common. */
+export interface FaultCount {
+  readonly type: Fault["type"];
+  readonly stage: Fault["stage"] | undefined;
+  readonly class: Fault["class"] | undefined;
+  count: number;
+}
+
+/** Opcodes are 8 bits (§4.1.1). */
+const OPCODES = 256;
+/** None, 1, 2. */
+const STAGES = 3;
+const CLASSES = 4;
+/** EVENT.CLASS (§7.3.13) leaves 3 free. */
+const CLASS_NUMBER = { CD: 0, TTD: 1, IN: 2, none: 3 } as const;
 
 /** Counted only for streams that someone asked to track. */
 export interface StreamCounters {
@@ -35,7 +56,8 @@ export interface StreamCounters {
   translationsAborted: number;
   tlbHit: number;
   tlbMiss: number;
-  readonly faults: Record<EventName, number>;
+  /** At most the types by stages by classes that there are. */
+  readonly faults: Map<number, FaultCount>;
 }
 
 export function newSmmuCounters(): SmmuCounters {
@@ -50,8 +72,10 @@ export function newSmmuCounters(): SmmuCounters {
     tlbHit: 0,
     eventsRecorded: 0,
     eventsDropped: 0,
+    eventQueueOverflows: 0,
     eventsMerged: 0,
     commands: 0,
+    commandsByOpcode: new Float64Array(OPCODES),
   };
 }
 
@@ -62,28 +86,14 @@ export function newStreamCounters(): StreamCounters {
     translationsAborted: 0,
     tlbHit: 0,
     tlbMiss: 0,
-    faults: { ...NO_FAULTS },
+    faults: new Map(),
   };
 }
 
-const NO_FAULTS: Readonly<Record<EventName, number>> = {
-  F_UUT: 0,
-  C_BAD_STREAMID: 0,
-  F_STE_FETCH: 0,
-  C_BAD_STE: 0,
-  F_BAD_ATS_TREQ: 0,
-  F_STREAM_DISABLED: 0,
-  F_TRANSL_FORBIDDEN: 0,
-  C_BAD_SUBSTREAMID: 0,
-  F_CD_FETCH: 0,
-  C_BAD_CD: 0,
-  F_WALK_EABT: 0,
-  F_TRANSLATION: 0,
-  F_ADDR_SIZE: 0,
-  F_ACCESS: 0,
-  F_PERMISSION: 0,
-  F_TLB_CONFLICT: 0,
-  F_CFG_CONFLICT: 0,
-  E_PAGE_REQUEST: 0,
-  F_VMS_FETCH: 0,
-};
+/** One more fault of a stream. */
+export function countFault({ faults }: StreamCounters, fault: Fault): void {
+  const key = (EVENT_NUMBER[fault.type] * STAGES + (fault.stage ?? 0)) * CLASSES + CLASS_NUMBER[fault.class ?? "none"];
+  const known = faults.get(key);
+  if (known === undefined) faults.set(key, { type: fault.type, stage: fault.stage, class: fault.class, count: 1 });
+  else known.count += 1;
+}

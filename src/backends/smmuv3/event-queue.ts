@@ -84,7 +84,10 @@ export class EventQueue {
       return true; // needs no room, so it is no overflow either
     }
     if (isFull(this.#shape, this.#prod, this.#cons)) {
-      if (this.#hasOverflowed === this.#isOverflowAcknowledged) this.#hasOverflowed = !this.#hasOverflowed;
+      if (this.#hasOverflowed === this.#isOverflowAcknowledged) {
+        this.#hasOverflowed = !this.#hasOverflowed;
+        this.#counters.eventQueueOverflows += 1;
+      }
       return this.#lose();
     }
     return this.#write(words);

@@ -13,7 +13,7 @@ import { AtsCommands } from "./ats-commands.ts";
 import { CommandQueue } from "./command-queue.ts";
 import { ConfigCache } from "./config-cache.ts";
 import { ContextTableReader } from "./context-table.ts";
-import { newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCounters } from "./counters.ts";
+import { countFault, newSmmuCounters, newStreamCounters, type SmmuCounters, type StreamCounters } from "./counters.ts";
 import { EventQueue } from "./event-queue.ts";
 import { encodeEvent } from "./event-record.ts";
 import { type ExplainRequest, type Explanation, explain } from "./explain.ts";
@@ -319,7 +319,7 @@ export class Smmu {
     else if (outcome.fault === undefined) counters.translationsAborted += 1;
     else {
       counters.translationsFaulted += 1;
-      counters.faults[outcome.fault.type] += 1;
+      countFault(counters, outcome.fault);
     }
   }
 }

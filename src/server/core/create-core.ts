@@ -10,6 +10,7 @@ import { Answers, SESSION_ANSWERS } from "./answers.ts";
 import { Arbiter, type ArbiterDeps } from "./arbiter.ts";
 import { deviceCapability, iommuCapability } from "./capability.ts";
 import type { CapabilityQueries } from "./capability-views.ts";
+import { takeCensus } from "./census.ts";
 import type { Core } from "./core.ts";
 import { newDevice } from "./device.ts";
 import { Recorder } from "./durable.ts";
@@ -22,7 +23,6 @@ import type { FaultVerbs } from "./fault-verbs.ts";
 import { givenUpRecords } from "./given-up.ts";
 import { InventoryWatch } from "./inventory-watch.ts";
 import type { CoreLimits } from "./limits.ts";
-import { mappedBytesOf } from "./mapping-table.ts";
 import { Permissions } from "./permissions.ts";
 import { NO_SUBJECT, type Policy, type Quota } from "./policy.ts";
 import type { Ports } from "./ports.ts";
@@ -34,7 +34,7 @@ import type { SessionVerbs, TakenUp } from "./session-verbs.ts";
 import { Sessions } from "./sessions.ts";
 import { SimulatorGate } from "./simulator-gate.ts";
 import { usageOf } from "./usage.ts";
-import type { Census, DeviceView } from "./views.ts";
+import type { DeviceView } from "./views.ts";
 import { VirtualIommus } from "./virtual-iommu.ts";
 import { WorkQueues } from "./work-queues.ts";
 
@@ -119,7 +119,7 @@ export function createCore(options: CoreOptions): Core {
     image: () => recorder.image(),
     durable: () => ports.journal.durable(),
     reapExpired: () => reaper.reapLapsed(),
-    census: () => census(deps, arbiter, { watch, diagnoser }),
+    census: () => takeCensus({ ...deps, waiting: () => arbiter.waiting(), watch, diagnoser }),
   };
 }
 
@@ -237,26 +237,4 @@ function follow(change: InventoryChange, { events, faults, registry, sessions }:
   faults.remove(id);
   if (owner !== undefined) sessions.notifyDeviceRemoved(owner, id);
   events.emit({ type: "deviceRemoved", device: id, session: owner });
-}
-
-function census(
-  { faults, registry, sessions }: ArbiterDeps,
-  arbiter: Arbiter,
-  { diagnoser, watch }: { readonly diagnoser: FaultDiagnoser; readonly watch: InventoryWatch },
-): Census {
-  return {
-    sessions: sessions.count(),
-    sessionStates: sessions.states(),
-    addressSpaces: registry.addressSpaces().length,
-    virtualIommus: registry.virtualIommus().length,
-    mappedBytes: registry.addressSpaces().reduce((sum, space) => sum + mappedBytesOf(space.table), 0),
-    devices: registry.devices().map((device) => {
-      const group = registry.group(device.host.group);
-      const { id, iommu } = device.host;
-      return { id, iommu, state: group.state, generation: group.generation, attached: device.attached };
-    }),
-    faults: { ...faults.census(), diagnoses: { ...diagnoser.counts } },
-    waiters: arbiter.waiting(),
-    watches: watch.census(),
-  };
 }

@@ -46,7 +46,14 @@ export type BrokerEvent =
   | { readonly type: "sessionClaimed"; readonly session: string; readonly displayName: string; readonly to: string }
   | { readonly type: "reaped"; readonly session: string; readonly devices: number }
   | { readonly type: "reapFailed"; readonly session: string; readonly subject: string; readonly error: unknown }
-  | { readonly type: "leaseConflict"; readonly device: DeviceID; readonly session: string; readonly owner: string }
+  | {
+      readonly type: "leaseConflict";
+      readonly device: DeviceID;
+      readonly session: string;
+      readonly owner: string;
+      /** What became of the owner: it holds the device as long as its session has not ended. */
+      readonly ownerState: SessionState | "ending";
+    }
   /** A session of higher priority asked for it: the owner has been told and has until then to leave. */
   | {
       readonly type: "preempted";

@@ -85,6 +85,11 @@ export class Permissions {
     this.#countCall(caller, verdict.rule);
   }
 
+  /** The name of the rule that lets a caller attach devices, for those who count: bounded as the policy is. */
+  clientName(caller: Caller): string {
+    return this.#verdictOf(caller, "AttachDevice").rule?.name ?? DEFAULT_DENY;
+  }
+
   /** @param verb  an RPC's name: there are so many and no more */
   #verdictOf(caller: Caller, verb: string): Verdict {
     const known = this.#verdicts.get(caller)?.get(verb);

@@ -249,6 +249,10 @@ export class Sessions {
     return this.#table.get(id)?.aborted ?? [];
   }
 
+  present(): readonly SessionRecord[] {
+    return this.#table.present();
+  }
+
   /** All that hold something: those that are present, and the ended ones until what they held is given back. */
   held(): readonly SessionRecord[] {
     return this.#table.held();

@@ -36,7 +36,8 @@ export class StageChanges {
     const device = registry.device(id);
     const group = registry.group(device.host.group);
     if (group.owner !== undefined && group.owner !== session) {
-      events.emit({ type: "leaseConflict", device: id, session, owner: group.owner });
+      const ownerState = sessions.view(group.owner)?.state ?? "ending";
+      events.emit({ type: "leaseConflict", device: id, session, owner: group.owner, ownerState });
     }
     requireNotOthers(group, device, session, group.owner === undefined ? undefined : sessions.owner(group.owner));
     return { device, group };

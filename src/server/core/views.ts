@@ -82,9 +82,13 @@ export interface VirtualIommuView {
 export interface Census {
   readonly sessions: number;
   readonly sessionStates: Readonly<Record<SessionState, number>>;
+  /** Those that hang on a lease and not on a process. */
+  readonly leases: Readonly<Record<SessionState, number>>;
   readonly addressSpaces: number;
   readonly virtualIommus: number;
   readonly mappedBytes: number;
+  /** Of address spaces that are in stage-2 tables: what a kernel pins. */
+  readonly pinnedBytes: number;
   readonly devices: readonly {
     readonly id: DeviceID;
     readonly iommu: IommuID;
@@ -92,10 +96,23 @@ export interface Census {
     readonly generation: number;
     readonly attached: boolean;
   }[];
+  /** One entry for each name that has a session. */
+  readonly clients: readonly ClientCensus[];
   readonly faults: FaultCensus;
   /** Calls that stand in line for a device. */
   readonly waiters: number;
+  /** Calls that hold an address space, a virtual IOMMU or an IOMMU group, or wait for one. */
+  readonly queueDepth: number;
   readonly watches: WatchCensus;
+}
+
+/** What the sessions have that one rule of the policy speaks for. */
+export interface ClientCensus {
+  /** The rule's, or "default deny" where none would let them attach a device now. */
+  readonly name: string;
+  readonly sessions: number;
+  readonly devices: number;
+  readonly mappedBytes: number;
 }
 
 export interface WatchCensus {

@@ -5,12 +5,16 @@ import type { Config } from "../config.ts";
 import type { DurableImage, DurableRecord } from "../core/durable.ts";
 import type { Journal } from "../core/ports.ts";
 import { openFileJournal } from "../store/file-journal.ts";
+import type { JournalCounters } from "../store/journal-writer.ts";
 import { createMemoryJournal } from "../store/memory-journal.ts";
 
 export interface State {
   readonly journal: Journal;
   /** Of before the restart. */
   readonly records: readonly DurableRecord[];
+  /** Undefined: nothing is written. */
+  readonly counters: JournalCounters | undefined;
+  readonly tornBytes: number;
   close(): Promise<void>;
 }
 
@@ -19,7 +23,9 @@ export async function openState(
   image: () => DurableImage,
   onFailure: (error: unknown) => void,
 ): Promise<State> {
-  if (stateDirectory === undefined) return { journal: createMemoryJournal(), records: [], close: async () => {} };
+  if (stateDirectory === undefined) {
+    return { journal: createMemoryJournal(), records: [], counters: undefined, tornBytes: 0, close: async () => {} };
+  }
   const directory = takeStateDirectory(stateDirectory);
   try {
     const { journalBytesMax } = limits;
@@ -28,7 +34,8 @@ export async function openState(
       await journal.close();
       directory.release();
     };
-    return { journal, records: journal.records, close };
+    const { counters, records, tornBytes } = journal;
+    return { journal, records, counters, tornBytes, close };
   } catch (error) {
     directory.release();
     throw error;

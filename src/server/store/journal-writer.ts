@@ -32,6 +32,12 @@ export interface JournalCounters {
   frames: number;
   bytes: number;
   snapshots: number;
+  /** 1 once a write has failed: the writer has ended. */
+  failures: number;
+  /** Seconds that the writes took, and the snapshots. */
+  writeSeconds: number;
+  /** Length of the journal now; a snapshot begins a new one. */
+  length: number;
 }
 
 /** Records that may wait; more than the calls that may be under way can make. */
@@ -45,7 +51,15 @@ const SYNCHRONOUS = constants.O_WRONLY | constants.O_APPEND | constants.O_DSYNC;
 const LINGER_MS = 5;
 
 export class JournalWriter {
-  readonly counters: JournalCounters = { records: 0, frames: 0, bytes: 0, snapshots: 0 };
+  readonly counters: JournalCounters = {
+    records: 0,
+    frames: 0,
+    bytes: 0,
+    snapshots: 0,
+    failures: 0,
+    writeSeconds: 0,
+    length: 0,
+  };
   readonly #options: JournalWriterOptions;
   #file: FileHandle;
   #number: number;
@@ -60,6 +74,7 @@ export class JournalWriter {
     this.#file = file;
     this.#number = recovered.number;
     this.#bytes = recovered.journal.bytes;
+    this.counters.length = this.#bytes;
   }
 
   /** Goes on behind what was recovered; a torn tail is cut off first. */
@@ -122,12 +137,15 @@ export class JournalWriter {
       await nextTurn();
       const batch = this.#waiting;
       this.#waiting = [];
+      const begun = performance.now();
       try {
         await (this.#bytes >= this.#options.journalBytesMax ? this.#snapshot() : this.#write(batch));
         this.counters.records += batch.length;
+        this.counters.writeSeconds += (performance.now() - begun) / 1000;
         for (const { resolve } of batch) resolve();
       } catch (error) {
         this.#failure = failed(error);
+        this.counters.failures += 1;
         for (const { reject } of [...batch, ...this.#waiting]) reject(this.#failure);
         this.#waiting = [];
       }
@@ -143,6 +161,7 @@ export class JournalWriter {
     await writeThrough(this.#file.fd, frame);
     this.#number += 1;
     this.#bytes += frame.length;
+    this.counters.length = this.#bytes;
     this.counters.frames += 1;
     this.counters.bytes += frame.length;
   }
@@ -163,6 +182,7 @@ export class JournalWriter {
     this.#file = file;
     this.#number = next;
     this.#bytes = 0;
+    this.counters.length = 0;
     this.counters.snapshots += 1;
     await removeCovered(directory);
   }

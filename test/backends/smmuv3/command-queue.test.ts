@@ -24,9 +24,11 @@ describe("the command queue", () => {
     expect(machine.gerrorInterrupts).toBe(1);
     machine.command(CMDS.sync());
     expect(machine.smmu.counters.commands).toBe(1);
+    expect(machine.smmu.counters.commandsByOpcode[0x46]).toBe(1);
     machine.poke(COMMAND_QUEUE + 16, 0x46n); // repaired
     machine.smmu.write32(OFFSET.GERRORN, 1);
     expect(machine.smmu.counters.commands).toBe(4);
+    expect([...machine.smmu.counters.commandsByOpcode].filter((count) => count > 0)).toEqual([4]); // all CMD_SYNC
     machine.command([0xffn, 0n]);
     expect(machine.smmu.read32(OFFSET.GERROR)).toBe(0); // toggled again: active while it differs
     expect(machine.gerrorInterrupts).toBe(2);

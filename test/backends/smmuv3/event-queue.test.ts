@@ -18,7 +18,7 @@ describe("the event queue", () => {
     const machine = new Machine({ eventqBits: 1 });
     for (let count = 0; count < 4; count++) machine.read(1, 0);
     expect(machine.smmu.read32(OFFSET.EVENTQ_PROD) >>> 31).toBe(1); // OVFLG
-    expect(machine.smmu.counters).toMatchObject({ eventsRecorded: 2, eventsDropped: 2 });
+    expect(machine.smmu.counters).toMatchObject({ eventsRecorded: 2, eventsDropped: 2, eventQueueOverflows: 1 });
     expect(machine.eventNumbers()).toEqual([4, 4]);
     expect(machine.read(1, 0)).toMatchObject({ recorded: true });
     machine.read(1, 0);
@@ -28,6 +28,7 @@ describe("the event queue", () => {
     machine.smmu.write32(OFFSET.EVENTQ_CONS, cons); // OVACKFLG = OVFLG, everything consumed
     for (let count = 0; count < 3; count++) machine.read(1, 0);
     expect(machine.smmu.read32(OFFSET.EVENTQ_PROD) >>> 31).toBe(0); // a new overflow
+    expect(machine.smmu.counters.eventQueueOverflows).toBe(2);
   });
 
   test("records nothing while EVENTQEN is 0", () => {

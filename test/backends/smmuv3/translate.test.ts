@@ -305,7 +305,7 @@ describe("counters", () => {
     machine.smmu.trackStream(SID + 1);
     machine.read(SID + 1, 0);
     expect(stream).toMatchObject({ translationsOk: 2, translationsFaulted: 1, tlbHit: 1, tlbMiss: 2 });
-    expect(stream.faults.F_TRANSLATION).toBe(1);
+    expect([...stream.faults.values()]).toEqual([{ type: "F_TRANSLATION", stage: 1, class: "IN", count: 1 }]);
     expect(machine.smmu.trackStream(SID + 1).translationsAborted).toBe(1);
     expect(machine.smmu.counters).toMatchObject({
       transaction: 4,

@@ -64,7 +64,12 @@ describe("a device of another session", () => {
     expect(error.facts).toMatchObject({ device: NVME, owner: "first vmm", state: "guest-abort" });
     expect(error.message).toContain('"first vmm"');
     expect(JSON.stringify([error.message, error.facts])).not.toContain("token");
-    expect(host.events.at(-1)).toMatchObject({ type: "leaseConflict", device: NVME, session: other.session });
+    expect(host.events.at(-1)).toMatchObject({
+      type: "leaseConflict",
+      device: NVME,
+      session: other.session,
+      ownerState: "live",
+    });
   });
 
   test("a sibling in its group is refused as well", async () => {

@@ -2,10 +2,9 @@ import { describe, expect, test } from "vitest";
 import { iommuID } from "../../../src/backends/ids.ts";
 import { createSimulatedBackend } from "../../../src/backends/sim/backend.ts";
 import { createCore } from "../../../src/server/core/create-core.ts";
-import { entriesOf, NO_FAULTS } from "../../support/faults.ts";
+import { entriesOf } from "../../support/faults.ts";
 import {
   attach,
-  DISK,
   FAR,
   FakeProcesses,
   guest,
@@ -71,29 +70,6 @@ describe("queries", () => {
     const [device] = host.core.devices.list();
     expect(host.core.capabilities.device(device!.id)).toMatchObject({ translate: false, pasidBits: 4 });
     expect(host.core.capabilities.device(device!.id).translateReason).toMatch(/2 StreamIDs/);
-  });
-});
-
-describe("the census", () => {
-  test("counts what is held, and is empty without a session", async () => {
-    const host = testHost();
-    const zero = host.core.census();
-    expect(zero).toMatchObject({ sessions: 0, addressSpaces: 0, virtualIommus: 0, mappedBytes: 0 });
-    expect(zero.faults).toEqual(NO_FAULTS);
-    expect(zero.devices.every((device) => device.state === "default-domain" && !device.attached)).toBe(true);
-    const vmm = await guest(host);
-    await attach(host, vmm, DISK, "bypass");
-    const census = host.core.census();
-    expect(census).toMatchObject({ sessions: 1, addressSpaces: 1, virtualIommus: 1, mappedBytes: 2 ** 21 });
-    expect(census.devices.find(({ id }) => id === DISK)).toEqual({
-      id: DISK,
-      iommu: SMMU0,
-      state: "nest-parent",
-      generation: 1,
-      attached: true,
-    });
-    await host.core.sessions.close(vmm.session);
-    expect(host.core.census()).toMatchObject({ sessions: 0, addressSpaces: 0, virtualIommus: 0, mappedBytes: 0 });
   });
 });
 

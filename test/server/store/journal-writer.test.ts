@@ -50,6 +50,21 @@ test("records of one moment share a write", async () => {
   expect(await durable()).toEqual([1, 2, 3, 4]);
 });
 
+test("what the disk has is counted: bytes, the length of the journal, and the time that it took", async () => {
+  const journal = await writer();
+  expect(journal.counters).toMatchObject({ bytes: 0, length: 0, writeSeconds: 0, failures: 0 });
+  await journal.append("a");
+  const { bytes, length, writeSeconds } = journal.counters;
+  expect(bytes).toBeGreaterThan(0);
+  expect([length, writeSeconds > 0]).toEqual([bytes, true]);
+  await journal.close();
+  const again = await writer();
+  expect(again.counters).toMatchObject({ bytes: 0, length });
+  await again.close();
+  await expect(again.append("b")).rejects.toThrow();
+  expect(again.counters.failures).toBe(1);
+});
+
 test("what a turn notes, and the promises that go on from there, shares a write, asked for in the middle or not", async () => {
   const journal = await writer();
   void journal.append(1);

@@ -1,0 +1,40 @@
+// docs/metrics.md from the catalogue, so that it lists what a scrape has and nothing else.
+
+import { METRICS, type Metric } from "../../src/metrics/catalog.ts";
+
+const INTRODUCTION = `# Metrics
+
+<!-- Generated from src/metrics/catalog.ts by npm run generate. Do not edit. -->
+
+\`GET /metrics\` at \`metrics.tcp\` (loopback only, 127.0.0.1:9401 in [deploy/simulated.yaml](../deploy/simulated.yaml)) or on the Unix socket \`metrics.socket\`, as
+Prometheus text or, for whom asks, as OpenMetrics; beside it \`/livez\` (the process answers) and \`/readyz\` (it serves, and the backend
+answers). [deploy/prometheus](../deploy/prometheus) has a scrape configuration, recording rules and alerts, with a section of
+[runbooks.md](runbooks.md) each; [deploy/grafana](../deploy/grafana) has dashboards.
+
+- Translations are counted by the hardware, or the model of it, in plain numbers that a scrape reads: nothing is called for each.
+- A device's series begin at 0 when it is attached and are gone when it is released. More than \`metrics.devices_max\` devices
+  are counted together as \`device="_overflow"\`, and so are clients beyond 64 and policy rules beyond 256.
+- No label has an address, a pid or a token. \`client\` is the name of the policy rule that lets a session attach devices.
+- What the hardware does not count has no series: \`iommu_translation_counters_available\` is then 0.
+- The process's own metrics are those of prom-client: \`process_*\` and \`nodejs_*\`.
+`;
+
+const SECTIONS: readonly (readonly [string, (name: string) => boolean])[] = [
+  ["The hardware", (name) => name.startsWith("iommu_") && !name.startsWith("iommu_broker_")],
+  ["The broker", (name) => name.startsWith("iommu_broker_")],
+  ["RPCs, under the names that gRPC dashboards expect", (name) => name.startsWith("grpc_server_")],
+];
+
+export function metricsPage(): string {
+  const metrics: readonly Metric[] = Object.values(METRICS);
+  const sections = SECTIONS.map(([title, belongs]) => {
+    const rows = metrics.filter(({ name }) => belongs(name)).map(rowOf);
+    return ["", `## ${title}`, "", "| metric | type | labels | |", "|---|---|---|---|", ...rows, ""].join("\n");
+  });
+  return [INTRODUCTION, ...sections].join("");
+}
+
+function rowOf({ help, labels, name, type }: Metric): string {
+  const named = labels.map((label) => `\`${label}\``).join(", ");
+  return `| \`${name}\` | ${type} | ${named} | ${help.replaceAll("|", "\\|")} |`;
+}
