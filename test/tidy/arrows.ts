@@ -73,8 +73,9 @@ const MAY_IMPORT: Readonly<Record<Room, readonly Room[]>> = {
 const FRONT_ROW_ONLY_FOR: Readonly<Record<string, readonly Room[]>> = {
   "src/backends/counters.ts": ["front", "sim", "iommufd", "metrics"],
   "src/backends/simulator-control.ts": ["front", "select", "sim", "core", "rpc"],
-  // What the native backend needs of the model is the walk of a fault, and of the system what kernel.ts says.
+  // What the native backend needs of the model: the walk of an access.
   "src/backends/smmuv3/explain.ts": ["smmuv3", "walks", "sim", "iommufd"],
+  // The port of the native backend, which os implements.
   "src/backends/iommufd/kernel.ts": ["iommufd", "select", "os"],
   // A client passes its descriptor by the same bytes and the same native call as the broker takes it.
   "src/server/fds/protocol.ts": ["fds", "client"],
