@@ -60,6 +60,7 @@ const BITWISE = new Map([
 const CASTS = new Map([
   ["src/backends/ids.ts", "branded identifiers"],
   ["src/spec/layout.ts", "one Field for each key"],
+  ["src/backends/iommufd/struct-layout.ts", "one value for each field"],
   ["src/server/rpc/field.ts", "one result for each parser"],
   ["src/client/plain.ts", "a message without its class"],
 ]);
