@@ -16,6 +16,7 @@ export const {
   FaultClass,
   FaultGapReason,
   FaultStage,
+  IommuArchitecture,
   Liveness,
   PinningPolicy,
   ReservedRegionKind,

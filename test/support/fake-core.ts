@@ -76,6 +76,8 @@ export const VIRTUAL_IOMMU: VirtualIommuView = {
 
 export const IOMMU_CAPABILITIES: IommuCapabilityView = {
   id: SMMU,
+  hardware: { architecture: "smmuv3", reason: "" },
+  raw: [],
   registers: REGISTERS,
   fields: [{ register: "IDR0", field: "S1P", msb: 1, lsb: 1, value: 1, meaning: "stage 1 supported" }],
   virtualRegisters: { ...REGISTERS, idr0: 0x2 },

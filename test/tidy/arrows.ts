@@ -75,8 +75,9 @@ const FRONT_ROW_ONLY_FOR: Readonly<Record<string, readonly Room[]>> = {
   "src/backends/simulator-control.ts": ["front", "select", "sim", "core", "rpc"],
   // What the native backend needs of the model: the walk of an access.
   "src/backends/smmuv3/explain.ts": ["smmuv3", "walks", "sim", "iommufd"],
-  // The port of the native backend, which os implements.
+  // What the native backend asks of the host: declared there, done here.
   "src/backends/iommufd/kernel.ts": ["iommufd", "select", "os"],
+  "src/backends/iommufd/host-files.ts": ["iommufd", "select", "os"],
   // A client passes its descriptor by the same bytes and the same native call as the broker takes it.
   "src/server/fds/protocol.ts": ["fds", "client"],
   "src/os/descriptors.ts": ["os", "fds", "client"],

@@ -14,8 +14,7 @@ import { SIMULATOR_LIMITS } from "./simulator-service.ts";
 
 const BACKEND_KINDS = {
   simulated: iommubroker.v1.BackendKind.BACKEND_KIND_SIMULATED,
-  // The contract has no name for it yet: the native backend's issue adds one.
-  iommufd: iommubroker.v1.BackendKind.BACKEND_KIND_UNSPECIFIED,
+  iommufd: iommubroker.v1.BackendKind.BACKEND_KIND_IOMMUFD,
 } as const satisfies Record<RpcDeps["backend"], iommubroker.v1.BackendKind>;
 
 export function capabilityCalls(calls: Calls, deps: RpcDeps) {

@@ -2,7 +2,13 @@ import * as grpc from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { deviceID } from "../../../src/backends/ids.ts";
 import { Channel } from "../../../src/client/channel.ts";
-import { BackendKind, ReservedRegionKind, StageState, TableShape } from "../../../src/client/client.ts";
+import {
+  BackendKind,
+  IommuArchitecture,
+  ReservedRegionKind,
+  StageState,
+  TableShape,
+} from "../../../src/client/client.ts";
 import { BROKER } from "../../../src/server/rpc/services.ts";
 import { DEVICE, REGISTERS } from "../../support/fake-core.ts";
 import { rawCall } from "../../support/raw-call.ts";
@@ -42,6 +48,9 @@ describe("GetCapabilities", () => {
         ],
         wish: [],
         wishFits: false,
+        architecture: IommuArchitecture.IOMMU_ARCHITECTURE_ARM_SMMUV3,
+        unknownReason: "",
+        rawRegisters: [],
       },
     ]);
     expect(limits).toEqual({

@@ -1232,7 +1232,8 @@ export namespace iommubroker {
 
         enum BackendKind {
             BACKEND_KIND_UNSPECIFIED = 0,
-            BACKEND_KIND_SIMULATED = 1
+            BACKEND_KIND_SIMULATED = 1,
+            BACKEND_KIND_IOMMUFD = 2
         }
 
         interface IIdRegisters {
@@ -1281,6 +1282,9 @@ export namespace iommubroker {
             tableShapes?: (iommubroker.v1.ITableShapeSupport[]|null);
             wish?: (iommubroker.v1.IFieldVerdict[]|null);
             wishFits?: (boolean|null);
+            architecture?: (iommubroker.v1.IommuArchitecture|null);
+            unknownReason?: (string|null);
+            rawRegisters?: (iommubroker.v1.IRawRegister[]|null);
         }
 
         class IommuCapabilities implements IIommuCapabilities {
@@ -1303,8 +1307,32 @@ export namespace iommubroker {
             public tableShapes: iommubroker.v1.TableShapeSupport[];
             public wish: iommubroker.v1.FieldVerdict[];
             public wishFits: boolean;
+            public architecture: iommubroker.v1.IommuArchitecture;
+            public unknownReason: string;
+            public rawRegisters: iommubroker.v1.RawRegister[];
             public static encode(message: iommubroker.v1.IIommuCapabilities, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.IommuCapabilities;
+        }
+
+        enum IommuArchitecture {
+            IOMMU_ARCHITECTURE_UNSPECIFIED = 0,
+            IOMMU_ARCHITECTURE_ARM_SMMUV3 = 1,
+            IOMMU_ARCHITECTURE_INTEL_VTD = 2,
+            IOMMU_ARCHITECTURE_AMD = 3,
+            IOMMU_ARCHITECTURE_UNKNOWN = 4
+        }
+
+        interface IRawRegister {
+            register?: (string|null);
+            value?: (Long|null);
+        }
+
+        class RawRegister implements IRawRegister {
+            constructor(properties?: iommubroker.v1.IRawRegister);
+            public register: string;
+            public value: Long;
+            public static encode(message: iommubroker.v1.IRawRegister, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RawRegister;
         }
 
         interface IRegisterField {

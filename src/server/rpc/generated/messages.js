@@ -6652,6 +6652,7 @@ export const iommubroker = $root.iommubroker = (() => {
             const valuesById = {}, values = Object.create(valuesById);
             values[valuesById[0] = "BACKEND_KIND_UNSPECIFIED"] = 0;
             values[valuesById[1] = "BACKEND_KIND_SIMULATED"] = 1;
+            values[valuesById[2] = "BACKEND_KIND_IOMMUFD"] = 2;
             return values;
         })();
 
@@ -6786,6 +6787,7 @@ export const iommubroker = $root.iommubroker = (() => {
                 this.stage2PageBytes = [];
                 this.tableShapes = [];
                 this.wish = [];
+                this.rawRegisters = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -6810,6 +6812,9 @@ export const iommubroker = $root.iommubroker = (() => {
             IommuCapabilities.prototype.tableShapes = $util.emptyArray;
             IommuCapabilities.prototype.wish = $util.emptyArray;
             IommuCapabilities.prototype.wishFits = false;
+            IommuCapabilities.prototype.architecture = 0;
+            IommuCapabilities.prototype.unknownReason = "";
+            IommuCapabilities.prototype.rawRegisters = $util.emptyArray;
 
             IommuCapabilities.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6866,6 +6871,13 @@ export const iommubroker = $root.iommubroker = (() => {
                         $root.iommubroker.v1.FieldVerdict.encode(message.wish[i], writer.uint32(138).fork(), q + 1).ldelim();
                 if (message.wishFits != null && Object.hasOwnProperty.call(message, "wishFits"))
                     writer.uint32(144).bool(message.wishFits);
+                if (message.architecture != null && Object.hasOwnProperty.call(message, "architecture"))
+                    writer.uint32(152).int32(message.architecture);
+                if (message.unknownReason != null && Object.hasOwnProperty.call(message, "unknownReason"))
+                    writer.uint32(162).string(message.unknownReason);
+                if (message.rawRegisters != null && message.rawRegisters.length)
+                    for (let i = 0; i < message.rawRegisters.length; ++i)
+                        $root.iommubroker.v1.RawRegister.encode(message.rawRegisters[i], writer.uint32(170).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -6998,6 +7010,20 @@ export const iommubroker = $root.iommubroker = (() => {
                             message.wishFits = reader.bool();
                             break;
                         }
+                    case 19: {
+                            message.architecture = reader.int32();
+                            break;
+                        }
+                    case 20: {
+                            message.unknownReason = reader.string();
+                            break;
+                        }
+                    case 21: {
+                            if (!(message.rawRegisters && message.rawRegisters.length))
+                                message.rawRegisters = [];
+                            message.rawRegisters.push($root.iommubroker.v1.RawRegister.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -7012,6 +7038,89 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return IommuCapabilities;
+        })();
+
+        v1.IommuArchitecture = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "IOMMU_ARCHITECTURE_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "IOMMU_ARCHITECTURE_ARM_SMMUV3"] = 1;
+            values[valuesById[2] = "IOMMU_ARCHITECTURE_INTEL_VTD"] = 2;
+            values[valuesById[3] = "IOMMU_ARCHITECTURE_AMD"] = 3;
+            values[valuesById[4] = "IOMMU_ARCHITECTURE_UNKNOWN"] = 4;
+            return values;
+        })();
+
+        v1.RawRegister = (function() {
+
+            function RawRegister(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RawRegister.prototype.register = "";
+            RawRegister.prototype.value = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            RawRegister.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.register != null && Object.hasOwnProperty.call(message, "register"))
+                    writer.uint32(10).string(message.register);
+                if (message.value != null && Object.hasOwnProperty.call(message, "value"))
+                    writer.uint32(16).uint64(message.value);
+                return writer;
+            };
+
+            RawRegister.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RawRegister();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.register = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.value = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RawRegister;
         })();
 
         v1.RegisterField = (function() {
