@@ -8,7 +8,7 @@ import { hex } from "../../spec/u64.ts";
 import { BrokerError } from "../errors.ts";
 import type { Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
-import { destroy, ioasAlloc, ioasMapFile, ioasUnmap, type KernelFile, openNode } from "./ioctl.ts";
+import { destroy, ioasAlloc, ioasMapFile, ioasUnmap, type KernelFile, openIommufd } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 
@@ -32,7 +32,7 @@ export class AddressSpace {
   }
 
   static async create(kernel: Kernel, id: number, onNotice: (notice: Notice) => void): Promise<AddressSpace> {
-    const file = { kernel, fd: await openNode(kernel, IOMMU_NODE) };
+    const file = { kernel, fd: await openIommufd(kernel, IOMMU_NODE) };
     try {
       return new AddressSpace(id, file, await ioasAlloc(file), onNotice);
     } catch (error) {
@@ -122,7 +122,11 @@ export class AddressSpace {
   async #takeBack(mapping: GuestMapping): Promise<void> {
     await this.#unmapOne(mapping).catch((error: unknown) => {
       const ipa = hex(mapping.ipa);
-      this.#tell("a mapping that shall not be could not be taken back: the guest keeps it until it is deleted", ipa, error);
+      this.#tell(
+        "a mapping that shall not be could not be taken back: the guest keeps it until it is deleted",
+        ipa,
+        error,
+      );
     });
   }
 

@@ -4,7 +4,7 @@
 
 import type { VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
-import { attachPt, bindIommufd, detachPt, type KernelFile, openNode } from "./ioctl.ts";
+import { attachPt, bindIommufd, detachPt, type KernelFile, openCdev } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 
 export class BoundDevice {
@@ -30,7 +30,7 @@ export class BoundDevice {
    * @param iommufd  every device of its group is bound to the same
    */
   static async bind(kernel: Kernel, host: HostDevice, node: string, iommufd: number): Promise<BoundDevice> {
-    const file = { kernel, fd: await openNode(kernel, node) };
+    const file = { kernel, fd: await openCdev(kernel, node) };
     try {
       return new BoundDevice(host, file, await bindIommufd(file, iommufd));
     } catch (error) {

@@ -13,7 +13,7 @@ import type { FaultDiagnosis } from "../diagnosis.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
 import type { FaultRecord } from "../faults.ts";
 import type { HostIommu, IdRegisters } from "../inventory.ts";
-import { type Explanation as Walk, explain, type MappedPage } from "../smmuv3/explain.ts";
+import { explain, type MappedPage, type Explanation as Walk } from "../smmuv3/explain.ts";
 import type { VSTE } from "../vste.ts";
 import { diagnoseFault } from "../walks/diagnosis.ts";
 import { notApplicable, type Walker } from "../walks/diagnosis-walk.ts";
@@ -43,7 +43,8 @@ const STREAM = 0;
 
 export function explainAccess(walked: Walked, request: ExplainRequest): Explanation {
   const { registers } = walked.host;
-  if (registers === undefined) return notCovered(`the ID registers of ${walked.host.id} are not known, or it is no SMMU`);
+  if (registers === undefined)
+    return notCovered(`the ID registers of ${walked.host.id} are not known, or it is no SMMU`);
   return guestView(walkAccess(walked, registers, request));
 }
 
@@ -122,7 +123,9 @@ function mappedAt({ reservedRegions }: HostIommu, space: AddressSpace, ipa: numb
   const pageBytes = BigInt(PAGE_BYTES);
   const mapping = space.find(ipa);
   if (mapping !== undefined) return { pa, pageBytes, readable: mapping.readable, writable: mapping.writable };
-  const isMSI = reservedRegions.some(({ bytes, ipa: first, kind }) => kind === "msi" && ipa >= first && ipa < first + bytes);
+  const isMSI = reservedRegions.some(
+    ({ bytes, ipa: first, kind }) => kind === "msi" && ipa >= first && ipa < first + bytes,
+  );
   return isMSI ? { pa, pageBytes, readable: false, writable: true } : undefined;
 }
 
@@ -143,6 +146,6 @@ function hostSTE({ disposition, dword0, dword1 }: VSTE, { idr0 }: IdRegisters): 
   return doublewordsOf(words);
 }
 
-function notCovered(reason: string): Explanation {
+export function notCovered(reason: string): Explanation {
   return { steps: [], end: { kind: "not-covered", reason }, writes: [] };
 }

@@ -13,7 +13,13 @@ import { faultRecord } from "../fault-record.ts";
 import type { DeviceID } from "../ids.ts";
 import { callError, ERRNO } from "./errno.ts";
 import { type AnswerableQueue, type QueueParts, READS_PER_TURN_MAX, readQueue } from "./part-queue.ts";
-import { IOMMU_HWPT_PAGE_RESPONSE, IOMMU_HWPT_PGFAULT, PAGE_RESPONSE_CODE, PGFAULT_FLAGS, PGFAULT_PERM } from "./structs.ts";
+import {
+  IOMMU_HWPT_PAGE_RESPONSE,
+  IOMMU_HWPT_PGFAULT,
+  PAGE_RESPONSE_CODE,
+  PGFAULT_FLAGS,
+  PGFAULT_PERM,
+} from "./structs.ts";
 
 const FAULT_BYTES = IOMMU_HWPT_PGFAULT.bytes;
 const READ_BYTES = 256 * FAULT_BYTES;
@@ -111,7 +117,12 @@ function accessOf({ addr, flags, pasid, perm }: PageFault): StalledAccess {
 }
 
 /** The record that the SMMU wrote, as far as the kernel tells it. Source: IHI 0070G.b §7.3.13. */
-function recordOf({ grpid }: PageFault, access: StalledAccess, type: EventName, name: number): Uint32Array<ArrayBuffer> {
+function recordOf(
+  { grpid }: PageFault,
+  access: StalledAccess,
+  type: EventName,
+  name: number,
+): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(EVENT_WORDS);
   set(words, 0, EVENT.Type, EVENT_NUMBER[type]);
   set(words, 0, EVENT.StreamID, name);

@@ -12,10 +12,10 @@ import type { DeviceID, VirtualStreamID } from "../ids.ts";
 import type { HostIommu } from "../inventory.ts";
 import { ABORT_VSTE, BYPASS_VSTE, type VSTE } from "../vste.ts";
 import type { AddressSpace } from "./address-space.ts";
+import { bytesOfPairs } from "./doublewords.ts";
 import { destroy, faultQueueAlloc, hwptAlloc, type QueueObject, veventqAlloc, viommuAlloc } from "./ioctl.ts";
 import type { AnswerableQueue, PartQueue, PartQueues } from "./part-queue.ts";
 import { type OnNotice, Undo } from "./undo.ts";
-import { bytesOfPairs } from "./doublewords.ts";
 
 /** Events that the kernel keeps until they are read; more are lost, and said to be. */
 export const VEVENTQ_DEPTH = 4096;
@@ -38,8 +38,8 @@ export interface Built {
 
 export class Part {
   readonly id: number;
-  readonly host: HostIommu;
   readonly space: AddressSpace;
+  readonly #host: () => HostIommu;
   readonly names = new Map<VirtualStreamID, DeviceID>();
   /** Attached devices by the kernel's number. */
   readonly objects = new Map<number, DeviceID>();
@@ -57,16 +57,21 @@ export class Part {
 
   constructor(options: {
     id: number;
-    host: HostIommu;
+    /** As it is known now. */
+    host: () => HostIommu;
     space: AddressSpace;
     queues: PartQueues;
     onNotice: OnNotice;
   }) {
     this.id = options.id;
-    this.host = options.host;
+    this.#host = options.host;
     this.space = options.space;
     this.#queues = options.queues;
     this.#onNotice = options.onNotice;
+  }
+
+  get host(): HostIommu {
+    return this.#host();
   }
 
   get faults(): AnswerableQueue | undefined {
@@ -133,9 +138,9 @@ export class Part {
     const built = this.#built;
     if (built !== undefined) {
       this.#stopQueues();
+      const { nesting } = this;
+      const files = this.#queueObjects().map(({ fd }) => fd);
       this.#built = undefined;
-      const nesting = "reason" in built.nesting ? undefined : built.nesting;
-      const files = [nesting?.events?.fd, nesting?.faults?.fd].filter((fd) => fd !== undefined);
       const nested = [nesting?.abort, nesting?.bypass, nesting?.events?.id, nesting?.viommu, nesting?.faults?.id];
       const objects = [...this.#leftovers.splice(0), ...nested, built.stage2].filter((id) => id !== undefined);
       this.#remaining = [
@@ -144,6 +149,13 @@ export class Part {
       ];
     }
     await this.#finish();
+  }
+
+  /** The daemon goes down: the objects go with their iommufd, which its queues would keep. */
+  async abandon(): Promise<void> {
+    this.#stopQueues();
+    for (const { fd } of this.#queueObjects()) await this.space.file.kernel.close(fd);
+    this.#built = undefined;
   }
 
   /** Destroys an object that nothing uses any more; one that cannot be is kept in mind. */
@@ -156,6 +168,11 @@ export class Part {
       const message = "a kernel object could not be destroyed: it goes with its virtual IOMMU";
       this.#onNotice({ level: "warn", message, facts: { part: this.id, object: id, reason } });
     }
+  }
+
+  #queueObjects(): readonly QueueObject[] {
+    const { events, faults } = this.nesting ?? {};
+    return [events, faults].filter((queue) => queue !== undefined);
   }
 
   #stopQueues(): void {

@@ -31,12 +31,8 @@ export interface StagesOptions {
   devicesOf(group: GroupID): readonly HostDevice[];
   /** "/dev/vfio/devices/vfio3" */
   nodeOf(device: DeviceID): string;
-  /** The broker's own iommufd, for devices that are nobody's. */
-  ownIommufd(): Promise<number>;
-  /** What waits in the part's queues is told, and by the names of now. */
-  drain(part: Part): void;
-  /** What a device was waiting for an answer of has been ended by the kernel. */
-  endPending(device: DeviceID): void;
+  /** The broker's own, for devices that are nobody's. */
+  readonly ownIommufd: number;
   readonly onNotice: OnNotice;
 }
 
@@ -77,7 +73,7 @@ export class Stages {
 
   async setPlain(group: GroupID, part: Part, stage: PlainStage): Promise<void> {
     const attachment = this.#attached(group, part);
-    this.#options.drain(part);
+    part.drain();
     await this.#attachAll(attachment, plainTarget(part, stage));
     attachment.vste = vsteOf(stage);
     for (const device of attachment.devices) await this.#leaveGuestStage(device, part);
@@ -87,7 +83,7 @@ export class Stages {
     const { device, attachment } = this.#find(request.device, part);
     const { faults, viommu } = part.requireNesting();
     const { file } = part.space;
-    this.#options.drain(part);
+    part.drain();
     const ste = bytesOfPairs([request.vste]);
     const undo = new Undo(this.#options.onNotice);
     const before = device.nested;
@@ -102,7 +98,7 @@ export class Stages {
       device.nested = nested;
     });
     attachment.vste = request.vste;
-    this.#options.endPending(device.host.id); // the kernel answers what waits when it replaces an HWPT
+    part.faults?.end(device.host.id); // the kernel answers what waits when it replaces an HWPT
     if (before !== undefined) await part.discard(before);
   }
 
@@ -121,10 +117,11 @@ export class Stages {
     const attachment = this.#groups.get(group);
     if (attachment === undefined) return;
     const { devices, part } = attachment;
-    if (part !== undefined) this.#options.drain(part);
+    if (part !== undefined) part.drain();
     for (const device of devices) {
       // The kernel would take it with the device, but keep its number as long as the iommufd is there.
-      if (part !== undefined && device.vdevice !== undefined) await destroy(part.space.file, device.vdevice.id).catch(() => {});
+      if (part !== undefined && device.vdevice !== undefined)
+        await destroy(part.space.file, device.vdevice.id).catch(() => {});
       await device.close();
     }
     this.#groups.delete(group);
@@ -135,14 +132,13 @@ export class Stages {
     const attachment = this.#groups.get(group);
     if (attachment === undefined) {
       const undo = new Undo(this.#options.onNotice);
-      const iommufd = await this.#options.ownIommufd();
-      const devices = await undo.around(() => this.#bindAll(group, iommufd, undo));
+      const devices = await undo.around(() => this.#bindAll(group, this.#options.ownIommufd, undo));
       this.#groups.set(group, { part: undefined, devices, vste: ABORT_VSTE });
       return;
     }
     const { devices, part } = attachment;
     if (part === undefined) return;
-    this.#options.drain(part);
+    part.drain();
     await this.#attachAll(attachment, undefined);
     this.#groups.set(group, { part: undefined, devices, vste: ABORT_VSTE });
     for (const device of devices) {
@@ -158,7 +154,7 @@ export class Stages {
     const bound = this.#groups.get(host.group)?.devices.find((device) => device.host.id === host.id);
     if (bound !== undefined) return await act(bound);
     const { kernel, nodeOf, ownIommufd } = this.#options;
-    const device = await BoundDevice.bind(kernel, host, nodeOf(host.id), await ownIommufd());
+    const device = await BoundDevice.bind(kernel, host, nodeOf(host.id), ownIommufd);
     try {
       return await act(device);
     } finally {
@@ -204,7 +200,7 @@ export class Stages {
   async #leaveGuestStage(device: BoundDevice, part: Part): Promise<void> {
     const { nested } = device;
     device.nested = undefined;
-    this.#options.endPending(device.host.id);
+    part.faults?.end(device.host.id);
     if (nested !== undefined) await part.discard(nested);
   }
 
@@ -224,7 +220,7 @@ export class Stages {
     const { nesting } = part;
     const wanted = nesting === undefined ? undefined : name;
     if (part.nameOf(id) === name && device.vdevice?.name === wanted) return;
-    this.#options.drain(part); // records of before the change carry the name of before
+    part.drain(); // records of before the change carry the name of before
     if (device.vdevice !== undefined) {
       await destroy(file, device.vdevice.id);
       device.vdevice = undefined;

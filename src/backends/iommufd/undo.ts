@@ -23,12 +23,13 @@ export class Undo {
     try {
       return await act();
     } catch (error) {
-      await this.#all();
+      await this.takeBack();
       throw error;
     }
   }
 
-  async #all(): Promise<void> {
+  /** Everything that was added, the latest first. */
+  async takeBack(): Promise<void> {
     for (const step of this.#steps.splice(0).reverse()) {
       try {
         await step();

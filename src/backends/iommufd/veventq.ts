@@ -64,7 +64,10 @@ export class VirtualEventQueue implements PartQueue {
     const device = owner.names.get(name);
     if (device === undefined) return; // its name was taken away between the fault and this turn
     const of = { device, virtualStreamID: name };
-    deliver({ kind: "fault", fault: faultRecord({ record, words, owner: of, toGuest: () => undefined, pending: undefined }) });
+    deliver({
+      kind: "fault",
+      fault: faultRecord({ record, words, owner: of, toGuest: () => undefined, pending: undefined }),
+    });
   }
 
   /** Of any device of the part. */

@@ -3,7 +3,7 @@
 // Source: IHI 0070G.b §3.4, §7.3.13, §7.3.16; Arm ARM DDI 0487 D8.4, D8.6.
 
 import { hex } from "../../../spec/u64.ts";
-import { RIGHTS, refusalOf, type Stage2, note } from "./stage2-walk.ts";
+import { note, RIGHTS, refusalOf, type Stage2 } from "./stage2-walk.ts";
 import { fail, type Stage2Question, type Trace } from "./trace.ts";
 
 /** A page of stage 2. */
