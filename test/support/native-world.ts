@@ -6,6 +6,8 @@ import type { FaultNotice, FaultRecord, Notice } from "../../src/backends/faults
 import { type DeviceID, deviceID, type GroupID, groupID, iommuID, virtualStreamID } from "../../src/backends/ids.ts";
 import type { HostDevice } from "../../src/backends/inventory.ts";
 import { createNativeBackend, type NativeBackend } from "../../src/backends/iommufd/backend.ts";
+import { HOST_ROOTS } from "../../src/backends/iommufd/host-files.ts";
+import { deviceProbe } from "../../src/backends/iommufd/probe.ts";
 import { NativeInventory } from "../../src/backends/iommufd/inventory.ts";
 import { checkVSTE, type VSTE } from "../../src/backends/vste.ts";
 import { FakeIommufd, type FakeMachine } from "./fake-iommufd.ts";
@@ -78,7 +80,8 @@ export async function nativeWorld({
   );
   const kernel = new FakeIommufd({ ...machine, devices });
   const inventory = new NativeInventory(scanOf(iommu, groups));
-  const backend = await createNativeBackend({ kernel, inventory, allowsVtd });
+  const probe = deviceProbe(kernel, HOST_ROOTS);
+  const backend = await createNativeBackend({ kernel, inventory, probe, allowsVtd });
   const faults: FaultNotice[] = [];
   const notices: Notice[] = [];
   backend.onFault((notice) => faults.push(notice));

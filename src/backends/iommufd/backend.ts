@@ -28,13 +28,14 @@ import { AddressSpace, IOMMU_NODE } from "./address-space.ts";
 import { FaultCounting } from "./counting.ts";
 import { diagnoseAccess, explainAccess, faultOf, notCovered, previewBind, type Walked } from "./explanation.ts";
 import { FaultQueue } from "./fault-queue.ts";
+import { iommuFacts } from "./hw-info.ts";
 import { invalidateParts } from "./invalidation.ts";
 import type { NativeInventory } from "./inventory.ts";
 import { destroy, ioasAlloc, type KernelFile, openIommufd } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import { Part } from "./part.ts";
 import type { PartQueues } from "./part-queue.ts";
-import { probeIommu } from "./probe.ts";
+import type { DeviceProbe } from "./probe.ts";
 import { resetDevice } from "./reset.ts";
 import { Stages } from "./stages.ts";
 import { VirtualEventQueue } from "./veventq.ts";
@@ -44,6 +45,7 @@ const EARLY_NOTICES_MAX = 64;
 export interface NativeOptions {
   readonly kernel: Kernel;
   readonly inventory: NativeInventory;
+  readonly probe: DeviceProbe;
   /** experimental_vtd_nesting of the configuration. */
   readonly allowsVtd: boolean;
 }
@@ -236,16 +238,14 @@ export class NativeBackend implements Backend {
   }
 
   async #probeThrough(iommu: IommuID, device: HostDevice): Promise<void> {
-    const { allowsVtd } = this.#options;
-    const onNotice = (notice: Notice): void => this.#tell(notice);
-    try {
-      const node = this.#nodeOf(device.id);
-      this.inventory.tell(iommu, await probeIommu({ device, node, file: this.#own, allowsVtd, onNotice }));
-    } catch (error) {
-      if (!(error instanceof BrokerError)) throw error;
-      const facts = { iommu, device: device.id, reason: error.message };
-      this.#tell({ level: "warn", message: "an IOMMU could not be asked: its registers stay unknown", facts });
+    const { allowsVtd, probe } = this.#options;
+    const answer = await probe(this.inventory.require(device.id));
+    if (answer.kind === "answered") {
+      this.inventory.tell(iommu, iommuFacts(answer.hardware, { refusal: answer.nestingRefusal, allowsVtd }));
+      return;
     }
+    const facts = { iommu, device: device.id, reason: answer.error.message };
+    this.#tell({ level: "warn", message: "an IOMMU could not be asked: its registers stay unknown", facts });
   }
 
   #queues(): PartQueues {

@@ -52,7 +52,7 @@ export class Part {
   /** Objects that could not be destroyed in their time: tried again with the part. */
   readonly #leftovers: number[] = [];
   /** What a teardown that failed has still to do. */
-  #remaining: (() => Promise<void>)[] = [];
+  readonly #remaining: (() => Promise<void>)[] = [];
   #built: Built | undefined;
 
   constructor(options: {
@@ -143,10 +143,10 @@ export class Part {
       this.#built = undefined;
       const nested = [nesting?.abort, nesting?.bypass, nesting?.events?.id, nesting?.viommu, nesting?.faults?.id];
       const objects = [...this.#leftovers.splice(0), ...nested, built.stage2].filter((id) => id !== undefined);
-      this.#remaining = [
+      this.#remaining.push(
         ...files.map((fd) => () => file.kernel.close(fd)),
         ...objects.map((id) => () => destroy(file, id)),
-      ];
+      );
     }
     await this.#finish();
   }
@@ -183,6 +183,8 @@ export class Part {
   }
 
   async #finish(): Promise<void> {
+    const { file } = this.space;
+    if (this.#built === undefined) this.#remaining.push(...this.#leftovers.splice(0).map((id) => () => destroy(file, id)));
     while (this.#remaining.length > 0) {
       await this.#remaining[0]!();
       this.#remaining.shift();
@@ -192,7 +194,7 @@ export class Part {
   async #make(device: number, undo: Undo): Promise<Built> {
     const { file, ioas } = this.space;
     const made = (id: number): number => {
-      undo.add(() => destroy(file, id));
+      undo.add(() => this.discard(id));
       return id;
     };
     const { nesting } = this.host;
@@ -221,7 +223,7 @@ export class Part {
       return undefined;
     }
     const { file } = this.space;
-    undo.add(() => destroy(file, queue.id));
+    undo.add(() => this.discard(queue.id));
     undo.add(() => file.kernel.close(queue.fd));
     return queue;
   }

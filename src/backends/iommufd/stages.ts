@@ -90,7 +90,7 @@ export class Stages {
     await undo.around(async () => {
       const faultQueue = faults === undefined ? {} : { faultQueue: faults.id };
       const nested = await hwptAlloc(file, device.object, { kind: "arm_smmuv3", viommu, ste, ...faultQueue });
-      undo.add(() => destroy(file, nested));
+      undo.add(() => part.discard(nested));
       const name = part.nameOf(device.host.id);
       undo.add(() => this.#rename(device, part, name));
       await this.#rename(device, part, request.virtualStreamID);
