@@ -82,6 +82,10 @@ export class FakeSysfs {
     writeFileSync(join(this.root, path), content);
   }
 
+  erase(path: string): void {
+    rmSync(join(this.root, path));
+  }
+
   link(target: string, path: string): void {
     this.#made(dirname(path));
     rmSync(join(this.root, path), { force: true });

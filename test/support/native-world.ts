@@ -7,8 +7,8 @@ import { type DeviceID, deviceID, type GroupID, groupID, iommuID, virtualStreamI
 import type { HostDevice } from "../../src/backends/inventory.ts";
 import { createNativeBackend, type NativeBackend } from "../../src/backends/iommufd/backend.ts";
 import { HOST_ROOTS } from "../../src/backends/iommufd/host-files.ts";
-import { deviceProbe } from "../../src/backends/iommufd/probe.ts";
 import { NativeInventory } from "../../src/backends/iommufd/inventory.ts";
+import { deviceProbe } from "../../src/backends/iommufd/probe.ts";
 import { checkVSTE, type VSTE } from "../../src/backends/vste.ts";
 import { FakeIommufd, type FakeMachine } from "./fake-iommufd.ts";
 import { fakeDevice, fakeSmmu } from "./fake-iommufd-machine.ts";

@@ -184,7 +184,8 @@ export class Part {
 
   async #finish(): Promise<void> {
     const { file } = this.space;
-    if (this.#built === undefined) this.#remaining.push(...this.#leftovers.splice(0).map((id) => () => destroy(file, id)));
+    if (this.#built === undefined)
+      this.#remaining.push(...this.#leftovers.splice(0).map((id) => () => destroy(file, id)));
     while (this.#remaining.length > 0) {
       await this.#remaining[0]!();
       this.#remaining.shift();
