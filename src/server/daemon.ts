@@ -3,6 +3,7 @@
 // a bound to config/settings.ts, a reaction to event-log.ts or src/metrics.
 
 import * as grpc from "@grpc/grpc-js";
+import type { Notice } from "../backends/faults.ts";
 import { selectBackend } from "../backends/select.ts";
 import { serveMetrics } from "../metrics/http.ts";
 import { createMetrics } from "../metrics/metrics.ts";
@@ -19,6 +20,7 @@ import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
 import { type Policy, policyWith } from "./core/policy.ts";
 import { addServices, edgeOf, listenerOptions, servedCalls, serverOptions } from "./daemon/servers.ts";
+import { nativeSystem } from "./daemon/native-system.ts";
 import { openState } from "./daemon/state.ts";
 import { type Parts, stopAll } from "./daemon/stopping.ts";
 import { observeTls, rpcHooks } from "./daemon/watching.ts";
@@ -69,8 +71,17 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     daemonUid: process.getuid?.() ?? 0,
     openFilesMax: config.limits.openMemoryFilesMax,
   });
-  const { backend, simulator } = selectBackend(config);
-  backend.onNotice(({ level, message, facts }) => log[level]({ facts }, message));
+  const poller = new Poller(on.fatal);
+  const system = nativeSystem(config, poller, (error) => log.error({ error }, "bug: the host could not be looked at"));
+  const selection = await selectBackend(config, system.get).catch(async (error: unknown) => {
+    await system.shutDown();
+    await poller.close();
+    throw error;
+  });
+  const { backend, simulator } = selection;
+  const tell = ({ level, message, facts }: Notice): void => log[level]({ facts }, message);
+  backend.onNotice(tell);
+  tell(selection.chosen);
   const tickets = new Tickets({
     clock: systemClock,
     random: randomTicket,
@@ -80,20 +91,21 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     onUsed: () => core.events.emit({ type: "ticketUsed" }),
     onExpired: (ticket) => core.events.emit({ type: "ticketExpired", ...ticket }),
   });
+  const stopBackend = async (): Promise<void> => {
+    await selection.stop();
+    await system.shutDown();
+    await poller.close();
+  };
   const throttle = new Throttle(systemClock);
   const audit = openAudit(config.audit, log, (error) =>
     throttle.run("audit", (left) => log.error({ error, ...left }, "an audit line could not be written")),
   );
   const state = await openState(config, () => core.image(), on.fatal).catch((error: unknown) => {
     audit.close();
+    await stopBackend();
     throw error;
   });
-  const poller = new Poller(on.fatal);
   const processes = createProcessWatch({ poller });
-  const stopWatching = async (): Promise<void> => {
-    processes.close();
-    await poller.close();
-  };
   const core = createCore({
     backend,
     simulator: config.simulatorApi ? simulator : undefined,
@@ -204,8 +216,8 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
         () => exchange?.stop(),
         reaping.stop,
         http.stop,
-        stopWatching,
-        () => backend.close(),
+        () => processes.close(),
+        stopBackend,
         () => state.close(),
         () => audit.close(),
       ],
@@ -234,8 +246,8 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     exchange?.stop();
     admin?.cut();
     server.forceShutdown();
-    await stopWatching();
-    await backend.close();
+    processes.close();
+    await stopBackend();
     await state.close();
     audit.close();
     throw error;

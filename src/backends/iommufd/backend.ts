@@ -84,7 +84,7 @@ export class NativeBackend implements Backend {
       devicesOf: (group) => this.inventory.devices().filter((device) => device.group === group),
       nodeOf: (device) => this.#nodeOf(device),
       ownIommufd: own.fd,
-      onNotice: (notice) => this.#tell(notice),
+      onNotice: (notice) => this.tell(notice),
     });
   }
 
@@ -99,7 +99,7 @@ export class NativeBackend implements Backend {
 
   async createAddressSpace(): Promise<AddressSpaceHandle> {
     const id = this.#nextID++;
-    const space = await AddressSpace.create(this.#options.kernel, id, (notice) => this.#tell(notice));
+    const space = await AddressSpace.create(this.#options.kernel, id, (notice) => this.tell(notice));
     this.#spaces.set(id, space);
     return { id };
   }
@@ -122,7 +122,7 @@ export class NativeBackend implements Backend {
     const space = this.#space(handle);
     const id = this.#nextID++;
     const host = (): HostIommu => this.#host(iommu);
-    const part = new Part({ id, host, space, queues: this.#queues(), onNotice: (notice) => this.#tell(notice) });
+    const part = new Part({ id, host, space, queues: this.#queues(), onNotice: (notice) => this.tell(notice) });
     space.parts.add(part);
     this.#parts.set(id, part);
     return { id, iommu };
@@ -245,7 +245,7 @@ export class NativeBackend implements Backend {
       return;
     }
     const facts = { iommu, device: device.id, reason: answer.error.message };
-    this.#tell({ level: "warn", message: "an IOMMU could not be asked: its registers stay unknown", facts });
+    this.tell({ level: "warn", message: "an IOMMU could not be asked: its registers stay unknown", facts });
   }
 
   #queues(): PartQueues {
@@ -253,7 +253,7 @@ export class NativeBackend implements Backend {
     const parts = {
       kernel,
       deliver: (notice: FaultNotice) => this.#deliver(notice),
-      onNotice: (notice: Notice) => this.#tell(notice),
+      onNotice: (notice: Notice) => this.tell(notice),
     };
     return {
       events: (fd, owner) => new VirtualEventQueue({ ...parts, fd, owner }),
@@ -269,12 +269,13 @@ export class NativeBackend implements Backend {
     if (notice.kind === "fault") this.#counting.count(notice.fault);
     if (notice.kind === "overflow") {
       const facts = { devices: notice.devices.join(" ") };
-      this.#tell({ level: "warn", message: "the kernel's event queue overflowed: events are lost", facts });
+      this.tell({ level: "warn", message: "the kernel's event queue overflowed: events are lost", facts });
     }
     this.#onFault(notice);
   }
 
-  #tell(notice: Notice): void {
+  /** Kept until somebody listens. */
+  tell(notice: Notice): void {
     if (this.#onNotice !== undefined) this.#onNotice(notice);
     else if (this.#early.length < EARLY_NOTICES_MAX) this.#early.push(notice);
   }
