@@ -10,6 +10,7 @@ import { createSimulatedBackend } from "./sim/backend.ts";
 import type { SimulatedConfig } from "./sim/inventory.ts";
 import type { SimulatorControl } from "./simulator-control.ts";
 
+export type { Notice } from "./faults.ts";
 export { HOST_ROOTS } from "./iommufd/host-files.ts";
 export type { NativeSettings, NativeSystem } from "./iommufd/native-host.ts";
 
@@ -37,7 +38,11 @@ export async function selectBackend(config: BackendConfig, system: () => NativeS
   if (config.backend === "simulated") {
     const simulated = createSimulatedBackend(config.simulated);
     const facts = { backend: "simulated", reason: "the configuration says so, or nothing else" };
-    const chosen = { level: "info", message: "the IOMMUs are simulated: no device of this host is touched", facts } as const;
+    const chosen = {
+      level: "info",
+      message: "the IOMMUs are simulated: no device of this host is touched",
+      facts,
+    } as const;
     return { backend: simulated, simulator: simulated, chosen, stop: () => simulated.close() };
   }
   if (config.native.bindDevices.length > 0 && system().notes === undefined) {
@@ -47,7 +52,10 @@ export async function selectBackend(config: BackendConfig, system: () => NativeS
   return await native(config, system());
 }
 
-async function native({ backend: wanted, native: settings }: BackendConfig, system: NativeSystem): Promise<BackendSelection> {
+async function native(
+  { backend: wanted, native: settings }: BackendConfig,
+  system: NativeSystem,
+): Promise<BackendSelection> {
   const isAuto = wanted === "auto";
   const host = await startNativeHost(system, settings).catch((error: unknown) => {
     throw isAuto && error instanceof BrokerError ? refused(error.message) : error;
@@ -70,5 +78,8 @@ async function native({ backend: wanted, native: settings }: BackendConfig, syst
 
 function refused(why: string): BrokerError {
   const remedy = "mend that, or ask for simulated IOMMUs with backend: simulated";
-  return new BrokerError("backend_unavailable", `backend is auto, and the native one does not work here: ${why}; ${remedy}`);
+  return new BrokerError(
+    "backend_unavailable",
+    `backend is auto, and the native one does not work here: ${why}; ${remedy}`,
+  );
 }

@@ -213,7 +213,9 @@ const NATIVE = z.strictObject({
     .array(pciAddress, { error: "must be a list of PCI addresses" })
     .max(1024, { error: "must name at most 1024 devices" })
     .default(() => [])
-    .describe("Devices that are bound to vfio-pci while the daemon runs, and given back to their drivers when it stops."),
+    .describe(
+      "Devices that are bound to vfio-pci while the daemon runs, and given back to their drivers when it stops.",
+    ),
   experimental_vtd_nesting: z
     .boolean({ error: "must be true or false" })
     .default(false)
@@ -224,7 +226,7 @@ export const SETTINGS = z.strictObject({
   backend: choice(
     ["simulated", "iommufd", "auto"],
     "simulated",
-    'What the broker arbitrates: simulated SMMUs, or this host\'s IOMMUs by Linux iommufd. "auto": the host\'s, or it does not start.',
+    "What the broker arbitrates: simulated SMMUs, or this host's IOMMUs by Linux iommufd. \"auto\": the host's, or it does not start.",
   ),
   native: NATIVE.prefault({}).describe("The native backend, with backend: iommufd or auto."),
   simulator_api: z
