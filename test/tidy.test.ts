@@ -76,7 +76,7 @@ const THROUGH: TestedThrough = [
   [/^src\/backends\/iommufd\/(?:hwpt|ioas|vfio)-ioctl\.ts$/, "test/backends/iommufd/fake-iommufd.test.ts"],
   [/^src\/backends\/iommufd\/errno-table\.ts$/, "test/backends/iommufd/errno.test.ts"],
   [/^src\/os\/native-call\.ts$/, "test/os/native-kernel.test.ts"],
-  [/^src\/os\/kernel-worker\.ts$/, "test/os/kernel-pool.test.ts"],
+  [/^src\/os\/call-slot\.ts$/, "test/os/kernel-pool.test.ts"],
   [/^src\/backends\/sim\/objects\.ts$/, "test/backends/sim/contract.test.ts"],
   [/^src\/server\/daemon\//, "test/server/daemon.test.ts"],
   [/^src\/server\/config\//, "test/server/config.test.ts"],
@@ -103,8 +103,8 @@ const THROUGH: TestedThrough = [
   [/^src\/spec\/descriptor\.ts$/, "test/backends/smmuv3/walk.test.ts"],
 ];
 
-/** What only a process shows. */
-const BY_PROCESS = [/^src\/(?:server|cli)\/main\.ts$/];
+/** What only a process shows, or a thread. */
+const BY_PROCESS = [/^src\/(?:server|cli)\/main\.ts$/, /^src\/os\/kernel-worker\.ts$/];
 
 function told(breaches: readonly Breach[]): string[] {
   return breaches.map(({ path, line, rule }) => `${path}:${line}: ${rule}`);

@@ -5,7 +5,7 @@
 
 import { Worker } from "node:worker_threads";
 import { BrokerError, limitReached } from "../backends/errors.ts";
-import type { KernelAnswer, KernelJob } from "./kernel-worker.ts";
+import { CallSlot, type KernelAnswer, type KernelJob } from "./call-slot.ts";
 
 export interface KernelPoolOptions {
   /** Calls that run at once. */
@@ -16,7 +16,7 @@ export interface KernelPoolOptions {
 
 const THREADS_MAX = 4;
 const WAITING_MAX = 1024;
-/** Beside this file, in the source tree and in what is built from it. */
+/** The thread's program, beside this file, in the source tree and in what is built from it. */
 const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./kernel-worker.ts" : "./kernel-worker.js", import.meta.url);
 
 interface Waiting {
@@ -27,6 +27,7 @@ interface Waiting {
 
 interface Thread {
   readonly worker: Worker;
+  readonly slot: CallSlot;
   current: Waiting | undefined;
 }
 
@@ -89,28 +90,33 @@ export class KernelPool {
       const thread = [...this.#threads].find(({ current }) => current === undefined) ?? this.#start();
       thread.current = waiting;
       thread.worker.ref();
-      thread.worker.postMessage(waiting.job);
+      thread.slot.carryOut(waiting.job).then(
+        (answer) => this.#over(thread, () => waiting.resolve(answer)),
+        (error: unknown) => this.#over(thread, () => waiting.reject(error)), // it was not even begun
+      );
     }
     if (this.load.running > 0) return;
     for (const idle of this.#onIdle.splice(0)) idle();
   }
 
+  #over(thread: Thread, tell: () => void): void {
+    thread.current = undefined;
+    thread.worker.unref(); // one that only waits for work keeps no process
+    tell();
+    this.#next();
+  }
+
   #start(): Thread {
-    const worker = new Worker(WORKER, { name: "kernel-call" });
-    const thread: Thread = { worker, current: undefined };
+    const slot = new CallSlot();
+    const worker = new Worker(WORKER, { name: "kernel-call", workerData: slot.memory });
+    const thread: Thread = { worker, slot, current: undefined };
     this.#threads.add(thread);
-    worker.on("message", (answer: KernelAnswer) => {
-      const answered = thread.current;
-      thread.current = undefined;
-      worker.unref(); // one that only waits for work keeps no process
-      answered?.resolve(answer);
-      this.#next();
-    });
     const lose = (cause?: unknown): void => {
       if (!this.#threads.delete(thread)) return;
       const what = thread.current?.job.kind ?? "none";
+      const facts = { what };
       thread.current?.reject(
-        new BrokerError("backend_failed", "a thread for calls of the kernel died", { what }, { cause }),
+        new BrokerError("backend_failed", "a thread for calls of the kernel died", facts, { cause }),
       );
       thread.current = undefined;
       this.#next();

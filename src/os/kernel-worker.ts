@@ -1,44 +1,41 @@
-// One thread of the pool for calls that can sleep in the kernel: takes a job, makes the call, answers; one after the other.
+// One thread of the pool for calls that can sleep in the kernel: takes a call, makes it, answers; one after the other.
 // It keeps nothing, so whatever becomes of it, the others go on.
 
-import { parentPort } from "node:worker_threads";
-import type { FilePart, IoctlRequest, IoctlResult } from "../backends/iommufd/kernel.ts";
+import { workerData } from "node:worker_threads";
 import { assertNever } from "../spec/assert.ts";
+import { CallSlot, type KernelAnswer, type KernelJob } from "./call-slot.ts";
 import { closeDescriptor, mapShared, NativeCaller, openReadWrite, unmapShared } from "./native-call.ts";
 
-/** Plain data, which goes to the thread as a copy. */
-export type KernelJob =
-  | { readonly kind: "ioctl"; readonly request: IoctlRequest }
-  | { readonly kind: "open"; readonly path: string }
-  | { readonly kind: "close"; readonly fd: number }
-  | { readonly kind: "map"; readonly part: FilePart }
-  | { readonly kind: "unmap"; readonly address: bigint; readonly bytes: number };
-
-export type KernelAnswer =
-  | { readonly kind: "ioctl"; readonly answer: IoctlResult }
-  | { readonly kind: "open"; readonly result: number }
-  | { readonly kind: "map"; readonly result: bigint }
-  | { readonly kind: "done" };
-
 const caller = new NativeCaller();
+const NO_BYTES = new Uint8Array();
 
 function carryOut(job: KernelJob): KernelAnswer {
   switch (job.kind) {
-    case "ioctl":
-      return { kind: "ioctl", answer: caller.ioctl(job.request) };
+    case "ioctl": {
+      const { result, bytes, payload } = caller.ioctl(job.request);
+      return { result: BigInt(result), bytes, payload };
+    }
     case "open":
-      return { kind: "open", result: openReadWrite(job.path) };
+      return plain(BigInt(openReadWrite(job.path)));
     case "close":
       closeDescriptor(job.fd);
-      return { kind: "done" };
+      return plain(0n);
     case "map":
-      return { kind: "map", result: mapShared(job.part) };
+      return plain(mapShared(job.part));
     case "unmap":
       unmapShared(job.address, job.bytes);
-      return { kind: "done" };
+      return plain(0n);
     default:
-      return assertNever(job, "job");
+      return assertNever(job, "call");
   }
 }
 
-parentPort?.on("message", (job: KernelJob) => parentPort?.postMessage(carryOut(job)));
+function plain(result: bigint): KernelAnswer {
+  return { result, bytes: NO_BYTES, payload: undefined };
+}
+
+const slot = new CallSlot(workerData);
+for (;;) {
+  slot.waitForCall();
+  slot.answer(carryOut(slot.job()));
+}

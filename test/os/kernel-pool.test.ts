@@ -23,7 +23,7 @@ test("a call that sleeps in the kernel holds up neither the event loop nor the o
     isClosed = true;
   });
   await turns(20);
-  expect(await on.run({ kind: "open", path: "/nowhere" })).toEqual({ kind: "open", result: -2 });
+  expect(await on.run({ kind: "open", path: "/nowhere" })).toMatchObject({ result: -2n });
   expect([isClosed, on.load]).toEqual([false, { running: 1, waiting: 0 }]);
   wake();
   await closed;
@@ -42,7 +42,7 @@ test("no more calls run than there are threads; the line has an end, but never f
   const given = memfd(4096);
   const third = on.run({ kind: "close", fd: given });
   wake();
-  expect(await second).toEqual({ kind: "open", result: -2 });
+  expect(await second).toMatchObject({ result: -2n });
   await Promise.all([first, third]);
   expect(() => fstatSync(given)).toThrow(/EBADF/);
   expect(on.load).toEqual({ running: 0, waiting: 0 });
@@ -68,8 +68,25 @@ test("shutting down waits for what runs and what waits, and takes nothing new", 
 test("a call that kills its thread fails, and the next one gets another", async () => {
   const on = pool({ threadsMax: 1 });
   const tooLong = { fd: 0, request: 0, bytes: new Uint8Array(4097) };
-  await expect(on.run({ kind: "ioctl", request: tooLong })).rejects.toMatchObject({ code: "backend_failed" });
-  expect(await on.run({ kind: "open", path: "/nowhere" })).toEqual({ kind: "open", result: -2 });
+  await expect(on.run({ kind: "ioctl", request: tooLong })).rejects.toMatchObject({
+    code: "backend_failed",
+    cause: expect.objectContaining({ message: expect.stringContaining("4097 bytes are more than a call takes") }),
+  });
+  expect(await on.run({ kind: "open", path: "/nowhere" })).toMatchObject({ result: -2n });
+});
+
+test("a call that does not even fit is refused here, and the thread lives on", async () => {
+  const on = pool({ threadsMax: 1 });
+  const request = { fd: 0, request: 0, bytes: new Uint8Array(2 ** 21) };
+  await expect(on.run({ kind: "ioctl", request })).rejects.toThrow("more than a call takes");
+  expect(await on.run({ kind: "open", path: "/nowhere" })).toMatchObject({ result: -2n });
+});
+
+test("many calls at once all come back, each with its own answer", async () => {
+  const on = pool({ threadsMax: 3 });
+  const paths = Array.from({ length: 200 }, (_, n) => (n % 2 === 0 ? "/nowhere" : "/dev/null/nowhere"));
+  const answers = await Promise.all(paths.map((path) => on.run({ kind: "open", path })));
+  expect(answers.map(({ result }) => result)).toEqual(paths.map((_, n) => (n % 2 === 0 ? -2n : -20n))); // ENOTDIR
 });
 
 test("one that was never used is done at once", async () => {
