@@ -29,6 +29,8 @@ export interface GuestMemoryFile {
    * there is none.
    */
   readonly descriptor?: number | undefined;
+  /** Nobody can make it shorter. */
+  readonly isSealed?: boolean | undefined;
   /** Reads exactly into.length bytes at offset; false when fewer are there (bus error). */
   read(offset: number, into: Uint8Array): boolean;
   /** Writes exactly from.length bytes at offset; false when the file does not reach that far (bus error). */

@@ -24,6 +24,7 @@ export const TRANSLATE = checkVSTE(0xbn | BigInt(CONTEXT), 0xd4n);
 /** Memory that has a descriptor, which no kernel here looks at. */
 export class PassedFile extends BufferFile {
   readonly descriptor = 77;
+  isSealed = true;
 
   poke(offset: number, value: bigint): void {
     new DataView(this.data.buffer).setBigUint64(offset, value, true);

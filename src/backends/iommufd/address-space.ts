@@ -1,6 +1,7 @@
 // One guest's memory as its devices see it: an iommufd of its own with one IOAS, and the table of what is mapped there.
 // The kernel pins pages when the first HWPT stands on the IOAS, and from then on with each mapping: what cannot be pinned
-// fails there, and nothing of it stays.
+// fails there, and nothing of it stays. A kernel before 6.13 takes no file: it is shown the broker's own view of one, where
+// nobody can make that shorter.
 // Source: Linux drivers/iommu/iommufd/{ioas,io_pagetable,pages}.c.
 
 import { assert } from "../../spec/assert.ts";
@@ -8,7 +9,8 @@ import { hex } from "../../spec/u64.ts";
 import { BrokerError } from "../errors.ts";
 import type { Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
-import { destroy, ioasAlloc, ioasMapFile, ioasUnmap, type KernelFile, openIommufd } from "./ioctl.ts";
+import { callError } from "./errno.ts";
+import { destroy, ioasAlloc, ioasMap, ioasMapFile, ioasUnmap, type KernelFile, openIommufd } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 
@@ -21,6 +23,9 @@ export class AddressSpace {
   readonly parts = new Set<Part>();
   readonly #onNotice: (notice: Notice) => void;
   readonly #mappings = new Map<number, GuestMapping>();
+  /** Addresses of views, by IPA: only where the kernel takes no files. */
+  readonly #views = new Map<number, bigint>();
+  #takesFiles = true;
   /** By IPA; undefined: the table has changed since. */
   #sorted: readonly GuestMapping[] | undefined;
 
@@ -101,21 +106,57 @@ export class AddressSpace {
   /** The daemon goes down: the kernel frees what is left with the descriptor. */
   async abandon(): Promise<void> {
     await this.file.kernel.close(this.file.fd);
+    for (const mapping of this.#mappings.values()) await this.#closeView(mapping);
     for (const mapping of [...this.#mappings.values()]) this.#forget(mapping);
   }
 
-  async #mapOne({ bytes, file, ipa, offset, readable, writable }: GuestMapping): Promise<void> {
+  async #mapOne(mapping: GuestMapping): Promise<void> {
+    const { bytes, file, ipa, offset, readable, writable } = mapping;
     const { descriptor } = file;
     if (descriptor === undefined) {
       const why = `${file.path} is not here as a descriptor, which the kernel needs to pin it: put its memfd again`;
       throw new BrokerError("backend_unsupported", why, { path: file.path });
     }
-    const range = { ioas: this.ioas, iova: BigInt(ipa), length: BigInt(bytes) };
-    await ioasMapFile(this.file, { ...range, fd: descriptor, start: BigInt(offset), readable, writable });
+    const target = { ioas: this.ioas, iova: BigInt(ipa), length: BigInt(bytes), readable, writable };
+    if (this.#takesFiles) {
+      try {
+        await ioasMapFile(this.file, { ...target, fd: descriptor, start: BigInt(offset) });
+        return;
+      } catch (error) {
+        if (!(error instanceof BrokerError) || error.facts.errno !== "ENOTTY") throw error;
+        this.#takesFiles = false;
+      }
+    }
+    const userVa = await this.#openView(mapping, descriptor);
+    try {
+      await ioasMap(this.file, { ...target, userVa });
+    } catch (error) {
+      await this.#closeView(mapping);
+      throw error;
+    }
   }
 
-  async #unmapOne({ bytes, ipa }: GuestMapping): Promise<void> {
+  async #openView({ bytes, file, ipa, offset, writable }: GuestMapping, fd: number): Promise<bigint> {
+    if (file.isSealed !== true) {
+      const why = `this kernel cannot pin ${file.path} by its descriptor: run Linux 6.13 or newer, or seal it with F_SEAL_SHRINK`;
+      throw new BrokerError("backend_unsupported", why, { path: file.path });
+    }
+    const address = await this.file.kernel.mapFile({ fd, offset, bytes, writable });
+    if (address < 0n) throw callError("ioas_map", Number(-address), { ipa });
+    this.#views.set(ipa, address);
+    return address;
+  }
+
+  async #closeView({ bytes, ipa }: GuestMapping): Promise<void> {
+    const address = this.#views.get(ipa);
+    this.#views.delete(ipa);
+    if (address !== undefined) await this.file.kernel.unmapFile(address, bytes);
+  }
+
+  async #unmapOne(mapping: GuestMapping): Promise<void> {
+    const { bytes, ipa } = mapping;
     await ioasUnmap(this.file, { ioas: this.ioas, iova: BigInt(ipa), length: BigInt(bytes) });
+    await this.#closeView(mapping);
   }
 
   /** After a failure of a later one. */

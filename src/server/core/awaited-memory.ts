@@ -37,6 +37,10 @@ export class AwaitedMemory implements GuestMemoryFile {
     return this.#file?.descriptor;
   }
 
+  get isSealed(): boolean | undefined {
+    return this.#file?.isSealed;
+  }
+
   get writeRefusal(): string | undefined {
     return this.#file?.writeRefusal;
   }

@@ -131,6 +131,7 @@ async function failEach(options: WorldOptions, setting: Setting): Promise<number
 
 describe.each([
   ["where the host nests", {}],
+  ["where the kernel takes no files", { machine: { unknown: ["ioas_map_file"] } }],
   ["where it does not", { iommu: fakeSmmu({ nesting: false }) }],
   ["where stalls are answered", { iommu: fakeSmmu({ hwInfo: stallingHwInfo() }) }],
 ] satisfies [string, WorldOptions][])("%s", (_, options) => {
