@@ -72,7 +72,7 @@ const FRONT_ROW_ONLY_FOR: Readonly<Record<string, readonly Room[]>> = {
   "src/backends/simulator-control.ts": ["front", "select", "sim", "core", "rpc"],
   // What the native backend asks of the host: declared there, done here.
   "src/backends/iommufd/kernel.ts": ["iommufd", "os"],
-  "src/backends/iommufd/host-files.ts": ["iommufd", "os"],
+  "src/backends/iommufd/host-files.ts": ["iommufd", "os", "select"],
   "src/backends/iommufd/driver-binding.ts": ["iommufd", "os"],
   // A client passes its descriptor by the same bytes and the same native call as the broker takes it.
   "src/server/fds/protocol.ts": ["fds", "client"],

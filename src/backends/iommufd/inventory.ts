@@ -3,6 +3,7 @@
 // An IOMMU is unknown until a device behind it was bound and asked (IOMMU_GET_HW_INFO).
 
 import { assert } from "../../spec/assert.ts";
+import type { HostFinding } from "../host-finding.ts";
 import type { DeviceID, GroupID, IommuID } from "../ids.ts";
 import type { HostDevice, HostIommu, Inventory, InventoryChange, ReservedRegion } from "../inventory.ts";
 import type { HostScan, NativeDevice, NativeGroup } from "./devices.ts";
@@ -14,6 +15,7 @@ export class NativeInventory implements Inventory {
   readonly #facts = new Map<IommuID, IommuFacts>();
   #scan: HostScan = { iommus: [], groups: [], leftOut: 0 };
   #iommus: readonly HostIommu[] = [];
+  #findings: readonly HostFinding[] = [];
   #natives = new Map<DeviceID, NativeDevice>();
   #devices = new Map<DeviceID, HostDevice>();
   #listener: (change: InventoryChange) => void = () => {};
@@ -28,6 +30,15 @@ export class NativeInventory implements Inventory {
 
   devices(): readonly HostDevice[] {
     return [...this.#devices.values()];
+  }
+
+  findings(): readonly HostFinding[] {
+    return this.#findings;
+  }
+
+  /** Takes down what an examination found. */
+  tellFindings(findings: readonly HostFinding[]): void {
+    this.#findings = findings;
   }
 
   onChange(listener: (change: InventoryChange) => void): void {
