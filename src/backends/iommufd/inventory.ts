@@ -63,6 +63,11 @@ export class NativeInventory implements Inventory {
     return group;
   }
 
+  /** What the hardware said, or that it was not asked yet. */
+  factsOf(iommu: IommuID): IommuFacts {
+    return this.#facts.get(iommu) ?? unknownFacts(iommu);
+  }
+
   /** Takes down what the hardware said. */
   tell(iommu: IommuID, facts: IommuFacts): void {
     this.#facts.set(iommu, facts);
@@ -93,8 +98,7 @@ export class NativeInventory implements Inventory {
   }
 
   #iommu(id: IommuID): HostIommu {
-    const facts = this.#facts.get(id) ?? unknownFacts(id);
-    return Object.freeze({ id, reservedRegions: this.#commonRegions(id), ...facts });
+    return Object.freeze({ id, reservedRegions: this.#commonRegions(id), ...this.factsOf(id) });
   }
 
   /** What is reserved for every group behind it: the MSI window, and what the IOMMU itself cannot translate. */
