@@ -91,6 +91,10 @@ export class PassedMemoryFile implements GuestMemoryFile {
     return this.#file.bytes;
   }
 
+  get descriptor(): number {
+    return this.#file.descriptor;
+  }
+
   get writeRefusal(): string | undefined {
     if (this.#isHuge)
       return "is of hugetlbfs, which has no pwrite: map it read-only, or pass a memfd of ordinary pages";

@@ -35,6 +35,7 @@ export const EXIT_USAGE = 1;
 export const EXIT_DENIED = 2;
 
 const FLAGS: readonly { readonly flag: string; readonly option: string; readonly path: string }[] = [
+  { flag: "--backend", option: "backend", path: "backend" },
   { flag: "--listen-socket", option: "listenSocket", path: "listen.socket" },
   { flag: "--listen-tcp", option: "listenTcp", path: "listen.tcp" },
   { flag: "--listen-tcp-insecure", option: "listenTcpInsecure", path: "listen.tcp_insecure" },
@@ -89,6 +90,7 @@ function describe(version: string): Command {
     .helpOption("--help", "show this")
     .allowExcessArguments(false)
     .option("--config <file>", `settings, as YAML (or ${CONFIG_VARIABLE})`)
+    .option("--backend <name>", "simulated, iommufd, or auto: iommufd where it works")
     .option("--listen-socket <path>", 'Unix socket of the API, or "off"')
     .option("--listen-tcp <host:port>", 'address of the API besides, or "off"; needs listen.tls')
     .option("--listen-tcp-insecure", "it is plain text on loopback instead: whoever can connect is trusted")

@@ -47,6 +47,8 @@ interface Paging {
 }
 interface Nested {
   readonly kind: "nested";
+  /** What it was made from: a guest's STE, or VT-d's structure. */
+  readonly data: Uint8Array;
   readonly on: number;
   readonly iommu: FakeIommu;
   readonly needsVdevice: boolean;

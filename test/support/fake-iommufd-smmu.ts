@@ -23,12 +23,12 @@ export function nestedOf(
   if (parent?.kind === "viommu") {
     refuseIf(parent.iommu !== iommu, "EINVAL");
     refuseIf(data.type !== uapi.HWPT_DATA.ARM_SMMUV3 || data.bytes.byteLength !== 16, "EINVAL");
-    return { kind: "nested", on, iommu, needsVdevice: checkSTE(data.bytes) } as const;
+    return { kind: "nested", on, iommu, data: data.bytes, needsVdevice: checkSTE(data.bytes) } as const;
   }
   if (parent?.kind !== "paging") throw new Refusal("EINVAL");
   refuseIf(iommu.kind !== "vtd" || !iommu.nesting || !parent.nestParent, "EOPNOTSUPP");
   refuseIf(data.type !== uapi.HWPT_DATA.VTD_S1 || data.bytes.byteLength !== 24, "EINVAL");
-  return { kind: "nested", on, iommu, needsVdevice: false } as const;
+  return { kind: "nested", on, iommu, data: data.bytes, needsVdevice: false } as const;
 }
 
 /** @returns that it translates with a guest's table, which needs a vDEVICE */

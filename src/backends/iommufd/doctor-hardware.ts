@@ -1,13 +1,15 @@
 // Of the IOMMUs themselves: what each says it is, and whether a guest's own tables can be nested there.
 // Nobody but the kernel can tell, and it answers only through a device that is bound: one that nobody uses is asked.
 
+import { assert } from "../../spec/assert.ts";
 import type { BrokerError } from "../errors.ts";
 import type { HostFinding } from "../host-finding.ts";
 import type { IommuID } from "../ids.ts";
 import type { HostScan, NativeDevice } from "./devices.ts";
 import { ok } from "./doctor-host.ts";
-import { forcesWriteBack } from "./hw-info.ts";
+import { forcesWriteBack, iommuFacts } from "./hw-info.ts";
 import type { IommuFacts } from "./inventory.ts";
+import type { DeviceProbe } from "./probe.ts";
 
 export type IommuAnswer =
   | { readonly kind: "answered"; readonly facts: IommuFacts }
@@ -15,6 +17,26 @@ export type IommuAnswer =
 
 /** Asks one IOMMU through one of these devices, which have nodes and lie behind it; there is at least one. */
 export type IommuProbe = (iommu: IommuID, devices: readonly NativeDevice[]) => Promise<IommuAnswer>;
+
+/** Devices that are tried for one IOMMU: the next where somebody uses the one before. */
+const DEVICES_TRIED_MAX = 4;
+
+/** A probe that binds devices and asks the kernel. */
+export function askingProbe(probe: DeviceProbe, allowsVtd: boolean): IommuProbe {
+  return async (_, devices) => {
+    let refused: IommuAnswer | undefined;
+    for (const device of devices.slice(0, DEVICES_TRIED_MAX)) {
+      const answer = await probe(device);
+      if (answer.kind === "answered") {
+        const { hardware, nestingRefusal: refusal } = answer;
+        return { kind: "answered", facts: iommuFacts(hardware, { refusal, allowsVtd }) };
+      }
+      refused ??= answer;
+    }
+    assert(refused !== undefined, "an IOMMU is asked through no device");
+    return refused;
+  };
+}
 
 export async function hardwareFindings(scan: HostScan, probe: IommuProbe | undefined): Promise<readonly HostFinding[]> {
   const findings: HostFinding[] = [];

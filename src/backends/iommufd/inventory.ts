@@ -65,7 +65,7 @@ export class NativeInventory implements Inventory {
 
   /** What the hardware said, or that it was not asked yet. */
   factsOf(iommu: IommuID): IommuFacts {
-    return this.#facts.get(iommu) ?? unknownFacts(iommu);
+    return this.#facts.get(iommu) ?? unknownFacts(notAsked(iommu));
   }
 
   /** Takes down what the hardware said. */
@@ -119,9 +119,12 @@ export class NativeInventory implements Inventory {
   }
 }
 
-/** Until a device behind it was asked. */
-export function unknownFacts(iommu: IommuID): IommuFacts {
-  const reason = `no device behind ${iommu} could be asked yet: bind one to vfio-pci (native.bind_devices, or driver_override), with nobody else using it`;
+function notAsked(iommu: IommuID): string {
+  return `no device behind ${iommu} could be asked yet: bind one to vfio-pci (native.bind_devices, or driver_override), with nobody else using it`;
+}
+
+/** Until a device behind it was asked. @param reason  why, and the remedy */
+export function unknownFacts(reason: string): IommuFacts {
   return {
     registers: undefined,
     otherHardware: { kind: "unknown", reason },

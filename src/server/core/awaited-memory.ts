@@ -33,6 +33,10 @@ export class AwaitedMemory implements GuestMemoryFile {
     return `ticket:${this.label}`;
   }
 
+  get descriptor(): number | undefined {
+    return this.#file?.descriptor;
+  }
+
   get writeRefusal(): string | undefined {
     return this.#file?.writeRefusal;
   }
