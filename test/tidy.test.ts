@@ -67,6 +67,7 @@ const CASTS = new Map([
 ]);
 
 const THROUGH: TestedThrough = [
+  [/^src\/backends\/iommufd\/doctor-(?:devices|hardware|host)\.ts$/, "test/backends/iommufd/doctor.test.ts"],
   [/^src\/backends\/smmuv3\/explain-(?:ats|translated)\.ts$/, "test/oracle/random-ats.test.ts"],
   [/^src\/backends\/smmuv3\/explain(?:\/|\.ts$)/, "test/oracle/golden.test.ts"],
   [/^src\/backends\/smmuv3\/(?:ats|ats-walk|translation-request)\.ts$/, "test/judge/ats-requests.test.ts"],

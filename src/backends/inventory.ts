@@ -1,5 +1,6 @@
 // What is there: host IOMMUs and the devices behind them. Devices appear and disappear.
 
+import type { HostFinding } from "./host-finding.ts";
 import type { DeviceID, GroupID, IommuID, StreamID } from "./ids.ts";
 
 /** SMMU_IDR0…IDR6, IIDR, AIDR as the hardware shows them, 32 bits each. Source: IHI 0070G.b §6.3.1–6.3.8, §6.3.10. */
@@ -91,6 +92,8 @@ export type InventoryChange =
 export interface Inventory {
   iommus(): readonly HostIommu[];
   devices(): readonly HostDevice[];
+  /** What the last examination of the host found. Only natively. */
+  findings?(): readonly HostFinding[];
   /** One listener: the arbiter. Called synchronously when a device appeared or disappeared. */
   onChange(listener: (change: InventoryChange) => void): void;
 }

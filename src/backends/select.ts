@@ -1,4 +1,5 @@
-// From the backend's name in the configuration to the backend. Imported by daemon.ts only.
+// From the backend's name in the configuration to the backend, and what a host is examined with. Imported by daemon.ts and
+// daemon/ only.
 // "auto" is the native one where it works. Where it does not, nothing is guessed: hardware that is simulated without having
 // been asked for would be a broker that confines nobody's devices.
 
@@ -11,8 +12,11 @@ import type { SimulatedConfig } from "./sim/inventory.ts";
 import type { SimulatorControl } from "./simulator-control.ts";
 
 export type { Notice } from "./faults.ts";
+export { examineHost, exitCodeOf } from "./iommufd/doctor.ts";
+export { askingProbe } from "./iommufd/doctor-hardware.ts";
 export { HOST_ROOTS } from "./iommufd/host-files.ts";
 export type { NativeSettings, NativeSystem } from "./iommufd/native-host.ts";
+export { deviceProbe } from "./iommufd/probe.ts";
 
 export interface BackendSelection {
   readonly backend: Backend;

@@ -16,6 +16,7 @@ export const {
   FaultClass,
   FaultGapReason,
   FaultStage,
+  FindingVerdict,
   IommuArchitecture,
   Liveness,
   PinningPolicy,
@@ -28,6 +29,7 @@ export const {
 } = iommubroker.v1;
 
 export type Capabilities = Decoded<"GetCapabilitiesResponse">;
+export type HostFinding = Decoded<"HostFinding">;
 export type Device = Decoded<"Device">;
 export type DeviceChange = Decoded<"DeviceChange">;
 export type Session = Decoded<"Session">;

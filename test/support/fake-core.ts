@@ -3,6 +3,7 @@
 
 import { BrokerError } from "../../src/backends/errors.ts";
 import type { Explanation } from "../../src/backends/explanation.ts";
+import type { HostFinding } from "../../src/backends/host-finding.ts";
 import { deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
 import type { IdRegisters } from "../../src/backends/inventory.ts";
 import { checkVSTE } from "../../src/backends/vste.ts";
@@ -371,7 +372,9 @@ export class FakeCore implements Core {
       ];
     },
     device: () => DEVICE_CAPABILITIES,
+    findings: () => this.findings,
   };
+  findings: readonly HostFinding[] = [];
 
   simulator: Core["simulator"] = {
     addDevice: (session, device) => this.#note("simulator.addDevice", session, device),

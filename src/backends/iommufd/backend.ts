@@ -30,7 +30,7 @@ import { diagnoseAccess, explainAccess, faultOf, notCovered, previewBind, type W
 import { FaultQueue } from "./fault-queue.ts";
 import { iommuFacts } from "./hw-info.ts";
 import { invalidateParts } from "./invalidation.ts";
-import type { NativeInventory } from "./inventory.ts";
+import { type NativeInventory, unknownFacts } from "./inventory.ts";
 import { destroy, ioasAlloc, type KernelFile, openIommufd } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import { Part } from "./part.ts";
@@ -244,6 +244,7 @@ export class NativeBackend implements Backend {
       this.inventory.tell(iommu, iommuFacts(answer.hardware, { refusal: answer.nestingRefusal, allowsVtd }));
       return;
     }
+    this.inventory.tell(iommu, unknownFacts(answer.error.message));
     const facts = { iommu, device: device.id, reason: answer.error.message };
     this.tell({ level: "warn", message: "an IOMMU could not be asked: its registers stay unknown", facts });
   }

@@ -54,7 +54,7 @@ export class DriverBinding {
     for (const note of await this.#deps.notes.read()) this.#taken.set(note.device, note);
     const failures: BrokerError[] = [];
     for (const device of [...this.#taken.keys()].filter((id) => !named.has(id))) {
-      const failure = await this.#failureOf(device);
+      const failure = await failureOf(() => this.giveBack(device));
       if (failure !== undefined) failures.push(failure);
     }
     return failures;
@@ -82,7 +82,7 @@ export class DriverBinding {
       await this.#put(device, { override: VFIO_PCI, from: driver, probes: true });
       await this.#expectDriver(device, VFIO_PCI);
     } catch (error) {
-      const undone = await this.#failureOf(device);
+      const undone = await failureOf(() => this.giveBack(device));
       if (undone === undefined || !(error instanceof BrokerError)) throw error;
       throw new BrokerError(error.code, `${error.message}; and ${undone.message}`, error.facts, { cause: undone });
     }
@@ -115,24 +115,19 @@ export class DriverBinding {
     await notes.remove(device);
   }
 
+  /** take() for those who go on without the device. @returns what failed */
+  async tryTake(device: DeviceID): Promise<BrokerError | undefined> {
+    return await failureOf(() => this.take(device));
+  }
+
   /** Gives everything back that was taken. @returns what could not be */
   async giveBackAll(): Promise<readonly BrokerError[]> {
     const failures: BrokerError[] = [];
     for (const device of [...this.#taken.keys()]) {
-      const failure = await this.#failureOf(device);
+      const failure = await failureOf(() => this.giveBack(device));
       if (failure !== undefined) failures.push(failure);
     }
     return failures;
-  }
-
-  async #failureOf(device: DeviceID): Promise<BrokerError | undefined> {
-    try {
-      await this.giveBack(device);
-      return undefined;
-    } catch (error) {
-      if (error instanceof BrokerError) return error;
-      throw error;
-    }
   }
 
   /** Says who may drive it, takes it from who does, and asks the drivers. */
@@ -178,6 +173,16 @@ export class DriverBinding {
       );
     }
     return `${this.#deps.roots.sys}/bus/pci/devices/${device}`;
+  }
+}
+
+async function failureOf(verb: () => Promise<void>): Promise<BrokerError | undefined> {
+  try {
+    await verb();
+    return undefined;
+  } catch (error) {
+    if (error instanceof BrokerError) return error;
+    throw error;
   }
 }
 

@@ -7,7 +7,7 @@ import { get } from "../../spec/layout.ts";
 import { IDR0, IDR3, IDR5 } from "../../spec/registers.ts";
 import type { HostIommu, IdRegisters } from "../inventory.ts";
 import type { HwInfo } from "./hwpt-ioctl.ts";
-import type { IommuFacts } from "./inventory.ts";
+import { type IommuFacts, unknownFacts } from "./inventory.ts";
 import * as uapi from "./structs.ts";
 import { AMD_EFR, AMD_EFR2, amdFeatures, decodeFields, VTD_CAP, VTD_ECAP, vtdFeatures } from "./x86-registers.ts";
 
@@ -70,19 +70,9 @@ export function iommuFacts(hardware: Hardware, answers: NestingAnswers): IommuFa
       return amdFacts(hardware);
     case "untold": {
       const reason = `the kernel tells nothing of this IOMMU that is known here (IOMMU_GET_HW_INFO type ${hardware.type}): run a newer kernel, or a newer broker`;
-      return unknownOf(reason);
+      return unknownFacts(reason);
     }
   }
-}
-
-function unknownOf(reason: string): IommuFacts {
-  return {
-    registers: undefined,
-    otherHardware: { kind: "unknown", reason },
-    ipaBits: 52,
-    stage2PageBytes: [],
-    nesting: { supported: false, reason },
-  };
 }
 
 /** Output address bits by IDR5.OAS, no more than 48: 52-bit tables need 64 KiB pages, which the kernel may not have. */

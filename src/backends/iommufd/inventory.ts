@@ -3,6 +3,7 @@
 // An IOMMU is unknown until a device behind it was bound and asked (IOMMU_GET_HW_INFO).
 
 import { assert } from "../../spec/assert.ts";
+import type { HostFinding } from "../host-finding.ts";
 import type { DeviceID, GroupID, IommuID } from "../ids.ts";
 import type { HostDevice, HostIommu, Inventory, InventoryChange, ReservedRegion } from "../inventory.ts";
 import type { HostScan, NativeDevice, NativeGroup } from "./devices.ts";
@@ -14,6 +15,7 @@ export class NativeInventory implements Inventory {
   readonly #facts = new Map<IommuID, IommuFacts>();
   #scan: HostScan = { iommus: [], groups: [], leftOut: 0 };
   #iommus: readonly HostIommu[] = [];
+  #findings: readonly HostFinding[] = [];
   #natives = new Map<DeviceID, NativeDevice>();
   #devices = new Map<DeviceID, HostDevice>();
   #listener: (change: InventoryChange) => void = () => {};
@@ -28,6 +30,15 @@ export class NativeInventory implements Inventory {
 
   devices(): readonly HostDevice[] {
     return [...this.#devices.values()];
+  }
+
+  findings(): readonly HostFinding[] {
+    return this.#findings;
+  }
+
+  /** Takes down what an examination found. */
+  tellFindings(findings: readonly HostFinding[]): void {
+    this.#findings = findings;
   }
 
   onChange(listener: (change: InventoryChange) => void): void {
@@ -50,6 +61,11 @@ export class NativeInventory implements Inventory {
     const group = this.#scan.groups.find((one) => one.id === id);
     assert(group !== undefined, `group ${id} is not in the native inventory`);
     return group;
+  }
+
+  /** What the hardware said, or that it was not asked yet. */
+  factsOf(iommu: IommuID): IommuFacts {
+    return this.#facts.get(iommu) ?? unknownFacts(notAsked(iommu));
   }
 
   /** Takes down what the hardware said. */
@@ -82,8 +98,7 @@ export class NativeInventory implements Inventory {
   }
 
   #iommu(id: IommuID): HostIommu {
-    const facts = this.#facts.get(id) ?? unknownFacts(id);
-    return Object.freeze({ id, reservedRegions: this.#commonRegions(id), ...facts });
+    return Object.freeze({ id, reservedRegions: this.#commonRegions(id), ...this.factsOf(id) });
   }
 
   /** What is reserved for every group behind it: the MSI window, and what the IOMMU itself cannot translate. */
@@ -104,9 +119,12 @@ export class NativeInventory implements Inventory {
   }
 }
 
-/** Until a device behind it was asked. */
-export function unknownFacts(iommu: IommuID): IommuFacts {
-  const reason = `no device behind ${iommu} could be asked yet: bind one to vfio-pci (native.bind_devices, or driver_override), with nobody else using it`;
+function notAsked(iommu: IommuID): string {
+  return `no device behind ${iommu} could be asked yet: bind one to vfio-pci (native.bind_devices, or driver_override), with nobody else using it`;
+}
+
+/** Until a device behind it was asked. @param reason  why, and the remedy */
+export function unknownFacts(reason: string): IommuFacts {
   return {
     registers: undefined,
     otherHardware: { kind: "unknown", reason },

@@ -1,9 +1,10 @@
 // The host as the native backend finds and keeps it: devices that the configuration names are bound to vfio-pci, what is
 // there is looked at, now and whenever something comes or goes, and at the end everything goes back.
 
-import type { DeviceID } from "../ids.ts";
+import type { DeviceID, IommuID } from "../ids.ts";
 import { createNativeBackend, type NativeBackend } from "./backend.ts";
 import { scanHost } from "./devices.ts";
+import { examineHost } from "./doctor.ts";
 import { DriverBinding, type DriverNotes } from "./driver-binding.ts";
 import type { HostFiles, HostRoots } from "./host-files.ts";
 import { startHotplug, type WatchDirectory } from "./hotplug.ts";
@@ -19,6 +20,8 @@ export interface NativeSystem {
   readonly watch: WatchDirectory;
   /** Undefined: there is no state directory. */
   readonly notes: DriverNotes | undefined;
+  /** Whose permissions the examination speaks of. */
+  readonly uid: number;
   readonly onBug: (error: unknown) => void;
 }
 
@@ -54,9 +57,15 @@ export async function startNativeHost(system: NativeSystem, settings: NativeSett
     throw error;
   }
   for (const { message } of failures) backend.tell({ level: "error", message, facts: {} });
+  const examine = async (): Promise<void> => {
+    const probe = async (iommu: IommuID) => ({ kind: "answered", facts: inventory.factsOf(iommu) }) as const; // asked before
+    inventory.tellFindings(await examineHost({ files, roots, uid: system.uid, probe }));
+  };
+  await examine();
   const rescan = async (): Promise<void> => {
     inventory.update(await scanHost(files, roots));
     await backend.probe();
+    await examine();
   };
   const hotplug = startHotplug({ files, roots, watch, rescan, onBug, gatherMs: GATHER_MS, pollMs: POLL_MS });
   return {

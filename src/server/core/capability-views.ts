@@ -1,6 +1,7 @@
 // What the edge may ask about the hardware: an IOMMU's ID registers, what of them a guest may be shown, and a device's
 // reach. capability.ts answers.
 
+import type { HostFinding } from "../../backends/host-finding.ts";
 import type { DeviceID, IommuID, StreamID } from "../../backends/ids.ts";
 import type { DecodedField, IdRegisters, ReservedRegion } from "../../backends/inventory.ts";
 
@@ -75,4 +76,6 @@ export interface CapabilityQueries {
   /** One IOMMU, or all in order of id. */
   iommus(id: IommuID | undefined, wish: IdRegisters | undefined): readonly IommuCapabilityView[];
   device(id: DeviceID): DeviceCapabilityView;
+  /** What stands in the way of giving devices to guests here; none where the host is simulated. */
+  findings(): readonly HostFinding[];
 }

@@ -25,7 +25,15 @@ export function nativeSystem({ stateDirectory }: Config, poller: Poller, onBug: 
     get: () => {
       kernel ??= createNativeKernel({ poller });
       const notes = stateDirectory === undefined ? undefined : driverNotes(join(stateDirectory, NOTES_DIRECTORY));
-      return { kernel, files: hostFiles, roots: HOST_ROOTS, watch: watchDirectory, notes, onBug };
+      return {
+        kernel,
+        files: hostFiles,
+        roots: HOST_ROOTS,
+        watch: watchDirectory,
+        notes,
+        uid: process.getuid?.() ?? 0,
+        onBug,
+      };
     },
     shutDown: async () => {
       await kernel?.shutDown();

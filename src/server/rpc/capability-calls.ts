@@ -2,7 +2,12 @@
 
 import type { Calls } from "./calls.ts";
 import { iommubroker } from "./codec.ts";
-import { deviceCapabilitiesMessage, iommuCapabilitiesMessage, limitsMessage } from "./convert-capability.ts";
+import {
+  deviceCapabilitiesMessage,
+  findingMessage,
+  iommuCapabilitiesMessage,
+  limitsMessage,
+} from "./convert-capability.ts";
 import { deviceMessage, pageSize, pageToken, parsePageToken } from "./convert-device.ts";
 import { parseRegisters } from "./convert-virtual-iommu.ts";
 import type { RpcDeps } from "./deps.ts";
@@ -43,6 +48,7 @@ function getCapabilities(
     iommus: iommus.map(iommuCapabilitiesMessage),
     device: device === undefined ? null : deviceCapabilitiesMessage(device),
     limits: limitsMessage(limits, core.simulator === undefined ? undefined : SIMULATOR_LIMITS),
+    findings: core.capabilities.findings().map(findingMessage),
   };
 }
 

@@ -1,5 +1,6 @@
 // What IOMMUs and devices can do, and the limits of this server, as GetCapabilities answers.
 
+import type { HostFinding } from "../../backends/host-finding.ts";
 import type { ReservedRegion } from "../../backends/inventory.ts";
 import type { DeviceCapabilityView, IommuCapabilityView } from "../core/capability-views.ts";
 import type { CoreLimits } from "../core/limits.ts";
@@ -24,6 +25,16 @@ const REGION_KINDS = {
   msi: v1.ReservedRegionKind.RESERVED_REGION_KIND_MSI,
   reserved: v1.ReservedRegionKind.RESERVED_REGION_KIND_RESERVED,
 } as const satisfies Record<ReservedRegion["kind"], iommubroker.v1.ReservedRegionKind>;
+
+const VERDICTS = {
+  ok: v1.FindingVerdict.FINDING_VERDICT_OK,
+  warning: v1.FindingVerdict.FINDING_VERDICT_WARNING,
+  problem: v1.FindingVerdict.FINDING_VERDICT_PROBLEM,
+} as const satisfies Record<HostFinding["verdict"], iommubroker.v1.FindingVerdict>;
+
+export function findingMessage(finding: HostFinding): iommubroker.v1.IHostFinding {
+  return { ...finding, verdict: VERDICTS[finding.verdict] };
+}
 
 export function iommuCapabilitiesMessage(view: IommuCapabilityView): iommubroker.v1.IIommuCapabilities {
   return {

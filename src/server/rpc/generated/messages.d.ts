@@ -1218,6 +1218,7 @@ export namespace iommubroker {
             iommus?: (iommubroker.v1.IIommuCapabilities[]|null);
             device?: (iommubroker.v1.IDeviceCapabilities|null);
             limits?: (iommubroker.v1.ILimits|null);
+            findings?: (iommubroker.v1.IHostFinding[]|null);
         }
 
         class GetCapabilitiesResponse implements IGetCapabilitiesResponse {
@@ -1226,8 +1227,37 @@ export namespace iommubroker {
             public iommus: iommubroker.v1.IommuCapabilities[];
             public device?: (iommubroker.v1.DeviceCapabilities|null);
             public limits?: (iommubroker.v1.Limits|null);
+            public findings: iommubroker.v1.HostFinding[];
             public static encode(message: iommubroker.v1.IGetCapabilitiesResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetCapabilitiesResponse;
+        }
+
+        interface IHostFinding {
+            check?: (string|null);
+            subject?: (string|null);
+            verdict?: (iommubroker.v1.FindingVerdict|null);
+            what?: (string|null);
+            why?: (string|null);
+            remedy?: (string|null);
+        }
+
+        class HostFinding implements IHostFinding {
+            constructor(properties?: iommubroker.v1.IHostFinding);
+            public check: string;
+            public subject: string;
+            public verdict: iommubroker.v1.FindingVerdict;
+            public what: string;
+            public why: string;
+            public remedy: string;
+            public static encode(message: iommubroker.v1.IHostFinding, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.HostFinding;
+        }
+
+        enum FindingVerdict {
+            FINDING_VERDICT_UNSPECIFIED = 0,
+            FINDING_VERDICT_OK = 1,
+            FINDING_VERDICT_WARNING = 2,
+            FINDING_VERDICT_PROBLEM = 3
         }
 
         enum BackendKind {

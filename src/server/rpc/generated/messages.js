@@ -6561,6 +6561,7 @@ export const iommubroker = $root.iommubroker = (() => {
 
             function GetCapabilitiesResponse(properties) {
                 this.iommus = [];
+                this.findings = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -6571,6 +6572,7 @@ export const iommubroker = $root.iommubroker = (() => {
             GetCapabilitiesResponse.prototype.iommus = $util.emptyArray;
             GetCapabilitiesResponse.prototype.device = null;
             GetCapabilitiesResponse.prototype.limits = null;
+            GetCapabilitiesResponse.prototype.findings = $util.emptyArray;
 
             GetCapabilitiesResponse.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6588,6 +6590,9 @@ export const iommubroker = $root.iommubroker = (() => {
                     $root.iommubroker.v1.DeviceCapabilities.encode(message.device, writer.uint32(26).fork(), q + 1).ldelim();
                 if (message.limits != null && Object.hasOwnProperty.call(message, "limits"))
                     $root.iommubroker.v1.Limits.encode(message.limits, writer.uint32(34).fork(), q + 1).ldelim();
+                if (message.findings != null && message.findings.length)
+                    for (let i = 0; i < message.findings.length; ++i)
+                        $root.iommubroker.v1.HostFinding.encode(message.findings[i], writer.uint32(42).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -6632,6 +6637,12 @@ export const iommubroker = $root.iommubroker = (() => {
                             message.limits = $root.iommubroker.v1.Limits.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
+                    case 5: {
+                            if (!(message.findings && message.findings.length))
+                                message.findings = [];
+                            message.findings.push($root.iommubroker.v1.HostFinding.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -6646,6 +6657,116 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return GetCapabilitiesResponse;
+        })();
+
+        v1.HostFinding = (function() {
+
+            function HostFinding(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            HostFinding.prototype.check = "";
+            HostFinding.prototype.subject = "";
+            HostFinding.prototype.verdict = 0;
+            HostFinding.prototype.what = "";
+            HostFinding.prototype.why = "";
+            HostFinding.prototype.remedy = "";
+
+            HostFinding.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.check != null && Object.hasOwnProperty.call(message, "check"))
+                    writer.uint32(10).string(message.check);
+                if (message.subject != null && Object.hasOwnProperty.call(message, "subject"))
+                    writer.uint32(18).string(message.subject);
+                if (message.verdict != null && Object.hasOwnProperty.call(message, "verdict"))
+                    writer.uint32(24).int32(message.verdict);
+                if (message.what != null && Object.hasOwnProperty.call(message, "what"))
+                    writer.uint32(34).string(message.what);
+                if (message.why != null && Object.hasOwnProperty.call(message, "why"))
+                    writer.uint32(42).string(message.why);
+                if (message.remedy != null && Object.hasOwnProperty.call(message, "remedy"))
+                    writer.uint32(50).string(message.remedy);
+                return writer;
+            };
+
+            HostFinding.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.HostFinding();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.check = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.subject = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.verdict = reader.int32();
+                            break;
+                        }
+                    case 4: {
+                            message.what = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.why = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.remedy = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return HostFinding;
+        })();
+
+        v1.FindingVerdict = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "FINDING_VERDICT_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "FINDING_VERDICT_OK"] = 1;
+            values[valuesById[2] = "FINDING_VERDICT_WARNING"] = 2;
+            values[valuesById[3] = "FINDING_VERDICT_PROBLEM"] = 3;
+            return values;
         })();
 
         v1.BackendKind = (function() {
