@@ -81,6 +81,7 @@ const THROUGH: TestedThrough = [
   [/^src\/backends\/iommufd\/(?:bound-device|undo)\.ts$/, "test/backends/iommufd/unwinding.test.ts"],
   [/^src\/backends\/iommufd\/(?:counting|reset)\.ts$/, "test/backends/iommufd/backend.test.ts"],
   [/^src\/backends\/iommufd\/doublewords\.ts$/, "test/backends/iommufd/invalidation.test.ts"],
+  [/^src\/backends\/iommufd\/fault-answers\.ts$/, "test/backends/iommufd/fault-queue.test.ts"],
   [/^src\/backends\/iommufd\/part-queue\.ts$/, "test/backends/iommufd/veventq.test.ts"],
   [/^src\/backends\/sim\/objects\.ts$/, "test/backends/sim/contract.test.ts"],
   [/^src\/server\/daemon\//, "test/server/daemon.test.ts"],

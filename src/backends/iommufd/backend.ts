@@ -16,7 +16,7 @@ import type {
 } from "../backend.ts";
 import type { BackendCounters } from "../counters.ts";
 import type { FaultDiagnosis } from "../diagnosis.ts";
-import { BrokerError, invalidField } from "../errors.ts";
+import { BrokerError } from "../errors.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
 import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "../faults.ts";
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
@@ -27,6 +27,7 @@ import { noLonger } from "../walks/diagnosis-walk.ts";
 import { AddressSpace, IOMMU_NODE } from "./address-space.ts";
 import { FaultCounting } from "./counting.ts";
 import { diagnoseAccess, explainAccess, faultOf, notCovered, previewBind, type Walked } from "./explanation.ts";
+import { answerFault } from "./fault-answers.ts";
 import { FaultQueue } from "./fault-queue.ts";
 import { iommuFacts } from "./hw-info.ts";
 import { invalidateParts } from "./invalidation.ts";
@@ -193,12 +194,8 @@ export class NativeBackend implements Backend {
   }
 
   async respondToFault(id: DeviceID, cookie: number, answer: FaultAnswer): Promise<void> {
-    for (const { faults } of this.#parts.values()) {
-      if (faults?.isPending(id, cookie) !== true) continue;
-      faults.answer(id, cookie, isGood(answer));
-      return;
-    }
-    throw new BrokerError("fault_not_pending", `device ${id} does not wait for this answer any more`, { device: id });
+    const queues = [...this.#parts.values()].flatMap(({ faults }) => faults ?? []);
+    answerFault(queues, id, cookie, answer);
   }
 
   onFault(listener: (notice: FaultNotice) => void): void {
@@ -313,23 +310,5 @@ export class NativeBackend implements Backend {
     const part = this.#parts.get(handle.id);
     assert(part !== undefined, `part ${handle.id} does not exist`);
     return part;
-  }
-}
-
-/** The kernel has two answers. */
-function isGood(answer: FaultAnswer): boolean {
-  switch (answer) {
-    case "retry":
-      return true;
-    case "abort":
-      return false;
-    case "terminate":
-      throw new BrokerError(
-        "backend_unsupported",
-        "the kernel cannot end a stall without telling the device: answer RETRY or ABORT",
-        { answer },
-      );
-    default:
-      throw invalidField("answer", `${answer} is none for a stall: RETRY or ABORT`);
   }
 }
