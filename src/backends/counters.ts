@@ -35,25 +35,26 @@ export interface FaultCount {
   readonly count: number;
 }
 
-/** One attached device since it was attached. */
+/** One attached device since it was attached. Undefined: nobody counts it. Natively the kernel counts for nobody. */
 export interface DeviceCounters {
   readonly device: DeviceID;
   /** Transactions that got an output address. */
-  readonly translationsOk: number;
+  readonly translationsOk: number | undefined;
   /** Transactions ended by an architected fault. */
-  readonly translationsFaulted: number;
+  readonly translationsFaulted: number | undefined;
   /** Transactions terminated silently (abort STE). */
-  readonly translationsAborted: number;
-  /** DMA writes that arrived at the host's MSI doorbell; natively nobody counts them: 0. */
-  readonly msis: number;
+  readonly translationsAborted: number | undefined;
+  /** DMA writes that arrived at the host's MSI doorbell. */
+  readonly msis: number | undefined;
   /** One entry for each type, stage and class that occurred. */
   readonly faults: readonly FaultCount[];
 }
 
 /** Everything a scrape reads from a backend. */
 export interface BackendCounters {
-  /** False: the hardware counts neither translations nor TLB lookups, and the 0 in their places means nothing. */
+  /** False: the hardware counts neither translations nor TLB lookups: they are undefined. */
   readonly hasTranslationCounters: boolean;
+  /** Natively none. */
   readonly iommus: readonly IommuCounters[];
   /** Attached devices only. */
   readonly devices: readonly DeviceCounters[];

@@ -26,6 +26,13 @@ export interface GuestMemoryFile {
   readonly bytes: number;
   /** Looks at the length anew, for who names the file now. Absent: it cannot have changed. */
   remeasure?(): void;
+  /**
+   * Open for what devices may do, for a kernel that is given the file itself; good until the last release. Undefined:
+   * there is none.
+   */
+  readonly descriptor?: number | undefined;
+  /** Nobody can make it shorter. */
+  readonly isSealed?: boolean | undefined;
   /** Reads exactly into.length bytes at offset; false when fewer are there (bus error). */
   read(offset: number, into: Uint8Array): boolean;
   /** Writes exactly from.length bytes at offset; false when the file does not reach that far (bus error). */

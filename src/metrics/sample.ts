@@ -134,12 +134,11 @@ function deviceSampler(registry: Registry): (counters: BackendCounters, shown: R
     msis.reset();
     for (const each of devices) {
       const device = shown.has(each.device) ? each.device : OVERFLOW;
-      if (hasTranslationCounters) {
-        translations.inc({ device, outcome: "ok" }, each.translationsOk);
-        translations.inc({ device, outcome: "fault" }, each.translationsFaulted);
-        translations.inc({ device, outcome: "abort" }, each.translationsAborted);
-        msis.inc({ device }, each.msis);
+      const outcomes = { ok: each.translationsOk, fault: each.translationsFaulted, abort: each.translationsAborted };
+      for (const [outcome, count] of Object.entries(outcomes)) {
+        if (hasTranslationCounters && count !== undefined) translations.inc({ device, outcome }, count);
       }
+      if (hasTranslationCounters && each.msis !== undefined) msis.inc({ device }, each.msis);
       for (const fault of EXPECTED_FAULTS) faults.inc({ device, ...faultLabels(fault) }, 0);
       for (const fault of each.faults) faults.inc({ device, ...faultLabels(fault) }, fault.count);
     }

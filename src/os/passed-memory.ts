@@ -63,6 +63,7 @@ function reopen(path: string, isWritable: boolean): number {
 export class PassedMemoryFile implements GuestMemoryFile {
   readonly key: string;
   readonly label: string;
+  readonly isSealed: boolean;
   readonly #isWritable: boolean;
   readonly #isHuge: boolean;
   readonly #fd: number;
@@ -73,6 +74,7 @@ export class PassedMemoryFile implements GuestMemoryFile {
   constructor(passed: PassedMemory, label: string, onClose: () => void) {
     this.key = passed.key;
     this.label = label;
+    this.isSealed = passed.isSealed;
     this.#isWritable = passed.isWritable;
     this.#isHuge = passed.isHuge;
     this.#fd = passed.fd;
@@ -91,6 +93,10 @@ export class PassedMemoryFile implements GuestMemoryFile {
 
   get bytes(): number {
     return this.#file.bytes;
+  }
+
+  get descriptor(): number {
+    return this.#file.descriptor;
   }
 
   get writeRefusal(): string | undefined {

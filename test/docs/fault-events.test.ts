@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { EVENT_OWNERS, type Whose } from "../../src/backends/sim/fault-record.ts";
+import { EVENT_OWNERS, type Whose } from "../../src/backends/fault-record.ts";
 
 const WORDS: Readonly<Record<Whose, RegExp>> = {
   guest: /^yes$/,

@@ -8,7 +8,7 @@ import { AddressSpaces } from "./address-space.ts";
 import { Administration } from "./administration.ts";
 import { Answers, SESSION_ANSWERS } from "./answers.ts";
 import { Arbiter, type ArbiterDeps } from "./arbiter.ts";
-import { deviceCapability, iommuCapability } from "./capability.ts";
+import { deviceCapability } from "./capability.ts";
 import type { CapabilityQueries } from "./capability-views.ts";
 import { takeCensus } from "./census.ts";
 import type { Core } from "./core.ts";
@@ -22,6 +22,7 @@ import { FaultRouter } from "./fault-router.ts";
 import type { FaultVerbs } from "./fault-verbs.ts";
 import { givenUpRecords } from "./given-up.ts";
 import { InventoryWatch } from "./inventory-watch.ts";
+import { iommuCapability } from "./iommu-capability.ts";
 import type { CoreLimits } from "./limits.ts";
 import { Permissions } from "./permissions.ts";
 import { NO_SUBJECT, type Policy, type Quota } from "./policy.ts";
@@ -186,6 +187,7 @@ function faultVerbs({ faults, permissions, sessions }: ArbiterDeps, diagnoser: F
 
 function capabilityQueries(registry: Registry): CapabilityQueries {
   return {
+    findings: () => registry.findings(),
     iommus: (id, wish) => {
       const hosts = id === undefined ? registry.iommus() : [registry.iommu(id)];
       return [...hosts].sort((a, b) => (a.id < b.id ? -1 : 1)).map((host) => iommuCapability(host, wish));

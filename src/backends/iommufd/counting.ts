@@ -1,0 +1,41 @@
+// What is counted natively: the faults that were told, by device, type, stage and class. Of transactions, TLBs and walks the kernel counts
+// nothing for anybody, so there are no such numbers.
+
+import type { BackendCounters, FaultCount } from "../counters.ts";
+import type { FaultRecord } from "../faults.ts";
+import type { DeviceID } from "../ids.ts";
+
+const UNCOUNTED = {
+  translationsOk: undefined,
+  translationsFaulted: undefined,
+  translationsAborted: undefined,
+  msis: undefined,
+};
+
+export class FaultCounting {
+  readonly #faults = new Map<DeviceID, Map<string, FaultCount>>();
+
+  begin(device: DeviceID): void {
+    this.#faults.set(device, new Map());
+  }
+
+  count({ class: accessed, device, stage, type }: FaultRecord): void {
+    const counts = this.#faults.get(device);
+    const kind = `${type} ${stage} ${accessed}`;
+    const count = (counts?.get(kind)?.count ?? 0) + 1;
+    counts?.set(kind, { type, stage, class: accessed, count });
+  }
+
+  end(device: DeviceID): void {
+    this.#faults.delete(device);
+  }
+
+  counters(): BackendCounters {
+    const devices = [...this.#faults].map(([device, faults]) => ({
+      ...UNCOUNTED,
+      device,
+      faults: [...faults.values()],
+    }));
+    return { hasTranslationCounters: false, iommus: [], devices };
+  }
+}
