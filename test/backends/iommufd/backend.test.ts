@@ -61,8 +61,9 @@ test("only faults are counted: of transactions the kernel tells no numbers, so t
   world.raise(1, [0x0000_0123_0000_000an, 0n, 0n, 0n]);
   await world.backend.reset(world.device(1).id);
   const uncounted = { translationsOk: undefined, translationsFaulted: undefined, translationsAborted: undefined };
-  const device = { device: world.device(1).id, ...uncounted, msis: undefined, faults: { C_BAD_CD: 1 } };
-  expect(world.backend.counters()).toEqual({ iommus: [], devices: [device] });
+  const faults = [{ type: "C_BAD_CD", stage: undefined, class: undefined, count: 1 }];
+  const device = { device: world.device(1).id, ...uncounted, msis: undefined, faults };
+  expect(world.backend.counters()).toEqual({ hasTranslationCounters: false, iommus: [], devices: [device] });
   await world.backend.detach(world.group(1));
   expect(world.backend.counters().devices).toEqual([]);
 });
