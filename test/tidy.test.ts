@@ -52,6 +52,7 @@ const BITWISE = new Map([
   ["src/os/memory-files.ts", "flags of open(2)"],
   ["src/os/tls-files.ts", "permission bits"],
   ["src/os/shared-view.ts", "flags of mmap(2)"],
+  ["src/os/native-call.ts", "flags of open(2) and mmap(2)"],
   ["src/server/store/journal-writer.ts", "flags of open(2)"],
   ["src/os/state-directory.ts", "flags of open(2), permission bits"],
   ["src/os/unix-listener.ts", "flags of open(2), permission bits"],
@@ -61,17 +62,23 @@ const BITWISE = new Map([
 const CASTS = new Map([
   ["src/backends/ids.ts", "branded identifiers"],
   ["src/spec/layout.ts", "one Field for each key"],
+  ["src/backends/iommufd/struct-layout.ts", "one value for each field"],
   ["src/server/rpc/field.ts", "one result for each parser"],
   ["src/client/plain.ts", "a message without its class"],
 ]);
 
 const THROUGH: TestedThrough = [
+  [/^src\/backends\/iommufd\/doctor-(?:devices|hardware|host)\.ts$/, "test/backends/iommufd/doctor.test.ts"],
   [/^src\/backends\/smmuv3\/explain-(?:ats|translated)\.ts$/, "test/oracle/random-ats.test.ts"],
   [/^src\/backends\/smmuv3\/explain(?:\/|\.ts$)/, "test/oracle/golden.test.ts"],
   [/^src\/backends\/smmuv3\/(?:ats|ats-walk|translation-request)\.ts$/, "test/judge/ats-requests.test.ts"],
   [/^src\/backends\/smmuv3\/(?:ats-commands|atc-port)\.ts$/, "test/judge/atc-invalidation.test.ts"],
   [/^src\/backends\/smmuv3\/(?:page-requests|page-request-queue|pri-record)\.ts$/, "test/judge/page-requests.test.ts"],
   [/^src\/backends\/smmuv3\/route\.ts$/, "test/backends/smmuv3/translate.test.ts"],
+  [/^src\/backends\/iommufd\/(?:hwpt|ioas|vfio)-ioctl\.ts$/, "test/backends/iommufd/fake-iommufd.test.ts"],
+  [/^src\/backends\/iommufd\/errno-table\.ts$/, "test/backends/iommufd/errno.test.ts"],
+  [/^src\/os\/native-call\.ts$/, "test/os/native-kernel.test.ts"],
+  [/^src\/os\/call-slot\.ts$/, "test/os/kernel-pool.test.ts"],
   [/^src\/backends\/sim\/objects\.ts$/, "test/backends/sim/contract.test.ts"],
   [/^src\/server\/daemon\//, "test/server/daemon.test.ts"],
   [/^src\/server\/config\//, "test/server/config.test.ts"],
@@ -98,8 +105,8 @@ const THROUGH: TestedThrough = [
   [/^src\/spec\/descriptor\.ts$/, "test/backends/smmuv3/walk.test.ts"],
 ];
 
-/** What only a process shows. */
-const BY_PROCESS = [/^src\/(?:server|cli)\/main\.ts$/];
+/** What only a process shows, or a thread. */
+const BY_PROCESS = [/^src\/(?:server|cli)\/main\.ts$/, /^src\/os\/kernel-worker\.ts$/];
 
 function told(breaches: readonly Breach[]): string[] {
   return breaches.map(({ path, line, rule }) => `${path}:${line}: ${rule}`);

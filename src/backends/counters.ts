@@ -19,23 +19,24 @@ export interface IommuCounters {
   readonly eventsMerged: number;
 }
 
-/** One attached device since it was attached. */
+/** One attached device since it was attached. Undefined: nobody counts it. Natively the kernel counts for nobody. */
 export interface DeviceCounters {
   readonly device: DeviceID;
   /** Transactions that got an output address. */
-  readonly translationsOk: number;
+  readonly translationsOk: number | undefined;
   /** Transactions ended by an architected fault. */
-  readonly translationsFaulted: number;
+  readonly translationsFaulted: number | undefined;
   /** Transactions terminated silently (abort STE). */
-  readonly translationsAborted: number;
-  /** DMA writes that arrived at the host's MSI doorbell; natively nobody counts them: 0. */
-  readonly msis: number;
+  readonly translationsAborted: number | undefined;
+  /** DMA writes that arrived at the host's MSI doorbell. */
+  readonly msis: number | undefined;
   /** Faults by event name. */
   readonly faults: Readonly<Record<string, number>>;
 }
 
 /** Everything a scrape reads from a backend. */
 export interface BackendCounters {
+  /** Natively none. */
   readonly iommus: readonly IommuCounters[];
   /** Attached devices only. */
   readonly devices: readonly DeviceCounters[];

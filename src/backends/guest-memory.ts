@@ -24,6 +24,13 @@ export interface GuestMemoryFile {
   readonly writeRefusal?: string | undefined;
   /** Length in bytes when it was opened; it may have been truncated since. */
   readonly bytes: number;
+  /**
+   * Open for what devices may do, for a kernel that is given the file itself; good until the last release. Undefined:
+   * there is none.
+   */
+  readonly descriptor?: number | undefined;
+  /** Nobody can make it shorter. */
+  readonly isSealed?: boolean | undefined;
   /** Reads exactly into.length bytes at offset; false when fewer are there (bus error). */
   read(offset: number, into: Uint8Array): boolean;
   /** Writes exactly from.length bytes at offset; false when the file does not reach that far (bus error). */

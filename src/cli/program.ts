@@ -4,6 +4,7 @@
 
 import { Command, CommanderError } from "commander";
 import type { Environment } from "./connection.ts";
+import { addDoctor } from "./doctor.ts";
 import { addExplain } from "./explain.ts";
 import { describeFailure, EXIT, exitCodeOf } from "./failure.ts";
 import { addFaults } from "./faults.ts";
@@ -41,13 +42,17 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       writeErr: (text) => surroundings.err(printable(text, "\n")),
     })
     .showHelpAfterError("(--help explains)");
+  let exitCode: number = EXIT.DONE;
   addExplain(program, surroundings);
   addFaults(program, surroundings);
+  addDoctor(program, surroundings, (code) => {
+    exitCode = code;
+  });
   program.addHelpText("after", EPILOGUE);
   for (const command of program.commands) command.addHelpText("after", EPILOGUE);
   try {
     await program.parseAsync([...argv], { from: "user" });
-    return EXIT.DONE;
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.DONE : EXIT.USAGE;
     surroundings.err(`iommuctl: ${describeFailure(error)}\n`);

@@ -19,6 +19,8 @@ export const {
   FaultGapReason,
   FaultResolutionOutcome,
   FaultStage,
+  FindingVerdict,
+  IommuArchitecture,
   Liveness,
   PinningPolicy,
   ReservedRegionKind,
@@ -30,6 +32,7 @@ export const {
 } = iommubroker.v1;
 
 export type Capabilities = Decoded<"GetCapabilitiesResponse">;
+export type HostFinding = Decoded<"HostFinding">;
 export type Device = Decoded<"Device">;
 export type DeviceChange = Decoded<"DeviceChange">;
 export type Session = Decoded<"Session">;

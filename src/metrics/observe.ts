@@ -80,6 +80,8 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "stage2_leaves_per_address_space",
   "stage2_tables_per_virtual_iommu",
   "vmids",
+  "kernel_calls_waiting",
+  "locked_memory",
   "quota_sessions",
   "quota_devices",
   "quota_mapped_bytes",

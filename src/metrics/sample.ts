@@ -100,10 +100,11 @@ function deviceSampler(registry: Registry): (devices: readonly DeviceCounters[],
     msis.reset();
     for (const each of devices) {
       const device = shown.has(each.device) ? each.device : OVERFLOW;
-      translations.inc({ device, outcome: "ok" }, each.translationsOk);
-      translations.inc({ device, outcome: "fault" }, each.translationsFaulted);
-      translations.inc({ device, outcome: "abort" }, each.translationsAborted);
-      msis.inc({ device }, each.msis);
+      const outcomes = { ok: each.translationsOk, fault: each.translationsFaulted, abort: each.translationsAborted };
+      for (const [outcome, count] of Object.entries(outcomes)) {
+        if (count !== undefined) translations.inc({ device, outcome }, count);
+      }
+      if (each.msis !== undefined) msis.inc({ device }, each.msis);
       for (const event_type of EXPECTED_EVENTS) faults.inc({ device, event_type }, 0);
       for (const [event_type, count] of Object.entries(each.faults)) faults.inc({ device, event_type }, count);
     }

@@ -27,6 +27,10 @@ export class MemoryFile implements GuestMemoryFile {
     return this.#bytes;
   }
 
+  get descriptor(): number {
+    return this.#fd;
+  }
+
   /** For somebody who opens it anew: the file may have grown since. */
   remeasure(): void {
     this.#bytes = fstatSync(this.#fd).size;

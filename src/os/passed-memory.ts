@@ -63,6 +63,7 @@ function reopen(path: string, isWritable: boolean): number {
 export class PassedMemoryFile implements GuestMemoryFile {
   readonly key: string;
   readonly label: string;
+  readonly isSealed: boolean;
   readonly #isWritable: boolean;
   readonly #isHuge: boolean;
   readonly #file: MemoryFile;
@@ -72,6 +73,7 @@ export class PassedMemoryFile implements GuestMemoryFile {
   constructor(passed: PassedMemory, label: string, onClose: () => void) {
     this.key = passed.key;
     this.label = label;
+    this.isSealed = passed.isSealed;
     this.#isWritable = passed.isWritable;
     this.#isHuge = passed.isHuge;
     const viewed = mayBeViewed(passed) ? openSync(`/proc/self/fd/${passed.fd}`, constants.O_RDONLY) : undefined;
@@ -89,6 +91,10 @@ export class PassedMemoryFile implements GuestMemoryFile {
 
   get bytes(): number {
     return this.#file.bytes;
+  }
+
+  get descriptor(): number {
+    return this.#file.descriptor;
   }
 
   get writeRefusal(): string | undefined {

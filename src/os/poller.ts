@@ -1,5 +1,5 @@
-// ONE blocking wait for any number of descriptors that Node's own event loop does not take (pidfds): epoll_wait on a
-// thread of libuv's pool, which it keeps for itself. Descriptors come and go while it waits; an eventfd ends it.
+// ONE blocking wait for any number of descriptors that Node's own event loop does not take (pidfds, queues of iommufd):
+// epoll_wait on a thread of libuv's pool, which it keeps for itself. Descriptors come and go while it waits; an eventfd ends it.
 // Nothing is polled in turns: while nothing happens, nothing runs.
 
 import { closeSync, writeSync } from "node:fs";

@@ -19,6 +19,7 @@ export type Invocation =
       readonly file: string | undefined;
       readonly assignments: readonly Assignment[];
     }
+  | { readonly kind: "doctor"; readonly asJson: boolean }
   | {
       readonly kind: "explain-policy";
       readonly question: PolicyQuestion;
@@ -34,6 +35,7 @@ export const EXIT_USAGE = 1;
 export const EXIT_DENIED = 2;
 
 const FLAGS: readonly { readonly flag: string; readonly option: string; readonly path: string }[] = [
+  { flag: "--backend", option: "backend", path: "backend" },
   { flag: "--listen-socket", option: "listenSocket", path: "listen.socket" },
   { flag: "--listen-tcp", option: "listenTcp", path: "listen.tcp" },
   { flag: "--listen-tcp-insecure", option: "listenTcpInsecure", path: "listen.tcp_insecure" },
@@ -63,6 +65,7 @@ Examples:
 Signals: SIGTERM and SIGINT stop gracefully (exit 0) within timing.grace_period_ms; a second one stops at once.
 SIGHUP reads the configuration again and takes over policy, admin.uids and log.level; it opens the audit file anew.
 Exit: 0 stopped as told; 1 the command line, the configuration or a listener is not usable; 2 --explain-policy: denied;
+--doctor: 0 nothing is amiss, 1 something is left out, 2 something stands in the way;
 70 a bug, with the log; 74 the state directory cannot be written, or the death of clients not be seen.`;
 
 export function parseCommandLine(argv: readonly string[], environment: Environment, version: string): Invocation {
@@ -87,6 +90,7 @@ function describe(version: string): Command {
     .helpOption("--help", "show this")
     .allowExcessArguments(false)
     .option("--config <file>", `settings, as YAML (or ${CONFIG_VARIABLE})`)
+    .option("--backend <name>", "simulated, iommufd, or auto: iommufd where it works")
     .option("--listen-socket <path>", 'Unix socket of the API, or "off"')
     .option("--listen-tcp <host:port>", 'address of the API besides, or "off"; needs listen.tls')
     .option("--listen-tcp-insecure", "it is plain text on loopback instead: whoever can connect is trusted")
@@ -110,6 +114,8 @@ function describe(version: string): Command {
     .option("--verb <rpc>", "which: AttachDevice")
     .option("--device <id>", "on which device: 0000:01:00.0")
     .option("--path <file>", "or with which guest memory file")
+    .option("--doctor", "say what this host can do for guests, what not, and how to mend it; needs no daemon")
+    .option("--json", "with --doctor: print it as JSON")
     .addHelpText("after", EXAMPLES)
     .showHelpAfterError("(--help explains)");
 }
@@ -134,6 +140,10 @@ function invocationOf(options: Readonly<Record<string, unknown>>, environment: E
       };
     }
     assignments.push({ path, text: value.join("="), source: "--set" });
+  }
+  if (options.doctor === true) return { kind: "doctor", asJson: options.json === true };
+  if (options.json === true) {
+    return { kind: "exit", code: EXIT_USAGE, text: "error: --json is for --doctor (--help explains)\n" };
   }
   const given = options.config ?? environment[CONFIG_VARIABLE];
   const file = typeof given === "string" && given !== "" ? given : undefined;

@@ -2,6 +2,7 @@
 // What is wrong is told all at once, each with where it was written, its value and what would be right.
 // config/settings.ts has every setting; config/translate.ts turns the file's names into the ones below.
 
+import type { DeviceID } from "../backends/ids.ts";
 import type { IdRegisters } from "../backends/inventory.ts";
 import type { MemoryRootWish } from "../os/memory-roots.ts";
 import type { TcpAddress } from "../os/tcp-listener.ts";
@@ -79,7 +80,11 @@ export type AuditDestination =
   | { readonly kind: "file"; readonly path: string };
 
 export interface Config {
-  readonly backend: "simulated";
+  readonly backend: "simulated" | "iommufd" | "auto";
+  readonly native: {
+    readonly bindDevices: readonly DeviceID[];
+    readonly experimentalVtdNesting: boolean;
+  };
   readonly simulatorApi: boolean;
   /** Without `tls`, `tcp` is plain text and on loopback. */
   readonly listen: Endpoints & { readonly tls: TlsFiles | undefined };

@@ -3,7 +3,7 @@
 // a bound to config/settings.ts, a reaction to event-log.ts or src/metrics.
 
 import * as grpc from "@grpc/grpc-js";
-import { selectBackend } from "../backends/select.ts";
+import { type Notice, selectBackend } from "../backends/select.ts";
 import { serveMetrics } from "../metrics/http.ts";
 import { createMetrics } from "../metrics/metrics.ts";
 import { createMemoryFiles } from "../os/memory-files.ts";
@@ -18,6 +18,7 @@ import { logRefusedConnection, logTlsEvent } from "./connection-log.ts";
 import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
 import { type Policy, policyWith } from "./core/policy.ts";
+import { nativeSystem } from "./daemon/native-system.ts";
 import { addServices, edgeOf, listenerOptions, servedCalls, serverOptions } from "./daemon/servers.ts";
 import { openState } from "./daemon/state.ts";
 import { type Parts, stopAll } from "./daemon/stopping.ts";
@@ -69,17 +70,6 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     daemonUid: process.getuid?.() ?? 0,
     openFilesMax: config.limits.openMemoryFilesMax,
   });
-  const { backend, simulator } = selectBackend(config);
-  backend.onNotice(({ level, message, facts }) => log[level]({ facts }, message));
-  const tickets = new Tickets({
-    clock: systemClock,
-    random: randomTicket,
-    ttlMs: config.timing.ticketTtlMs,
-    ticketsMax: config.limits.ticketsMax,
-    ticketsPerPeerMax: config.limits.ticketsPerPeerMax,
-    onUsed: () => core.events.emit({ type: "ticketUsed" }),
-    onExpired: (ticket) => core.events.emit({ type: "ticketExpired", ...ticket }),
-  });
   const throttle = new Throttle(systemClock);
   const audit = openAudit(config.audit, log, (error) =>
     throttle.run("audit", (left) => log.error({ error, ...left }, "an audit line could not be written")),
@@ -89,11 +79,34 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     throw error;
   });
   const poller = new Poller(on.fatal);
-  const processes = createProcessWatch({ poller });
-  const stopWatching = async (): Promise<void> => {
-    processes.close();
+  const system = nativeSystem(config, poller, (error) => log.error({ error }, "bug: the host could not be looked at"));
+  // The state directory is one daemon's at a time, and so are the devices that it takes.
+  const selection = await selectBackend(config, system.get).catch(async (error: unknown) => {
+    await system.shutDown();
+    await poller.close();
+    await state.close();
+    audit.close();
+    throw error;
+  });
+  const { backend, simulator } = selection;
+  const tell = ({ level, message, facts }: Notice): void => log[level]({ facts }, message);
+  backend.onNotice(tell);
+  tell(selection.chosen);
+  const stopBackend = async (): Promise<void> => {
+    await selection.stop();
+    await system.shutDown();
     await poller.close();
   };
+  const tickets = new Tickets({
+    clock: systemClock,
+    random: randomTicket,
+    ttlMs: config.timing.ticketTtlMs,
+    ticketsMax: config.limits.ticketsMax,
+    ticketsPerPeerMax: config.limits.ticketsPerPeerMax,
+    onUsed: () => core.events.emit({ type: "ticketUsed" }),
+    onExpired: (ticket) => core.events.emit({ type: "ticketExpired", ...ticket }),
+  });
+  const processes = createProcessWatch({ poller });
   const core = createCore({
     backend,
     simulator: config.simulatorApi ? simulator : undefined,
@@ -204,8 +217,8 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
         () => exchange?.stop(),
         reaping.stop,
         http.stop,
-        stopWatching,
-        () => backend.close(),
+        () => processes.close(),
+        stopBackend,
         () => state.close(),
         () => audit.close(),
       ],
@@ -234,8 +247,8 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     exchange?.stop();
     admin?.cut();
     server.forceShutdown();
-    await stopWatching();
-    await backend.close();
+    processes.close();
+    await stopBackend();
     await state.close();
     audit.close();
     throw error;

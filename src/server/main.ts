@@ -9,6 +9,7 @@ import { EXIT_DENIED, EXIT_USAGE, parseCommandLine } from "./command-line.ts";
 import { printConfig } from "./config/print.ts";
 import { describeProblem } from "./config/problems.ts";
 import { type Config, type Loaded, loadConfig } from "./config.ts";
+import { doctor } from "./daemon/doctor.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { explainPolicy, type PolicyQuestion } from "./explain-policy.ts";
 import { createLog, type Log, type LogFacts } from "./log.ts";
@@ -26,6 +27,12 @@ async function main(): Promise<void> {
   if (invocation.kind === "exit") {
     (invocation.code === 0 ? process.stdout : process.stderr).write(invocation.text);
     process.exitCode = invocation.code;
+    return;
+  }
+  if (invocation.kind === "doctor") {
+    const { exitCode, text } = await doctor(invocation.asJson);
+    process.stdout.write(text);
+    process.exitCode = exitCode;
     return;
   }
   const loaded = loadConfig({ ...invocation, environment: process.env });

@@ -27,7 +27,7 @@ test("each rule is of an event of the architecture, and gives a section", () => 
 });
 
 test("each rule is broken by a seed of the diagnosis tests", () => {
-  const seeds = globSync("test/backends/sim/*diagnosis*.test.ts", { cwd: ROOT });
+  const seeds = globSync("test/backends/walks/*diagnosis*.test.ts", { cwd: ROOT });
   const text = seeds.map((path) => readFileSync(join(ROOT, path), "utf8")).join("\n");
   expect(Object.keys(RULES).filter((name) => !text.includes(`"${name}"`))).toEqual([]);
 });

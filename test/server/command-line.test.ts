@@ -50,6 +50,12 @@ test("--check-config and --print-config are told apart from running", () => {
   expect(parse("--print-config").kind).toBe("print");
 });
 
+test("--doctor examines, whatever the settings, and --json is for it alone", () => {
+  expect(parseCommandLine(["--doctor"], {}, "1.2.3")).toEqual({ kind: "doctor", asJson: false });
+  expect(parseCommandLine(["--doctor", "--json"], {}, "1.2.3")).toEqual({ kind: "doctor", asJson: true });
+  expect(parseCommandLine(["--json"], {}, "1.2.3")).toMatchObject({ kind: "exit", code: 1 });
+});
+
 test("--version prints it and exits 0", () => {
   expect(parse("--version")).toEqual({ kind: "exit", code: 0, text: "1.2.3\n" });
 });

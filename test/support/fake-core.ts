@@ -3,6 +3,7 @@
 
 import { BrokerError } from "../../src/backends/errors.ts";
 import type { Explanation } from "../../src/backends/explanation.ts";
+import type { HostFinding } from "../../src/backends/host-finding.ts";
 import { deviceID, groupID, iommuID, streamID, virtualStreamID } from "../../src/backends/ids.ts";
 import type { IdRegisters } from "../../src/backends/inventory.ts";
 import { checkVSTE } from "../../src/backends/vste.ts";
@@ -77,6 +78,8 @@ export const VIRTUAL_IOMMU: VirtualIommuView = {
 
 export const IOMMU_CAPABILITIES: IommuCapabilityView = {
   id: SMMU,
+  hardware: { architecture: "smmuv3", reason: "" },
+  raw: [],
   registers: REGISTERS,
   fields: [{ register: "IDR0", field: "S1P", msb: 1, lsb: 1, value: 1, meaning: "stage 1 supported" }],
   virtualRegisters: { ...REGISTERS, idr0: 0x2 },
@@ -375,7 +378,9 @@ export class FakeCore implements Core {
       ];
     },
     device: () => DEVICE_CAPABILITIES,
+    findings: () => this.findings,
   };
+  findings: readonly HostFinding[] = [];
 
   simulator: Core["simulator"] = {
     addDevice: (session, device) => this.#note("simulator.addDevice", session, device),

@@ -3,10 +3,10 @@
 
 import type { FaultRecord } from "../../src/backends/faults.ts";
 import { deviceID } from "../../src/backends/ids.ts";
-import { diagnoseFault } from "../../src/backends/sim/diagnosis.ts";
-import type { Walker } from "../../src/backends/sim/diagnosis-walk.ts";
-import { decodeEvent } from "../../src/backends/smmuv3/event-record.ts";
 import type { Smmu } from "../../src/backends/smmuv3/smmu.ts";
+import { diagnoseFault } from "../../src/backends/walks/diagnosis.ts";
+import type { Walker } from "../../src/backends/walks/diagnosis-walk.ts";
+import { decodeEvent } from "../../src/spec/event-record.ts";
 
 const STAGED = ["F_WALK_EABT", "F_TRANSLATION", "F_ADDR_SIZE", "F_ACCESS", "F_PERMISSION"];
 const ADDRESSED = [...STAGED, "F_TRANSL_FORBIDDEN"];

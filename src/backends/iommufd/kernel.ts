@@ -40,4 +40,19 @@ export interface Kernel {
   readNow(fd: number, into: Uint8Array): number;
   /** Writes without waiting. @returns bytes written, or the negative errno */
   writeNow(fd: number, from: Uint8Array): number;
+  /**
+   * Memory of the broker's own that shows part of a file sealed against shrinking, for IOAS_MAP where the kernel has no
+   * IOAS_MAP_FILE. Nobody here reads or writes it. Offset and length are multiples of the page.
+   * @returns the address, or the negative errno
+   */
+  mapFile(part: FilePart): Promise<bigint>;
+  /** Gives back what mapFile gave; what an IOAS maps of it must be unmapped there first. */
+  unmapFile(address: bigint, bytes: number): Promise<void>;
+}
+
+export interface FilePart {
+  readonly fd: number;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly writable: boolean;
 }

@@ -2,8 +2,8 @@
 // its devices. Changes no hardware: stages.ts does that and then writes down here what is so.
 
 import { assert } from "../../spec/assert.ts";
+import type { StreamOwner } from "../fault-record.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
-import type { StreamOwner } from "./fault-record.ts";
 import type { SimulatedInventory } from "./inventory.ts";
 import type { Part } from "./objects.ts";
 

@@ -30,11 +30,11 @@ import type {
 } from "../simulator-control.ts";
 import { PCIE_ATTRIBUTES } from "../smmuv3/memory-type.ts";
 import type { VSTE } from "../vste.ts";
+import { diagnoseFault } from "../walks/diagnosis.ts";
+import { noLonger, type Walker } from "../walks/diagnosis-walk.ts";
+import { guestView, hostView } from "../walks/explanation.ts";
 import { Attachments } from "./attachments.ts";
 import { DeviceCounting, iommuCounters } from "./counting.ts";
-import { diagnoseFault } from "./diagnosis.ts";
-import { noLonger, type Walker } from "./diagnosis-walk.ts";
-import { guestView, hostView } from "./explanation.ts";
 import { answerFault, notPending } from "./fault-answers.ts";
 import { HardwareControl } from "./hardware-control.ts";
 import { SimulatedHost } from "./host.ts";

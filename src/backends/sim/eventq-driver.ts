@@ -3,13 +3,13 @@
 // Source: IHI 0070G.b §3.5.3 (overflow), §7.3 (records).
 
 import { assert } from "../../spec/assert.ts";
+import { decodeEvent } from "../../spec/event-record.ts";
 import { get, set } from "../../spec/layout.ts";
 import { EVENTQ_CONS, EVENTQ_PROD, REGISTER } from "../../spec/registers.ts";
+import { faultRecord, type StreamOwner, type ToGuest } from "../fault-record.ts";
 import type { FaultNotice } from "../faults.ts";
 import type { DeviceID } from "../ids.ts";
-import { decodeEvent } from "../smmuv3/event-record.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
-import { faultRecord, type StreamOwner, type ToGuest } from "./fault-record.ts";
 import { EVENTS_MAX, type SmmuDriver } from "./smmu-driver.ts";
 import type { Stalls } from "./stalls.ts";
 

@@ -5,14 +5,14 @@
 import { assert } from "../../spec/assert.ts";
 import type { FaultNotice } from "../faults.ts";
 import type { IommuID } from "../ids.ts";
-import type { HostDevice, HostIommu } from "../inventory.ts";
+import type { HostDevice } from "../inventory.ts";
 import { MemoryMap } from "../smmuv3/memory.ts";
 import type { Attachments } from "./attachments.ts";
 import { Endpoints } from "./endpoints.ts";
 import { EventQueueDriver } from "./eventq-driver.ts";
 import { FileWindows } from "./file-windows.ts";
 import { Frames } from "./frames.ts";
-import type { SimulatedInventory } from "./inventory.ts";
+import type { SimulatedInventory, SimulatedIommu } from "./inventory.ts";
 import { abortSTE, defaultDomainSTE, type SteWords } from "./make-ste.ts";
 import { MsiDoorbell } from "./msi-doorbell.ts";
 import { Vmids } from "./objects.ts";
@@ -112,7 +112,7 @@ export class SimulatedHost {
     pageRequests.end(streamIDs);
   }
 
-  #addSmmu(host: HostIommu, mergesEvents: boolean): void {
+  #addSmmu(host: SimulatedIommu, mergesEvents: boolean): void {
     const endpoints = new Endpoints();
     const driver: SmmuDriver = new SmmuDriver(host, this.memory, this.frames, {
       onEvents: () => events.schedule(),

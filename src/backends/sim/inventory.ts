@@ -50,8 +50,13 @@ export interface SimulatedConfig {
   readonly mergeEvents?: boolean;
 }
 
+/** A simulated IOMMU is an SMMUv3. */
+export interface SimulatedIommu extends HostIommu {
+  readonly registers: IdRegisters;
+}
+
 export class SimulatedInventory implements Inventory {
-  readonly #iommus: readonly HostIommu[];
+  readonly #iommus: readonly SimulatedIommu[];
   readonly #devices = new Map<string, HostDevice>();
   readonly #groups = new Map<number, readonly HostDevice[]>();
   /** By IOMMU, by StreamID. */
@@ -66,7 +71,7 @@ export class SimulatedInventory implements Inventory {
     for (const device of config.devices) this.add(hostDevice(device));
   }
 
-  iommus(): readonly HostIommu[] {
+  iommus(): readonly SimulatedIommu[] {
     return this.#iommus;
   }
 
@@ -157,7 +162,7 @@ export class SimulatedInventory implements Inventory {
     }
   }
 
-  #checkStreams(device: HostDevice, iommu: HostIommu): void {
+  #checkStreams(device: HostDevice, iommu: SimulatedIommu): void {
     const bits = get(Uint32Array.of(iommu.registers.idr1), 0, IDR1.SIDSIZE);
     for (const [index, stream] of device.streamIDs.entries()) {
       const field = `stream_ids[${index}]`;
@@ -188,7 +193,7 @@ function hostDevice(config: SimulatedDeviceConfig): HostDevice {
 }
 
 /** A simulated SMMU; refuses registers that this host's driver could not drive. */
-function hostIommu(config: SimulatedIommuConfig): HostIommu {
+function hostIommu(config: SimulatedIommuConfig): SimulatedIommu {
   const id: IommuID = iommuID(config.id);
   const zero = { idr0: 0, idr1: 0, idr2: 0, idr3: 0, idr4: 0, idr5: 0, idr6: 0, iidr: 0, aidr: 0 };
   const registers: IdRegisters = Object.freeze({ ...zero, ...config.registers });

@@ -10,13 +10,13 @@ import { doublewordsOf, get, set, wordsOf } from "../../spec/layout.ts";
 import { PAGE_REQUEST, PAGE_REQUEST_BYTES } from "../../spec/page-requests.ts";
 import { PRIQ_CONS, PRIQ_PROD, REGISTER } from "../../spec/registers.ts";
 import { STE } from "../../spec/ste.ts";
+import type { StreamOwner } from "../fault-record.ts";
 import { type FaultNotice, type FaultRecord, PAGE_REQUEST as PAGE_REQUEST_TYPE, type PendingFault } from "../faults.ts";
 import type { DeviceID } from "../ids.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
 import { decodePageRequest, isStopMarker, type PageRequest } from "../smmuv3/pri-record.ts";
 import type { PageResponseCode } from "../smmuv3/smmu.ts";
 import type { FindOwner } from "./eventq-driver.ts";
-import type { StreamOwner } from "./fault-record.ts";
 import type { RawCommand } from "./raw-commands.ts";
 import type { SmmuDriver } from "./smmu-driver.ts";
 

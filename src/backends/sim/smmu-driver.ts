@@ -13,13 +13,13 @@ import { CR0, IRQ_CTRL, QUEUE_BASE, REGISTER, STRTAB_BASE, STRTAB_BASE_CFG } fro
 import { STE, STE_BYTES } from "../../spec/ste.ts";
 import { hex, hiOf, loOf } from "../../spec/u64.ts";
 import { PAGE_BYTES } from "../guest-memory.ts";
-import type { HostIommu } from "../inventory.ts";
 import { type Features, featuresOf } from "../smmuv3/id-registers.ts";
 import type { MemoryMap } from "../smmuv3/memory.ts";
 import { Smmu } from "../smmuv3/smmu.ts";
 import { COMMAND_QUEUE_BYTES, COMMANDS_LOG2, CommandQueueDriver } from "./cmdq-driver.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { Frames } from "./frames.ts";
+import type { SimulatedIommu } from "./inventory.ts";
 import { addressSizeCode, type SteWords } from "./make-ste.ts";
 import { atcInvAll, cfgiAll, cfgiCd, cfgiSte, command, type RawCommand } from "./raw-commands.ts";
 import type { EntryWords } from "./used-bits.ts";
@@ -33,7 +33,7 @@ const PAGE_REQUESTS_LOG2 = 8;
 const HOST_ASID = 1;
 
 export class SmmuDriver {
-  readonly host: HostIommu;
+  readonly host: SimulatedIommu;
   readonly smmu: Smmu;
   readonly features: Features;
   readonly eventQueueBase: number;
@@ -53,7 +53,7 @@ export class SmmuDriver {
   readonly #withATS = new Set<number>();
 
   constructor(
-    host: HostIommu,
+    host: SimulatedIommu,
     memory: MemoryMap,
     frames: Frames,
     wiring: {

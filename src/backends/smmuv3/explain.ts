@@ -16,6 +16,7 @@ import { illegalSte } from "./explain/illegal-ste.ts";
 import { type IdentificationRegisters, type Implementation, implementationOf } from "./explain/implementation.ts";
 import { type Broken, broken, field, nowhere, type Place, placeOf, type Refusal } from "./explain/refusal.ts";
 import { type Stage1Input, walkStage1 } from "./explain/stage1-walk.ts";
+import { type MappedLookup, mappedStage2 } from "./explain/stage2-mapped.ts";
 import { type Stage2, stage2Of } from "./explain/stage2-walk.ts";
 import {
   lookupStreamEntry,
@@ -37,6 +38,7 @@ import type { Fault, StageFault } from "./fault.ts";
 import type { Transaction } from "./transaction.ts";
 
 export type { Refusal } from "./explain/refusal.ts";
+export type { MappedLookup, MappedPage } from "./explain/stage2-mapped.ts";
 export type { ExplainedOutcome, MemoryWrite, Read64, Step } from "./explain/trace.ts";
 
 export interface ExplainRequest {
@@ -44,6 +46,8 @@ export interface ExplainRequest {
   readonly id: IdentificationRegisters;
   readonly read64: Read64;
   readonly transaction: Transaction;
+  /** In place of the tables and fields of stage 2, where they cannot be seen: they are not looked at then. */
+  readonly mapped?: MappedLookup;
 }
 
 export interface Explanation {
@@ -87,7 +91,7 @@ function translate(request: ExplainRequest, trace: Trace, found: Configuration):
   if (get(Uint32Array.of(registers.cr0), 0, CR0.SMMUEN) === 0) return whileDisabled(request, trace, implementation);
   const ste = lookupStreamEntry(trace, implementation, registers, transaction.streamID);
   found.ste = ste;
-  const illegal = illegalSte(ste, implementation);
+  const illegal = illegalSte(ste, implementation, request.mapped === undefined ? "walked" : "mapped");
   if (illegal !== undefined) {
     decide(trace, "STE", `${illegal.why}: C_BAD_STE`, "§5.2.2");
     fail({ type: "C_BAD_STE" }, { ...illegal, at: nowhere("STE") });
@@ -98,8 +102,10 @@ function translate(request: ExplainRequest, trace: Trace, found: Configuration):
   }
   found.input = overridden(found.input, ste, implementation);
   const hasStage2 = ste("Config") >= 0b110n;
-  if (hasStage2 && ste("S2AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 2" };
-  const stage2 = hasStage2 ? stage2Of(trace, implementation, ste) : undefined;
+  const isWalked = hasStage2 && request.mapped === undefined;
+  if (isWalked && ste("S2AA64") === 0n) return { kind: "not-covered", reason: "VMSAv8-32 stage 2" };
+  const walked = isWalked ? stage2Of(trace, implementation, ste) : undefined;
+  const stage2 = hasStage2 && request.mapped !== undefined ? mappedStage2(trace, request.mapped) : walked;
   const ssid = contextIndex(transaction.substreamID, trace, implementation, ste);
   const incoming = afterInput(trace, implementation, "STE", ste, transaction);
   const parts = { trace, implementation, registers, ste, stage2, incoming };

@@ -44,6 +44,11 @@ function isPath(text: string): boolean {
 export const AUDIT_TO_LOG = "log";
 const AUDIT_ERROR = `${PATH_ERROR}, or "log", or "off"`;
 
+const PCI_ERROR = "must be a PCI address, like 0000:01:00.0";
+const pciAddress = z
+  .string({ error: PCI_ERROR })
+  .regex(/^[\da-f]{4,8}:[\da-f]{2}:[01][\da-f]\.[0-7]$/, { error: PCI_ERROR });
+
 const pathText = z.string({ error: PATH_ERROR }).refine(isPath, { error: PATH_ERROR });
 
 function socket(byDefault: string, purpose: string) {
@@ -239,12 +244,27 @@ const LOG = z.strictObject({
   destination: choice(["stdout", "stderr"], "stdout", "Where the JSON lines go."),
 });
 
+const NATIVE = z.strictObject({
+  bind_devices: z
+    .array(pciAddress, { error: "must be a list of PCI addresses" })
+    .max(1024, { error: "must name at most 1024 devices" })
+    .default(() => [])
+    .describe(
+      "Devices that are bound to vfio-pci while the daemon runs, and given back to their drivers when it stops.",
+    ),
+  experimental_vtd_nesting: z
+    .boolean({ error: "must be true or false" })
+    .default(false)
+    .describe("Let guests' first-level tables be nested on Intel VT-d. Nobody has verified it on hardware."),
+});
+
 export const SETTINGS = z.strictObject({
   backend: choice(
-    ["simulated"],
+    ["simulated", "iommufd", "auto"],
     "simulated",
-    "What the broker arbitrates: simulated SMMUs. (Native Linux comes later.)",
+    "What the broker arbitrates: simulated SMMUs, or this host's IOMMUs by Linux iommufd. \"auto\": the host's, or it does not start.",
   ),
+  native: NATIVE.prefault({}).describe("The native backend, with backend: iommufd or auto."),
   simulator_api: z
     .boolean({ error: "must be true or false" })
     .default(false)

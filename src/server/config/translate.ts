@@ -2,6 +2,7 @@
 // Written out field by field: a setting that is forgotten here does not compile.
 
 import { dirname, join } from "node:path";
+import { deviceID } from "../../backends/ids.ts";
 import type { IdRegisters } from "../../backends/inventory.ts";
 import type { TlsFiles } from "../../os/tls-files.ts";
 import type { AuditDestination, Config, EdgeLimits, Endpoints, Timing } from "../config.ts";
@@ -18,6 +19,10 @@ export function configOf(settings: Settings, environment: Environment): Config {
   });
   return {
     backend: settings.backend,
+    native: {
+      bindDevices: settings.native.bind_devices.map((device) => deviceID(device)),
+      experimentalVtdNesting: settings.native.experimental_vtd_nesting,
+    },
     simulatorApi: settings.simulator_api,
     listen: { ...endpoints(settings.listen), tls: tlsFilesOf(settings.listen.tls, environment) },
     fdSocket: fdSocketOf(settings.listen, environment),

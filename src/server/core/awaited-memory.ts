@@ -33,6 +33,14 @@ export class AwaitedMemory implements GuestMemoryFile {
     return `ticket:${this.label}`;
   }
 
+  get descriptor(): number | undefined {
+    return this.#file?.descriptor;
+  }
+
+  get isSealed(): boolean | undefined {
+    return this.#file?.isSealed;
+  }
+
   get writeRefusal(): string | undefined {
     return this.#file?.writeRefusal;
   }

@@ -1,17 +1,11 @@
 // What the edge may ask about the hardware: an IOMMU's ID registers, what of them a guest may be shown, and a device's
 // reach. capability.ts answers.
 
+import type { HostFinding } from "../../backends/host-finding.ts";
 import type { DeviceID, IommuID, StreamID } from "../../backends/ids.ts";
-import type { IdRegisters, ReservedRegion } from "../../backends/inventory.ts";
+import type { DecodedField, IdRegisters, ReservedRegion } from "../../backends/inventory.ts";
 
-export interface RegisterFieldView {
-  readonly register: string;
-  readonly field: string;
-  readonly msb: number;
-  readonly lsb: number;
-  readonly value: number;
-  readonly meaning: string;
-}
+export type RegisterFieldView = DecodedField;
 
 export interface ReducedFieldView {
   readonly register: string;
@@ -33,9 +27,15 @@ export interface FieldVerdictView {
 
 export interface IommuCapabilityView {
   readonly id: IommuID;
-  readonly registers: IdRegisters;
+  /** Only unknown has a reason: why, and the remedy. */
+  readonly hardware: { readonly architecture: "smmuv3" | "vtd" | "amd" | "unknown"; readonly reason: string };
+  /** Capability registers of what is no SMMUv3. */
+  readonly raw: readonly { readonly register: string; readonly value: bigint }[];
+  /** Undefined: it is no SMMUv3, or unknown. */
+  readonly registers: IdRegisters | undefined;
   readonly fields: readonly RegisterFieldView[];
-  readonly virtualRegisters: IdRegisters;
+  /** Undefined with `registers`. */
+  readonly virtualRegisters: IdRegisters | undefined;
   readonly reduced: readonly ReducedFieldView[];
   readonly asidBits: number;
   readonly substreamIDBits: number;
@@ -76,4 +76,6 @@ export interface CapabilityQueries {
   /** One IOMMU, or all in order of id. */
   iommus(id: IommuID | undefined, wish: IdRegisters | undefined): readonly IommuCapabilityView[];
   device(id: DeviceID): DeviceCapabilityView;
+  /** What stands in the way of giving devices to guests here; none where the host is simulated. */
+  findings(): readonly HostFinding[];
 }

@@ -3,7 +3,7 @@
 
 import { BrokerError } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
-import type { HostIommu, IdRegisters } from "../../backends/inventory.ts";
+import type { HostIommu, IdRegisters, OtherHardware } from "../../backends/inventory.ts";
 import { get, set } from "../../spec/layout.ts";
 import { IDR0, IDR1, IDR5 } from "../../spec/registers.ts";
 import type {
@@ -25,6 +25,18 @@ import {
 } from "./register-rules.ts";
 
 const KIB = 1024;
+const NO_REGISTERS: IdRegisters = Object.freeze({
+  idr0: 0,
+  idr1: 0,
+  idr2: 0,
+  idr3: 0,
+  idr4: 0,
+  idr5: 0,
+  idr6: 0,
+  iidr: 0,
+  aidr: 0,
+});
+const UNKNOWN: OtherHardware = { kind: "unknown", reason: "the backend does not say what it is" };
 
 /** Value of one field. */
 export function fieldOf(registers: IdRegisters, rule: Pick<RegisterRule, "register" | "field">): number {
@@ -81,7 +93,8 @@ export function requireFit(
   wish: IdRegisters,
   pathOf = (register: string): string => `registers.${register.toLowerCase()}`,
 ): void {
-  const wrong = checkWish(host.registers, wish).filter((verdict) => !verdict.ok);
+  if (isOtherArchitecture(host)) return;
+  const wrong = checkWish(registersOf(host), wish).filter((verdict) => !verdict.ok);
   if (wrong.length === 0) return;
   const named = wrong.map((verdict) => `${verdict.register}.${verdict.field}`).join(", ");
   throw new BrokerError(
@@ -102,7 +115,8 @@ export function requireFit(
  * @throws BrokerError registers_unfit when no value of some field fits all (little- and big-endian hosts together)
  */
 export function commonRegisters(hosts: readonly HostIommu[]): IdRegisters {
-  const [first, ...others] = hosts.map((host) => virtualRegisters(host.registers).registers);
+  if (hosts.length > 0 && hosts.every(isOtherArchitecture)) return NO_REGISTERS;
+  const [first, ...others] = hosts.map((host) => virtualRegisters(registersOf(host)).registers);
   if (!first) throw new BrokerError("argument_invalid", "no host IOMMU is named", {});
   const registers = assemble((rule) =>
     others.reduce((value, other) => meet(rule, value, fieldOf(other, rule)), fieldOf(first, rule)),
@@ -111,17 +125,77 @@ export function commonRegisters(hosts: readonly HostIommu[]): IdRegisters {
   return registers;
 }
 
+/** Not an SMMUv3, and known to be none: its guests are shown no registers of one. */
+function isOtherArchitecture({ registers, otherHardware }: HostIommu): boolean {
+  return registers === undefined && otherHardware?.kind !== "unknown";
+}
+
+/** @throws BrokerError when there are none, or none are known yet; with the remedy */
+function registersOf({ id, registers, otherHardware }: HostIommu): IdRegisters {
+  if (registers !== undefined) return registers;
+  if (otherHardware?.kind === "unknown") {
+    throw new BrokerError("backend_unavailable", `the registers of ${id} are not known: ${otherHardware.reason}`, {
+      iommu: id,
+    });
+  }
+  throw new BrokerError("registers_unfit", `${id} is no SMMUv3 and has no ID registers: ask for none`, { iommu: id });
+}
+
 /** All that GetCapabilities tells of an IOMMU. */
 export function iommuCapability(host: HostIommu, wish: IdRegisters | undefined): IommuCapabilityView {
-  const { registers, reduced } = virtualRegisters(host.registers);
-  const idr0 = new Uint32Array([host.registers.idr0]);
-  const idr1 = new Uint32Array([host.registers.idr1]);
-  const idr5 = new Uint32Array([host.registers.idr5]);
+  return host.registers === undefined ? otherCapability(host) : smmuCapability(host, host.registers, wish);
+}
+
+/** Of one that is no SMMUv3, or that nobody could ask yet: what is known, and no guesses. */
+function otherCapability(host: HostIommu): IommuCapabilityView {
+  const { otherHardware: other = UNKNOWN, nesting, stage2PageBytes } = host;
+  const nestingReason = nesting.supported ? "" : nesting.reason;
+  const hardware =
+    other.kind === "unknown"
+      ? { architecture: "unknown" as const, reason: other.reason }
+      : { architecture: other.kind };
+  return {
+    id: host.id,
+    hardware: { reason: "", ...hardware },
+    raw: other.kind === "unknown" ? [] : other.raw,
+    registers: undefined,
+    fields: other.kind === "unknown" ? [] : other.fields,
+    virtualRegisters: undefined,
+    reduced: [],
+    asidBits: 0,
+    substreamIDBits: 0,
+    streamIDBits: 0,
+    iovaBits: 0,
+    ipaBits: other.kind === "unknown" ? 0 : host.ipaBits,
+    outputBits: 0,
+    granuleBytes: [],
+    stage2PageBytes,
+    nesting: nesting.supported,
+    nestingReason,
+    shapes: [
+      {
+        shape: "smmuv3-ste",
+        supported: false,
+        reason: other.kind === "unknown" ? other.reason : "it is no SMMUv3 and takes no STE",
+      },
+      { shape: "single-page-table", supported: false, reason: "no backend binds a bare page table" },
+    ],
+    wish: [],
+  };
+}
+
+function smmuCapability(host: HostIommu, hostRegisters: IdRegisters, wish?: IdRegisters): IommuCapabilityView {
+  const { registers, reduced } = virtualRegisters(hostRegisters);
+  const idr0 = new Uint32Array([hostRegisters.idr0]);
+  const idr1 = new Uint32Array([hostRegisters.idr1]);
+  const idr5 = new Uint32Array([hostRegisters.idr5]);
   const nestingReason = host.nesting.supported ? "" : host.nesting.reason;
   return {
     id: host.id,
-    registers: host.registers,
-    fields: decodeRegisters(host.registers),
+    hardware: { architecture: "smmuv3", reason: "" },
+    raw: [],
+    registers: hostRegisters,
+    fields: decodeRegisters(hostRegisters),
     virtualRegisters: registers,
     reduced,
     asidBits: get(idr0, 0, IDR0.ASID16) === 1 ? 16 : 8,
@@ -146,23 +220,26 @@ export function iommuCapability(host: HostIommu, wish: IdRegisters | undefined):
         reason: "an SMMUv3 takes context descriptors, not a bare page table: bind an STE",
       },
     ],
-    wish: wish ? checkWish(host.registers, wish) : [],
+    wish: wish ? checkWish(hostRegisters, wish) : [],
   };
 }
 
 /** All that GetCapabilities tells of a device. */
 export function deviceCapability(device: DeviceRecord, group: GroupRecord, host: HostIommu): DeviceCapabilityView {
   const translateReason = translateRefusal(device, group, host)?.message ?? "";
+  const registers = host.registers ?? NO_REGISTERS;
+  const isUnknown = host.otherHardware?.kind === "unknown";
+  const reservedRegions = [...host.reservedRegions, ...(device.host.reservedRegions ?? [])];
   return {
     id: device.host.id,
     iommu: host.id,
     streamIDs: device.host.streamIDs,
-    pasidBits: Math.min(device.host.pasidBits, get(new Uint32Array([host.registers.idr1]), 0, IDR1.SSIDSIZE)),
-    ats: device.host.ats && get(new Uint32Array([host.registers.idr0]), 0, IDR0.ATS) === 1,
+    pasidBits: Math.min(device.host.pasidBits, get(new Uint32Array([registers.idr1]), 0, IDR1.SSIDSIZE)),
+    ats: device.host.ats && get(new Uint32Array([registers.idr0]), 0, IDR0.ATS) === 1,
     apertureFirst: 0,
-    apertureLast: 2 ** host.ipaBits - 1,
-    reservedRegions: host.reservedRegions,
-    msiWindow: host.reservedRegions.find((region) => region.kind === "msi"),
+    apertureLast: isUnknown ? 0 : 2 ** host.ipaBits - 1,
+    reservedRegions,
+    msiWindow: reservedRegions.find((region) => region.kind === "msi"),
     translate: translateReason === "",
     translateReason,
   };
@@ -174,7 +251,8 @@ export function translateRefusal(device: DeviceRecord, group: GroupRecord, host:
   if (siblings.length > 0) return notSingleton(device.host.id, group, siblings);
   const facts = { device: device.host.id, iommu: host.id };
   if (!host.nesting.supported) return new BrokerError("backend_unsupported", host.nesting.reason, facts);
-  if (device.host.streamIDs.length !== 1) {
+  // Natively the kernel knows how many, and refuses the vDEVICE of a device that has not one.
+  if (device.host.streamIDs.length > 1) {
     const count = device.host.streamIDs.length;
     return new BrokerError("backend_unsupported", `device has ${count} StreamIDs: nesting needs exactly one`, facts);
   }

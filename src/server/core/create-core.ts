@@ -183,6 +183,7 @@ function faultVerbs({ faults, permissions, sessions }: ArbiterDeps, diagnoser: F
 
 function capabilityQueries(registry: Registry): CapabilityQueries {
   return {
+    findings: () => registry.findings(),
     iommus: (id, wish) => {
       const hosts = id === undefined ? registry.iommus() : [registry.iommu(id)];
       return [...hosts].sort((a, b) => (a.id < b.id ? -1 : 1)).map((host) => iommuCapability(host, wish));

@@ -30,7 +30,7 @@ export class Explainer implements ExplainVerbs {
     const device = registry.device(request.device);
     const group = registry.group(device.host.group);
     requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.owner(group.owner));
-    const count = device.host.streamIDs.length;
+    const count = Math.max(1, device.host.streamIDs.length); // natively nobody is told how many
     if (request.streamIndex >= count) {
       throw invalidField("stream_index", `${request.streamIndex} is not an index into ${count} StreamIDs`);
     }

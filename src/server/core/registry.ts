@@ -4,6 +4,7 @@
 
 import type { AddressSpaceHandle, PartHandle } from "../../backends/backend.ts";
 import { BrokerError } from "../../backends/errors.ts";
+import type { HostFinding } from "../../backends/host-finding.ts";
 import { type DeviceID, type GroupID, groupID, type IommuID } from "../../backends/ids.ts";
 import type { HostIommu, IdRegisters, Inventory } from "../../backends/inventory.ts";
 import { assert } from "../../spec/assert.ts";
@@ -100,6 +101,10 @@ export class Registry {
 
   iommus(): readonly HostIommu[] {
     return this.#inventory.iommus();
+  }
+
+  findings(): readonly HostFinding[] {
+    return this.#inventory.findings?.() ?? [];
   }
 
   iommu(id: IommuID): HostIommu {

@@ -2,7 +2,12 @@
 
 import type { Calls } from "./calls.ts";
 import { iommubroker } from "./codec.ts";
-import { deviceCapabilitiesMessage, iommuCapabilitiesMessage, limitsMessage } from "./convert-capability.ts";
+import {
+  deviceCapabilitiesMessage,
+  findingMessage,
+  iommuCapabilitiesMessage,
+  limitsMessage,
+} from "./convert-capability.ts";
 import { deviceMessage, pageSize, pageToken, parsePageToken } from "./convert-device.ts";
 import { parseRegisters } from "./convert-virtual-iommu.ts";
 import type { RpcDeps } from "./deps.ts";
@@ -14,8 +19,7 @@ import { SIMULATOR_LIMITS } from "./simulator-service.ts";
 
 const BACKEND_KINDS = {
   simulated: iommubroker.v1.BackendKind.BACKEND_KIND_SIMULATED,
-  // The contract has no name for it yet: the native backend's issue adds one.
-  iommufd: iommubroker.v1.BackendKind.BACKEND_KIND_UNSPECIFIED,
+  iommufd: iommubroker.v1.BackendKind.BACKEND_KIND_IOMMUFD,
 } as const satisfies Record<RpcDeps["backend"], iommubroker.v1.BackendKind>;
 
 export function capabilityCalls(calls: Calls, deps: RpcDeps) {
@@ -44,6 +48,7 @@ function getCapabilities(
     iommus: iommus.map(iommuCapabilitiesMessage),
     device: device === undefined ? null : deviceCapabilitiesMessage(device),
     limits: limitsMessage(limits, core.simulator === undefined ? undefined : SIMULATOR_LIMITS),
+    findings: core.capabilities.findings().map(findingMessage),
   };
 }
 

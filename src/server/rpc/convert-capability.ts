@@ -1,11 +1,12 @@
 // What IOMMUs and devices can do, and the limits of this server, as GetCapabilities answers.
 
+import type { HostFinding } from "../../backends/host-finding.ts";
 import type { ReservedRegion } from "../../backends/inventory.ts";
 import type { DeviceCapabilityView, IommuCapabilityView } from "../core/capability-views.ts";
 import type { CoreLimits } from "../core/limits.ts";
 import { iommubroker } from "./codec.ts";
 import { registersMessage } from "./convert-virtual-iommu.ts";
-import { longOfNumber } from "./int64.ts";
+import { longOf, longOfNumber } from "./int64.ts";
 import { deviceName, iommuName } from "./names.ts";
 
 const v1 = iommubroker.v1;
@@ -14,17 +15,36 @@ const SHAPES = {
   "smmuv3-ste": v1.TableShape.TABLE_SHAPE_SMMUV3_STE,
   "single-page-table": v1.TableShape.TABLE_SHAPE_SINGLE_PAGE_TABLE,
 } as const satisfies Record<IommuCapabilityView["shapes"][number]["shape"], iommubroker.v1.TableShape>;
+const ARCHITECTURES = {
+  smmuv3: v1.IommuArchitecture.IOMMU_ARCHITECTURE_ARM_SMMUV3,
+  vtd: v1.IommuArchitecture.IOMMU_ARCHITECTURE_INTEL_VTD,
+  amd: v1.IommuArchitecture.IOMMU_ARCHITECTURE_AMD,
+  unknown: v1.IommuArchitecture.IOMMU_ARCHITECTURE_UNKNOWN,
+} as const satisfies Record<IommuCapabilityView["hardware"]["architecture"], iommubroker.v1.IommuArchitecture>;
 const REGION_KINDS = {
   msi: v1.ReservedRegionKind.RESERVED_REGION_KIND_MSI,
   reserved: v1.ReservedRegionKind.RESERVED_REGION_KIND_RESERVED,
 } as const satisfies Record<ReservedRegion["kind"], iommubroker.v1.ReservedRegionKind>;
 
+const VERDICTS = {
+  ok: v1.FindingVerdict.FINDING_VERDICT_OK,
+  warning: v1.FindingVerdict.FINDING_VERDICT_WARNING,
+  problem: v1.FindingVerdict.FINDING_VERDICT_PROBLEM,
+} as const satisfies Record<HostFinding["verdict"], iommubroker.v1.FindingVerdict>;
+
+export function findingMessage(finding: HostFinding): iommubroker.v1.IHostFinding {
+  return { ...finding, verdict: VERDICTS[finding.verdict] };
+}
+
 export function iommuCapabilitiesMessage(view: IommuCapabilityView): iommubroker.v1.IIommuCapabilities {
   return {
     name: iommuName(view.id),
-    registers: registersMessage(view.registers),
+    architecture: ARCHITECTURES[view.hardware.architecture],
+    unknownReason: view.hardware.reason,
+    rawRegisters: view.raw.map(({ register, value }) => ({ register, value: longOf(value) })),
+    registers: view.registers === undefined ? null : registersMessage(view.registers),
     fields: view.fields.map((field) => ({ ...field })),
-    virtualRegisters: registersMessage(view.virtualRegisters),
+    virtualRegisters: view.virtualRegisters === undefined ? null : registersMessage(view.virtualRegisters),
     reduced: view.reduced.map((field) => ({ ...field })),
     asidBits: view.asidBits,
     substreamIdBits: view.substreamIDBits,

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { StreamOwner } from "../../../src/backends/fault-record.ts";
 import type { FaultNotice } from "../../../src/backends/faults.ts";
 import { deviceID, virtualStreamID } from "../../../src/backends/ids.ts";
 import { Endpoints } from "../../../src/backends/sim/endpoints.ts";
-import type { StreamOwner } from "../../../src/backends/sim/fault-record.ts";
 import { Frames } from "../../../src/backends/sim/frames.ts";
 import { SimulatedInventory } from "../../../src/backends/sim/inventory.ts";
 import { nestedSTE } from "../../../src/backends/sim/make-ste.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { decodeEvent, encodeEvent } from "../../../src/backends/smmuv3/event-record.ts";
+import { encodeEvent } from "../../../src/backends/smmuv3/event-record.ts";
+import { decodeEvent } from "../../../src/spec/event-record.ts";
 
 /** A record as Linux prints it, bytes in memory order, to words. */
 function words(bytes: string): Uint32Array {

@@ -288,3 +288,52 @@ describe("the answer for one IOMMU", () => {
     ]);
   });
 });
+
+describe("an IOMMU that is no SMMUv3, or that nobody could ask yet", () => {
+  const unknown: HostIommu = {
+    ...host(RICH),
+    registers: undefined,
+    otherHardware: { kind: "unknown", reason: "bind a device behind it to vfio-pci" },
+    nesting: { supported: false, reason: "not asked" },
+    ipaBits: 52,
+    stage2PageBytes: [],
+  };
+  const vtd: HostIommu = {
+    ...unknown,
+    otherHardware: { kind: "vtd", raw: [{ register: "CAP", value: 0x81d2_008c_222f_0606n }], fields: [] },
+  };
+
+  test("shows no register it does not know, and says why", () => {
+    expect(iommuCapability(unknown, ZERO)).toMatchObject({
+      hardware: { architecture: "unknown", reason: "bind a device behind it to vfio-pci" },
+      registers: undefined,
+      virtualRegisters: undefined,
+      fields: [],
+      ipaBits: 0,
+      nesting: false,
+      wish: [],
+    });
+    expect(iommuCapability(vtd, undefined)).toMatchObject({
+      hardware: { architecture: "vtd", reason: "" },
+      raw: [{ register: "CAP", value: 0x81d2_008c_222f_0606n }],
+      registers: undefined,
+      ipaBits: 52,
+      shapes: [{ shape: "smmuv3-ste", supported: false }, { shape: "single-page-table" }],
+    });
+  });
+
+  test("a virtual IOMMU over what is unknown is refused with the remedy", async () => {
+    for (const make of [() => commonRegisters([unknown]), () => requireFit(unknown, ZERO)]) {
+      const error = await refusal(async () => make());
+      expect(error).toMatchObject({ code: "backend_unavailable", facts: { iommu: "smmu0" } });
+      expect(error.message).toContain("bind a device behind it to vfio-pci");
+    }
+  });
+
+  test("one over VT-d has no registers to fit, and one over VT-d and an SMMU does not fit", async () => {
+    expect(commonRegisters([vtd])).toEqual(ZERO);
+    expect(() => requireFit(vtd, RICH)).not.toThrow();
+    const error = await refusal(async () => commonRegisters([host(RICH), vtd]));
+    expect(error).toMatchObject({ code: "registers_unfit" });
+  });
+});

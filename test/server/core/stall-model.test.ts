@@ -41,7 +41,7 @@ beforeEach(async () => {
 
 /** What a guest is shown by itself, with other bits of IDR0[25:24] and IDR5[31:16]. */
 function shown(stallModel: number, stallMax: number) {
-  const { registers } = virtualRegisters(host.backend.inventory.iommus()[0]!.registers);
+  const { registers } = virtualRegisters(host.backend.inventory.iommus()[0]!.registers!);
   return {
     ...registers,
     idr0: (registers.idr0 & ~(3 << 24)) | (stallModel << 24),

@@ -48,7 +48,7 @@ describe("making one", () => {
   test("wished registers are kept exactly, once every named host accepts them", async () => {
     const [one, other] = host.core.capabilities.iommus(undefined, undefined);
     const { addressSpace, session } = vmm;
-    const wish = { ...other!.virtualRegisters, idr1: (8 << 6) | 10 };
+    const wish = { ...other!.virtualRegisters!, idr1: (8 << 6) | 10 };
     const both = { addressSpace, iommus: [SMMU0, SMMU1] };
     const error = await refusal(() =>
       host.core.virtualIommus.create(session, { ...both, registers: one!.virtualRegisters }),

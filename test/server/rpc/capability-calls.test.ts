@@ -2,7 +2,14 @@ import * as grpc from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { deviceID } from "../../../src/backends/ids.ts";
 import { Channel } from "../../../src/client/channel.ts";
-import { BackendKind, ReservedRegionKind, StageState, TableShape } from "../../../src/client/client.ts";
+import {
+  BackendKind,
+  FindingVerdict,
+  IommuArchitecture,
+  ReservedRegionKind,
+  StageState,
+  TableShape,
+} from "../../../src/client/client.ts";
 import { BROKER } from "../../../src/server/rpc/services.ts";
 import { DEVICE, REGISTERS } from "../../support/fake-core.ts";
 import { rawCall } from "../../support/raw-call.ts";
@@ -42,6 +49,9 @@ describe("GetCapabilities", () => {
         ],
         wish: [],
         wishFits: false,
+        architecture: IommuArchitecture.IOMMU_ARCHITECTURE_ARM_SMMUV3,
+        unknownReason: "",
+        rawRegisters: [],
       },
     ]);
     expect(limits).toEqual({
@@ -64,6 +74,29 @@ describe("GetCapabilities", () => {
       simulatorAccessesPerCall: 4096,
       simulatorBytesPerCall: 1_048_576,
     });
+  });
+
+  test("tells what was found when the host was examined", async () => {
+    const finding = {
+      check: "group_viable",
+      subject: "group 7",
+      what: "a is driven by b",
+      why: "shared",
+      remedy: "c",
+    } as const;
+    const server = await RpcServer.start({}, (core) => {
+      core.findings = [
+        { ...finding, verdict: "ok" },
+        { ...finding, verdict: "warning" },
+        { ...finding, verdict: "problem" },
+      ];
+    });
+    const { findings } = await server.client().getCapabilities({});
+    expect(findings).toEqual([
+      { ...finding, verdict: FindingVerdict.FINDING_VERDICT_OK },
+      { ...finding, verdict: FindingVerdict.FINDING_VERDICT_WARNING },
+      { ...finding, verdict: FindingVerdict.FINDING_VERDICT_PROBLEM },
+    ]);
   });
 
   test("has no limits of the Simulator service where there is none", async () => {

@@ -10,7 +10,11 @@ import { isStage2StartLegal, stage2PageBits } from "./stage2-start.ts";
 import { isAboveEL1, isStrwUsed, type SteReader, stage2Table, substreamBits } from "./stream-entry.ts";
 
 /** Why the STE is illegal (C_BAD_STE), or undefined. Source: §5.2.2. */
-export function illegalSte(ste: SteReader, implementation: Implementation): Broken | undefined {
+export function illegalSte(
+  ste: SteReader,
+  implementation: Implementation,
+  stage2: "walked" | "mapped" = "walked",
+): Broken | undefined {
   if (ste("V") === 0n) return broken("STE_NOT_VALID", "STE.V is 0");
   const config = ste("Config");
   if (config < 0b100n) return undefined;
@@ -35,7 +39,7 @@ export function illegalSte(ste: SteReader, implementation: Implementation): Brok
   return (
     illegalAts(ste, implementation) ??
     (hasStage1 ? illegalStage1(ste, implementation) : undefined) ??
-    (hasStage2 ? illegalStage2(ste, implementation) : undefined)
+    (hasStage2 && stage2 === "walked" ? illegalStage2(ste, implementation) : undefined)
   );
 }
 

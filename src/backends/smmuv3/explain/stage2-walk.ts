@@ -151,14 +151,14 @@ function isDevice(implementation: Implementation, ste: SteReader, descriptor: bi
   return isForced ? !bit(descriptor, 4) : bits(descriptor, 5, 4) === 0n;
 }
 
-const RIGHTS: Readonly<Record<Purpose["access"], readonly [RuleName, string]>> = {
+export const RIGHTS: Readonly<Record<Purpose["access"], readonly [RuleName, string]>> = {
   read: ["STAGE2_NOT_READABLE", "reading"],
   write: ["STAGE2_NOT_WRITABLE", "writing"],
   execute: ["STAGE2_NOT_EXECUTABLE", "fetching"],
 };
 
 /** Of stage 2 nothing is told but what it was asked. */
-function refusalOf(rule: RuleName, why: string, ipa: bigint): Refusal {
+export function refusalOf(rule: RuleName, why: string, ipa: bigint): Refusal {
   return { ...broken(rule, why, field("IPA", ipa)), at: nowhere("stage 2") };
 }
 
@@ -168,6 +168,6 @@ function sayWhat(kind: "invalid" | "table" | "leaf", next: bigint, isTooFar: boo
   return kind === "table" ? `the next table is at ${hex(next)}` : `a leaf at ${hex(next)}`;
 }
 
-function note(trace: Trace, stage2: Stage2Question, why: string, section: string): void {
+export function note(trace: Trace, stage2: Stage2Question, why: string, section: string): void {
   trace.add({ structure: `stage 2, for ${stage2.class}`, raw: [], fields: {}, why, section, stage2 });
 }

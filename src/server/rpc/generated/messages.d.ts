@@ -1218,6 +1218,7 @@ export namespace iommubroker {
             iommus?: (iommubroker.v1.IIommuCapabilities[]|null);
             device?: (iommubroker.v1.IDeviceCapabilities|null);
             limits?: (iommubroker.v1.ILimits|null);
+            findings?: (iommubroker.v1.IHostFinding[]|null);
         }
 
         class GetCapabilitiesResponse implements IGetCapabilitiesResponse {
@@ -1226,13 +1227,43 @@ export namespace iommubroker {
             public iommus: iommubroker.v1.IommuCapabilities[];
             public device?: (iommubroker.v1.DeviceCapabilities|null);
             public limits?: (iommubroker.v1.Limits|null);
+            public findings: iommubroker.v1.HostFinding[];
             public static encode(message: iommubroker.v1.IGetCapabilitiesResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetCapabilitiesResponse;
         }
 
+        interface IHostFinding {
+            check?: (string|null);
+            subject?: (string|null);
+            verdict?: (iommubroker.v1.FindingVerdict|null);
+            what?: (string|null);
+            why?: (string|null);
+            remedy?: (string|null);
+        }
+
+        class HostFinding implements IHostFinding {
+            constructor(properties?: iommubroker.v1.IHostFinding);
+            public check: string;
+            public subject: string;
+            public verdict: iommubroker.v1.FindingVerdict;
+            public what: string;
+            public why: string;
+            public remedy: string;
+            public static encode(message: iommubroker.v1.IHostFinding, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.HostFinding;
+        }
+
+        enum FindingVerdict {
+            FINDING_VERDICT_UNSPECIFIED = 0,
+            FINDING_VERDICT_OK = 1,
+            FINDING_VERDICT_WARNING = 2,
+            FINDING_VERDICT_PROBLEM = 3
+        }
+
         enum BackendKind {
             BACKEND_KIND_UNSPECIFIED = 0,
-            BACKEND_KIND_SIMULATED = 1
+            BACKEND_KIND_SIMULATED = 1,
+            BACKEND_KIND_IOMMUFD = 2
         }
 
         interface IIdRegisters {
@@ -1281,6 +1312,9 @@ export namespace iommubroker {
             tableShapes?: (iommubroker.v1.ITableShapeSupport[]|null);
             wish?: (iommubroker.v1.IFieldVerdict[]|null);
             wishFits?: (boolean|null);
+            architecture?: (iommubroker.v1.IommuArchitecture|null);
+            unknownReason?: (string|null);
+            rawRegisters?: (iommubroker.v1.IRawRegister[]|null);
         }
 
         class IommuCapabilities implements IIommuCapabilities {
@@ -1303,8 +1337,32 @@ export namespace iommubroker {
             public tableShapes: iommubroker.v1.TableShapeSupport[];
             public wish: iommubroker.v1.FieldVerdict[];
             public wishFits: boolean;
+            public architecture: iommubroker.v1.IommuArchitecture;
+            public unknownReason: string;
+            public rawRegisters: iommubroker.v1.RawRegister[];
             public static encode(message: iommubroker.v1.IIommuCapabilities, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.IommuCapabilities;
+        }
+
+        enum IommuArchitecture {
+            IOMMU_ARCHITECTURE_UNSPECIFIED = 0,
+            IOMMU_ARCHITECTURE_ARM_SMMUV3 = 1,
+            IOMMU_ARCHITECTURE_INTEL_VTD = 2,
+            IOMMU_ARCHITECTURE_AMD = 3,
+            IOMMU_ARCHITECTURE_UNKNOWN = 4
+        }
+
+        interface IRawRegister {
+            register?: (string|null);
+            value?: (Long|null);
+        }
+
+        class RawRegister implements IRawRegister {
+            constructor(properties?: iommubroker.v1.IRawRegister);
+            public register: string;
+            public value: Long;
+            public static encode(message: iommubroker.v1.IRawRegister, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.RawRegister;
         }
 
         interface IRegisterField {

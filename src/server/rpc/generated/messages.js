@@ -6561,6 +6561,7 @@ export const iommubroker = $root.iommubroker = (() => {
 
             function GetCapabilitiesResponse(properties) {
                 this.iommus = [];
+                this.findings = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -6571,6 +6572,7 @@ export const iommubroker = $root.iommubroker = (() => {
             GetCapabilitiesResponse.prototype.iommus = $util.emptyArray;
             GetCapabilitiesResponse.prototype.device = null;
             GetCapabilitiesResponse.prototype.limits = null;
+            GetCapabilitiesResponse.prototype.findings = $util.emptyArray;
 
             GetCapabilitiesResponse.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6588,6 +6590,9 @@ export const iommubroker = $root.iommubroker = (() => {
                     $root.iommubroker.v1.DeviceCapabilities.encode(message.device, writer.uint32(26).fork(), q + 1).ldelim();
                 if (message.limits != null && Object.hasOwnProperty.call(message, "limits"))
                     $root.iommubroker.v1.Limits.encode(message.limits, writer.uint32(34).fork(), q + 1).ldelim();
+                if (message.findings != null && message.findings.length)
+                    for (let i = 0; i < message.findings.length; ++i)
+                        $root.iommubroker.v1.HostFinding.encode(message.findings[i], writer.uint32(42).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -6632,6 +6637,12 @@ export const iommubroker = $root.iommubroker = (() => {
                             message.limits = $root.iommubroker.v1.Limits.decode(reader, reader.uint32(), undefined, long + 1);
                             break;
                         }
+                    case 5: {
+                            if (!(message.findings && message.findings.length))
+                                message.findings = [];
+                            message.findings.push($root.iommubroker.v1.HostFinding.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -6648,10 +6659,121 @@ export const iommubroker = $root.iommubroker = (() => {
             return GetCapabilitiesResponse;
         })();
 
+        v1.HostFinding = (function() {
+
+            function HostFinding(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            HostFinding.prototype.check = "";
+            HostFinding.prototype.subject = "";
+            HostFinding.prototype.verdict = 0;
+            HostFinding.prototype.what = "";
+            HostFinding.prototype.why = "";
+            HostFinding.prototype.remedy = "";
+
+            HostFinding.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.check != null && Object.hasOwnProperty.call(message, "check"))
+                    writer.uint32(10).string(message.check);
+                if (message.subject != null && Object.hasOwnProperty.call(message, "subject"))
+                    writer.uint32(18).string(message.subject);
+                if (message.verdict != null && Object.hasOwnProperty.call(message, "verdict"))
+                    writer.uint32(24).int32(message.verdict);
+                if (message.what != null && Object.hasOwnProperty.call(message, "what"))
+                    writer.uint32(34).string(message.what);
+                if (message.why != null && Object.hasOwnProperty.call(message, "why"))
+                    writer.uint32(42).string(message.why);
+                if (message.remedy != null && Object.hasOwnProperty.call(message, "remedy"))
+                    writer.uint32(50).string(message.remedy);
+                return writer;
+            };
+
+            HostFinding.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.HostFinding();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.check = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.subject = reader.string();
+                            break;
+                        }
+                    case 3: {
+                            message.verdict = reader.int32();
+                            break;
+                        }
+                    case 4: {
+                            message.what = reader.string();
+                            break;
+                        }
+                    case 5: {
+                            message.why = reader.string();
+                            break;
+                        }
+                    case 6: {
+                            message.remedy = reader.string();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return HostFinding;
+        })();
+
+        v1.FindingVerdict = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "FINDING_VERDICT_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "FINDING_VERDICT_OK"] = 1;
+            values[valuesById[2] = "FINDING_VERDICT_WARNING"] = 2;
+            values[valuesById[3] = "FINDING_VERDICT_PROBLEM"] = 3;
+            return values;
+        })();
+
         v1.BackendKind = (function() {
             const valuesById = {}, values = Object.create(valuesById);
             values[valuesById[0] = "BACKEND_KIND_UNSPECIFIED"] = 0;
             values[valuesById[1] = "BACKEND_KIND_SIMULATED"] = 1;
+            values[valuesById[2] = "BACKEND_KIND_IOMMUFD"] = 2;
             return values;
         })();
 
@@ -6786,6 +6908,7 @@ export const iommubroker = $root.iommubroker = (() => {
                 this.stage2PageBytes = [];
                 this.tableShapes = [];
                 this.wish = [];
+                this.rawRegisters = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -6810,6 +6933,9 @@ export const iommubroker = $root.iommubroker = (() => {
             IommuCapabilities.prototype.tableShapes = $util.emptyArray;
             IommuCapabilities.prototype.wish = $util.emptyArray;
             IommuCapabilities.prototype.wishFits = false;
+            IommuCapabilities.prototype.architecture = 0;
+            IommuCapabilities.prototype.unknownReason = "";
+            IommuCapabilities.prototype.rawRegisters = $util.emptyArray;
 
             IommuCapabilities.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -6866,6 +6992,13 @@ export const iommubroker = $root.iommubroker = (() => {
                         $root.iommubroker.v1.FieldVerdict.encode(message.wish[i], writer.uint32(138).fork(), q + 1).ldelim();
                 if (message.wishFits != null && Object.hasOwnProperty.call(message, "wishFits"))
                     writer.uint32(144).bool(message.wishFits);
+                if (message.architecture != null && Object.hasOwnProperty.call(message, "architecture"))
+                    writer.uint32(152).int32(message.architecture);
+                if (message.unknownReason != null && Object.hasOwnProperty.call(message, "unknownReason"))
+                    writer.uint32(162).string(message.unknownReason);
+                if (message.rawRegisters != null && message.rawRegisters.length)
+                    for (let i = 0; i < message.rawRegisters.length; ++i)
+                        $root.iommubroker.v1.RawRegister.encode(message.rawRegisters[i], writer.uint32(170).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -6998,6 +7131,20 @@ export const iommubroker = $root.iommubroker = (() => {
                             message.wishFits = reader.bool();
                             break;
                         }
+                    case 19: {
+                            message.architecture = reader.int32();
+                            break;
+                        }
+                    case 20: {
+                            message.unknownReason = reader.string();
+                            break;
+                        }
+                    case 21: {
+                            if (!(message.rawRegisters && message.rawRegisters.length))
+                                message.rawRegisters = [];
+                            message.rawRegisters.push($root.iommubroker.v1.RawRegister.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -7012,6 +7159,89 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return IommuCapabilities;
+        })();
+
+        v1.IommuArchitecture = (function() {
+            const valuesById = {}, values = Object.create(valuesById);
+            values[valuesById[0] = "IOMMU_ARCHITECTURE_UNSPECIFIED"] = 0;
+            values[valuesById[1] = "IOMMU_ARCHITECTURE_ARM_SMMUV3"] = 1;
+            values[valuesById[2] = "IOMMU_ARCHITECTURE_INTEL_VTD"] = 2;
+            values[valuesById[3] = "IOMMU_ARCHITECTURE_AMD"] = 3;
+            values[valuesById[4] = "IOMMU_ARCHITECTURE_UNKNOWN"] = 4;
+            return values;
+        })();
+
+        v1.RawRegister = (function() {
+
+            function RawRegister(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            RawRegister.prototype.register = "";
+            RawRegister.prototype.value = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            RawRegister.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.register != null && Object.hasOwnProperty.call(message, "register"))
+                    writer.uint32(10).string(message.register);
+                if (message.value != null && Object.hasOwnProperty.call(message, "value"))
+                    writer.uint32(16).uint64(message.value);
+                return writer;
+            };
+
+            RawRegister.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.RawRegister();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.register = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.value = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return RawRegister;
         })();
 
         v1.RegisterField = (function() {

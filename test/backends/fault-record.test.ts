@@ -2,10 +2,10 @@
 // Source: IHI 0070G.b §7.3.
 
 import { describe, expect, test } from "vitest";
-import { deviceID, virtualStreamID } from "../../../src/backends/ids.ts";
-import { EVENT_OWNERS, faultRecord } from "../../../src/backends/sim/fault-record.ts";
-import { decodeEvent } from "../../../src/backends/smmuv3/event-record.ts";
-import { EVENT_NUMBER } from "../../../src/spec/events.ts";
+import { EVENT_OWNERS, faultRecord } from "../../src/backends/fault-record.ts";
+import { deviceID, virtualStreamID } from "../../src/backends/ids.ts";
+import { decodeEvent } from "../../src/spec/event-record.ts";
+import { EVENT_NUMBER } from "../../src/spec/events.ts";
 
 const NIC = deviceID("nic");
 const GUEST_PA = 0x10_0000_0040;

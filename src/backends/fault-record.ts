@@ -3,11 +3,11 @@
 // host's. Physical addresses become the guest's, or nothing.
 // Source: IHI 0070G.b §7.3; Linux arm_smmu_handle_event forwards C_BAD_*, F_STREAM_DISABLED and 0x10 to 0x13 of stage 1.
 
-import { EVENT, EVENT_FETCH, EVENT_NUMBER, type EventName } from "../../spec/events.ts";
-import { set, setAddress, setU64 } from "../../spec/layout.ts";
-import type { FaultRecord, PendingFault } from "../faults.ts";
-import type { DeviceID, VirtualStreamID } from "../ids.ts";
-import type { EventRecord } from "../smmuv3/event-record.ts";
+import type { EventRecord } from "../spec/event-record.ts";
+import { EVENT, EVENT_FETCH, EVENT_NUMBER, type EventName } from "../spec/events.ts";
+import { set, setAddress, setU64 } from "../spec/layout.ts";
+import type { FaultRecord, PendingFault } from "./faults.ts";
+import type { DeviceID, VirtualStreamID } from "./ids.ts";
 
 export interface StreamOwner {
   readonly device: DeviceID;

@@ -1,0 +1,197 @@
+// One guest's memory as its devices see it: an iommufd of its own with one IOAS, and the table of what is mapped there.
+// The kernel pins pages when the first HWPT stands on the IOAS, and from then on with each mapping: what cannot be pinned
+// fails there, and nothing of it stays. A kernel before 6.13 takes no file: it is shown the broker's own view of one, where
+// nobody can make that shorter.
+// Source: Linux drivers/iommu/iommufd/{ioas,io_pagetable,pages}.c.
+
+import { assert } from "../../spec/assert.ts";
+import { hex } from "../../spec/u64.ts";
+import { BrokerError } from "../errors.ts";
+import type { Notice } from "../faults.ts";
+import type { GuestMapping, IpaRange } from "../guest-memory.ts";
+import { callError } from "./errno.ts";
+import { destroy, ioasAlloc, ioasMap, ioasMapFile, ioasUnmap, type KernelFile, openIommufd } from "./ioctl.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Part } from "./part.ts";
+
+export const IOMMU_NODE = "/dev/iommu";
+
+export class AddressSpace {
+  readonly id: number;
+  readonly file: KernelFile;
+  readonly ioas: number;
+  readonly parts = new Set<Part>();
+  readonly #onNotice: (notice: Notice) => void;
+  readonly #mappings = new Map<number, GuestMapping>();
+  /** Addresses of views, by IPA: only where the kernel takes no files. */
+  readonly #views = new Map<number, bigint>();
+  #takesFiles = true;
+  /** By IPA; undefined: the table has changed since. */
+  #sorted: readonly GuestMapping[] | undefined;
+
+  private constructor(id: number, file: KernelFile, ioas: number, onNotice: (notice: Notice) => void) {
+    this.id = id;
+    this.file = file;
+    this.ioas = ioas;
+    this.#onNotice = onNotice;
+  }
+
+  static async create(kernel: Kernel, id: number, onNotice: (notice: Notice) => void): Promise<AddressSpace> {
+    const file = { kernel, fd: await openIommufd(kernel, IOMMU_NODE) };
+    try {
+      return new AddressSpace(id, file, await ioasAlloc(file), onNotice);
+    } catch (error) {
+      await kernel.close(file.fd);
+      throw error;
+    }
+  }
+
+  /** All or none. */
+  async map(mappings: readonly GuestMapping[]): Promise<void> {
+    const done: GuestMapping[] = [];
+    try {
+      for (const mapping of mappings) {
+        await this.#mapOne(mapping);
+        done.push(mapping);
+      }
+    } catch (error) {
+      for (const mapping of done.reverse()) await this.#takeBack(mapping);
+      throw error;
+    }
+    for (const mapping of mappings) {
+      mapping.file.retain();
+      this.#mappings.set(mapping.ipa, mapping);
+    }
+    this.#sorted = undefined;
+  }
+
+  /** Whole mappings, all or none. The kernel invalidates what could hold them before it answers. */
+  async unmap(ranges: readonly IpaRange[]): Promise<void> {
+    const mappings = ranges.map(({ ipa }) => this.#mapping(ipa));
+    const done: GuestMapping[] = [];
+    try {
+      for (const mapping of mappings) {
+        await this.#unmapOne(mapping);
+        done.push(mapping);
+      }
+    } catch (error) {
+      for (const mapping of done.reverse()) await this.#putBack(mapping);
+      throw error;
+    }
+    for (const mapping of mappings) this.#forget(mapping);
+  }
+
+  /** The mapping that an IPA lies in; undefined: a hole. */
+  find(ipa: number): GuestMapping | undefined {
+    this.#sorted ??= [...this.#mappings.values()].sort((a, b) => a.ipa - b.ipa);
+    let low = 0;
+    let high = this.#sorted.length - 1;
+    while (low <= high) {
+      const middle = Math.floor((low + high) / 2);
+      const mapping = this.#sorted[middle]!;
+      if (ipa < mapping.ipa) high = middle - 1;
+      else if (ipa >= mapping.ipa + mapping.bytes) low = middle + 1;
+      else return mapping;
+    }
+    return undefined;
+  }
+
+  /** Nothing stands on it. The IOAS goes first: a device that is blocked keeps the iommufd, but no guest's pages. */
+  async destroy(): Promise<void> {
+    assert(this.parts.size === 0, `address space ${this.id} is still used by a part`);
+    await destroy(this.file, this.ioas);
+    await this.abandon();
+  }
+
+  /** The daemon goes down: the kernel frees what is left with the descriptor. */
+  async abandon(): Promise<void> {
+    await this.file.kernel.close(this.file.fd);
+    for (const mapping of this.#mappings.values()) await this.#closeView(mapping);
+    for (const mapping of [...this.#mappings.values()]) this.#forget(mapping);
+  }
+
+  async #mapOne(mapping: GuestMapping): Promise<void> {
+    const { bytes, file, ipa, offset, readable, writable } = mapping;
+    const { descriptor } = file;
+    if (descriptor === undefined) {
+      const why = `${file.path} is not here as a descriptor, which the kernel needs to pin it: put its memfd again`;
+      throw new BrokerError("backend_unsupported", why, { path: file.path });
+    }
+    const target = { ioas: this.ioas, iova: BigInt(ipa), length: BigInt(bytes), readable, writable };
+    if (this.#takesFiles) {
+      try {
+        await ioasMapFile(this.file, { ...target, fd: descriptor, start: BigInt(offset) });
+        return;
+      } catch (error) {
+        if (!(error instanceof BrokerError) || error.facts.errno !== "ENOTTY") throw error;
+        this.#takesFiles = false;
+      }
+    }
+    const userVa = await this.#openView(mapping, descriptor);
+    try {
+      await ioasMap(this.file, { ...target, userVa });
+    } catch (error) {
+      await this.#closeView(mapping);
+      throw error;
+    }
+  }
+
+  async #openView({ bytes, file, ipa, offset, writable }: GuestMapping, fd: number): Promise<bigint> {
+    if (file.isSealed !== true) {
+      const why = `this kernel cannot pin ${file.path} by its descriptor: run Linux 6.13 or newer, or seal it with F_SEAL_SHRINK`;
+      throw new BrokerError("backend_unsupported", why, { path: file.path });
+    }
+    const address = await this.file.kernel.mapFile({ fd, offset, bytes, writable });
+    if (address < 0n) throw callError("ioas_map", Number(-address), { ipa });
+    this.#views.set(ipa, address);
+    return address;
+  }
+
+  async #closeView({ bytes, ipa }: GuestMapping): Promise<void> {
+    const address = this.#views.get(ipa);
+    this.#views.delete(ipa);
+    if (address !== undefined) await this.file.kernel.unmapFile(address, bytes);
+  }
+
+  async #unmapOne(mapping: GuestMapping): Promise<void> {
+    const { bytes, ipa } = mapping;
+    await ioasUnmap(this.file, { ioas: this.ioas, iova: BigInt(ipa), length: BigInt(bytes) });
+    await this.#closeView(mapping);
+  }
+
+  /** After a failure of a later one. */
+  async #takeBack(mapping: GuestMapping): Promise<void> {
+    await this.#unmapOne(mapping).catch((error: unknown) => {
+      const ipa = hex(mapping.ipa);
+      this.#tell(
+        "a mapping that shall not be could not be taken back: the guest keeps it until it is deleted",
+        ipa,
+        error,
+      );
+    });
+  }
+
+  async #putBack(mapping: GuestMapping): Promise<void> {
+    await this.#mapOne(mapping).catch((error: unknown) => {
+      this.#forget(mapping);
+      this.#tell("a mapping that shall stay could not be put back: DMA faults there", hex(mapping.ipa), error);
+    });
+  }
+
+  #forget(mapping: GuestMapping): void {
+    this.#mappings.delete(mapping.ipa);
+    this.#sorted = undefined;
+    mapping.file.release();
+  }
+
+  #mapping(ipa: number): GuestMapping {
+    const mapping = this.#mappings.get(ipa);
+    assert(mapping !== undefined, `no mapping of address space ${this.id} begins at ${hex(ipa)}`);
+    return mapping;
+  }
+
+  #tell(message: string, ipa: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#onNotice({ level: "error", message, facts: { address_space: this.id, ipa, reason } });
+  }
+}

@@ -1,0 +1,337 @@
+// The native backend: the arbiter's verbs as calls of iommufd and VFIO, on the devices that are bound to vfio-pci.
+// Only puts together: address spaces and parts by handle, the stages of groups, the queues of faults.
+// The kernel enforces, counts references and frees everything should this process die.
+// Source: Linux Documentation/userspace-api/iommufd.rst; HOUSE §7.
+
+import { assert } from "../../spec/assert.ts";
+import type {
+  AddressSpaceHandle,
+  Backend,
+  BindPreview,
+  BindRequest,
+  InvalidationCommand,
+  PartHandle,
+  PlainStage,
+  ResetOutcome,
+} from "../backend.ts";
+import type { BackendCounters } from "../counters.ts";
+import type { FaultDiagnosis } from "../diagnosis.ts";
+import { BrokerError, invalidField } from "../errors.ts";
+import type { ExplainRequest, Explanation } from "../explanation.ts";
+import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "../faults.ts";
+import type { GuestMapping, IpaRange } from "../guest-memory.ts";
+import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
+import type { HostDevice, HostIommu } from "../inventory.ts";
+import type { VSTE } from "../vste.ts";
+import { noLonger } from "../walks/diagnosis-walk.ts";
+import { AddressSpace, IOMMU_NODE } from "./address-space.ts";
+import { FaultCounting } from "./counting.ts";
+import { diagnoseAccess, explainAccess, faultOf, notCovered, previewBind, type Walked } from "./explanation.ts";
+import { FaultQueue } from "./fault-queue.ts";
+import { iommuFacts } from "./hw-info.ts";
+import { invalidateParts } from "./invalidation.ts";
+import { type NativeInventory, unknownFacts } from "./inventory.ts";
+import { destroy, ioasAlloc, type KernelFile, openIommufd } from "./ioctl.ts";
+import type { Kernel } from "./kernel.ts";
+import { Part } from "./part.ts";
+import type { PartQueues } from "./part-queue.ts";
+import type { DeviceProbe } from "./probe.ts";
+import { resetDevice } from "./reset.ts";
+import { Stages } from "./stages.ts";
+import { VirtualEventQueue } from "./veventq.ts";
+
+const EARLY_NOTICES_MAX = 64;
+
+export interface NativeOptions {
+  readonly kernel: Kernel;
+  readonly inventory: NativeInventory;
+  readonly probe: DeviceProbe;
+  /** experimental_vtd_nesting of the configuration. */
+  readonly allowsVtd: boolean;
+}
+
+/** Opens /dev/iommu and asks each IOMMU through a device that is there. Throws BrokerError with the remedy where it cannot. */
+export async function createNativeBackend(options: NativeOptions): Promise<NativeBackend> {
+  const { kernel } = options;
+  const own = { kernel, fd: await openIommufd(kernel, IOMMU_NODE) };
+  const backend = new NativeBackend(options, own);
+  await backend.probe();
+  return backend;
+}
+
+export class NativeBackend implements Backend {
+  readonly kind = "iommufd";
+  readonly inventory: NativeInventory;
+  readonly #options: NativeOptions;
+  /** For what is no guest's: questions, resets, devices that are blocked. */
+  readonly #own: KernelFile;
+  readonly #counting = new FaultCounting();
+  readonly #stages: Stages;
+  readonly #spaces = new Map<number, AddressSpace>();
+  readonly #parts = new Map<number, Part>();
+  #nextID = 1;
+  #onFault: (notice: FaultNotice) => void = () => {};
+  #onNotice: ((notice: Notice) => void) | undefined;
+  /** Of before anybody listened. */
+  readonly #early: Notice[] = [];
+
+  constructor(options: NativeOptions, own: KernelFile) {
+    this.inventory = options.inventory;
+    this.#options = options;
+    this.#own = own;
+    this.#stages = new Stages({
+      kernel: options.kernel,
+      devicesOf: (group) => this.inventory.devices().filter((device) => device.group === group),
+      nodeOf: (device) => this.#nodeOf(device),
+      ownIommufd: own.fd,
+      onNotice: (notice) => this.tell(notice),
+    });
+  }
+
+  /** Asks every IOMMU that has not answered yet and has a device that nobody uses. */
+  async probe(): Promise<void> {
+    for (const host of this.inventory.iommus()) {
+      if (host.registers !== undefined || (host.otherHardware?.kind ?? "unknown") !== "unknown") continue;
+      const idle = this.inventory.devices().find((one) => one.iommu === host.id && this.#isIdle(one));
+      if (idle !== undefined) await this.#probeThrough(host.id, idle);
+    }
+  }
+
+  async createAddressSpace(): Promise<AddressSpaceHandle> {
+    const id = this.#nextID++;
+    const space = await AddressSpace.create(this.#options.kernel, id, (notice) => this.tell(notice));
+    this.#spaces.set(id, space);
+    return { id };
+  }
+
+  async destroyAddressSpace(handle: AddressSpaceHandle): Promise<void> {
+    await this.#space(handle).destroy();
+    this.#spaces.delete(handle.id);
+  }
+
+  async map(handle: AddressSpaceHandle, mappings: readonly GuestMapping[]): Promise<void> {
+    await this.#space(handle).map(mappings);
+  }
+
+  async unmap(handle: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void> {
+    await this.#space(handle).unmap(mappings);
+  }
+
+  /** The kernel's objects come with the first device: it makes them for one. */
+  async createPart(handle: AddressSpaceHandle, iommu: IommuID): Promise<PartHandle> {
+    const space = this.#space(handle);
+    const id = this.#nextID++;
+    const host = (): HostIommu => this.#host(iommu);
+    const part = new Part({ id, host, space, queues: this.#queues(), onNotice: (notice) => this.tell(notice) });
+    space.parts.add(part);
+    this.#parts.set(id, part);
+    return { id, iommu };
+  }
+
+  async destroyPart(handle: PartHandle): Promise<void> {
+    const part = this.#part(handle);
+    assert(part.users === 0, `part ${part.id} still has a group attached`);
+    await part.tearDown();
+    part.space.parts.delete(part);
+    this.#parts.delete(handle.id);
+  }
+
+  async attach(group: GroupID, handle: PartHandle, stage: PlainStage): Promise<void> {
+    await this.#stages.attach(group, this.#part(handle), stage);
+    for (const { host } of this.#stages.attachmentOf(group)?.devices ?? []) this.#counting.begin(host.id);
+  }
+
+  async setPlainStage(group: GroupID, handle: PartHandle, stage: PlainStage): Promise<void> {
+    await this.#stages.setPlain(group, this.#part(handle), stage);
+  }
+
+  async bindGuestStage(request: BindRequest): Promise<void> {
+    await this.#stages.bind(this.#part(request.part), request);
+  }
+
+  previewStage(_device: DeviceID, handle: PartHandle, vste: VSTE): BindPreview {
+    const { host, space } = this.#part(handle);
+    return previewBind({ host, space, vste });
+  }
+
+  async detach(group: GroupID): Promise<void> {
+    await this.#leaving(group, () => this.#stages.detach(group));
+  }
+
+  async block(group: GroupID): Promise<void> {
+    await this.#leaving(group, () => this.#stages.block(group));
+  }
+
+  async reset(id: DeviceID): Promise<ResetOutcome> {
+    const device = this.inventory.devices().find((one) => one.id === id);
+    if (device === undefined) return { kind: "failed", reason: `device ${id} is gone` };
+    const part = this.#stages.attachmentOf(device.group)?.part;
+    part?.drain(); // what it did before is told before the reset is
+    const outcome = await this.#stages.withDevice(device, ({ file }) => resetDevice(file));
+    if (outcome.kind === "done") part?.faults?.end(id);
+    return outcome;
+  }
+
+  async setVirtualStreamID(id: DeviceID, handle: PartHandle, virtual: VirtualStreamID | undefined): Promise<void> {
+    await this.#stages.name(id, this.#part(handle), virtual);
+  }
+
+  async invalidate(handles: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void> {
+    invalidateParts(
+      handles.map((handle) => this.#part(handle)),
+      commands,
+    );
+  }
+
+  explain(request: ExplainRequest): Explanation {
+    const walked = this.#walked(request.device);
+    if (walked === undefined) return notCovered(`device ${request.device} is not attached`);
+    return explainAccess(walked, request);
+  }
+
+  diagnose(fault: FaultRecord): FaultDiagnosis {
+    const walked = this.#walked(fault.device);
+    return walked === undefined ? noLonger("the device is no longer attached") : diagnoseAccess(walked, fault);
+  }
+
+  async respondToFault(id: DeviceID, cookie: number, answer: FaultAnswer): Promise<void> {
+    for (const { faults } of this.#parts.values()) {
+      if (faults?.isPending(id, cookie) !== true) continue;
+      faults.answer(id, cookie, isGood(answer));
+      return;
+    }
+    throw new BrokerError("fault_not_pending", `device ${id} does not wait for this answer any more`, { device: id });
+  }
+
+  onFault(listener: (notice: FaultNotice) => void): void {
+    this.#onFault = listener;
+  }
+
+  onNotice(listener: (notice: Notice) => void): void {
+    this.#onNotice = listener;
+    for (const notice of this.#early.splice(0)) listener(notice);
+  }
+
+  counters(): BackendCounters {
+    return this.#counting.counters();
+  }
+
+  /** An object is made and destroyed: the kernel and the pool answer, or this throws. */
+  async ping(): Promise<void> {
+    await destroy(this.#own, await ioasAlloc(this.#own));
+  }
+
+  /** Devices first, to the host; then what stood behind them goes with its iommufd. */
+  async close(): Promise<void> {
+    await this.#stages.close();
+    for (const part of this.#parts.values()) await part.abandon();
+    for (const space of this.#spaces.values()) await space.abandon();
+    this.#parts.clear();
+    this.#spaces.clear();
+    await this.#own.kernel.close(this.#own.fd);
+  }
+
+  async #leaving(group: GroupID, act: () => Promise<void>): Promise<void> {
+    const devices = this.#stages.attachmentOf(group)?.devices ?? [];
+    await act();
+    for (const { host } of devices) this.#counting.end(host.id);
+  }
+
+  async #probeThrough(iommu: IommuID, device: HostDevice): Promise<void> {
+    const { allowsVtd, probe } = this.#options;
+    const answer = await probe(this.inventory.require(device.id));
+    if (answer.kind === "answered") {
+      this.inventory.tell(iommu, iommuFacts(answer.hardware, { refusal: answer.nestingRefusal, allowsVtd }));
+      return;
+    }
+    this.inventory.tell(iommu, unknownFacts(answer.error.message));
+    const facts = { iommu, device: device.id, reason: answer.error.message };
+    this.tell({ level: "warn", message: "an IOMMU could not be asked: its registers stay unknown", facts });
+  }
+
+  #queues(): PartQueues {
+    const { kernel } = this.#options;
+    const parts = {
+      kernel,
+      deliver: (notice: FaultNotice) => this.#deliver(notice),
+      onNotice: (notice: Notice) => this.tell(notice),
+    };
+    return {
+      events: (fd, owner) => new VirtualEventQueue({ ...parts, fd, owner }),
+      faults: (fd, owner) =>
+        new FaultQueue({ ...parts, fd, owner }, (device, access) => {
+          const walked = this.#walked(device);
+          return walked === undefined ? "F_TRANSLATION" : faultOf(walked, access);
+        }),
+    };
+  }
+
+  #deliver(notice: FaultNotice): void {
+    if (notice.kind === "fault") this.#counting.count(notice.fault);
+    if (notice.kind === "overflow") {
+      const facts = { devices: notice.devices.join(" ") };
+      this.tell({ level: "warn", message: "the kernel's event queue overflowed: events are lost", facts });
+    }
+    this.#onFault(notice);
+  }
+
+  /** Kept until somebody listens. */
+  tell(notice: Notice): void {
+    if (this.#onNotice !== undefined) this.#onNotice(notice);
+    else if (this.#early.length < EARLY_NOTICES_MAX) this.#early.push(notice);
+  }
+
+  #walked(id: DeviceID): Walked | undefined {
+    for (const { devices, part, vste } of this.#stages.attachments()) {
+      if (part === undefined || !devices.some(({ host }) => host.id === id)) continue;
+      return { host: part.host, space: part.space, vste };
+    }
+    return undefined;
+  }
+
+  #isIdle({ group }: HostDevice): boolean {
+    return this.#stages.attachmentOf(group) === undefined;
+  }
+
+  #nodeOf(id: DeviceID): string {
+    const { cdev } = this.inventory.require(id);
+    assert(cdev !== undefined, `device ${id} has no VFIO node`);
+    return cdev;
+  }
+
+  #host(id: IommuID): HostIommu {
+    const host = this.inventory.iommus().find((one) => one.id === id);
+    if (host === undefined) throw new BrokerError("iommu_unknown", `IOMMU ${id} is gone`, { iommu: id });
+    return host;
+  }
+
+  #space(handle: AddressSpaceHandle): AddressSpace {
+    const space = this.#spaces.get(handle.id);
+    assert(space !== undefined, `address space ${handle.id} does not exist`);
+    return space;
+  }
+
+  #part(handle: PartHandle): Part {
+    const part = this.#parts.get(handle.id);
+    assert(part !== undefined, `part ${handle.id} does not exist`);
+    return part;
+  }
+}
+
+/** The kernel has two answers. */
+function isGood(answer: FaultAnswer): boolean {
+  switch (answer) {
+    case "retry":
+      return true;
+    case "abort":
+      return false;
+    case "terminate":
+      throw new BrokerError(
+        "backend_unsupported",
+        "the kernel cannot end a stall without telling the device: answer RETRY or ABORT",
+        { answer },
+      );
+    default:
+      throw invalidField("answer", `${answer} is none for a stall: RETRY or ABORT`);
+  }
+}

@@ -1,0 +1,55 @@
+// A device that is ours: its VFIO node open and bound to an iommufd. Bound and attached to nothing, its DMA is blocked;
+// closing it gives it back to the host, detached, without its vDEVICE.
+// Source: Linux drivers/vfio/device_cdev.c, drivers/iommu/iommufd/device.c.
+
+import type { VirtualStreamID } from "../ids.ts";
+import type { HostDevice } from "../inventory.ts";
+import { attachPt, bindIommufd, detachPt, type KernelFile, openCdev } from "./ioctl.ts";
+import type { Kernel } from "./kernel.ts";
+
+export class BoundDevice {
+  readonly host: HostDevice;
+  readonly file: KernelFile;
+  /** The kernel's number of it, on the iommufd it is bound to. */
+  readonly object: number;
+  /** The HWPT it is attached to; undefined: its DMA is blocked. */
+  hwpt: number | undefined;
+  /** The HWPT that was made for its guest's STE alone. */
+  nested: number | undefined;
+  /** Under which name the kernel knows it. */
+  vdevice: { readonly id: number; readonly name: VirtualStreamID } | undefined;
+
+  private constructor(host: HostDevice, file: KernelFile, object: number) {
+    this.host = host;
+    this.file = file;
+    this.object = object;
+  }
+
+  /**
+   * @param node  "/dev/vfio/devices/vfio3"
+   * @param iommufd  every device of its group is bound to the same
+   */
+  static async bind(kernel: Kernel, host: HostDevice, node: string, iommufd: number): Promise<BoundDevice> {
+    const file = { kernel, fd: await openCdev(kernel, node) };
+    try {
+      return new BoundDevice(host, file, await bindIommufd(file, iommufd));
+    } catch (error) {
+      await kernel.close(file.fd);
+      throw error;
+    }
+  }
+
+  /** What it was attached to stays when this fails. */
+  async attach(hwpt: number | undefined): Promise<void> {
+    if (hwpt === this.hwpt) return;
+    if (hwpt === undefined) await detachPt(this.file);
+    else await attachPt(this.file, hwpt);
+    this.hwpt = hwpt;
+  }
+
+  async close(): Promise<void> {
+    await this.file.kernel.close(this.file.fd);
+    this.hwpt = undefined;
+    this.vdevice = undefined;
+  }
+}

@@ -1,0 +1,150 @@
+// The native backend's inventory: what of a scan a VMM can be given, and what the hardware said of itself so far.
+// A device is there while it has a VFIO device node: one that its host drives is not for VMMs, and doctor tells how it could be.
+// An IOMMU is unknown until a device behind it was bound and asked (IOMMU_GET_HW_INFO).
+
+import { assert } from "../../spec/assert.ts";
+import type { HostFinding } from "../host-finding.ts";
+import type { DeviceID, GroupID, IommuID } from "../ids.ts";
+import type { HostDevice, HostIommu, Inventory, InventoryChange, ReservedRegion } from "../inventory.ts";
+import type { HostScan, NativeDevice, NativeGroup } from "./devices.ts";
+
+/** What an IOMMU says of itself, and what follows for guests. */
+export type IommuFacts = Omit<HostIommu, "id" | "reservedRegions">;
+
+export class NativeInventory implements Inventory {
+  readonly #facts = new Map<IommuID, IommuFacts>();
+  #scan: HostScan = { iommus: [], groups: [], leftOut: 0 };
+  #iommus: readonly HostIommu[] = [];
+  #findings: readonly HostFinding[] = [];
+  #natives = new Map<DeviceID, NativeDevice>();
+  #devices = new Map<DeviceID, HostDevice>();
+  #listener: (change: InventoryChange) => void = () => {};
+
+  constructor(scan: HostScan) {
+    this.update(scan);
+  }
+
+  iommus(): readonly HostIommu[] {
+    return this.#iommus;
+  }
+
+  devices(): readonly HostDevice[] {
+    return [...this.#devices.values()];
+  }
+
+  findings(): readonly HostFinding[] {
+    return this.#findings;
+  }
+
+  /** Takes down what an examination found. */
+  tellFindings(findings: readonly HostFinding[]): void {
+    this.#findings = findings;
+  }
+
+  onChange(listener: (change: InventoryChange) => void): void {
+    this.#listener = listener;
+  }
+
+  find(id: DeviceID): NativeDevice | undefined {
+    return this.#natives.get(id);
+  }
+
+  /** A device that is in the inventory; it is a bug when it is not. Its `cdev` and `iommu` are there. */
+  require(id: DeviceID): NativeDevice {
+    const device = this.#natives.get(id);
+    assert(device !== undefined, `device ${id} is not in the native inventory`);
+    return device;
+  }
+
+  /** A group with at least one device in the inventory, its other members included. */
+  requireGroup(id: GroupID): NativeGroup {
+    const group = this.#scan.groups.find((one) => one.id === id);
+    assert(group !== undefined, `group ${id} is not in the native inventory`);
+    return group;
+  }
+
+  /** What the hardware said, or that it was not asked yet. */
+  factsOf(iommu: IommuID): IommuFacts {
+    return this.#facts.get(iommu) ?? unknownFacts(notAsked(iommu));
+  }
+
+  /** Takes down what the hardware said. */
+  tell(iommu: IommuID, facts: IommuFacts): void {
+    this.#facts.set(iommu, facts);
+    this.#iommus = this.#scan.iommus.map((id) => this.#iommu(id));
+  }
+
+  /** Takes over a later scan and tells what has come and gone; one whose node, group or IOMMU changed has done both. */
+  update(scan: HostScan): void {
+    this.#scan = scan;
+    const before = { natives: this.#natives, devices: this.#devices };
+    const usable = scan.groups.flatMap((group) => group.devices.filter(isUsable).map((device) => ({ device, group })));
+    this.#natives = new Map(usable.map(({ device }) => [device.id, device]));
+    for (const id of this.#facts.keys()) if (!scan.iommus.includes(id)) this.#facts.delete(id);
+    this.#iommus = scan.iommus.map((id) => this.#iommu(id));
+    const stays = (id: DeviceID): boolean => isSame(before.natives.get(id), this.#natives.get(id));
+    this.#devices = new Map(
+      usable.map(({ device, group }) => {
+        const same = stays(device.id) ? before.devices.get(device.id) : undefined;
+        return [device.id, same ?? this.#hostDevice(device, group)];
+      }),
+    );
+    for (const device of before.devices.values()) {
+      if (!stays(device.id)) this.#listener({ kind: "removed", device });
+    }
+    for (const device of this.#devices.values()) {
+      if (!stays(device.id)) this.#listener({ kind: "added", device });
+    }
+  }
+
+  #iommu(id: IommuID): HostIommu {
+    return Object.freeze({ id, reservedRegions: this.#commonRegions(id), ...this.factsOf(id) });
+  }
+
+  /** What is reserved for every group behind it: the MSI window, and what the IOMMU itself cannot translate. */
+  #commonRegions(id: IommuID): readonly ReservedRegion[] {
+    const [first, ...others] = this.#scan.groups.filter((group) => group.devices.some(({ iommu }) => iommu === id));
+    if (first === undefined) return [];
+    return first.reservedRegions.filter((region) =>
+      others.every(({ reservedRegions }) => reservedRegions.some((other) => isSameRegion(region, other))),
+    );
+  }
+
+  #hostDevice(device: UsableDevice, group: NativeGroup): HostDevice {
+    const common = this.#commonRegions(device.iommu);
+    const own = group.reservedRegions.filter((region) => !common.some((other) => isSameRegion(region, other)));
+    const { id, iommu, pci } = device;
+    const { ats, pasidBits } = pci;
+    return Object.freeze({ id, iommu, group: group.id, streamIDs: [], pasidBits, ats, reservedRegions: own });
+  }
+}
+
+function notAsked(iommu: IommuID): string {
+  return `no device behind ${iommu} could be asked yet: bind one to vfio-pci (native.bind_devices, or driver_override), with nobody else using it`;
+}
+
+/** Until a device behind it was asked. @param reason  why, and the remedy */
+export function unknownFacts(reason: string): IommuFacts {
+  return {
+    registers: undefined,
+    otherHardware: { kind: "unknown", reason },
+    ipaBits: 52,
+    stage2PageBytes: [],
+    nesting: { supported: false, reason },
+  };
+}
+
+type UsableDevice = NativeDevice & { readonly iommu: IommuID; readonly cdev: string };
+
+function isUsable(device: NativeDevice): device is UsableDevice {
+  return device.cdev !== undefined && device.iommu !== undefined;
+}
+
+function isSame(one: NativeDevice | undefined, other: NativeDevice | undefined): boolean {
+  if (one === undefined || other === undefined) return false;
+  return one.cdev === other.cdev && one.group === other.group && one.iommu === other.iommu;
+}
+
+function isSameRegion(one: ReservedRegion, other: ReservedRegion): boolean {
+  return one.ipa === other.ipa && one.bytes === other.bytes && one.kind === other.kind;
+}

@@ -1,0 +1,111 @@
+// The one mechanism for structures of the kernel's uAPI: a table of fields by byte offset and size, as the C compiler lays
+// them out. Little-endian, which is what Linux on arm64 and x86-64 is.
+// Numbers of up to 32 bits are numbers, of 64 bits bigints; an array is its bytes. What is not given is zero, as the kernel
+// demands of reserved fields. The tables themselves are in structs.ts.
+
+import { assert } from "../../spec/assert.ts";
+
+type Kind = "number" | "bigint" | "bytes";
+
+/** One field: where it begins and how long it is, in bytes. */
+export interface StructField<K extends Kind = Kind> {
+  readonly kind: K;
+  readonly at: number;
+  readonly bytes: number;
+}
+
+export type FieldTable = Readonly<Record<string, StructField>>;
+type ValueOf<F> =
+  F extends StructField<"number">
+    ? number
+    : F extends StructField<"bigint">
+      ? bigint
+      : F extends StructField<"bytes">
+        ? Uint8Array
+        : never;
+export type StructValues<T extends FieldTable> = { readonly [K in keyof T]: ValueOf<T[K]> };
+
+export interface Struct<T extends FieldTable = FieldTable> {
+  readonly bytes: number;
+  readonly fields: T;
+  /** A structure with these values, its own length where it has a field for that, and zeros elsewhere. */
+  create(values: Partial<StructValues<T>>): Uint8Array;
+  /** The structure that begins at byte `at`; bytes of an array are a copy. */
+  read(from: Uint8Array, at?: number): StructValues<T>;
+}
+
+export const u8 = (at: number): StructField<"number"> => ({ kind: "number", at, bytes: 1 });
+export const u16 = (at: number): StructField<"number"> => ({ kind: "number", at, bytes: 2 });
+export const u32 = (at: number): StructField<"number"> => ({ kind: "number", at, bytes: 4 });
+export const u64 = (at: number): StructField<"bigint"> => ({ kind: "bigint", at, bytes: 8 });
+export const byteRange = (at: number, bytes: number): StructField<"bytes"> => ({ kind: "bytes", at, bytes });
+
+/** A structure without a length of its own: what another one points to, or what a queue holds. */
+export function struct<const T extends FieldTable>(bytes: number, fields: T): Struct<T> {
+  check(bytes, fields);
+  return make(bytes, fields, 0);
+}
+
+/** The structure of an ioctl: its first four bytes say how long it is. */
+export function sizedStruct<const T extends FieldTable>(bytes: number, fields: T): Struct<T> {
+  check(bytes, fields);
+  for (const [name, { at }] of Object.entries(fields)) assert(at >= 4, `field ${name} covers the length`);
+  return make(bytes, fields, bytes);
+}
+
+function check(bytes: number, fields: FieldTable): void {
+  for (const [name, field] of Object.entries(fields)) {
+    assert(field.at >= 0 && field.at + field.bytes <= bytes, `field ${name} leaves a structure of ${bytes} bytes`);
+    assert(field.kind === "bytes" || field.at % field.bytes === 0, `field ${name} is not aligned`);
+  }
+}
+
+function make<T extends FieldTable>(bytes: number, fields: T, ownLength: number): Struct<T> {
+  return {
+    bytes,
+    fields,
+    create: (values) => {
+      const made = new Uint8Array(bytes);
+      const view = new DataView(made.buffer);
+      if (ownLength > 0) view.setUint32(0, ownLength, true);
+      for (const [name, value] of Object.entries(values)) {
+        const field = fields[name];
+        assert(field !== undefined, `no field ${name}`);
+        write(view, field, name, value);
+      }
+      return made;
+    },
+    read: (from, at = 0) => {
+      assert(from.byteLength - at >= bytes, `${from.byteLength - at} bytes are too few for a structure of ${bytes}`);
+      const view = new DataView(from.buffer, from.byteOffset + at, bytes);
+      const values: Record<string, unknown> = {};
+      for (const [name, field] of Object.entries(fields)) values[name] = readField(view, field);
+      return values as StructValues<T>; // the loop above gave exactly one value of its kind for each key of T
+    },
+  };
+}
+
+function write(view: DataView, field: StructField, name: string, value: unknown): void {
+  const { kind, at, bytes } = field;
+  if (kind === "bytes") {
+    assert(value instanceof Uint8Array && value.byteLength === bytes, `${name} takes ${bytes} bytes`);
+    new Uint8Array(view.buffer, at, bytes).set(value);
+  } else if (kind === "bigint") {
+    assert(typeof value === "bigint" && value >= 0n && value < 2n ** 64n, `${name} is no 64-bit value: ${value}`);
+    view.setBigUint64(at, value, true);
+  } else {
+    assert(typeof value === "number" && Number.isInteger(value), `${name} is no whole number: ${value}`);
+    // Descriptors are signed and -1 stands for none.
+    assert(value >= -(2 ** (8 * bytes - 1)) && value < 2 ** (8 * bytes), `${name} does not fit: ${value}`);
+    if (bytes === 4) view.setUint32(at, value, true);
+    else if (bytes === 2) view.setUint16(at, value, true);
+    else view.setUint8(at, value);
+  }
+}
+
+function readField(view: DataView, { kind, at, bytes }: StructField): number | bigint | Uint8Array {
+  if (kind === "bytes") return new Uint8Array(view.buffer, view.byteOffset + at, bytes).slice();
+  if (kind === "bigint") return view.getBigUint64(at, true);
+  if (bytes === 4) return view.getUint32(at, true);
+  return bytes === 2 ? view.getUint16(at, true) : view.getUint8(at);
+}

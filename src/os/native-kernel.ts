@@ -1,0 +1,73 @@
+// The kernel itself, for the native backend: what can sleep goes through the pool's threads, what the kernel answers at
+// once is called here, and descriptors are watched by the daemon's one epoll.
+// Source: HOUSE rule 6.
+
+import { readSync, writeSync } from "node:fs";
+import type { Kernel } from "../backends/iommufd/kernel.ts";
+import { KernelPool, type KernelPoolOptions } from "./kernel-pool.ts";
+import { NativeCaller } from "./native-call.ts";
+import type { Poller } from "./poller.ts";
+
+export interface NativeKernel extends Kernel {
+  /** Waits for the calls that run. To be called last: descriptors are closed through it. */
+  shutDown(): Promise<void>;
+}
+
+export function createNativeKernel({
+  poller,
+  ...options
+}: KernelPoolOptions & { readonly poller: Poller }): NativeKernel {
+  const pool = new KernelPool(options);
+  const caller = new NativeCaller();
+  return {
+    ioctl: async (request) => {
+      const { result, bytes, payload } = await pool.run({ kind: "ioctl", request });
+      return { result: Number(result), bytes, payload };
+    },
+    ioctlNow: (request) => caller.ioctl(request),
+    open: async (path) => Number((await pool.run({ kind: "open", path })).result),
+    close: async (fd) => {
+      await pool.run({ kind: "close", fd });
+    },
+    onReadable: (fd, listener) => watchReadable(poller, fd, listener),
+    readNow: (fd, into) => countOrErrno(() => readSync(fd, into)),
+    writeNow: (fd, from) => countOrErrno(() => writeSync(fd, from)),
+    mapFile: async (part) => (await pool.run({ kind: "map", part })).result,
+    unmapFile: async (address, bytes) => {
+      await pool.run({ kind: "unmap", address, bytes });
+    },
+    shutDown: () => pool.close(),
+  };
+}
+
+/** The poller tells once; what is still readable after the listener is told of again. */
+function watchReadable(poller: Poller, fd: number, listener: () => void): () => void {
+  let isStopped = false;
+  let stop: () => void;
+  const watch = (): void => {
+    stop = poller.watch(fd, () => {
+      listener();
+      if (!isStopped) watch();
+    });
+  };
+  watch();
+  return () => {
+    isStopped = true;
+    stop();
+  };
+}
+
+/** Nothing to be had is no error. */
+const NOTHING = "EAGAIN";
+
+function countOrErrno(transfer: () => number): number {
+  try {
+    return transfer();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    if (Reflect.get(error, "code") === NOTHING) return 0;
+    const errno: unknown = Reflect.get(error, "errno"); // Node gives it negative already
+    if (typeof errno !== "number") throw error;
+    return errno;
+  }
+}

@@ -1,0 +1,51 @@
+// Guest memory on a kernel that takes no files (before Linux 6.13): views of sealed memory, and nothing else.
+
+import { expect, test } from "vitest";
+import { refusal } from "../../support/host.ts";
+import { BASE, nativeWorld, PassedFile } from "../../support/native-world.ts";
+
+const OLD = { machine: { unknown: ["ioas_map_file"] } } as const;
+
+test("sealed memory is pinned through a view, which goes with its mapping", async () => {
+  const world = await nativeWorld(OLD);
+  const { part, space } = await world.part();
+  await world.backend.attach(world.group(1), part, "bypass");
+  const more = world.mapping({ ipa: 0x8000_0000, bytes: 4096 });
+  await world.backend.map(space, [more]);
+  expect(world.kernel.pinned().map(({ source, start }) => [source, start])).toEqual([
+    ["memory", BigInt(BASE)],
+    ["memory", 0x8000_0000n],
+  ]);
+  expect(world.kernel.alive().views).toBe(2);
+  await world.backend.unmap(space, [more]);
+  expect(world.kernel.alive().views).toBe(1);
+  await world.backend.detach(world.group(1));
+  await world.backend.destroyPart(part);
+  await world.backend.destroyAddressSpace(space);
+  expect(world.kernel.alive()).toEqual({ files: 1, views: 0, objects: [] });
+});
+
+test("memory that somebody could make shorter is not mapped, and the error says what to do", async () => {
+  const world = await nativeWorld(OLD);
+  const { space } = await world.part();
+  const file = Object.assign(new PassedFile("/memory/d", 4096), { isSealed: false });
+  const page = world.mapping({ ipa: 0x8000_0000, bytes: 4096, file });
+  const error = await refusal(() => world.backend.map(space, [page]));
+  expect([error.code, error.message]).toEqual(["backend_unsupported", expect.stringContaining("F_SEAL_SHRINK")]);
+  expect([world.kernel.alive().views, file.references]).toEqual([1, 1]);
+});
+
+test("a view that cannot be had is told as memory that cannot be pinned", async () => {
+  const world = await nativeWorld(OLD);
+  const { space } = await world.part();
+  world.kernel.failAll("mapFile", "ENOMEM");
+  const page = world.mapping({ ipa: 0x8000_0000, bytes: 4096 });
+  expect((await refusal(() => world.backend.map(space, [page]))).code).toBe("limit_reached");
+});
+
+test("a kernel that takes files is asked no other way", async () => {
+  const world = await nativeWorld();
+  await world.part();
+  expect(world.kernel.calls).not.toContain("ioas_map");
+  expect(world.kernel.alive().views).toBe(0);
+});
