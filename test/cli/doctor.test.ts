@@ -25,6 +25,8 @@ async function doctor(findings: readonly HostFinding[], ...argv: string[]) {
     environment: {},
     terminal: { columns: undefined, hasColour: false },
     version: "1.2.3",
+    taken: async () => {},
+    gone: new AbortController().signal,
     out: (text) => {
       out += text;
     },

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import type { IdRegisters, InventoryChange } from "../../../src/backends/inventory.ts";
-import { selectBackend } from "../../../src/backends/select.ts";
 import { createSimulatedBackend } from "../../../src/backends/sim/backend.ts";
 import {
   type SimulatedConfig,
@@ -123,11 +122,5 @@ describe("what is there", () => {
     inventory.add(nic!);
     expect(heard.map(({ kind, device: { id } }) => `${kind} ${id}`)).toEqual(["removed nic", "added nic"]);
     expect(inventory.find("nic")).toBe(nic);
-  });
-
-  test("the name in the configuration selects the backend", () => {
-    const { backend, simulator } = selectBackend({ backend: "simulated", simulated: config({}, device()) });
-    expect(backend.kind).toBe("simulated");
-    expect(simulator).toBe(backend);
   });
 });
