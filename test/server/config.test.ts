@@ -176,7 +176,6 @@ describe("complaints name the place, the setting, the value and what would be ri
     ["limits: { sessions_max: '5' }", '"5" must be a whole number'],
     ["backend: vfio", 'backend: "vfio" must be "simulated" or "iommufd" or "auto"'],
     ["native: { bind_devices: [nic] }", 'native.bind_devices[0]: "nic" must be a PCI address, like 0000:01:00.0'],
-    ["native: { experimental_vtd_nesting: 1 }", "native.experimental_vtd_nesting: 1 must be true or false"],
     ["simulator_api: maybe", 'simulator_api: "maybe" must be true or false'],
     ["listen: nowhere", 'listen: "nowhere" must be a section'],
     ["listen: { socket: broker.sock }", '"broker.sock" must be an absolute path, or "runtime:"'],

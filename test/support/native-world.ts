@@ -65,16 +65,10 @@ export interface WorldOptions {
   readonly iommu?: FakeIommu;
   readonly machine?: Partial<Omit<FakeMachine, "devices">>;
   readonly resets?: boolean;
-  readonly allowsVtd?: boolean;
 }
 
 /** Devices 1 and 2 alone in groups 1 and 2; 3 and 4 together in group 3. */
-export async function nativeWorld({
-  iommu = fakeSmmu(),
-  machine = {},
-  resets = true,
-  allowsVtd = false,
-}: WorldOptions = {}) {
+export async function nativeWorld({ iommu = fakeSmmu(), machine = {}, resets = true }: WorldOptions = {}) {
   const groups = [[1], [2], [3, 4]];
   const devices = groups.flatMap((numbers, index) =>
     numbers.map((n) => fakeDevice(n, iommu, { group: index + 1, resets })),
@@ -82,7 +76,7 @@ export async function nativeWorld({
   const kernel = new FakeIommufd({ ...machine, devices });
   const inventory = new NativeInventory(scanOf(iommu, groups));
   const probe = deviceProbe(kernel, HOST_ROOTS);
-  const backend = await createNativeBackend({ kernel, inventory, probe, allowsVtd });
+  const backend = await createNativeBackend({ kernel, inventory, probe });
   const faults: FaultNotice[] = [];
   const notices: Notice[] = [];
   backend.onFault((notice) => faults.push(notice));

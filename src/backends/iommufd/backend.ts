@@ -46,8 +46,6 @@ export interface NativeOptions {
   readonly kernel: Kernel;
   readonly inventory: NativeInventory;
   readonly probe: DeviceProbe;
-  /** experimental_vtd_nesting of the configuration. */
-  readonly allowsVtd: boolean;
 }
 
 /** Opens /dev/iommu and asks each IOMMU through a device that is there. Throws BrokerError with the remedy where it cannot. */
@@ -238,10 +236,10 @@ export class NativeBackend implements Backend {
   }
 
   async #probeThrough(iommu: IommuID, device: HostDevice): Promise<void> {
-    const { allowsVtd, probe } = this.#options;
+    const { probe } = this.#options;
     const answer = await probe(this.inventory.require(device.id));
     if (answer.kind === "answered") {
-      this.inventory.tell(iommu, iommuFacts(answer.hardware, { refusal: answer.nestingRefusal, allowsVtd }));
+      this.inventory.tell(iommu, iommuFacts(answer.hardware, answer.nestingRefusal));
       return;
     }
     this.inventory.tell(iommu, unknownFacts(answer.error.message));

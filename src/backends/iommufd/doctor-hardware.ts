@@ -22,14 +22,14 @@ export type IommuProbe = (iommu: IommuID, devices: readonly NativeDevice[]) => P
 const DEVICES_TRIED_MAX = 4;
 
 /** A probe that binds devices and asks the kernel. */
-export function askingProbe(probe: DeviceProbe, allowsVtd: boolean): IommuProbe {
+export function askingProbe(probe: DeviceProbe): IommuProbe {
   return async (_, devices) => {
     let refused: IommuAnswer | undefined;
     for (const device of devices.slice(0, DEVICES_TRIED_MAX)) {
       const answer = await probe(device);
       if (answer.kind === "answered") {
         const { hardware, nestingRefusal: refusal } = answer;
-        return { kind: "answered", facts: iommuFacts(hardware, { refusal, allowsVtd }) };
+        return { kind: "answered", facts: iommuFacts(hardware, refusal) };
       }
       refused ??= answer;
     }

@@ -1,6 +1,6 @@
 // What IOMMU_GET_HW_INFO answers, decoded, and what follows for guests: an SMMUv3's registers, VT-d's or AMD's.
 // Registers tell what the hardware has; whether the kernel lets a guest nest, only a vIOMMU or a nested HWPT tells.
-// On x86 stage 2 alone is offered: VT-d's nesting is behind a setting, since nobody could verify it; AMD's is not offered.
+// On x86 stage 2 alone is offered.
 // Source: include/uapi/linux/iommufd.h of Linux 7.2 (iommu_hw_info_*); IHI 0070G.b §6.3.
 
 import { get } from "../../spec/layout.ts";
@@ -51,21 +51,17 @@ function armRegisters(data: Uint8Array): IdRegisters {
   return Object.freeze({ idr0, idr1, idr2, idr3, idr4, idr5, idr6: 0, iidr, aidr });
 }
 
-/** What the registers do not say. */
-export interface NestingAnswers {
-  /** What came of asking the kernel for a vIOMMU; undefined: it was not asked. */
-  readonly refusal?: string | undefined;
-  /** experimental_vtd_nesting of the configuration. */
-  readonly allowsVtd: boolean;
-}
-
-/** What GetCapabilities tells, and the bounds that core keeps. */
-export function iommuFacts(hardware: Hardware, answers: NestingAnswers): IommuFacts {
+/**
+ * What GetCapabilities tells, and the bounds that core keeps.
+ *
+ * @param refusal  what came of asking the kernel for a vIOMMU, where it was asked and refused
+ */
+export function iommuFacts(hardware: Hardware, refusal?: string): IommuFacts {
   switch (hardware.kind) {
     case "smmuv3":
-      return armFacts(hardware.registers, answers.refusal);
+      return armFacts(hardware.registers, refusal);
     case "vtd":
-      return vtdFacts(hardware, answers);
+      return vtdFacts(hardware);
     case "amd":
       return amdFacts(hardware);
     case "untold": {
@@ -115,15 +111,11 @@ export function forcesWriteBack({ idr3 }: IdRegisters): boolean {
   return get(Uint32Array.of(idr3), 0, IDR3.FWB) === 1;
 }
 
-function vtdFacts(
-  { cap, ecap }: { readonly cap: bigint; readonly ecap: bigint },
-  { allowsVtd, refusal }: NestingAnswers,
-): IommuFacts {
+function vtdFacts({ cap, ecap }: { readonly cap: bigint; readonly ecap: bigint }): IommuFacts {
   const features = vtdFeatures(cap, ecap);
-  const missing = features.nests ? "" : "this VT-d has no nested translation (ECAP.SMTS, NEST, FSTS and SSTS)";
-  const experimental =
-    "nesting on VT-d is not verified on hardware: set native.experimental_vtd_nesting to try it; stage 2 alone works";
-  const reason = missing || refusal || (allowsVtd ? "" : experimental);
+  const reason = features.nests
+    ? "this broker does not nest on VT-d: stage 2 alone works"
+    : "this VT-d has no nested translation (ECAP.SMTS, NEST, FSTS and SSTS): stage 2 alone works";
   return {
     registers: undefined,
     otherHardware: {
@@ -136,7 +128,7 @@ function vtdFacts(
     },
     ipaBits: Math.min(features.ipaBits, 52),
     stage2PageBytes: features.stage2PageBytes,
-    nesting: reason === "" ? { supported: true } : { supported: false, reason },
+    nesting: { supported: false, reason },
   };
 }
 

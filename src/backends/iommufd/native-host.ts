@@ -28,7 +28,6 @@ export interface NativeSystem {
 export interface NativeSettings {
   /** Bound to vfio-pci for as long as the daemon runs. */
   readonly bindDevices: readonly DeviceID[];
-  readonly experimentalVtdNesting: boolean;
 }
 
 export interface NativeHost {
@@ -48,10 +47,9 @@ export async function startNativeHost(system: NativeSystem, settings: NativeSett
   if (binding !== undefined) failures.push(...(await takeAll(binding, settings.bindDevices)));
   const inventory = new NativeInventory(await scanHost(files, roots));
   const probe = deviceProbe(kernel, roots);
-  const allowsVtd = settings.experimentalVtdNesting;
   let backend: NativeBackend;
   try {
-    backend = await createNativeBackend({ kernel, inventory, probe, allowsVtd });
+    backend = await createNativeBackend({ kernel, inventory, probe });
   } catch (error) {
     await binding?.giveBackAll();
     throw error;

@@ -252,10 +252,6 @@ const NATIVE = z.strictObject({
     .describe(
       "Devices that are bound to vfio-pci while the daemon runs, and given back to their drivers when it stops.",
     ),
-  experimental_vtd_nesting: z
-    .boolean({ error: "must be true or false" })
-    .default(false)
-    .describe("Let guests' first-level tables be nested on Intel VT-d. Nobody has verified it on hardware."),
 });
 
 export const SETTINGS = z.strictObject({

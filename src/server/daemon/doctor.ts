@@ -19,7 +19,7 @@ export async function doctor(asJson: boolean): Promise<{ readonly text: string; 
       files: hostFiles,
       roots: HOST_ROOTS,
       uid: process.getuid?.() ?? 0,
-      probe: askingProbe(deviceProbe(kernel, HOST_ROOTS), false),
+      probe: askingProbe(deviceProbe(kernel, HOST_ROOTS)),
     });
     return {
       text: `${asJson ? doctorJson(findings) : doctorLines(findings).join("\n")}\n`,

@@ -71,7 +71,7 @@ test("VT-d without nesting serves stage 2, and tells its registers", async () =>
   const hwInfo = new Uint8Array(24);
   new DataView(hwInfo.buffer).setBigUint64(8, 0x81d2_008c_222f_0606n, true);
   new DataView(hwInfo.buffer).setBigUint64(16, 0x0000_8d9a_20f0_0f4en, true);
-  const world = await nativeWorld({ iommu: fakeSmmu({ kind: "vtd", hwInfo, nesting: false }), allowsVtd: true });
+  const world = await nativeWorld({ iommu: fakeSmmu({ kind: "vtd", hwInfo, nesting: false }) });
   const [host] = world.backend.inventory.iommus();
   expect(host).toMatchObject({ registers: undefined, otherHardware: { kind: "vtd" }, nesting: { supported: false } });
   const { part } = await world.part();

@@ -17,7 +17,7 @@ const IDS = { ...REGISTERS, idr6: 0, iidr: 0, aidr: 1 };
 
 const nests: IommuProbe = async () => ({
   kind: "answered",
-  facts: iommuFacts({ kind: "smmuv3", registers: IDS }, { allowsVtd: false }),
+  facts: iommuFacts({ kind: "smmuv3", registers: IDS }),
 });
 
 /** Arm, Linux 7.3, one device on vfio-pci. */
@@ -159,7 +159,7 @@ test("a device whose name is no identifier is counted", async () => {
 test("an SMMU where the kernel gives no virtual IOMMU: CANWBS where it has no S2FWB, and not where it has", async () => {
   const refusal = "IOMMU_VIOMMU_ALLOC fails (EOPNOTSUPP)";
   const probeOf = (idr3: number): IommuProbe => {
-    const facts = iommuFacts({ kind: "smmuv3", registers: { ...IDS, idr3 } }, { refusal, allowsVtd: false });
+    const facts = iommuFacts({ kind: "smmuv3", registers: { ...IDS, idr3 } }, refusal);
     return async () => ({ kind: "answered", facts });
   };
   const [without] = await amiss(goodHost(), { probe: probeOf(0x1414) });
@@ -171,7 +171,7 @@ test("an SMMU where the kernel gives no virtual IOMMU: CANWBS where it has no S2
 
 test("x86 hosts have stage 2 alone, and say so", async () => {
   const data = new Uint8Array(new Uint32Array([0x29d7, 0, 0, 0]).buffer);
-  const facts = iommuFacts(decodeHwInfo({ type: 4, data }), { allowsVtd: false });
+  const facts = iommuFacts(decodeHwInfo({ type: 4, data }));
   const findings = await amiss(goodHost(), { probe: async () => ({ kind: "answered", facts }) });
   expect(findings).toMatchObject([{ check: "nesting", verdict: "warning", remedy: "none on this hardware" }]);
 });

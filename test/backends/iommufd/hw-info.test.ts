@@ -21,7 +21,6 @@ const VTD_SECOND_STAGE = bytes(1, 0, 0x222f_0606, 0x80d2_008c, 0x80f0_0fca, 0x00
 /** efr, efr2. amd-iommu,dma-remap=on,intremap=on,xtsup=on */
 const AMD = bytes(0x29d7, 0, 0, 0);
 
-const ALLOWED = { allowsVtd: true };
 const SMMU = decodeHwInfo({ type: 2, data: ARM });
 
 describe("Arm", () => {
@@ -43,7 +42,7 @@ describe("Arm", () => {
   });
 
   test("stage 2 is as wide as OAS, 44 bits, in 4 KiB pages and their blocks", () => {
-    expect(iommuFacts(SMMU, ALLOWED)).toMatchObject({
+    expect(iommuFacts(SMMU)).toMatchObject({
       ipaBits: 44,
       stage2PageBytes: [0x1000, 0x20_0000, 0x4000_0000],
       nesting: { supported: true },
@@ -51,15 +50,15 @@ describe("Arm", () => {
   });
 
   test("nesting needs both stages, and the kernel's consent", () => {
-    const refused = iommuFacts(SMMU, { allowsVtd: false, refusal: "neither CANWBS nor S2FWB" });
+    const refused = iommuFacts(SMMU, "neither CANWBS nor S2FWB");
     expect(refused.nesting).toEqual({ supported: false, reason: "neither CANWBS nor S2FWB" });
     const stage2 = decodeHwInfo({ type: 2, data: bytes(0, 0, 0x0d44_1019, 0, 0, 0, 0, 0x75, 0, 1) }); // S1P (bit 1) is 0
-    expect(iommuFacts(stage2, ALLOWED).nesting).toMatchObject({ reason: expect.stringContaining("IDR0.S1P") });
+    expect(iommuFacts(stage2).nesting).toMatchObject({ reason: expect.stringContaining("IDR0.S1P") });
   });
 
   test("64 KiB pages alone; 52 bits of OAS are 48 without a kernel of 64 KiB pages", () => {
     const large = decodeHwInfo({ type: 2, data: bytes(0, 0, 3, 0, 0, 0, 0, 0x46, 0, 1) });
-    expect(iommuFacts(large, ALLOWED)).toMatchObject({ ipaBits: 48, stage2PageBytes: [0x1_0000, 0x2000_0000] });
+    expect(iommuFacts(large)).toMatchObject({ ipaBits: 48, stage2PageBytes: [0x1_0000, 0x2000_0000] });
   });
 
   test("S2FWB is IDR3 bit 8", () => {
@@ -106,13 +105,11 @@ describe("VT-d", () => {
     hasErratum: false,
   };
 
-  test("nesting is offered to those who ask for the experiment, and to nobody without the hardware", () => {
-    expect(iommuFacts(NESTING, ALLOWED).nesting).toEqual({ supported: true });
-    expect(iommuFacts(NESTING, { allowsVtd: false }).nesting).toMatchObject({
-      reason: expect.stringContaining("experimental_vtd_nesting"),
-    });
+  test("nesting is not served, and where the hardware has none either that is the reason", () => {
+    const served = { supported: false, reason: expect.stringContaining("this broker does not nest on VT-d") };
+    expect(iommuFacts(NESTING).nesting).toEqual(served);
     const without = decodeHwInfo({ type: 1, data: VTD_SECOND_STAGE });
-    expect(iommuFacts(without, ALLOWED).nesting).toMatchObject({ reason: expect.stringContaining("NEST") });
+    expect(iommuFacts(without).nesting).toMatchObject({ reason: expect.stringContaining("NEST") });
   });
 
   test.each([26n, 43n, 46n, 47n])("nesting is not possible without ECAP bit %d", (bit) => {
@@ -129,7 +126,7 @@ describe("VT-d", () => {
   });
 
   test("its registers are told raw and decoded, and it has none of an SMMUv3", () => {
-    const facts = iommuFacts(decodeHwInfo({ type: 1, data: VTD_FIRST_STAGE }), ALLOWED);
+    const facts = iommuFacts(decodeHwInfo({ type: 1, data: VTD_FIRST_STAGE }));
     expect(facts.registers).toBeUndefined();
     const other = facts.otherHardware;
     if (other?.kind !== "vtd") throw new Error("no VT-d");
@@ -150,14 +147,14 @@ describe("AMD", () => {
   test("guest translation alone is not enough to nest; tables of six levels are cut at 52 bits", () => {
     expect(decodeHwInfo({ type: 4, data: AMD })).toEqual({ kind: "amd", efr: 0x29d7n, efr2: 0n });
     expect(amdFeatures(0x29d7n, 0n)).toEqual({ nests: false, ipaBits: 64, pasidBits: 1 });
-    const facts = iommuFacts({ kind: "amd", efr: 0x29d7n, efr2: 0n }, ALLOWED);
+    const facts = iommuFacts({ kind: "amd", efr: 0x29d7n, efr2: 0n });
     expect(facts).toMatchObject({ ipaBits: 52, nesting: { supported: false } });
   });
 
   test("what could nest in hardware is still not offered", () => {
     const efr = (1n << 4n) | (1n << 48n);
     expect(amdFeatures(efr, 1n << 3n)).toMatchObject({ nests: true, ipaBits: 48 });
-    const { nesting } = iommuFacts({ kind: "amd", efr, efr2: 1n << 3n }, ALLOWED);
+    const { nesting } = iommuFacts({ kind: "amd", efr, efr2: 1n << 3n });
     expect(nesting).toEqual({ supported: false, reason: expect.stringContaining("does not nest on AMD") });
   });
 });
@@ -166,7 +163,7 @@ test("what is short, or of a type that is not known, is untold and no zeros", ()
   expect(decodeHwInfo({ type: 0, data: new Uint8Array() })).toEqual({ kind: "untold", type: 0 });
   expect(decodeHwInfo({ type: 9, data: ARM })).toEqual({ kind: "untold", type: 9 });
   expect(decodeHwInfo({ type: 2, data: ARM.subarray(0, 36) })).toEqual({ kind: "untold", type: 2 });
-  expect(iommuFacts({ kind: "untold", type: 9 }, ALLOWED)).toMatchObject({
+  expect(iommuFacts({ kind: "untold", type: 9 })).toMatchObject({
     registers: undefined,
     otherHardware: { kind: "unknown", reason: expect.stringContaining("type 9") },
   });
