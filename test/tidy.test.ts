@@ -83,7 +83,6 @@ const THROUGH: TestedThrough = [
   [/^src\/backends\/iommufd\/(?:counting|reset)\.ts$/, "test/backends/iommufd/backend.test.ts"],
   [/^src\/backends\/iommufd\/doublewords\.ts$/, "test/backends/iommufd/invalidation.test.ts"],
   [/^src\/backends\/iommufd\/part-queue\.ts$/, "test/backends/iommufd/veventq.test.ts"],
-  [/^src\/backends\/iommufd\/native-host\.ts$/, "test/backends/select.test.ts"],
   [/^src\/backends\/sim\/objects\.ts$/, "test/backends/sim/contract.test.ts"],
   [/^src\/server\/daemon\//, "test/server/daemon.test.ts"],
   [/^src\/server\/config\//, "test/server/config.test.ts"],

@@ -174,6 +174,7 @@ export function backendContract(
     });
 
     describe.runIf(movesData)("memory", () => {
+      // biome-ignore lint/suspicious/noDuplicateTestHooks: this describe is another one
       beforeEach(() => backend.attach(single.group, part, "bypass"));
 
       test("what is mapped after the part was made is reached, and what is not is not", async () => {

@@ -5,6 +5,7 @@ import { beforeEach, expect, test } from "vitest";
 import type { BackendCounters, DeviceCounters, IommuCounters } from "../../src/backends/counters.ts";
 import { BrokerError, limitReached } from "../../src/backends/errors.ts";
 import { deviceID, groupID, iommuID } from "../../src/backends/ids.ts";
+import { CALLS } from "../../src/backends/iommufd/errno-table.ts";
 import { METRICS } from "../../src/metrics/catalog.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 import { LIMITS } from "../../src/metrics/observe.ts";
@@ -306,7 +307,9 @@ test("every limit that the source can refuse by has its series", () => {
     ...readFileSync(join(ROOT, path), "utf8").matchAll(/limitReached\(\s*"([^"]+)"|refuseAbove\([^"]*"([^"]+)"/g),
   ]);
   const quotas = ["sessions", "devices", "mapped_bytes", "fault_streams", "calls_per_second"];
+  const ofKernel = Object.values(CALLS).flatMap(({ rows }) => Object.values(rows).flatMap(({ limit }) => limit ?? []));
   const limits = new Set([
+    ...ofKernel,
     ...named.map(([, direct, above]) => direct ?? above),
     ...quotas.map((quota) => `quota_${quota}`),
   ]);

@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, mkdtempSync, openSync, readFileSync, r
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { getHwInfo, ioasAlloc, openIommufd } from "../../src/backends/iommufd/ioctl.ts";
 import { openEventfd } from "../../src/os/libc.ts";
 import { createNativeKernel, type NativeKernel } from "../../src/os/native-kernel.ts";
 import { Poller } from "../../src/os/poller.ts";
@@ -122,6 +123,22 @@ describe("what can be read", () => {
     const on = kernel();
     expect(on.readNow(12_345, new Uint8Array(4))).toBe(-EBADF);
     expect(on.writeNow(12_345, new Uint8Array(4))).toBe(-EBADF);
+  });
+});
+
+describe("on a machine without iommufd", () => {
+  test("no node, or a node that is something else, is told with what to do", async () => {
+    const on = kernel();
+    await expect(openIommufd(on, "/dev/nowhere")).rejects.toMatchObject({
+      code: "backend_unavailable",
+      message: expect.stringContaining("CONFIG_IOMMUFD"),
+      facts: { errno: "ENOENT", path: "/dev/nowhere" },
+    });
+    const file = { kernel: on, fd: await openIommufd(on, "/dev/null") };
+    await expect(ioasAlloc(file)).rejects.toMatchObject({ code: "backend_unsupported", facts: { errno: "ENOTTY" } });
+    expect(() => getHwInfo(file, 1)).toThrow(/IOMMU_GET_HW_INFO fails \(ENOTTY\).*Linux 6\.6/);
+    await on.close(file.fd);
+    await expect(ioasAlloc(file)).rejects.toMatchObject({ code: "backend_failed", facts: { errno: "EBADF" } });
   });
 });
 

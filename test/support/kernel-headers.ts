@@ -1,10 +1,11 @@
 // The kernel's headers for user space, of a Linux that has all of iommufd: taken from where IOMMU_UAPI_HEADERS says, or
 // from the package linux-libc-dev of a newer suite, fetched by the machine's own apt from its own mirror into a folder.
-// Nothing of the machine is changed. Where it cannot be had, the reason is told.
+// Nothing of the machine is changed. Where they cannot be had, or no compiler to read them, the reason is told.
 
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 export type Headers =
   | { readonly kind: "found"; readonly include: string }
@@ -13,24 +14,30 @@ export type Headers =
 const SUITES = ["trixie-backports", "sid"];
 /** The last of what the tables hold came with Linux 6.17. */
 const NEEDED = "iommu_hw_queue_alloc";
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 60_000;
+const execute = promisify(execFile);
 
 /** @param folder  empty, for the package and its lists */
-export function kernelHeaders(folder: string): Headers {
+export async function kernelHeaders(folder: string): Promise<Headers> {
+  try {
+    await execute("gcc", ["--version"]);
+  } catch {
+    return { kind: "absent", reason: "there is no gcc to ask" };
+  }
   const given = process.env.IOMMU_UAPI_HEADERS;
   if (given !== undefined) return checked(given);
   if (isNew("/usr/include")) return { kind: "found", include: "/usr/include" };
   const sources = debianSources();
   if (sources === undefined) return { kind: "absent", reason: "apt has no Debian source to derive a newer suite from" };
-  const reasons = SUITES.map((suite) => {
+  const reasons: string[] = [];
+  for (const suite of SUITES) {
     try {
-      return fetched(join(folder, suite), sources, suite);
+      return checked(await fetched(join(folder, suite), sources, suite));
     } catch (error) {
-      return `${suite}: ${error instanceof Error ? error.message.split("\n")[0] : "fails"}`;
+      reasons.push(`${suite}: ${error instanceof Error ? error.message.split("\n")[0] : "fails"}`);
     }
-  });
-  const include = reasons.find((each) => each.startsWith("/"));
-  return include === undefined ? { kind: "absent", reason: reasons.join("; ") } : checked(include);
+  }
+  return { kind: "absent", reason: reasons.join("; ") };
 }
 
 function checked(include: string): Headers {
@@ -63,7 +70,7 @@ function debianSources(): DebianSource | undefined {
 }
 
 /** @returns the include folder of the unpacked package */
-function fetched(folder: string, { uri, signedBy }: DebianSource, suite: string): string {
+async function fetched(folder: string, { uri, signedBy }: DebianSource, suite: string): Promise<string> {
   for (const each of ["lists/partial", "cache/archives/partial", "unpacked"]) {
     mkdirSync(join(folder, each), { recursive: true });
   }
@@ -80,14 +87,14 @@ function fetched(folder: string, { uri, signedBy }: DebianSource, suite: string)
     "APT::Sandbox::User": "root",
     "Acquire::Retries": "1",
   };
-  const apt = (...words: string[]): void => {
+  const apt = async (...words: string[]): Promise<void> => {
     const flags = Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-    execFileSync("apt-get", ["-qq", ...flags, ...words], { cwd: folder, timeout: TIMEOUT_MS, stdio: "pipe" });
+    await execute("apt-get", ["-qq", ...flags, ...words], { cwd: folder, timeout: TIMEOUT_MS });
   };
-  apt("update");
-  apt("download", "linux-libc-dev");
+  await apt("update");
+  await apt("download", "linux-libc-dev");
   const [deb] = readdirSync(folder).filter((name) => name.endsWith(".deb"));
   if (deb === undefined) throw new Error("no package came");
-  execFileSync("dpkg-deb", ["-x", join(folder, deb), join(folder, "unpacked")], { stdio: "pipe" });
+  await execute("dpkg-deb", ["-x", join(folder, deb), join(folder, "unpacked")]);
   return join(folder, "unpacked/usr/include");
 }

@@ -144,7 +144,9 @@ export class NativeWorld {
   /** An event as the SMMU records it, for a device that is bound. */
   raise(n: number, words: readonly bigint[]): void {
     const bytes = new Uint8Array(32);
-    words.forEach((word, index) => new DataView(bytes.buffer).setBigUint64(8 * index, word, true));
+    words.forEach((word, index) => {
+      new DataView(bytes.buffer).setBigUint64(8 * index, word, true);
+    });
     this.kernel.raiseEvent(nodeOf(n), bytes);
   }
 

@@ -112,7 +112,7 @@ export function hwptInvalidate({ kernel, fd }: KernelFile, invalidation: Invalid
 
 export interface QueueObject {
   readonly id: number;
-  /** A descriptor of its own, readable while something waits; to be closed after the object is destroyed or before. */
+  /** A descriptor of its own, readable while something waits. The object cannot be destroyed before it is closed. */
   readonly fd: number;
 }
 

@@ -13,6 +13,7 @@ import {
   hwptInvalidate,
   ioasAlloc,
   ioasIovaRanges,
+  ioasMap,
   ioasMapFile,
   ioasUnmap,
   type KernelFile,
@@ -25,6 +26,7 @@ import {
   vfioReset,
   viommuAlloc,
 } from "../../../src/backends/iommufd/ioctl.ts";
+import * as uapi from "../../../src/backends/iommufd/structs.ts";
 import { FakeIommufd, type FakeMachine } from "../../support/fake-iommufd.ts";
 import { fakeDevice, fakeSmmu } from "../../support/fake-iommufd-machine.ts";
 
@@ -172,6 +174,39 @@ describe("mapping", () => {
     });
   });
 
+  test("more ranges than are first asked for come with a second question", async () => {
+    const reserved = Array.from({ length: 20 }, (_, n) => ({
+      start: MIB * BigInt(2 * n),
+      last: MIB * BigInt(2 * n + 1) - 1n,
+    }));
+    const device = fakeDevice(1, SMMU, { reserved });
+    const { kernel, file, bind } = await world({ devices: [device] });
+    const { cdev } = await bind(device.path);
+    const ioas = await ioasAlloc(file);
+    await attachPt(cdev, ioas);
+    const { ranges } = await ioasIovaRanges(file, ioas);
+    expect([ranges.length, ranges[0], ranges[19]?.last]).toEqual([
+      20,
+      { start: MIB, last: 2n * MIB - 1n },
+      2n ** 64n - 1n,
+    ]);
+    expect(kernel.calls.filter((name) => name === "ioas_iova_ranges")).toHaveLength(2);
+  });
+
+  test("memory of one's own is mapped too, and its view is counted until it is given back", async () => {
+    const { kernel, file } = await world();
+    const ioas = await ioasAlloc(file);
+    const userVa = await kernel.mapFile({ fd: 3, offset: 0, bytes: 4096, writable: false });
+    await ioasMap(file, { ioas, iova: IPA, length: 4096n, readable: true, writable: false, userVa });
+    expect(
+      await errnoOf(ioasMap(file, { ioas, iova: 0n, length: 4096n, readable: false, writable: false, userVa })),
+    ).toBe("EINVAL");
+    expect(kernel.alive().views).toBe(1);
+    await ioasUnmap(file, { ioas, iova: IPA, length: 4096n });
+    await kernel.unmapFile(userVa, 4096);
+    expect(kernel.alive().views).toBe(0);
+  });
+
   test("pages are pinned at the first HWPT, and too many of them are refused there", async () => {
     const { kernel, file, bind, map } = await world({ lockedMemoryMax: 2n * MIB });
     const { id } = await bind(FIRST.path);
@@ -269,6 +304,33 @@ describe("nesting", () => {
     await kernel.close(cdev.fd);
     expect(kernel.translation(FIRST.path)).toBe("host");
     expect(await errnoOf(destroy(file, vdevice))).toBe("ENOENT");
+  });
+});
+
+describe("VT-d", () => {
+  const VTD = fakeSmmu({ name: "dmar0", kind: "vtd", hwInfo: new Uint8Array(24) });
+  const device = fakeDevice(1, VTD);
+  const table = { flags: 1n, pgtblAddr: 0x4000_0000n, addrWidth: 48 };
+
+  test("nests on the parent itself, invalidates the nested HWPT, and has no vIOMMU", async () => {
+    const { kernel, file, bind } = await world({ devices: [device] });
+    const { cdev, id } = await bind(device.path);
+    expect(getHwInfo(file, id)).toMatchObject({ type: 1, data: new Uint8Array(24) });
+    const ioas = await ioasAlloc(file);
+    const parent = await hwptAlloc(file, id, { kind: "nest_parent", ioas });
+    expect(await errnoOf(viommuAlloc(file, id, parent))).toBe("EOPNOTSUPP");
+    const nestedHwpt = await hwptAlloc(file, id, { kind: "vtd_s1", parent, table });
+    await attachPt(cdev, nestedHwpt);
+    const entries = uapi.IOMMU_HWPT_VTD_S1_INVALIDATE.create({ addr: 0n, npages: 2n ** 64n - 1n });
+    hwptInvalidate(file, { target: nestedHwpt, dataType: 0, entryBytes: 24, entries });
+    expect(kernel.invalidated).toEqual([{ target: nestedHwpt, bytes: entries }]);
+    expect(await errnoOf(destroy(file, parent))).toBe("EBUSY");
+  });
+
+  test("an Arm stage on the parent, and a VT-d table on an SMMU, are refused", async () => {
+    const { file, device: arm, parent } = await nested();
+    expect(await errnoOf(hwptAlloc(file, arm, { kind: "vtd_s1", parent, table }))).toBe("EOPNOTSUPP");
+    expect(await errnoOf(hwptAlloc(file, arm, { kind: "arm_smmuv3", viommu: parent, ste: BYPASS }))).toBe("EOPNOTSUPP");
   });
 });
 

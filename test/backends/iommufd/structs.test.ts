@@ -134,11 +134,12 @@ function expectedLines(): string[] {
   return [...layouts, ...numbers, ...Object.entries(VALUES).map(([name, value]) => `${name} ${value}`)];
 }
 
-test("a C compiler with the kernel's headers says the same", { timeout: 300_000 }, (context) => {
+test("a C compiler with the kernel's headers says the same", { timeout: 300_000 }, async (context) => {
   const folder = mkdtempSync(join(tmpdir(), "iommufd-headers-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const headers = kernelHeaders(folder);
-  if (headers.kind === "absent") return context.skip(`no kernel headers of Linux 6.17 or newer: ${headers.reason}`);
+  const headers = await kernelHeaders(folder);
+  if (headers.kind === "absent" && process.env.IOMMU_E2E_REQUIRED === "1") throw new Error(headers.reason);
+  if (headers.kind === "absent") return context.skip(`layouts not compared with a C compiler: ${headers.reason}`);
   const [source, binary] = [join(folder, "layout.c"), join(folder, "layout")];
   writeFileSync(source, program());
   // -I, so that asm/ still comes from the machine where the package has none

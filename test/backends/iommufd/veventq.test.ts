@@ -97,7 +97,9 @@ class Script extends FakeIommufd {
   event(sequence: number): Uint8Array {
     const bytes = new Uint8Array(40);
     bytes.set(IOMMUFD_VEVENT_HEADER.create({ flags: 0, sequence }));
-    C_BAD_CD.forEach((word, index) => new DataView(bytes.buffer).setBigUint64(8 + 8 * index, word, true));
+    C_BAD_CD.forEach((word, index) => {
+      new DataView(bytes.buffer).setBigUint64(8 + 8 * index, word, true);
+    });
     return bytes;
   }
 }

@@ -5,11 +5,11 @@ import {
   checkWish,
   commonRegisters,
   decodeRegisters,
-  iommuCapability,
   requireFit,
   virtualRegisters,
 } from "../../../src/server/core/capability.ts";
 import type { FieldVerdictView } from "../../../src/server/core/capability-views.ts";
+import { iommuCapability } from "../../../src/server/core/iommu-capability.ts";
 import { REGISTER_RULES } from "../../../src/server/core/register-rules.ts";
 import { refusal } from "../../support/host.ts";
 
