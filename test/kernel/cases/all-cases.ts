@@ -4,6 +4,13 @@ import type { KernelCase } from "../kernel-case.ts";
 import { daemonCases } from "./daemon.ts";
 import { guestCases } from "./guest.ts";
 import { iommufdCases } from "./iommufd.ts";
+import { nativeCases } from "./native.ts";
 import { nestedCases } from "./nested.ts";
 
-export const cases: readonly KernelCase[] = [...guestCases, ...iommufdCases, ...nestedCases, ...daemonCases];
+export const cases: readonly KernelCase[] = [
+  ...guestCases,
+  ...iommufdCases,
+  ...nestedCases,
+  ...daemonCases,
+  ...nativeCases,
+];

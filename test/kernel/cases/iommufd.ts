@@ -63,7 +63,7 @@ export const iommufdCases: readonly KernelCase[] = [
         for (const [index, { fd }] of bound.entries()) {
           const [from, to] = [0x10_0000 + 0x1_0000 * index, 0x20_0000 + 0x1_0000 * index];
           writeText(ram, from, `stage 2 of ${index}; not this`);
-          using edu = new Edu(fd);
+          using edu = Edu.ofNode(fd);
           await edu.read(RAM.ipa + from, 12);
           await edu.write(RAM.ipa + to, 12);
           assert.equal(textAt(ram, to - 4, 20), `\0\0\0\0stage 2 of ${index}\0\0\0\0`);
@@ -75,7 +75,7 @@ export const iommufdCases: readonly KernelCase[] = [
     run: ({ devices }) =>
       withNestParent(devices.slice(0, 1), async ({ bound, ram }) => {
         writeText(ram, 0, "keep");
-        using edu = new Edu(bound[0]!.fd);
+        using edu = Edu.ofNode(bound[0]!.fd);
         await edu.read(RAM.ipa + 0x1000, 4);
         await edu.write(RAM.ipa + RAM.bytes, 4);
         await edu.write(RAM.ipa - 0x1000, 4);

@@ -31,7 +31,7 @@ export const nestedCases: readonly KernelCase[] = [
         setPage(0, SOURCE, READ_ONLY);
         setPage(1, TARGET, READ_WRITE);
         bind(0, STAGE1);
-        using edu = new Edu(bound[0]!.fd);
+        using edu = Edu.ofNode(bound[0]!.fd);
         await edu.read(FIRST_IOVA, 12);
         await edu.write(FIRST_IOVA + 0x1000, 12);
         assert.equal(textAt(ram, TARGET, 12), "first page.\0");
@@ -49,8 +49,8 @@ export const nestedCases: readonly KernelCase[] = [
         setPage(0, SOURCE, READ_ONLY);
         bind(0, STAGE1);
         bind(1, STAGE1);
-        using first = new Edu(bound[0]!.fd);
-        using second = new Edu(bound[1]!.fd);
+        using first = Edu.ofNode(bound[0]!.fd);
+        using second = Edu.ofNode(bound[1]!.fd);
         await first.read(FIRST_IOVA + 0x1000, 4);
         await second.write(FIRST_IOVA, 4);
         // F_TRANSLATION of a read, class IN; F_PERMISSION of a write (§7.3.13, §7.3.16).
@@ -70,7 +70,7 @@ export const nestedCases: readonly KernelCase[] = [
         setPage(0, SOURCE, READ_ONLY);
         setPage(1, TARGET, READ_WRITE);
         bind(0, STAGE1);
-        using edu = new Edu(bound[0]!.fd);
+        using edu = Edu.ofNode(bound[0]!.fd);
         await edu.read(FIRST_IOVA, 4);
         bind(0, ABORT);
         await edu.write(FIRST_IOVA + 0x1000, 4);

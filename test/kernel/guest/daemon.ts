@@ -7,29 +7,35 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
+type Settings = Readonly<Record<string, unknown>>;
+
 const MAIN = "/app/dist/server/main.js";
 const LISTENING = "listening for clients";
 const LOG_LINES = 12;
 
 export class GuestDaemon {
-  readonly #path = mkdtempSync(join(tmpdir(), "daemon-"));
-  readonly #socket = join(this.#path, "run", "broker.sock");
+  readonly #path: string;
+  readonly #settings: Settings;
   readonly #process: ChildProcess;
   readonly #exited: Promise<unknown>;
   readonly #log: string[] = [];
   /** For connect(). */
-  readonly target = `unix:${this.#socket}`;
-  readonly memoryRoot = join(this.#path, "memory");
+  readonly target: string;
 
-  private constructor(settings: Readonly<Record<string, unknown>>) {
-    mkdirSync(this.memoryRoot, { mode: 0o750 });
-    const config = join(this.#path, "broker.yaml");
+  private constructor(path: string, settings: Settings) {
+    this.#path = path;
+    this.#settings = settings;
+    const memoryRoot = join(path, "memory");
+    mkdirSync(memoryRoot, { mode: 0o750, recursive: true });
+    const socket = join(path, "run", "broker.sock");
+    this.target = `unix:${socket}`;
+    const config = join(path, "broker.yaml");
     const paths = {
-      listen: { socket: this.#socket },
-      admin: { socket: join(this.#path, "run", "admin.sock") },
-      metrics: { socket: join(this.#path, "run", "metrics.sock"), tcp: "off" },
-      memory_roots: [this.memoryRoot],
-      state_directory: join(this.#path, "state"),
+      listen: { socket },
+      admin: { socket: join(path, "run", "admin.sock") },
+      metrics: { socket: join(path, "run", "metrics.sock"), tcp: "off" },
+      memory_roots: [memoryRoot],
+      state_directory: join(path, "state"),
     };
     writeFileSync(config, JSON.stringify({ ...paths, ...settings })); // what is JSON is YAML
     this.#process = spawn(process.execPath, [MAIN, "--config", config], { stdio: ["ignore", "pipe", "pipe"] });
@@ -37,8 +43,11 @@ export class GuestDaemon {
   }
 
   /** Resolves when it listens; rejects with what it said when it ends instead. */
-  static async start(settings: Readonly<Record<string, unknown>> = {}): Promise<GuestDaemon> {
-    const daemon = new GuestDaemon(settings);
+  static async start(
+    settings: Settings = {},
+    path: string = mkdtempSync(join(tmpdir(), "daemon-")),
+  ): Promise<GuestDaemon> {
+    const daemon = new GuestDaemon(path, settings);
     const { promise: listening, resolve } = Promise.withResolvers<void>();
     for (const stream of [daemon.#process.stdout, daemon.#process.stderr]) {
       if (stream === null) continue;
@@ -60,19 +69,26 @@ export class GuestDaemon {
     return this.#log;
   }
 
-  /** SIGKILL for what a crash leaves behind. */
-  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
-    this.#process.kill(signal);
+  /** SIGKILL: what it leaves behind stays, for restart(). */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#exited;
+  }
+
+  /** Another one, in the same folder. */
+  async restart(): Promise<GuestDaemon> {
+    return await GuestDaemon.start(this.#settings, this.#path);
+  }
+
+  async end(): Promise<void> {
+    this.#process.kill("SIGTERM");
     await this.#exited;
     rmSync(this.#path, { recursive: true, force: true });
   }
 }
 
 /** A daemon for as long as the function runs; where it fails, its error says what the daemon said last. */
-export async function withDaemon(
-  settings: Readonly<Record<string, unknown>>,
-  use: (daemon: GuestDaemon) => Promise<void>,
-): Promise<void> {
+export async function withDaemon(settings: Settings, use: (daemon: GuestDaemon) => Promise<void>): Promise<void> {
   const daemon = await GuestDaemon.start(settings);
   try {
     await use(daemon);

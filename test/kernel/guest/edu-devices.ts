@@ -1,8 +1,8 @@
 // Finds the machine's edu devices and gives them to vfio-pci.
 // Source: Linux, Documentation/driver-api/vfio.rst, Documentation/ABI/testing/sysfs-bus-pci.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { GuestDevice } from "../kernel-case.ts";
 
 const DEVICES = "/sys/bus/pci/devices";
@@ -17,6 +17,18 @@ export function bindEduDevices(): GuestDevice[] {
 function isEdu(address: string): boolean {
   const attribute = (name: string): string => readFileSync(join(DEVICES, address, name), "utf8").trim();
   return attribute("vendor") === EDU.vendor && attribute("device") === EDU.device;
+}
+
+/** Undefined: nothing drives it. */
+export function driverOf(address: string): string | undefined {
+  const link = join(DEVICES, address, "driver");
+  return existsSync(link) ? basename(readlinkSync(link)) : undefined;
+}
+
+/** As a device is that nobody has asked for yet. */
+export function unbindFromVfio(address: string): void {
+  writeFileSync(join(DEVICES, address, "driver_override"), "\n");
+  writeFileSync("/sys/bus/pci/drivers/vfio-pci/unbind", address);
 }
 
 function bindToVfio(address: string): GuestDevice {

@@ -2,7 +2,8 @@
 // A transfer begins 100 ms after it is asked for and is made of 4-byte accesses; a fault in it is not told to the device.
 // Source: QEMU, docs/specs/edu.rst, hw/misc/edu.c.
 
-import { readSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Block, ioctl, type Mapping, mapShared } from "./native.ts";
 
@@ -21,21 +22,41 @@ const TO_MEMORY = 2;
 const TRANSFER_MS_MAX = 15_000;
 const LOOK_MS = 5;
 
+/** How the device's registers are reached. */
+interface Access {
+  readonly registers: Mapping;
+  /** Lets it answer and do DMA: whoever opens, resets or closes a device may have taken that from it. */
+  readonly enable: () => void;
+  readonly close: () => void;
+}
+
 export class Edu {
-  readonly #bar: Mapping;
+  readonly #access: Access;
   /** Not a DataView, which reads byte by byte: the device takes whole words only. */
   readonly #words: Uint32Array;
 
+  private constructor(access: Access) {
+    this.#access = access;
+    this.#words = new Uint32Array(access.registers.buffer);
+  }
+
   /** @param device  the descriptor of a device node that is bound to an iommufd */
-  constructor(device: number) {
-    const at = regionOffset(device, CONFIG_REGION) + COMMAND;
-    const command = new Uint8Array(2);
-    readSync(device, command, 0, 2, at);
-    const view = new DataView(command.buffer);
-    view.setUint16(0, view.getUint16(0, true) | MEMORY_SPACE_AND_BUS_MASTER, true);
-    writeSync(device, command, 0, 2, at);
-    this.#bar = mapShared(device, REGISTERS_BYTES, regionOffset(device, 0));
-    this.#words = new Uint32Array(this.#bar.buffer);
+  static ofNode(device: number): Edu {
+    const enable = (): void => enableAt(device, regionOffset(device, CONFIG_REGION));
+    enable();
+    return new Edu({ registers: mapShared(device, REGISTERS_BYTES, regionOffset(device, 0)), enable, close: () => {} });
+  }
+
+  /** Beside whoever has its node: as root may, through sysfs. @param address  dddd:bb:dd.f */
+  static ofAddress(address: string): Edu {
+    const path = join("/sys/bus/pci/devices", address);
+    const config = openSync(join(path, "config"), "r+");
+    const enable = (): void => enableAt(config, 0);
+    enable();
+    const bar = openSync(join(path, "resource0"), "r+");
+    const registers = mapShared(bar, REGISTERS_BYTES, 0);
+    closeSync(bar);
+    return new Edu({ registers, enable, close: () => closeSync(config) });
   }
 
   /** From the address into the device's buffer. */
@@ -45,25 +66,36 @@ export class Edu {
 
   /** From the device's buffer to the address. */
   async write(iova: number, bytes: number): Promise<void> {
-    await this.#transfer({ source: BUFFER, target: iova, bytes, command: START + TO_MEMORY });
+    await this.#transfer(toMemory(iova, bytes));
+  }
+
+  /** As write(), and returns before anything moves: that begins 100 ms later. */
+  beginWrite(iova: number, bytes: number): void {
+    this.#begin(toMemory(iova, bytes));
   }
 
   /** A device stays bound for as long as its registers are mapped. */
   [Symbol.dispose](): void {
-    this.#bar.unmap();
+    this.#access.registers.unmap();
+    this.#access.close();
   }
 
-  async #transfer({ source, target, bytes, command }: Transfer): Promise<void> {
-    if (bytes > BUFFER_BYTES || Math.max(source, target) >= 2 ** 32) throw new Error("beyond what the device can do");
-    this.#set(REGISTER.source, source);
-    this.#set(REGISTER.target, target);
-    this.#set(REGISTER.count, bytes);
-    this.#set(REGISTER.command, command);
+  async #transfer(transfer: Transfer): Promise<void> {
+    this.#begin(transfer);
     const began = performance.now();
     while (this.#get(REGISTER.command) % 2 === START) {
       if (performance.now() - began > TRANSFER_MS_MAX) throw new Error(`no DMA within ${TRANSFER_MS_MAX} ms`);
       await pause(LOOK_MS);
     }
+  }
+
+  #begin({ source, target, bytes, command }: Transfer): void {
+    if (bytes > BUFFER_BYTES || Math.max(source, target) >= 2 ** 32) throw new Error("beyond what the device can do");
+    this.#access.enable();
+    this.#set(REGISTER.source, source);
+    this.#set(REGISTER.target, target);
+    this.#set(REGISTER.count, bytes);
+    this.#set(REGISTER.command, command);
   }
 
   #set(register: number, value: number): void {
@@ -80,6 +112,19 @@ interface Transfer {
   readonly target: number;
   readonly bytes: number;
   readonly command: number;
+}
+
+function toMemory(iova: number, bytes: number): Transfer {
+  return { source: BUFFER, target: iova, bytes, command: START + TO_MEMORY };
+}
+
+/** @param offset  of the device's configuration space in the file */
+function enableAt(file: number, offset: number): void {
+  const command = new Uint8Array(2);
+  readSync(file, command, 0, 2, offset + COMMAND);
+  const view = new DataView(command.buffer);
+  view.setUint16(0, view.getUint16(0, true) | MEMORY_SPACE_AND_BUS_MASTER, true);
+  writeSync(file, command, 0, 2, offset + COMMAND);
 }
 
 /** struct vfio_region_info, 32 bytes: argsz@0, index@8, offset@24. */

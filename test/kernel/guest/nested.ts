@@ -18,7 +18,7 @@ import { type IommufdSession, withDevices } from "./session.ts";
 
 export const RAM = { ipa: 0x4000_0000, bytes: 64 * 2 ** 20 } as const;
 /** Where the tables are, as offsets in RAM. */
-const CD = 0x1_0000;
+export const CD = 0x1_0000;
 const TABLES = [0x2_0000, 0x2_1000, 0x2_2000] as const;
 /** The first address that the last table maps; it has 512 pages. */
 export const FIRST_IOVA = 0x1000_0000;
@@ -88,21 +88,25 @@ export function withVirtualSmmu<T>(
         const { deviceID, fd } = bound[device]!;
         attachDevice(fd, allocateNested(iommufd, deviceID, virtualIommu, ste));
       },
-      setPage: (index, ramOffset, attributes) => {
-        write64(ram, TABLES[2] + 8 * index, BigInt(RAM.ipa + ramOffset) + attributes);
-      },
+      setPage: (index, ramOffset, attributes) => setPage(ram, index, BigInt(RAM.ipa + ramOffset) + attributes),
       events: () => readEvents(queue),
     });
   });
 }
 
-function writeTables(ram: number): void {
+/** A CD, and tables that map nothing yet. */
+export function writeTables(ram: number): void {
   writeSync(ram, new Uint8Array(Uint32Array.from(CD_WORDS).buffer), 0, 4 * CD_WORDS.length, CD);
   write64(ram, TABLES[0], BigInt(RAM.ipa + TABLES[1]) + TABLE);
   write64(ram, TABLES[1] + 8 * (FIRST_IOVA / 2 ** 21), BigInt(RAM.ipa + TABLES[2]) + TABLE);
 }
 
-function write64(file: number, offset: number, value: bigint): void {
+/** @param descriptor  of the page of FIRST_IOVA with this index */
+export function setPage(ram: number, index: number, descriptor: bigint): void {
+  write64(ram, TABLES[2] + 8 * index, descriptor);
+}
+
+export function write64(file: number, offset: number, value: bigint): void {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, value, true);
   writeSync(file, bytes, 0, 8, offset);
