@@ -172,11 +172,11 @@ describe("the command line", () => {
 
   test("--check-config of a bad file exits 1 and lists all that is wrong with it", async () => {
     const file = join(directory, "bad.yaml");
-    writeFileSync(file, "backend: iommufd\nlimits:\n  sesions_max: 3\n");
+    writeFileSync(file, "backend: amd\nlimits:\n  sesions_max: 3\n");
     expect(await outcome("--config", file, "--check-config")).toEqual({
       code: 1,
       stdout: "",
-      stderr: `${file}:1: backend: "iommufd" must be "simulated"\n${file}:3: limits.sesions_max: is no setting: did you mean sessions_max?\n`,
+      stderr: `${file}:1: backend: "amd" must be "simulated" or "iommufd" or "auto"\n${file}:3: limits.sesions_max: is no setting: did you mean sessions_max?\n`,
     });
   });
 
