@@ -1,4 +1,4 @@
-// The seam: what a backend does for the arbiter. Two folders implement it, sim and (later) iommufd.
+// The seam: what a backend does for the arbiter. Two folders implement it, sim and iommufd.
 // Contract for every verb: it either completes, or throws a BrokerError and has changed nothing; where a stage is
 // replaced, the previous one stays installed on failure. Calls for one group, one address space or one virtual IOMMU
 // never overlap: the arbiter's queues see to that. No method blocks the event loop.
