@@ -1,5 +1,8 @@
-// The files for operators that are made from tables: the page of metrics and Grafana's dashboards.
+// The files that are made from tables: the reference pages and Grafana's dashboards.
 
+import { apiPage } from "../reference/api-page.ts";
+import { configurationPage } from "../reference/configuration-page.ts";
+import { errorsPage } from "../reference/errors-page.ts";
 import { dashboardJson } from "./dashboard-json.ts";
 import { DASHBOARDS } from "./dashboards.ts";
 import { metricsPage } from "./metrics-page.ts";
@@ -7,6 +10,9 @@ import { metricsPage } from "./metrics-page.ts";
 /** By path from the root of the tree. */
 export function operationsFiles(): ReadonlyMap<string, string> {
   return new Map([
+    ["docs/api.md", apiPage()],
+    ["docs/configuration.md", configurationPage()],
+    ["docs/errors.md", errorsPage()],
     ["docs/metrics.md", metricsPage()],
     ...DASHBOARDS.map((dashboard): [string, string] => [
       `deploy/grafana/dashboards/${dashboard.uid}.json`,

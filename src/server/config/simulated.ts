@@ -16,46 +16,77 @@ function whole(bits: number) {
     .max(2 ** bits - 1, { error });
 }
 
-const register = whole(32).optional();
+function register(manual: string) {
+  return whole(32).optional().describe(`${manual} (IHI 0070 §6.3).`);
+}
 const REGISTERS = z.strictObject({
-  idr0: register,
-  idr1: register,
-  idr2: register,
-  idr3: register,
-  idr4: register,
-  idr5: register,
-  idr6: register,
-  iidr: register,
-  aidr: register,
+  idr0: register("SMMU_IDR0"),
+  idr1: register("SMMU_IDR1"),
+  idr2: register("SMMU_IDR2"),
+  idr3: register("SMMU_IDR3"),
+  idr4: register("SMMU_IDR4"),
+  idr5: register("SMMU_IDR5"),
+  idr6: register("SMMU_IDR6"),
+  iidr: register("SMMU_IIDR"),
+  aidr: register("SMMU_AIDR"),
 });
 
-const IOMMU = z.strictObject({ id: name, registers: REGISTERS.prefault({}) });
+const IOMMU = z.strictObject({
+  id: name.describe('What it is called: "smmu0" is iommus/smmu0.'),
+  registers: REGISTERS.prefault({}).describe("Its ID registers; one that is left out is 0."),
+});
 
 const PASID_ERROR = "must be a whole number from 0 to 20";
 const FLAG_ERROR = "must be true or false";
 const RESET_ERROR = 'must be "works", "fails" or "absent"';
 const RESET_MS_ERROR = "must be a whole number from 0 to 60000";
 const DEVICE = z.strictObject({
-  id: name,
-  iommu: name,
-  group: whole(31),
-  stream_ids: z.array(whole(32)).min(1, { error: "must name 1 to 8" }).max(8, { error: "must name 1 to 8" }),
-  pasid_bits: z.int({ error: PASID_ERROR }).min(0, { error: PASID_ERROR }).max(20, { error: PASID_ERROR }).default(0),
-  ats: z.boolean({ error: FLAG_ERROR }).optional(),
-  pri: z.boolean({ error: FLAG_ERROR }).optional(),
-  stall: z.boolean({ error: FLAG_ERROR }).optional(),
-  reset: z.enum(["works", "fails", "absent"], { error: RESET_ERROR }).optional(),
+  id: name.describe('What it is called: "0000:01:00.0" is devices/0000:01:00.0.'),
+  iommu: name.describe("The id of the IOMMU that it sits behind."),
+  group: whole(31).describe("Its IOMMU group. Devices of one group have one owner and one stage."),
+  stream_ids: z
+    .array(whole(32))
+    .min(1, { error: "must name 1 to 8" })
+    .max(8, { error: "must name 1 to 8" })
+    .describe("The StreamIDs that its transactions carry, one to eight, unique behind an IOMMU."),
+  pasid_bits: z
+    .int({ error: PASID_ERROR })
+    .min(0, { error: PASID_ERROR })
+    .max(20, { error: PASID_ERROR })
+    .default(0)
+    .describe("Bits of the PASIDs, SubstreamIDs to the SMMU, that it can send."),
+  ats: z.boolean({ error: FLAG_ERROR }).optional().describe("It has a translation cache of its own (needs IDR0.ATS)."),
+  pri: z.boolean({ error: FLAG_ERROR }).optional().describe("It asks for pages (needs ats, IDR0.PRI and IDR1.PRIQS)."),
+  stall: z.boolean({ error: FLAG_ERROR }).optional().describe("It can wait at a fault (needs IDR0.STALL_MODEL 0)."),
+  reset: z
+    .enum(["works", "fails", "absent"], { error: RESET_ERROR })
+    .optional()
+    .describe("How its function-level reset goes; works where it is left out."),
   reset_ms: z
     .int({ error: RESET_MS_ERROR })
     .min(0, { error: RESET_MS_ERROR })
     .max(60_000, { error: RESET_MS_ERROR })
-    .optional(),
+    .optional()
+    .describe("How long a reset takes."),
 });
 
 const SHAPE = z.strictObject({
-  iommus: z.array(IOMMU).min(1, { error: "must have at least one" }).max(64, { error: "must have at most 64" }),
-  devices: z.array(DEVICE).max(65_536, { error: "must have at most 65536" }).default([]),
-  merge_events: z.boolean({ error: "must be true or false" }).default(false),
+  iommus: z
+    .array(IOMMU)
+    .min(1, { error: "must have at least one" })
+    .max(64, { error: "must have at most 64" })
+    .describe("The SMMUv3s."),
+  devices: z
+    .array(DEVICE)
+    .max(65_536, { error: "must have at most 65536" })
+    .default([])
+    .describe("The devices behind them."),
+  merge_events: z
+    .boolean({ error: "must be true or false" })
+    .default(false)
+    .describe(
+      "A fault whose record equals the last one in the queue is not recorded again (STE.MEV, IHI 0070 §7.3.1).",
+    ),
 });
 
 export type SimulatedSettings = z.output<typeof SHAPE>;
