@@ -19,7 +19,7 @@ function linksOf(page: string): string[] {
 }
 
 /** The anchors of a page's headings, as forges make them: lower case, no punctuation, dashes for spaces, numbered. */
-export function anchorsOf(text: string): Set<string> {
+function anchorsOf(text: string): Set<string> {
   const seen = new Map<string, number>();
   const anchors = new Set<string>();
   for (const [, heading = ""] of text.replaceAll(/^(```|~~~)[\s\S]*?^\1/gm, "").matchAll(/^#{1,6} +(.*)$/gm)) {
