@@ -4,8 +4,9 @@
 import * as grpc from "@grpc/grpc-js";
 import type { Method, UnaryMethod } from "../server/rpc/services.ts";
 import { TOKEN_KEY } from "../server/rpc/token.ts";
-import { fromServiceError } from "./error.ts";
+import { asCallError, fromServiceError } from "./error.ts";
 import { type Plain, plain, type Sendable, wire } from "./plain.ts";
+import { repeatedly } from "./retry.ts";
 
 export interface CallOptions {
   /** Milliseconds until the call is given up. */
@@ -13,6 +14,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** What the broker is asked to wait by itself: on top of the default deadline. */
   readonly waitMs?: number;
+  /** As ConnectOptions.retryForMs, for this call. */
+  readonly retryForMs?: number;
 }
 
 export interface TlsClientOptions {
@@ -26,6 +29,12 @@ export interface TlsClientOptions {
 export interface ConnectOptions {
   /** Deadline of calls that name none. Default 30,000. */
   readonly deadlineMs?: number;
+  /**
+   * For how long a call is made again while the broker is away, draining, or has the device in a reset. Only calls that
+   * cannot happen twice by it: those that change nothing, those with a requestId, and what the broker itself refused.
+   * Default 0: every failure is told at once.
+   */
+  readonly retryForMs?: number;
   /** Path of the descriptor socket. Default: "fd.sock" beside the API's socket. */
   readonly fdSocket?: string;
   /** Mutual TLS, in PEM. Default: plain text, as on a Unix socket. */
@@ -41,6 +50,7 @@ const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnec
 export class Channel {
   readonly #client: grpc.Client;
   readonly #deadlineMs: number;
+  readonly #retryForMs: number;
   #isClosed = false;
 
   constructor(target: string, options: ConnectOptions) {
@@ -52,6 +62,7 @@ export class Channel {
       ...options.channelOptions,
     });
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_DEFAULT_MS;
+    this.#retryForMs = options.retryForMs ?? 0;
   }
 
   /** Resolves once the connection stands; rejects after `deadlineMs`. */
@@ -66,6 +77,20 @@ export class Channel {
     request: Sendable<ReqInput>,
     token: string | undefined,
     options: CallOptions = {},
+  ): Promise<Plain<Res>> {
+    return await repeatedly(() => this.#attempt(method, request, token, options), asCallError, {
+      forMs: options.retryForMs ?? this.#retryForMs,
+      rpc: method.name,
+      hasRequestID: hasRequestID(request),
+      signal: options.signal,
+    });
+  }
+
+  async #attempt<Req, ReqInput, Res, ResInput>(
+    method: UnaryMethod<Req, ReqInput, Res, ResInput>,
+    request: Sendable<ReqInput>,
+    token: string | undefined,
+    options: CallOptions,
   ): Promise<Plain<Res>> {
     const deadline = Date.now() + (options.deadlineMs ?? this.#deadlineMs + (options.waitMs ?? 0));
     return await new Promise<Plain<Res>>((resolve, reject) => {
@@ -123,6 +148,12 @@ export class Channel {
     this.#isClosed = true;
     this.#client.close();
   }
+}
+
+function hasRequestID(request: unknown): boolean {
+  if (typeof request !== "object" || request === null) return false;
+  const requestID: unknown = Reflect.get(request, "requestId");
+  return typeof requestID === "string" && requestID !== "";
 }
 
 function credentialsOf(tls: TlsClientOptions | undefined): grpc.ChannelCredentials {
