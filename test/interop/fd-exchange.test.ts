@@ -19,7 +19,7 @@ test("a Python client puts a memfd by the bytes of the document, and is told wha
   }
   const directory = new DaemonDirectory();
   await directory.start();
-  const script = join(import.meta.dirname, "put_memory.py");
+  const script = join("examples/python", "put_memory.py");
   const { stdout } = await promisify(execFile)(python, [script, join(dirname(directory.socket), "fd.sock")]);
   const [first, second, third] = stdout.trim().split("\n");
   expect(first).toBe("0 16 10000"); // ok, 128 bits, timing.ticket_ttl_ms

@@ -27,7 +27,7 @@ test("python3-grpcio walks the whole life cycle", async (context) => {
   const broker = await startBroker();
   try {
     generateStubs(stubs);
-    const script = join(import.meta.dirname, "life_cycle.py");
+    const script = join("examples/python", "life_cycle.py");
     const environment = { ...process.env, PYTHONPATH: stubs };
     const { stdout } = await run(python!, [script, broker.socket, broker.memoryRoot], { env: environment });
     expect(stdout.trim().split("\n")).toEqual([
