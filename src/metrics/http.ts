@@ -9,6 +9,8 @@ import { OPENMETRICS_TYPE, openMetricsOf, prefersOpenMetrics } from "./openmetri
 
 export interface MetricsHttpOptions {
   readonly socket: string | undefined;
+  /** The descriptor of that socket, where the process was started with it. */
+  readonly inherited?: number | undefined;
   readonly tcp: TcpAddress | undefined;
   readonly contentType: string;
   scrape(): Promise<string>;
@@ -54,7 +56,7 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   };
   try {
     if (options.socket !== undefined) {
-      const unix = await listenUnix(open(), options.socket);
+      const unix = await listenUnix(open(), options.socket, options.inherited);
       stops.push(() => unix.stop());
       addresses.push(`unix:${options.socket}`);
     }
