@@ -34,11 +34,15 @@ tarball=$(cd "$(dirname "$tarball")" && pwd)/$(basename "$tarball")
   process.exit(major > 22 || (major === 22 && minor >= 12) ? 0 : 1);
 ' || { echo "install.sh: $node is $("$node" --version), and 22.12 or later is needed: --node names one" >&2; exit 69; }
 
+if [ -n "$destdir" ]; then
+  mkdir -p "$destdir"
+  destdir=$(cd "$destdir" && pwd)
+fi
 lib=$destdir/usr/lib/iommu-broker
 package=$lib/node_modules/iommu-broker
 mkdir -p "$lib"
 # No package's scripts: none that this one depends on needs its own.
-(cd "$lib" && npm install --omit=dev --ignore-scripts --prefer-offline --no-audit --no-fund --prefix "$lib" "$tarball")
+npm install --omit=dev --ignore-scripts --prefer-offline --no-audit --no-fund --prefix "$lib" "$tarball"
 
 program() {
   mkdir -p "$destdir/usr/bin"

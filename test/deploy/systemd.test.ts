@@ -1,6 +1,7 @@
 // The units and what goes with them, judged by systemd's own tools in a root of its own, and against the configuration that is
 // shipped with them.
 
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -158,6 +159,18 @@ test("sysusers makes the user and both groups, and tmpfiles the directories with
   if (process.getuid?.() !== 0) return; // another user cannot chown
   expect(shown(join(root, "run/iommu-broker"))).toBe(`750 0 ${clients}`);
   expect(shown(join(root, "dev/shm/iommu-broker"))).toBe(`1770 0 ${clients}`);
+
+  // A VMM's file of mode 0660 is the broker's to open, and no other client's: that is what the ACL is for.
+  chmodSync(root, 0o755);
+  const memory = join(root, "dev/shm/iommu-broker/ram");
+  const asUser = (user: number, script: string): number | null =>
+    spawnSync(process.execPath, ["-e", `process.umask(0o007); ${script}`], { uid: user, gid: Number(clients) }).status;
+  const open = `require("node:fs").openSync(${JSON.stringify(memory)}, "r+")`;
+  const [vmm, otherClient] = [54_321, 54_322];
+  expect(asUser(vmm, `require("node:fs").writeFileSync(${JSON.stringify(memory)}, "")`)).toBe(0);
+  expect(asUser(Number(uid), open)).toBe(0);
+  expect(asUser(otherClient, open)).toBe(1);
+  expect(asUser(otherClient, `require("node:fs").unlinkSync(${JSON.stringify(memory)})`)).toBe(1);
 });
 
 test("udev's rules are matches and assignments, and their group is the service's own", () => {
