@@ -6,7 +6,7 @@ const INTRODUCTION = `# Metrics
 
 <!-- Generated from src/metrics/catalog.ts by npm run generate. Do not edit. -->
 
-\`GET /metrics\` at \`metrics.tcp\` (loopback only, 127.0.0.1:9401 in [deploy/simulated.yaml](../deploy/simulated.yaml)) or on the Unix socket \`metrics.socket\`, as
+\`GET /metrics\` at \`metrics.tcp\` (on loopback, unless \`metrics.tcp_open\` opens it; 127.0.0.1:9401 in [deploy/simulated.yaml](../deploy/simulated.yaml)) or on the Unix socket \`metrics.socket\`, as
 Prometheus text or, for whom asks, as OpenMetrics; beside it \`/livez\` (the process answers) and \`/readyz\` (it serves, and the backend
 answers). [deploy/prometheus](../deploy/prometheus) has a scrape configuration, recording rules and alerts, with a section of
 [runbooks.md](runbooks.md) each; [deploy/grafana](../deploy/grafana) has dashboards.

@@ -1,4 +1,4 @@
-// GET /metrics for a scraper, /livez and /readyz for a prober, over HTTP on a loopback port or a Unix socket.
+// GET /metrics for a scraper, /livez and /readyz for a prober, over HTTP on a loopback port or a Unix socket, or where the operator opens it.
 // Bounded: few connections, small headers, short deadlines, and one scrape at a time, whose text everybody gets who asked
 // meanwhile, as Prometheus text or as OpenMetrics.
 
@@ -9,7 +9,11 @@ import { OPENMETRICS_TYPE, openMetricsOf, prefersOpenMetrics } from "./openmetri
 
 export interface MetricsHttpOptions {
   readonly socket: string | undefined;
+  /** The descriptor of that socket, where the process was started with it. */
+  readonly inherited?: number | undefined;
   readonly tcp: TcpAddress | undefined;
+  /** It may be another address than loopback: the operator has said so. */
+  readonly isTcpOpen?: boolean;
   readonly contentType: string;
   scrape(): Promise<string>;
   isReady(): Promise<boolean>;
@@ -54,13 +58,15 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   };
   try {
     if (options.socket !== undefined) {
-      const unix = await listenUnix(open(), options.socket);
+      const unix = await listenUnix(open(), options.socket, options.inherited);
       stops.push(() => unix.stop());
       addresses.push(`unix:${options.socket}`);
     }
     if (options.tcp !== undefined) {
       const server = open();
-      addresses.push(`http://${await listenTcp(server, options.tcp, "loopback")}/metrics`);
+      addresses.push(
+        `http://${await listenTcp(server, options.tcp, options.isTcpOpen ? "network" : "loopback")}/metrics`,
+      );
       stops.push(() => server.close());
     }
   } catch (error) {

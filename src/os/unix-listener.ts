@@ -1,7 +1,8 @@
 // Creates a Unix socket so that at no moment somebody may connect who should not, and so that a daemon that runs
 // already keeps its own: the directory is 0750 and ours, the socket 0660 from its first instant, a stale socket is
 // replaced, a live one refused with who holds it. Two daemons that start at once are kept apart by a lock on the
-// directory, held from the look to the bind.
+// directory, held from the look to the bind. A socket that the process was started with (inherited-sockets.ts) was made by
+// somebody else, who keeps it: nothing of this is done to it, and its file stays.
 
 import {
   closeSync,
@@ -40,10 +41,15 @@ export interface UnixListener {
  * Makes `server` listen on a Unix socket at `path`.
  *
  * @param path  absolute, at most 107 bytes
+ * @param inherited  the descriptor of a socket that listens at `path` already
  * @throws BrokerError argument_invalid (path, directory or what stands there is unusable) or in_use (a live socket),
  *         each with the remedy; the server then does not listen and nothing was removed
  */
-export async function listenUnix(server: Server, path: string): Promise<UnixListener> {
+export async function listenUnix(server: Server, path: string, inherited?: number): Promise<UnixListener> {
+  if (inherited !== undefined) {
+    await listenOn(server, path, { fd: inherited });
+    return { path, stop: () => server.close() };
+  }
   checkPath(path);
   const directory = dirname(path);
   mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
@@ -53,7 +59,7 @@ export async function listenUnix(server: Server, path: string): Promise<UnixList
     if (!tryLock(lock))
       throw refused("in_use", path, `waits for another daemon that is starting in ${directory}`, "try again");
     await clearStale(path);
-    await bind(server, path);
+    await listenOn(server, path, { path });
   } finally {
     closeSync(lock);
   }
@@ -134,7 +140,7 @@ async function describeHolder(holder: PeerCredentials | undefined): Promise<stri
   return `pid ${holder.pid} (uid ${holder.uid}${words === "" ? "" : `, ${words.slice(0, 200)}`})`;
 }
 
-function bind(server: Server, path: string): Promise<void> {
+function listenOn(server: Server, path: string, where: { path: string } | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: Error): void => {
       const why = `cannot be bound (${errnoOf(error)})`;
@@ -144,7 +150,7 @@ function bind(server: Server, path: string): Promise<void> {
     // Node binds before listen() returns, so the mask is only in force for the bind.
     const mask = process.umask(SOCKET_UMASK);
     try {
-      server.listen(path, () => {
+      server.listen(where, () => {
         server.off("error", onError);
         resolve();
       });

@@ -91,7 +91,7 @@ export interface Config {
   readonly listen: Endpoints & { readonly tls: TlsFiles | undefined };
   /** Where clients put descriptors; undefined: nowhere. */
   readonly fdSocket: string | undefined;
-  readonly metrics: Endpoints & { readonly devicesMax: number };
+  readonly metrics: Endpoints & { readonly isTcpOpen: boolean; readonly devicesMax: number };
   readonly memoryRoots: readonly MemoryRootWish[];
   readonly memoryOwnerUids: readonly number[];
   /** Undefined: nothing outlives the daemon. */
@@ -198,6 +198,14 @@ function contradictions(settings: Settings, sourceOf: SourceOf): Problem[] {
     complain(["listen"], "socket and tcp are both off: nobody could connect; set one");
   }
   problems.push(...tcpProblems(settings.listen, sourceOf));
+  if (
+    settings.metrics.tcp !== OFF &&
+    !settings.metrics.tcp_open &&
+    loopbackAddress(settings.metrics.tcp) === undefined
+  ) {
+    const message = `${settings.metrics.tcp} is no loopback address, and whoever can connect reads what is there: set metrics.tcp_open, or listen on 127.0.0.1 or [::1]`;
+    complain(["metrics", "tcp"], message);
+  }
   if (settings.listen.socket !== OFF && settings.listen.socket === settings.metrics.socket) {
     complain(["metrics", "socket"], `${settings.metrics.socket} is listen.socket too: give each its own path`);
   }

@@ -18,6 +18,8 @@ import { logRefusedConnection, logTlsEvent } from "./connection-log.ts";
 import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
 import { type Policy, policyWith } from "./core/policy.ts";
+import type { Inherited } from "./daemon/inherited.ts";
+import { logLevelOf } from "./daemon/log-level.ts";
 import { nativeSystem } from "./daemon/native-system.ts";
 import { addServices, edgeOf, listenerOptions, servedCalls, serverOptions } from "./daemon/servers.ts";
 import { openState } from "./daemon/state.ts";
@@ -27,7 +29,7 @@ import { logEvents, Throttle } from "./event-log.ts";
 import { type Exchange, openExchange } from "./fds/exchange.ts";
 import { Tickets } from "./fds/tickets.ts";
 import { cryptoIdentifiers, randomTicket } from "./identifiers.ts";
-import { LOG_LEVELS, type Log } from "./log.ts";
+import type { Log } from "./log.ts";
 import { type AdminServer, startAdminServer } from "./rpc/admin-server.ts";
 import { CONNECTION_LIMITS } from "./rpc/connection-gate.ts";
 import { type ListenerOptions, type Listeners, openListeners } from "./rpc/listener.ts";
@@ -42,6 +44,8 @@ export interface Daemon {
   readonly addresses: readonly string[];
   readonly metricsAddresses: readonly string[];
   readonly memoryRoots: readonly string[];
+  /** Whether the backend answers in its time; false too while the daemon stops. */
+  isReady(): Promise<boolean>;
   /**
    * Takes over what may change while the daemon runs: policy, admin uids, log level. Opens the audit file anew. Nothing
    * that anybody holds is taken away. Undefined: the configuration cannot be used, and what is in force stays.
@@ -51,8 +55,10 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-/** What only the process can do. */
-export interface DaemonListeners {
+/** What only the process has and can do. */
+export interface DaemonProcess {
+  /** Listening sockets that it was started with. */
+  readonly inherited?: Inherited;
   /** The daemon cannot go on: what is in memory is ahead of what can be kept. Only recovery can tell. */
   fatal(error: unknown): void;
   /** An administrator asked the daemon to stop. */
@@ -63,7 +69,7 @@ export interface DaemonListeners {
  * Starts everything, or throws and leaves nothing behind.
  * @throws BrokerError for what the configuration asks and the system cannot give, with the remedy
  */
-export async function startDaemon(config: Config, log: Log, version: string, on: DaemonListeners): Promise<Daemon> {
+export async function startDaemon(config: Config, log: Log, version: string, on: DaemonProcess): Promise<Daemon> {
   const roots = openMemoryRoots(config.memoryRoots);
   const memoryFiles = createMemoryFiles({
     roots,
@@ -172,6 +178,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     listeners = await openListeners({
       server,
       ...listenerOptions(config),
+      inherited: on.inherited?.api,
       onRefused,
       onTlsEvent: (event) => {
         observeTls(metrics, event);
@@ -184,6 +191,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     if (config.fdSocket !== undefined) {
       exchange = await openExchange({
         path: config.fdSocket,
+        inherited: on.inherited?.fds,
         tickets,
         connectionsMax: config.limits.fdConnectionsMax,
         requestTimeoutMs: config.timing.fdRequestTimeoutMs,
@@ -194,6 +202,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     }
     const http = await serveMetrics({
       ...config.metrics,
+      inherited: on.inherited?.metrics,
       contentType: metrics.contentType,
       scrape: metrics.scrape,
       isReady: () => services.health.isReady(),
@@ -203,6 +212,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     if (config.admin.socket !== undefined) {
       admin = await startAdminServer({
         socket: config.admin.socket,
+        inherited: on.inherited?.admin,
         channel: serverOptions(config),
         health: edge.health,
         deps: {
@@ -239,6 +249,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
       adminAddress: admin?.address,
       metricsAddresses: http.addresses,
       memoryRoots: roots.map((root) => root.configured),
+      isReady: () => services.health.isReady(),
       reload: (next) => {
         metrics.reloaded(next === undefined ? "failed" : "done");
         audit.reopen();
@@ -267,17 +278,6 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
 
 function policyOf({ admin, policyRules }: Config): Policy {
   return policyWith(policyRules, { daemonUid: process.getuid?.() ?? 0, adminUids: admin.uids });
-}
-
-function logLevelOf(log: Log): { get(): string; set(level: string): boolean } {
-  return {
-    get: () => log.level(),
-    set: (name) => {
-      const level = LOG_LEVELS.find((known) => known === name);
-      if (level !== undefined) log.setLevel(level);
-      return level !== undefined;
-    },
-  };
 }
 
 /**

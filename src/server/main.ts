@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { BrokerError } from "../backends/errors.ts";
+import { forgetInheritedSockets, inheritedSockets } from "../os/inherited-sockets.ts";
 import { exitAtOnce } from "../os/libc.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
 import { EXIT_DENIED, EXIT_USAGE, parseCommandLine } from "./command-line.ts";
@@ -10,6 +11,8 @@ import { printConfig } from "./config/print.ts";
 import { describeProblem } from "./config/problems.ts";
 import { type Config, type Loaded, loadConfig } from "./config.ts";
 import { doctor } from "./daemon/doctor.ts";
+import { placeInherited } from "./daemon/inherited.ts";
+import { forgetServiceManager, type ServiceManager, serviceManager } from "./daemon/service-manager.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { explainPolicy, type PolicyQuestion } from "./explain-policy.ts";
 import { createLog, type Log, type LogFacts } from "./log.ts";
@@ -66,22 +69,49 @@ async function main(): Promise<void> {
   for (const { source, message } of loaded.warnings) log.warn({ source }, `${source} ${message}`);
   raiseInliningLimits();
   countExternalMemoryAsHeap();
+  let manager: ServiceManager | undefined;
   try {
+    manager = openServiceManager(log);
+    const inherited = placeInherited(inheritedSockets(process.env, process.pid), loaded.config);
+    forgetInheritedSockets(process.env);
     const daemon: Daemon = await startDaemon(loaded.config, log, version, {
+      inherited,
       fatal: (error) => {
         log.fatal({ error }, "cannot go on: ending, so that a restart begins with what was kept");
         void exit(EXIT_STATE, log);
       },
-      drain: () => stopDaemon(daemon, log, { reason: "an administrator asked for it" }),
+      drain: () => stopDaemon(running, { reason: "an administrator asked for it" }),
     });
-    stopOnSignal(daemon, log); // first: whoever reads that we listen may send one at once
-    reloadOnSignal(daemon, log, () => loadConfig({ ...invocation, environment: process.env }));
+    const running: Running = { daemon, log, manager };
+    stopOnSignal(running); // first: whoever reads that we listen may send one at once
+    reloadOnSignal(running, () => loadConfig({ ...invocation, environment: process.env }));
     announce(daemon, log, version);
+    manager?.ready(servingLine(daemon), () => daemon.isReady());
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
+    manager?.failed(error.message);
     log.fatal({ error }, error.message);
     await exit(EXIT_USAGE, log);
   }
+}
+
+/** What the signals and the administrators have to do with. */
+interface Running {
+  readonly daemon: Daemon;
+  readonly log: Log;
+  /** Undefined: nobody waits for a word. */
+  readonly manager: ServiceManager | undefined;
+}
+
+function openServiceManager(log: Log): ServiceManager | undefined {
+  const environment = { ...process.env };
+  forgetServiceManager(process.env);
+  const monotonicUsec = (): bigint => process.hrtime.bigint() / 1000n;
+  return serviceManager({ environment, pid: process.pid, monotonicUsec, onTrouble: (what) => log.warn({}, what) });
+}
+
+function servingLine({ addresses }: Daemon): string {
+  return `serving clients at ${addresses.join(" and ")}`;
 }
 
 function explain(config: Config, question: PolicyQuestion): number {
@@ -122,7 +152,8 @@ function announce(daemon: Daemon, log: Log, version: string): void {
 }
 
 /** The first signal drains; the second one ends the process as it stands. */
-function stopOnSignal(daemon: Daemon, log: Log): void {
+function stopOnSignal(running: Running): void {
+  const { log } = running;
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals): void => {
     signals += 1;
@@ -131,15 +162,16 @@ function stopOnSignal(daemon: Daemon, log: Log): void {
       void exit(EXIT_USAGE, log);
       return;
     }
-    stopDaemon(daemon, log, { signal });
+    stopDaemon(running, { signal });
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
 }
 
 /** Asked twice it stops once: the daemon gives the same promise. */
-function stopDaemon(daemon: Daemon, log: Log, why: LogFacts): void {
+function stopDaemon({ daemon, log, manager }: Running, why: LogFacts): void {
   log.info(why, "stopping");
+  manager?.stopping("calls in flight are finished, new ones refused");
   void daemon.stop().then(() => {
     log.info({}, "stopped");
     return exit(0, log);
@@ -147,15 +179,18 @@ function stopDaemon(daemon: Daemon, log: Log, why: LogFacts): void {
 }
 
 /** Policy, admin uids and log level come from the same sources anew; a configuration with a fault changes nothing. */
-function reloadOnSignal(daemon: Daemon, log: Log, load: () => Loaded): void {
+function reloadOnSignal({ daemon, log, manager }: Running, load: () => Loaded): void {
   process.on("SIGHUP", () => {
+    manager?.reloading();
     const loaded = load();
     if (loaded.ok) {
       daemon.reload(loaded.config);
+      manager?.reloaded(servingLine(daemon));
       log.info({}, "reloaded: policy, admin uids, log level; other settings need a restart");
       return;
     }
     daemon.reload(undefined);
+    manager?.reloaded(`${servingLine(daemon)}; the configuration was not reloaded: the log says why`);
     for (const problem of loaded.problems) {
       log.error({ source: problem.source }, `not reloaded: ${describeProblem(problem)}`);
     }

@@ -159,3 +159,10 @@ test("a port in use is refused, and the Unix socket opened before it is taken do
   expect(existsSync(socket)).toBe(false);
   await first?.stop();
 });
+
+test("beyond loopback it is served only where the operator has opened it", async () => {
+  const tcp = { host: "0.0.0.0", port: 0 };
+  await expect(serve({ tcp })).rejects.toMatchObject({ code: "argument_invalid" });
+  const base = await serve({ tcp, isTcpOpen: true });
+  expect((await fetch(`${base}/livez`)).status).toBe(200);
+});

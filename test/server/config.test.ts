@@ -195,6 +195,7 @@ describe("complaints name the place, the setting, the value and what would be ri
     ["listen: { tcp: '127.0.0.1.evil.example:1' }", "an IP address with a port"],
     ["listen: { socket: off }", "socket and tcp are both off"],
     ["metrics: { socket: 'runtime:broker.sock' }", "is listen.socket too"],
+    ["metrics: { tcp: '0.0.0.0:9401' }", "is no loopback address, and whoever can connect reads what is there"],
     ["log: { level: loud }", '"loud" must be "trace" or "debug"'],
     ["memory_roots: /srv", '"/srv" must be a list of directories'],
     ["memory_roots: [srv]", 'memory_roots[0]: "srv" must be an absolute path'],

@@ -19,7 +19,7 @@ export class DaemonDirectory {
   readonly target = `unix:${this.socket}`;
   readonly adminSocket = join(this.path, "run", "admin.sock");
   readonly memoryRoot = join(this.path, "memory");
-  readonly #config = join(this.path, "broker.yaml");
+  readonly configFile = join(this.path, "broker.yaml");
   readonly #children = new Set<ChildProcess>();
 
   #settings: Readonly<Record<string, unknown>> = {};
@@ -45,12 +45,12 @@ export class DaemonDirectory {
       state_directory: join(this.path, "state"),
       ...this.#settings,
     };
-    writeFileSync(this.#config, stringify(config));
+    writeFileSync(this.configFile, stringify(config));
   }
 
   /** Starts a daemon; resolves when it says that it listens, or when it has ended. */
   async start(): Promise<RunningDaemon> {
-    const child = spawn(process.execPath, [MAIN, "--config", this.#config], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [MAIN, "--config", this.configFile], { stdio: ["ignore", "pipe", "pipe"] });
     this.#children.add(child);
     const log: string[] = [];
     const { promise: listening, resolve } = Promise.withResolvers<void>();

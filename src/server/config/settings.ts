@@ -3,7 +3,7 @@
 // Units end the names. A setting that a client can run into is refused by this name in the error's ErrorInfo.
 
 import { z } from "zod";
-import { loopbackAddress, tcpAddress } from "./address.ts";
+import { tcpAddress } from "./address.ts";
 import { DEFAULT_INVENTORY } from "./inventory.ts";
 import { POLICY } from "./policy.ts";
 import { SIMULATED } from "./simulated.ts";
@@ -20,15 +20,6 @@ function choice<const T extends readonly [string, ...string[]]>(values: T, byDef
   return z
     .enum(values, { error })
     .default(() => byDefault)
-    .describe(purpose);
-}
-
-function loopback(byDefault: string, purpose: string) {
-  const error = 'must be "off" or a loopback address with a port, like 127.0.0.1:9400 or [::1]:9400';
-  return z
-    .string({ error })
-    .refine((text) => text === OFF || loopbackAddress(text) !== undefined, { error })
-    .default(byDefault)
     .describe(purpose);
 }
 
@@ -121,7 +112,13 @@ const AUDIT = z.strictObject({
 });
 
 const METRICS = z.strictObject({
-  tcp: loopback("127.0.0.1:9401", "TCP address of GET /metrics, /livez and /readyz, loopback only."),
+  tcp: tcp("127.0.0.1:9401", "TCP address of GET /metrics, /livez and /readyz: on loopback, or with tcp_open."),
+  tcp_open: z
+    .boolean({ error: "must be true or false" })
+    .default(false)
+    .describe(
+      "metrics.tcp may be reached from elsewhere. It asks nobody who he is: bound it by a firewall or a NetworkPolicy.",
+    ),
   socket: socket(OFF, "Unix socket of the same."),
   devices_max: count(1024, 1, 65_536, "Devices with series of their own; the ones beyond are counted together."),
 });

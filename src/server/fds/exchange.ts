@@ -30,6 +30,8 @@ export interface RefusedPut extends Putter {
 
 export interface ExchangeOptions {
   readonly path: string;
+  /** Its descriptor, where the process was started with it. */
+  readonly inherited?: number | undefined;
   readonly tickets: Tickets;
   readonly connectionsMax: number;
   /** From the connection to the end of the request. */
@@ -51,7 +53,7 @@ export interface Exchange {
 export async function openExchange(options: ExchangeOptions): Promise<Exchange> {
   const desk = new Desk(options);
   const server = createServer({ pauseOnConnect: true }, (socket) => desk.admit(socket));
-  const listener = await listenUnix(server, options.path);
+  const listener = await listenUnix(server, options.path, options.inherited);
   return {
     path: options.path,
     stop: () => {

@@ -17,6 +17,8 @@ export const ADMIN_CONNECTIONS_MAX = 16;
 
 export interface AdminServerOptions {
   readonly socket: string;
+  /** Its descriptor, where the process was started with it. */
+  readonly inherited?: number | undefined;
   readonly deps: Omit<AdminDeps, "callerOf">;
   readonly health: Omit<HealthDeps, "services">;
   readonly channel: grpc.ServerOptions;
@@ -50,6 +52,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   const opened = await openListeners({
     server,
     socket: options.socket,
+    inherited: options.inherited,
     tcp: undefined,
     connectionsMax: ADMIN_CONNECTIONS_MAX,
     connectionsPerIdentityMax: ADMIN_CONNECTIONS_MAX,

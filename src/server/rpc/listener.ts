@@ -14,6 +14,8 @@ import { TlsFront } from "./tls-front.ts";
 
 export interface ListenerOptions extends GateOptions {
   readonly socket: string | undefined;
+  /** The descriptor of that socket, where the process was started with it. */
+  readonly inherited?: number | undefined;
   readonly tcp: TcpAddress | undefined;
   /** Undefined: TCP is plain and on loopback only. */
   readonly tls?: TlsOptions | undefined;
@@ -63,7 +65,7 @@ export async function openListeners(options: ListenerOptions): Promise<Listeners
   const plain = () => createServer({ pauseOnConnect: true, noDelay: true }, (socket) => gate.admit(socket));
   try {
     if (options.socket !== undefined) {
-      const unix = await listenUnix(plain(), options.socket);
+      const unix = await listenUnix(plain(), options.socket, options.inherited);
       stops.push(() => unix.stop());
       addresses.push(`unix:${options.socket}`);
     }
