@@ -124,6 +124,11 @@ const METRICS = z.strictObject({
   tcp: loopback("127.0.0.1:9401", "TCP address of GET /metrics, /livez and /readyz, loopback only."),
   socket: socket(OFF, "Unix socket of the same."),
   devices_max: count(1024, 1, 65_536, "Devices with series of their own; the ones beyond are counted together."),
+  status_page: choice(
+    ["off", "summary", "full"],
+    "summary",
+    'The status page, /status, on loopback and the Unix socket. Whoever reaches them sees it: "full" also shows guests\' addresses and explains them.',
+  ),
 });
 
 const LIMITS = z.strictObject({

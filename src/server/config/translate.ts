@@ -25,7 +25,11 @@ export function configOf(settings: Settings, environment: Environment): Config {
     simulatorApi: settings.simulator_api,
     listen: { ...endpoints(settings.listen), tls: tlsFilesOf(settings.listen.tls, environment) },
     fdSocket: fdSocketOf(settings.listen, environment),
-    metrics: { ...endpoints(settings.metrics), devicesMax: settings.metrics.devices_max },
+    metrics: {
+      ...endpoints(settings.metrics),
+      devicesMax: settings.metrics.devices_max,
+      statusPage: settings.metrics.status_page,
+    },
     memoryRoots: settings.memory_roots.map((text) => {
       const { path, isRuntime } = resolveRuntime(text, environment);
       return { path, create: isRuntime };
