@@ -87,6 +87,7 @@ const THROUGH: TestedThrough = [
   [/^src\/backends\/sim\/objects\.ts$/, "test/backends/sim/contract.test.ts"],
   [/^src\/server\/daemon\//, "test/server/daemon.test.ts"],
   [/^src\/server\/config\//, "test/server/config.test.ts"],
+  [/^src\/metrics\/http-answer\.ts$/, "test/metrics/http.test.ts"],
   [/^src\/metrics\//, "test/metrics/metrics.test.ts"],
   [/^src\/os\/memory-file\.ts$/, "test/os/memory-files.test.ts"],
   [/^src\/os\/errno\.ts$/, "test/os/memory-files.test.ts"],

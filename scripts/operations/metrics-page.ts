@@ -8,7 +8,7 @@ const INTRODUCTION = `# Metrics
 
 \`GET /metrics\` at \`metrics.tcp\` (on loopback, unless \`metrics.tcp_open\` opens it; 127.0.0.1:9401 in [deploy/simulated.yaml](../deploy/simulated.yaml)) or on the Unix socket \`metrics.socket\`, as
 Prometheus text or, for whom asks, as OpenMetrics; beside it \`/livez\` (the process answers) and \`/readyz\` (it serves, and the backend
-answers). [deploy/prometheus](../deploy/prometheus) has a scrape configuration, recording rules and alerts, with a section of
+answers), and for people the [status page](status-page.md). [deploy/prometheus](../deploy/prometheus) has a scrape configuration, recording rules and alerts, with a section of
 [runbooks.md](runbooks.md) each; [deploy/grafana](../deploy/grafana) has dashboards.
 
 - Translations are counted by the hardware, or the model of it, in plain numbers that a scrape reads: nothing is called for each.

@@ -1,11 +1,14 @@
-// GET /metrics for a scraper, /livez and /readyz for a prober, over HTTP on a loopback port or a Unix socket, or where the operator opens it.
+// GET /metrics for a scraper, /livez and /readyz for a prober, over HTTP on a loopback port or a Unix socket, or where the
+// operator opens it; on a loopback port and the socket the status page for people.
 // Bounded: few connections, small headers, short deadlines, and one scrape at a time, whose text everybody gets who asked
 // meanwhile, as Prometheus text or as OpenMetrics.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { listenTcp, type TcpAddress } from "../os/tcp-listener.ts";
+import { isLoopback, listenTcp, type TcpAddress } from "../os/tcp-listener.ts";
 import { listenUnix } from "../os/unix-listener.ts";
+import { type Answer, plain } from "./http-answer.ts";
 import { OPENMETRICS_TYPE, openMetricsOf, prefersOpenMetrics } from "./openmetrics.ts";
+import { isLoopbackHost, refusedHost, type StatusPage } from "./status/status-page.ts";
 
 export interface MetricsHttpOptions {
   readonly socket: string | undefined;
@@ -17,7 +20,9 @@ export interface MetricsHttpOptions {
   readonly contentType: string;
   scrape(): Promise<string>;
   isReady(): Promise<boolean>;
-  /** A scrape failed: it was answered 500. */
+  /** Undefined: there is none. */
+  readonly status?: StatusPage | undefined;
+  /** An answer could not be made: it was 500. */
   onFailure(error: unknown): void;
 }
 
@@ -31,19 +36,16 @@ const CONNECTIONS_MAX = 32;
 const REQUEST_TIMEOUT_MS = 10_000;
 const HEADER_BYTES_MAX = 8192;
 
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-  readonly allow?: string;
-}
+type Answerer = (request: IncomingMessage) => Promise<Answer>;
 
 export async function serveMetrics(options: MetricsHttpOptions): Promise<MetricsHttp> {
-  const answer = answerer(options);
+  const { status } = options;
+  const scrape = oneAtATime(options.scrape);
   const servers: Server[] = [];
   const stops: (() => void)[] = [];
   const addresses: string[] = [];
-  const open = (): Server => {
+  const open = (page: StatusPage | undefined): Server => {
+    const answer = answerer({ ...options, scrape, status: page });
     const server = createServer(
       { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
       (request, response) => void answer(request).then((found) => send(request, response, found)),
@@ -58,15 +60,14 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   };
   try {
     if (options.socket !== undefined) {
-      const unix = await listenUnix(open(), options.socket, options.inherited);
+      const unix = await listenUnix(open(status), options.socket, options.inherited);
       stops.push(() => unix.stop());
       addresses.push(`unix:${options.socket}`);
     }
     if (options.tcp !== undefined) {
-      const server = open();
-      addresses.push(
-        `http://${await listenTcp(server, options.tcp, options.isTcpOpen ? "network" : "loopback")}/metrics`,
-      );
+      const server = open(isLoopback(options.tcp.host) && status ? forLoopback(status) : undefined);
+      const reach = options.isTcpOpen ? "network" : "loopback";
+      addresses.push(`http://${await listenTcp(server, options.tcp, reach)}/metrics`);
       stops.push(() => server.close());
     }
   } catch (error) {
@@ -76,50 +77,69 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   return { addresses, stop };
 }
 
-function answerer(options: MetricsHttpOptions): (request: IncomingMessage) => Promise<Answer> {
+/** Everybody who asks while one is under way gets its text. */
+function oneAtATime(scrape: () => Promise<string>): () => Promise<string> {
   let scraping: Promise<string> | undefined;
-  const scrape = (): Promise<string> => {
-    scraping ??= options.scrape().finally(() => {
+  return () => {
+    scraping ??= scrape().finally(() => {
       scraping = undefined;
     });
     return scraping;
   };
-  const routes: Readonly<Record<string, (request: IncomingMessage) => Promise<Answer>>> = {
+}
+
+/** On a port of this host, to which any site's page can make a browser connect. */
+function forLoopback(status: StatusPage): StatusPage {
+  return (asked) => {
+    const answer = status(asked);
+    return answer === undefined || isLoopbackHost(asked.headers.host) ? answer : refusedHost();
+  };
+}
+
+function answerer({ contentType, isReady, onFailure, scrape, status }: MetricsHttpOptions): Answerer {
+  const routes: Readonly<Record<string, Answerer>> = {
     "/metrics": async ({ headers }) => {
       const text = await scrape();
-      if (!prefersOpenMetrics(headers.accept)) return { status: 200, type: options.contentType, body: text };
-      return { status: 200, type: OPENMETRICS_TYPE, body: openMetricsOf(text) };
+      const vary = { vary: "accept" };
+      if (!prefersOpenMetrics(headers.accept)) return { status: 200, type: contentType, body: text, headers: vary };
+      return { status: 200, type: OPENMETRICS_TYPE, body: openMetricsOf(text), headers: vary };
     },
     "/livez": async () => plain(200, "ok"),
-    "/readyz": async () => ((await options.isReady()) ? plain(200, "ok") : plain(503, "not ready")),
+    "/readyz": async () => ((await isReady()) ? plain(200, "ok") : plain(503, "not ready")),
+  };
+  const nowhere = `there is /metrics, /livez and /readyz${status === undefined ? "" : ", and /status for people"}`;
+  const answer: Answerer = async (request) => {
+    const url = urlOf(request);
+    if (url === undefined) return plain(400, "not a path");
+    const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
+    const page = route === undefined ? status?.({ url, headers: request.headers }) : undefined;
+    return (await route?.(request)) ?? page ?? plain(404, nowhere);
   };
   return async (request) => {
-    const [path = ""] = (request.url ?? "").split("?");
-    const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (route === undefined) return plain(404, "there is /metrics, /livez and /readyz");
     if (request.method !== "GET" && request.method !== "HEAD") {
-      return { ...plain(405, "only GET and HEAD"), allow: "GET, HEAD" };
+      return plain(405, "only GET and HEAD", { allow: "GET, HEAD" });
     }
     try {
-      return await route(request);
+      return await answer(request);
     } catch (error) {
-      options.onFailure(error);
+      onFailure(error);
       return plain(500, "failed; the log says why");
     }
   };
 }
 
-function plain(status: number, text: string): Answer {
-  return { status, type: "text/plain; charset=utf-8", body: `${text}\n` };
+/** What a request asks for; its own name for this host is not looked at. */
+function urlOf({ url = "" }: IncomingMessage): URL | undefined {
+  return (url.startsWith("/") ? URL.parse(`http://broker.invalid${url}`) : undefined) ?? undefined;
 }
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   request.resume(); // a body is not read, only let through
   response.writeHead(answer.status, {
     "content-type": answer.type,
-    vary: "accept",
+    "x-content-type-options": "nosniff",
     "content-length": Buffer.byteLength(answer.body),
-    ...(answer.allow === undefined ? {} : { allow: answer.allow }),
+    ...answer.headers,
   });
   response.end(request.method === "HEAD" ? undefined : answer.body);
 }

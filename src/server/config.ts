@@ -91,7 +91,11 @@ export interface Config {
   readonly listen: Endpoints & { readonly tls: TlsFiles | undefined };
   /** Where clients put descriptors; undefined: nowhere. */
   readonly fdSocket: string | undefined;
-  readonly metrics: Endpoints & { readonly isTcpOpen: boolean; readonly devicesMax: number };
+  readonly metrics: Endpoints & {
+    readonly isTcpOpen: boolean;
+    readonly devicesMax: number;
+    readonly statusPage: "off" | "summary" | "full";
+  };
   readonly memoryRoots: readonly MemoryRootWish[];
   readonly memoryOwnerUids: readonly number[];
   /** Undefined: nothing outlives the daemon. */

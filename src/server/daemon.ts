@@ -23,6 +23,7 @@ import { logLevelOf } from "./daemon/log-level.ts";
 import { nativeSystem } from "./daemon/native-system.ts";
 import { addServices, edgeOf, listenerOptions, servedCalls, serverOptions } from "./daemon/servers.ts";
 import { openState } from "./daemon/state.ts";
+import { statusOf } from "./daemon/status.ts";
 import { type Parts, stopAll } from "./daemon/stopping.ts";
 import { observeTls, rpcHooks } from "./daemon/watching.ts";
 import { logEvents, Throttle } from "./event-log.ts";
@@ -206,6 +207,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
       contentType: metrics.contentType,
       scrape: metrics.scrape,
       isReady: () => services.health.isReady(),
+      status: statusOf(config, core, backend, version),
       onFailure: (error) => throttle.run("scrape", (left) => log.error({ error, ...left }, "scrape failed")),
     });
     // Last: an administrator may ask the daemon to stop as soon as it listens, and only one that has started can.

@@ -8,17 +8,12 @@ import { setInterval as ticks } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, type TestContext, test, vi } from "vitest";
 import { parse } from "yaml";
 import { type BrokerProcess, startBroker } from "../../examples/support/broker-process.ts";
-import { type BrokerClient, type BrokerSession, connect, Stage1Mode } from "../../src/client/client.ts";
-import { dashboardExpressions } from "../support/dashboards.ts";
-import { FILE_BYTES, mapping, RAM_BYTES, RAM_IPA, sparseFile } from "../support/e2e-world.ts";
+import { type BrokerClient, type BrokerSession, connect } from "../../src/client/client.ts";
+import { dashboardExpressions, dashboardVariables } from "../support/dashboards.ts";
+import { BROKEN, bindBroken, EACH_STEP, loadStep, PLAIN, startLoadedGuest } from "../support/loaded-guest.ts";
 import { freePort, hasPrometheus, Prometheus } from "../support/prometheus.ts";
 
 const RULES = join(import.meta.dirname, "../../deploy/prometheus");
-/** In bypass: an IPA of guest memory is translated, any other faults in stage 2. */
-const PLAIN = "0000:00:02.0";
-/** Nested on a CD of zeroes: every access is a C_BAD_CD. */
-const BROKEN = "0000:01:00.0";
-const EACH_STEP = { ok: 60, wild: 6, broken: 4 } as const;
 const STEP_MS = 200;
 const STEPS = 75;
 const WINDOW_S = 10;
@@ -41,7 +36,7 @@ beforeAll(async () => {
     rule_files: [join(RULES, "recording.yaml"), join(RULES, "alerts.yaml")],
     scrape_configs: [{ job_name: "iommu-broker", static_configs: [{ targets: [`127.0.0.1:${port}`] }] }],
   });
-  const session = await startGuest();
+  const session = await startLoadedGuest(broker, client, "load");
   const isSeen = async () => (await prometheus?.query(`iommu_translations_total{device="${BROKEN}"}`))?.length === 3;
   await vi.waitUntil(isSeen, { timeout: 20_000 });
   await load(session);
@@ -60,36 +55,11 @@ beforeEach((context: TestContext) => {
   context.skip("needs Debian's prometheus");
 });
 
-async function startGuest(): Promise<BrokerSession> {
-  const session = await client.openSession({ displayName: "load" });
-  const { name: addressSpace } = await session.createAddressSpace();
-  const path = sparseFile(broker, "ram", FILE_BYTES);
-  await session.mapMemory({ addressSpace, sources: [{ path }], mappings: [mapping()] });
-  const { name: virtualIommu } = await session.createVirtualIommu({ addressSpace, iommus: ["iommus/smmu0"] });
-  for (const device of [PLAIN, BROKEN]) await session.attachDevice({ device: `devices/${device}`, virtualIommu });
-  const bypass = { mode: Stage1Mode.STAGE1_MODE_BYPASS };
-  await session.bindGuestStage({ device: `devices/${PLAIN}`, virtualStreamId: 1, fields: bypass });
-  await bindBroken(session);
-  return session;
-}
-
-async function bindBroken(session: BrokerSession): Promise<void> {
-  const fields = { mode: Stage1Mode.STAGE1_MODE_TRANSLATE, s1ContextPtr: RAM_IPA };
-  await session.bindGuestStage({ device: `devices/${BROKEN}`, virtualStreamId: 2, fields });
-}
-
 /** The same accesses in every step; a bind, so that commands and the journal move; a call that is refused. */
 async function load(session: BrokerSession): Promise<void> {
-  const read = { read: true };
-  const inside = Array.from({ length: EACH_STEP.ok }, (_, page) => ({ ...read, iova: RAM_IPA + BigInt(page * 4096) }));
-  const wild = Array.from({ length: EACH_STEP.wild }, (_, page) => ({
-    ...read,
-    iova: RAM_IPA + RAM_BYTES + BigInt(page * 4096),
-  }));
   done.push({ at: Date.now() / 1000, steps: 0 });
   for await (const _ of ticks(STEP_MS)) {
-    await session.simulator.translate(`devices/${PLAIN}`, [...inside, ...wild]);
-    await session.simulator.translate(`devices/${BROKEN}`, inside.slice(0, EACH_STEP.broken));
+    await loadStep(session);
     done.push({ at: Date.now() / 1000, steps: done.length });
     if (done.length > STEPS) return;
     await session.unbindGuestStage({ device: `devices/${BROKEN}` });
@@ -176,4 +146,13 @@ test.for(dashboardExpressions(`${WINDOW_S}s`))("%s has data", async ([_, express
   const values = (await prometheus!.query(expression, endOfLoad())).map(({ value }) => value);
   expect(values, expression).not.toEqual([]);
   expect(values.filter((value) => !Number.isFinite(value))).toEqual([]);
+});
+
+test.for(dashboardVariables())("%s has values", async ([_, { label, selector }]) => {
+  const at = endOfLoad();
+  const range = { start: String(at - WINDOW_S), end: String(at) };
+  const query = new URLSearchParams({ "match[]": selector, ...range });
+  const { data }: { data: string[] } = await prometheus!.get(`/api/v1/label/${label}/values?${query}`);
+  expect(data, selector).not.toEqual([]);
+  if (label === "device") expect(data).toEqual(expect.arrayContaining([PLAIN, BROKEN]));
 });

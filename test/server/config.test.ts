@@ -59,8 +59,10 @@ describe("defaults", () => {
     expect(loaded.ok && loaded.config.limits.messageBytesMax).toBe(2 * 2 ** 20);
   });
 
-  test("deploy/simulated.yaml differs from the built-in defaults in nothing but the Simulator service", () => {
-    expect(configOf({ file: DEPLOYED })).toEqual({ ...configOf({}), simulatorApi: true });
+  test("deploy/simulated.yaml differs from the built-in defaults in nothing but the Simulator service and a full status page", () => {
+    const { metrics, ...others } = configOf({});
+    const full = { ...metrics, statusPage: "full" };
+    expect(configOf({ file: DEPLOYED })).toEqual({ ...others, metrics: full, simulatorApi: true });
   });
 
   test("guest memory must belong to the daemon's own uid unless the configuration says otherwise", () => {

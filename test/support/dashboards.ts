@@ -17,7 +17,14 @@ export interface DashboardFile {
     readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
     readonly targets: readonly { readonly expr: string; readonly refId: string }[];
   }[];
-  readonly templating: { readonly list: readonly { readonly name: string; readonly query: unknown }[] };
+  readonly templating: {
+    readonly list: readonly {
+      readonly name: string;
+      readonly type: string;
+      readonly query: unknown;
+      readonly definition?: string;
+    }[];
+  };
 }
 
 export function dashboardFiles(): DashboardFile[] {
@@ -35,5 +42,17 @@ export function dashboardExpressions(rateInterval: string): (readonly [string, s
         return [`${title}: ${panel.title} ${refId}`, filled];
       }),
     ),
+  );
+}
+
+/** "dashboard: $variable", and what Grafana asks Prometheus for to fill it: the values of a label. */
+export function dashboardVariables(): (readonly [string, { readonly selector: string; readonly label: string }])[] {
+  return dashboardFiles().flatMap(({ templating, title }) =>
+    templating.list.flatMap(({ definition, name, type }) => {
+      if (type !== "query") return [];
+      const [, selector, label] = /^label_values\((.+), (\w+)\)$/.exec(definition ?? "") ?? [];
+      if (selector === undefined || label === undefined) throw new Error(`${title}: $${name} is ${definition}`);
+      return [[`${title}: $${name}`, { selector: selector.replaceAll("$instance", ".*"), label }] as const];
+    }),
   );
 }

@@ -346,7 +346,7 @@ export class FakeCore implements Core {
 
   explanations: Core["explanations"] = {
     explain: (session, request) =>
-      this.#answer("explanations.explain", session, [request], {
+      this.#answer("explanations.explain", session ?? "", [request], {
         virtualStreamID: virtualStreamID(0xffff_ffff),
         explanation: EXPLANATION,
       }),

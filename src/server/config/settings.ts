@@ -121,6 +121,11 @@ const METRICS = z.strictObject({
     ),
   socket: socket(OFF, "Unix socket of the same."),
   devices_max: count(1024, 1, 65_536, "Devices with series of their own; the ones beyond are counted together."),
+  status_page: choice(
+    ["off", "summary", "full"],
+    "summary",
+    'The status page, /status, on loopback and the Unix socket. Whoever reaches them sees it: "full" also shows guests\' addresses and explains them.',
+  ),
 });
 
 const LIMITS = z.strictObject({

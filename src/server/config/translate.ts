@@ -29,6 +29,7 @@ export function configOf(settings: Settings, environment: Environment): Config {
       ...endpoints(settings.metrics),
       isTcpOpen: settings.metrics.tcp_open,
       devicesMax: settings.metrics.devices_max,
+      statusPage: settings.metrics.status_page,
     },
     memoryRoots: settings.memory_roots.map((text) => {
       const { path, isRuntime } = resolveRuntime(text, environment);

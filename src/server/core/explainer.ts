@@ -24,17 +24,22 @@ export class Explainer implements ExplainVerbs {
     this.#deps = deps;
   }
 
-  explain(session: string, request: ExplainRequest): ReturnType<ExplainVerbs["explain"]> {
+  explain(session: string | undefined, request: ExplainRequest): ReturnType<ExplainVerbs["explain"]> {
     const { backend, mayShowHost, registry, sessions } = this.#deps;
-    sessions.requireLive(session);
+    if (session !== undefined) sessions.requireLive(session);
     const device = registry.device(request.device);
     const group = registry.group(device.host.group);
-    requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.owner(group.owner));
+    if (session !== undefined) {
+      requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.owner(group.owner));
+    } else if (group.owner === undefined) {
+      const why = `device ${request.device} has no owner: there is no guest's translation to explain`;
+      throw new BrokerError("not_owner", why, { device: request.device });
+    }
     const count = Math.max(1, device.host.streamIDs.length); // natively nobody is told how many
     if (request.streamIndex >= count) {
       throw invalidField("stream_index", `${request.streamIndex} is not an index into ${count} StreamIDs`);
     }
-    if (request.showsHost && !mayShowHost) {
+    if (request.showsHost && (session === undefined || !mayShowHost)) {
       throw new BrokerError(
         "policy_denied",
         "host addresses are shown only where the Simulator service is served (simulator_api): ask without them",

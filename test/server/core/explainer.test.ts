@@ -80,3 +80,15 @@ test("host addresses are for those who may play hardware, and for nobody where n
   expect((await refusal(() => sober.core.explanations.explain(owner.session, ask))).code).toBe("policy_denied");
   expect(sober.core.explanations.explain(owner.session, ASK).explanation.steps).not.toEqual([]);
 });
+
+test("an observer sees the guest's walk of any device that has an owner, nothing of the host, and no device without one", async () => {
+  await attach(host, vmm, NVME);
+  await bind(host, vmm, NVME, ABORT_VSTE, 0x42);
+  const seen = host.core.explanations.explain(undefined, ASK);
+  expect(seen).toEqual(host.core.explanations.explain(vmm.session, ASK));
+  expect(seen.explanation.steps.filter(({ pa }) => pa !== undefined)).toEqual([]);
+  const refused = (ask: ExplainRequest) => refusal(() => host.core.explanations.explain(undefined, ask));
+  expect((await refused({ ...ASK, showsHost: true })).code).toBe("policy_denied");
+  await detach(host, vmm, NVME);
+  expect(await refused(ASK)).toMatchObject({ code: "not_owner", facts: { device: NVME } });
+});
