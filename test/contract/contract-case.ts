@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { Scene } from "./scene.ts";
-import type { Lacks, MakeSubject, Need } from "./subject.ts";
+import { ALL_NEEDS, type Lacks, type MakeSubject, type Need } from "./subject.ts";
 
 export interface ContractCase {
   /** A sentence about behaviour. */
@@ -40,14 +40,12 @@ export async function runContractCase(make: MakeSubject, { needs, run }: Contrac
   assert.equal(scene.file.references, 1, "the backend is closed and holds guest memory");
 }
 
-/** @throws when the subject can show it after all: the cases that need it are due */
-export async function assertLacking(make: MakeSubject, lacks: Lacks, need: Need): Promise<void> {
-  const lack = lacks[need];
-  if (lack === undefined) return;
+/** Whether a subject can show after all what it is said to lack: then the cases that need it are due. */
+export async function isThere(make: MakeSubject, lacks: Lacks, need: Need): Promise<boolean> {
   const subject = await make();
   await using ends = new AsyncDisposableStack();
   ends.defer(() => subject.end());
-  ends.defer(() => subject.backend.close());
+  const scene = ends.use(await Scene.open(subject, ALL_NEEDS));
   assert.equal(subject.means[need], undefined, `the subject has means for ${need} and says that it lacks them`);
-  assert.notEqual(await lack.isThere?.(subject), true, `${lack.capability} is there: ${need} needs its cases now`);
+  return (await lacks[need]?.isThere?.(scene)) === true;
 }

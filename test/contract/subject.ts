@@ -5,6 +5,7 @@ import type { Backend } from "../../src/backends/backend.ts";
 import type { GuestMemoryFile } from "../../src/backends/guest-memory.ts";
 import type { DeviceID, GroupID } from "../../src/backends/ids.ts";
 import type { HostDevice } from "../../src/backends/inventory.ts";
+import type { Scene } from "./scene.ts";
 
 /** Guest memory, zeroed at first, with the number of those who hold it. */
 export interface ContractFile extends GuestMemoryFile {
@@ -30,6 +31,8 @@ export interface Means {
 
 export type Need = keyof Means;
 
+export const ALL_NEEDS: readonly Need[] = ["streamTable", "dma", "group", "stalls", "hostPreview", "stage2Faults"];
+
 export interface ContractSubject {
   readonly backend: Backend;
   /** Two devices with groups of their own and one StreamID each, behind one IOMMU. */
@@ -48,7 +51,7 @@ export interface Lack {
   /** Of the machine or the kernel. */
   readonly capability: string;
   /** Absent: the subject is made so, and nothing could show it. */
-  readonly isThere?: (subject: ContractSubject) => boolean | Promise<boolean>;
+  readonly isThere?: (scene: Scene) => boolean | Promise<boolean>;
 }
 
 export type Lacks = Readonly<Partial<Record<Need, Lack>>>;
