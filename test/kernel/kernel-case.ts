@@ -27,5 +27,5 @@ export interface KernelCase {
 export interface UnreachableCase {
   readonly name: string;
   readonly capability: string;
-  readonly isThere: (machine: GuestMachine) => boolean;
+  readonly isThere: (machine: GuestMachine) => boolean | Promise<boolean>;
 }

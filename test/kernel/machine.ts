@@ -38,6 +38,8 @@ export interface Boot {
   readonly kernel: string;
   readonly initrd: string;
   readonly disk?: string;
+  /** Of a socket that is made: there QEMU's monitor is on a port of the machine, for whom the kernel shows too little. */
+  readonly monitor?: string;
   readonly kernelArgs?: string;
   readonly timeoutMs: number;
   readonly onLine: (line: string) => void;
@@ -45,7 +47,7 @@ export interface Boot {
 
 /** Boots and waits until the machine is off. */
 export async function boot(tools: HostTools, options: Boot): Promise<void> {
-  const { disk, kernel, initrd, kernelArgs = "", timeoutMs, onLine } = options;
+  const { disk, kernel, initrd, kernelArgs = "", monitor, timeoutMs, onLine } = options;
   const drive = disk === undefined ? [] : ["-drive", `file=${disk},format=raw,if=none,id=root,readonly=on`];
   const block = disk === undefined ? [] : ["-device", "virtio-blk-pci,drive=root,addr=5"];
   const append = `${KERNEL_ARGS} iommu_e2e_now=${Math.floor(Date.now() / 1000)} ${kernelArgs}`;
@@ -53,7 +55,7 @@ export async function boot(tools: HostTools, options: Boot): Promise<void> {
     ...tools.qemuArgs,
     ...[...MACHINE, "-m", MEMORY, ...CLOCK, "-nographic", "-no-reboot", "-nic", "none"],
     ...["-bios", tools.firmware, "-kernel", kernel, "-initrd", initrd, "-append", append],
-    ...[...drive, ...block],
+    ...[...drive, ...block, ...(monitor === undefined ? [] : monitorPort(monitor))],
   ];
   const qemu = spawn(tools.qemu, args, { env: { ...process.env, ...tools.env }, stdio: ["ignore", "pipe", "pipe"] });
   const kill = (): boolean => qemu.kill("SIGKILL");
@@ -67,6 +69,15 @@ export async function boot(tools: HostTools, options: Boot): Promise<void> {
     kill();
     process.off("exit", kill);
   }
+}
+
+/** The monitor listens on a socket that only the port connects to. */
+function monitorPort(socket: string): string[] {
+  return [
+    ...["-chardev", `socket,id=monitor,path=${socket},server=on,wait=off`, "-mon", "chardev=monitor,mode=control"],
+    ...["-device", "virtio-serial-pci,addr=6", "-chardev", `socket,id=port,path=${socket}`],
+    ...["-device", "virtserialport,chardev=port,name=iommu-e2e.monitor"],
+  ];
 }
 
 interface End {

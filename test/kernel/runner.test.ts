@@ -51,10 +51,12 @@ test("only cases that have one of the parts in their names run", async () => {
 test("what the machine cannot show is left out with the capability; where it can, a case is due", async () => {
   const unreachable: UnreachableCase[] = [
     { name: "stalls", capability: "IDR0.STALL_MODEL", isThere: () => false },
-    { name: "S1P", capability: "IDR0.S1P", isThere: ({ idr }) => idr[0]! % 4 >= 2 },
+    { name: "S1P", capability: "IDR0.S1P", isThere: async ({ idr }) => idr[0]! % 4 >= 2 },
+    { name: "who knows", capability: "IDR9", isThere: () => Promise.reject(new Error("nobody can look")) },
   ];
   expect(await reportsOf({ unreachable })).toMatchObject([
     { outcome: "left-out", name: "stalls", missing: "IDR0.STALL_MODEL" },
     { outcome: "failed", name: "S1P", why: "IDR0.S1P is there: this needs a case now" },
+    { outcome: "failed", name: "who knows", why: expect.stringContaining("nobody can look") },
   ]);
 });

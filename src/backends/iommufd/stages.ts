@@ -102,9 +102,14 @@ export class Stages {
     if (before !== undefined) await part.discard(before);
   }
 
+  /** Faults have the name of when their HWPT was attached (arm_smmu_attach_prepare_vmaster): a guest's stage is bound anew. */
   async name(id: DeviceID, part: Part, virtual: VirtualStreamID | undefined): Promise<void> {
-    const { device } = this.#find(id, part);
+    const { attachment, device } = this.#find(id, part);
     const before = part.nameOf(id);
+    if (device.nested !== undefined && virtual !== undefined && virtual !== before) {
+      await this.bind(part, { device: id, virtualStreamID: virtual, vste: attachment.vste });
+      return;
+    }
     const undo = new Undo(this.#options.onNotice);
     await undo.around(async () => {
       undo.add(() => this.#rename(device, part, before));

@@ -1,4 +1,5 @@
-import type { DeviceID, GroupID } from "../../../src/backends/ids.ts";
+import { NO_HOST_PREVIEW, NO_STALLS } from "../../contract/native-lacks.ts";
+import type { ContractSubject, Lack, Lacks } from "../../contract/subject.ts";
 import { nativeWorld, PassedFile } from "../../support/native-world.ts";
 import { backendContract } from "../contract.ts";
 
@@ -12,24 +13,26 @@ const STAGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
   "9 0": [0xdn, 0n],
 };
 
-async function subject() {
+async function subject(): Promise<ContractSubject> {
   const world = await nativeWorld();
   const { backend } = world;
   const devices = backend.inventory.devices();
+  const group = world.group(3);
   return {
     backend,
     single: world.device(1),
     other: world.device(2),
-    group: world.group(3),
-    ste: (device: DeviceID) => {
-      const stage = world.stage(Number(device.at(-3)));
-      const [dword0, dword1] = STAGES[stage] ?? nested(stage);
-      return [dword0, dword1, 1n, 0n, 0n, 0n, 0n, 0n];
+    means: {
+      streamTable: async (device) => {
+        const stage = world.stage(Number(device.at(-3)));
+        const [dword0, dword1] = STAGES[stage] ?? nested(stage);
+        return [dword0, dword1, 1n, 0n, 0n, 0n, 0n, 0n];
+      },
+      group: { id: group, members: devices.filter((device) => device.group === group).map(({ id }) => id) },
     },
-    members: (group: GroupID) => devices.filter((device) => device.group === group).map(({ id }) => id),
-    read: async () => "nothing moves",
-    file: (bytes: number) => new PassedFile(`/memory/${++serial}`, bytes),
+    file: (bytes) => new PassedFile(`/memory/${++serial}`, bytes),
     settle: () => new Promise<void>((resolve) => setImmediate(resolve)),
+    end: async () => {},
   };
 }
 
@@ -39,4 +42,7 @@ function nested(stage: string): readonly [bigint, bigint] {
   return [dword0! | 0x4n, dword1!];
 }
 
-backendContract("native, on a kernel that is played", subject, { movesData: false, previewsSTE: false });
+const NO_DMA: Lack = { capability: "devices that move data" };
+const LACKS: Lacks = { dma: NO_DMA, stage2Faults: NO_DMA, stalls: NO_STALLS, hostPreview: NO_HOST_PREVIEW };
+
+backendContract("native, on a kernel that is played", { make: subject, lacks: LACKS, casesMin: 11 });

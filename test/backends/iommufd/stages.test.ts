@@ -31,6 +31,28 @@ test("abort, bypass and the queue of events are there before the first bind; a b
   expect(calls().slice(again)).toEqual(["hwpt_alloc", "attach_pt", "destroy"]); // replaced, then the old one goes
 });
 
+test("another name under the guest's stage is a vDEVICE and an attach, for faults have the name of their attach", async () => {
+  const world = await nativeWorld();
+  const { part } = await world.part();
+  await world.backend.attach(world.group(1), part, "abort");
+  await world.bind(1, part, 0x30);
+  const stage = world.stage(1);
+  const before = world.kernel.calls.length;
+  await world.backend.setVirtualStreamID(world.device(1).id, part, virtualStreamID(0x31));
+  expect(world.kernel.calls.slice(before)).toEqual([
+    "hwpt_alloc",
+    "destroy", // the vDEVICE of the name before
+    "vdevice_alloc",
+    "attach_pt",
+    "destroy", // the HWPT before
+  ]);
+  expect(world.stage(1)).toBe(stage);
+  const again = world.kernel.calls.length;
+  await world.backend.setVirtualStreamID(world.device(1).id, part, virtualStreamID(0x31));
+  await world.backend.setVirtualStreamID(world.device(1).id, part, undefined);
+  expect(world.kernel.calls.slice(again)).toEqual(["destroy"]);
+});
+
 test("a second device of the part finds all that stands there already", async () => {
   const world = await nativeWorld();
   const { part } = await world.part();

@@ -72,6 +72,14 @@ const VERBS: Readonly<Record<string, Setting>> = {
       act: () => world.backend.setVirtualStreamID(world.device(1).id, part, virtualStreamID(0x32)),
     };
   },
+  "another name under the guest's stage": async (world) => {
+    const { part } = await attached(world);
+    await world.bind(1, part, 0x31);
+    return {
+      part,
+      act: () => world.backend.setVirtualStreamID(world.device(1).id, part, virtualStreamID(0x32)),
+    };
+  },
   "a block of what nobody has": async (world) => ({
     ...(await world.part()),
     act: () => world.backend.block(world.group(3)),

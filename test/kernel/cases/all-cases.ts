@@ -1,6 +1,7 @@
 // Every case, in the order in which they run: what a later one needs is shown by an earlier one.
 
 import type { KernelCase } from "../kernel-case.ts";
+import { contractKernelCases } from "./contract.ts";
 import { daemonCases } from "./daemon.ts";
 import { guestCases } from "./guest.ts";
 import { iommufdCases } from "./iommufd.ts";
@@ -11,6 +12,7 @@ export const cases: readonly KernelCase[] = [
   ...guestCases,
   ...iommufdCases,
   ...nestedCases,
+  ...contractKernelCases,
   ...daemonCases,
   ...nativeCases,
 ];

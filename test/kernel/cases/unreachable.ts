@@ -1,6 +1,7 @@
 // What the emulated SMMUv3 cannot show. The fields are those of IHI 0070 §6.3.1, §6.3.2 and §6.3.4.
 
 import type { GuestMachine, UnreachableCase } from "../kernel-case.ts";
+import { contractLeftOut } from "./contract.ts";
 
 function field({ idr }: GuestMachine, register: number, [msb, lsb]: readonly [number, number]): number {
   return Math.floor((idr[register] ?? 0) / 2 ** lsb) % 2 ** (msb - lsb + 1);
@@ -37,4 +38,5 @@ export const unreachable: readonly UnreachableCase[] = [
     capability: "IDR3.FWB",
     isThere: (machine) => field(machine, 3, [8, 8]) === 1,
   },
+  ...contractLeftOut,
 ];

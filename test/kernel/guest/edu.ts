@@ -19,6 +19,8 @@ const BUFFER = 0x4_0000;
 const BUFFER_BYTES = 4096;
 const START = 1;
 const TO_MEMORY = 2;
+/** Nothing moves before. */
+const DELAY_MS = 100;
 const TRANSFER_MS_MAX = 15_000;
 const LOOK_MS = 5;
 
@@ -83,6 +85,7 @@ export class Edu {
   async #transfer(transfer: Transfer): Promise<void> {
     this.#begin(transfer);
     const began = performance.now();
+    await pause(DELAY_MS);
     while (this.#get(REGISTER.command) % 2 === START) {
       if (performance.now() - began > TRANSFER_MS_MAX) throw new Error(`no DMA within ${TRANSFER_MS_MAX} ms`);
       await pause(LOOK_MS);
