@@ -2,15 +2,21 @@
 
 import type { KernelCase } from "../kernel-case.ts";
 import { daemonCases } from "./daemon.ts";
+import { differentialCases } from "./differential.ts";
+import { doctorCases } from "./doctor.ts";
 import { guestCases } from "./guest.ts";
 import { iommufdCases } from "./iommufd.ts";
 import { nativeCases } from "./native.ts";
 import { nestedCases } from "./nested.ts";
+import { recordCases } from "./records.ts";
 
 export const cases: readonly KernelCase[] = [
   ...guestCases,
   ...iommufdCases,
   ...nestedCases,
   ...daemonCases,
+  ...doctorCases,
+  ...recordCases,
+  ...differentialCases,
   ...nativeCases,
 ];
