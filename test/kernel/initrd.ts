@@ -15,6 +15,9 @@ const GENERATED = "src/server/rpc/generated/*.js";
 export interface Orders {
   /** Names of cases, or parts of them; all when empty. */
   readonly cases: readonly string[];
+  /** Of the random configurations: the seed, 64 bits in decimal, and how many. */
+  readonly seed: string;
+  readonly trials: number;
 }
 
 /** Compiles into a folder of `work`, and packs everything into one archive. */

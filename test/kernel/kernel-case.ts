@@ -14,13 +14,17 @@ export interface GuestMachine {
   readonly devices: readonly GuestDevice[];
   /** IDR0 to IDR5, as the kernel shows them. */
   readonly idr: readonly number[];
+  /** Of the random configurations: which, and how many. */
+  readonly trials: { readonly seed: bigint; readonly count: number };
 }
 
 export interface KernelCase {
   /** A sentence about behaviour. */
   readonly name: string;
-  /** Throws when it is not so. */
-  readonly run: (machine: GuestMachine) => void | Promise<void>;
+  /** Of the guest's time, where the usual is not enough. */
+  readonly limitMs?: number;
+  /** Throws when it is not so. @param tell  a line that is printed below the case's name when it has passed */
+  readonly run: (machine: GuestMachine, tell: (line: string) => void) => void | Promise<void>;
 }
 
 /** What cannot be shown on an SMMU without a capability. Where the capability is there, a case is due: that fails. */

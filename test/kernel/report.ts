@@ -1,7 +1,7 @@
 // What the guest says about its cases, a line of the console each. Other lines are the kernel's and the programs'.
 
 export type CaseReport =
-  | { readonly outcome: "passed"; readonly name: string; readonly ms: number }
+  | { readonly outcome: "passed"; readonly name: string; readonly ms: number; readonly told?: readonly string[] }
   | { readonly outcome: "failed"; readonly name: string; readonly ms: number; readonly why: string }
   | { readonly outcome: "left-out"; readonly name: string; readonly missing: string };
 

@@ -22,6 +22,11 @@ test("reports are taken out of what else is on the console, also behind the firm
   expect([results.count("passed"), results.count("failed"), results.count("left-out")]).toEqual([1, 1, 0]);
 });
 
+test("what a case has told arrives with its report", () => {
+  const told: CaseReport = { ...PASSED, told: ["seed 7: 50 sets", "3 moved"] };
+  expect(resultsOf([reportLine(told), endLine(1)]).reports).toEqual([told]);
+});
+
 test("a guest that ends before it says so is a problem, whatever passed until then", () => {
   expect(resultsOf([reportLine(PASSED)]).problems).toEqual(["the guest ended before its cases did, after 1 reports"]);
 });

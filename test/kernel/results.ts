@@ -6,7 +6,7 @@ import { type CaseReport, MARK } from "./report.ts";
 const name = z.string();
 const ms = z.number();
 const Report = z.discriminatedUnion("outcome", [
-  z.object({ outcome: z.literal("passed"), name, ms }),
+  z.object({ outcome: z.literal("passed"), name, ms, told: z.array(z.string()).exactOptional() }),
   z.object({ outcome: z.literal("failed"), name, ms, why: z.string() }),
   z.object({ outcome: z.literal("left-out"), name, missing: z.string() }),
 ]);

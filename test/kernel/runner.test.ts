@@ -5,7 +5,7 @@ import type { KernelCase, UnreachableCase } from "./kernel-case.ts";
 import type { CaseReport } from "./report.ts";
 import { type Run, runCases } from "./runner.ts";
 
-const MACHINE = { devices: [], idr: [0x0d44_101b] };
+const MACHINE = { devices: [], idr: [0x0d44_101b], trials: { seed: 1n, count: 1 } };
 
 async function reportsOf(run: Partial<Run>): Promise<CaseReport[]> {
   const reports: CaseReport[] = [];
@@ -40,6 +40,22 @@ test("a case that does not end fails after its time", async () => {
   expect(await reportsOf({ cases, caseMs: 10 })).toMatchObject([
     { outcome: "failed", why: expect.stringContaining("not done after 10 ms") },
   ]);
+});
+
+test("what a case tells is in its report when it has passed, and there alone", async () => {
+  const cases: KernelCase[] = [
+    { name: "tells", run: (_, tell) => ["50 sets", "seed 7"].forEach(tell) },
+    { name: "is silent", run: () => undefined },
+  ];
+  expect(await reportsOf({ cases })).toEqual([
+    { outcome: "passed", name: "tells", ms: expect.any(Number), told: ["50 sets", "seed 7"] },
+    { outcome: "passed", name: "is silent", ms: expect.any(Number) },
+  ]);
+});
+
+test("a case may have a time of its own", async () => {
+  const cases: KernelCase[] = [{ name: "hangs", limitMs: 20, run: () => new Promise(() => undefined) }];
+  expect(await reportsOf({ cases })).toMatchObject([{ why: expect.stringContaining("not done after 20 ms") }]);
 });
 
 test("only cases that have one of the parts in their names run", async () => {

@@ -21,7 +21,7 @@ export async function runCases(machine: GuestMachine, run: Run): Promise<number>
     run.wanted.length === 0 || run.wanted.some((part) => name.includes(part));
   const cases = run.cases.filter(isWanted);
   const unreachable = run.unreachable.filter(isWanted);
-  for (const each of cases) run.report(await outcomeOf(each, machine, run.caseMs ?? CASE_MS));
+  for (const each of cases) run.report(await outcomeOf(each, machine, run.caseMs ?? each.limitMs ?? CASE_MS));
   for (const each of unreachable) run.report(await lookFor(each, machine, run.caseMs ?? CASE_MS));
   return cases.length + unreachable.length;
 }
@@ -49,8 +49,9 @@ async function outcomeOf({ name, run }: KernelCase, machine: GuestMachine, caseM
     timer = setTimeout(() => reject(new Error(`not done after ${caseMs} ms`)), caseMs);
   });
   try {
-    await Promise.race([Promise.resolve(machine).then(run), late]);
-    return { outcome: "passed", name, ms: elapsed() };
+    const told: string[] = [];
+    await Promise.race([Promise.resolve(machine).then((it) => run(it, (line) => told.push(line))), late]);
+    return { outcome: "passed", name, ms: elapsed(), ...(told.length > 0 && { told }) };
   } catch (error) {
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { outcome: "failed", name, ms: elapsed(), why };

@@ -29,7 +29,7 @@ export function ok(check: HostCheck, subject: string, what: string): HostFinding
 
 async function kernelVersion({ files, roots }: HostLook): Promise<HostFinding> {
   const check = "kernel_version";
-  const release = await readText(files, `${roots.proc}/sys/kernel/osrelease`);
+  const release = await releaseOf(files, roots);
   const version = parseKernelVersion(release ?? "");
   if (version === undefined) {
     return {
@@ -52,6 +52,13 @@ async function kernelVersion({ files, roots }: HostLook): Promise<HostFinding> {
     why: `by its version it lacks ${missing.join("; ")}`,
     remedy: isUsable ? "run a newer kernel for what is missing" : "run Linux 6.6 or newer, better 6.15",
   };
+}
+
+/** A kernel without sysctl has /proc/version alone: "Linux version 7.3.4 (…". */
+async function releaseOf(files: HostFiles, { proc }: HostRoots): Promise<string | undefined> {
+  const told = await readText(files, `${proc}/sys/kernel/osrelease`);
+  if (told !== undefined) return told;
+  return /^Linux version (\S+)/.exec((await readText(files, `${proc}/version`)) ?? "")?.[1];
 }
 
 function iommuPresent({ groups, iommus }: HostScan): HostFinding {

@@ -1,5 +1,7 @@
 // Made-up hosts, each with one thing amiss; what is said about it names the thing and the remedy.
 
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BrokerError } from "../../../src/backends/errors.ts";
 import type { HostFinding } from "../../../src/backends/host-finding.ts";
@@ -70,6 +72,15 @@ test.each([
   expect(others).toEqual([]);
   expect(finding).toMatchObject({ check: "kernel_version", verdict });
   expect(`${finding?.what} ${finding?.why}`).toContain(text);
+});
+
+test("a kernel without sysctl tells its version in /proc/version", async () => {
+  const sysfs = goodHost();
+  rmSync(join(sysfs.root, "proc/sys/kernel/osrelease"));
+  sysfs.write("proc/version", "Linux version 6.14.2 (builder@host) (gcc 12.2.0) #1 SMP\n");
+  expect(await amiss(sysfs)).toMatchObject([{ check: "kernel_version", verdict: "warning", what: "Linux 6.14.2" }]);
+  sysfs.write("proc/version", "Linux version 7.3.4 (builder@host) (gcc 12.2.0) #1 SMP\n");
+  expect(await amiss(sysfs)).toEqual([]);
 });
 
 test("a host without an IOMMU is told how to switch one on", async () => {

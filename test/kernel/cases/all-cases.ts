@@ -3,10 +3,13 @@
 import type { KernelCase } from "../kernel-case.ts";
 import { contractKernelCases } from "./contract.ts";
 import { daemonCases } from "./daemon.ts";
+import { differentialCases } from "./differential.ts";
+import { doctorCases } from "./doctor.ts";
 import { guestCases } from "./guest.ts";
 import { iommufdCases } from "./iommufd.ts";
 import { nativeCases } from "./native.ts";
 import { nestedCases } from "./nested.ts";
+import { recordCases } from "./records.ts";
 
 export const cases: readonly KernelCase[] = [
   ...guestCases,
@@ -14,5 +17,8 @@ export const cases: readonly KernelCase[] = [
   ...nestedCases,
   ...contractKernelCases,
   ...daemonCases,
+  ...doctorCases,
+  ...recordCases,
+  ...differentialCases,
   ...nativeCases,
 ];

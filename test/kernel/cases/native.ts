@@ -195,6 +195,10 @@ export const nativeCases: readonly KernelCase[] = [
         await aimed(own, edu);
         assert.equal(textAt(ram, TARGET, 4), "old.");
       });
+      await withClient(machine, async (client) => {
+        const { state, owner } = await client.getDevice(`devices/${address}`);
+        assert.deepEqual([state, owner], [StageState.STAGE_STATE_DEFAULT_DOMAIN, ""]);
+      });
     },
   },
   {

@@ -75,6 +75,16 @@ export class GuestDaemon {
     await this.#exited;
   }
 
+  /** It does nothing meanwhile, as when it is held up. */
+  async whileStopped(act: () => Promise<void>): Promise<void> {
+    this.#process.kill("SIGSTOP");
+    try {
+      await act();
+    } finally {
+      this.#process.kill("SIGCONT");
+    }
+  }
+
   /** Another one, in the same folder. */
   async restart(): Promise<GuestDaemon> {
     return await GuestDaemon.start(this.#settings, this.#path);

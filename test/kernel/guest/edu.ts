@@ -12,11 +12,11 @@ const CONFIG_REGION = 7;
 const COMMAND = 4;
 const MEMORY_SPACE_AND_BUS_MASTER = 6;
 /** Byte offsets in BAR 0. */
-const REGISTER = { source: 0x80, target: 0x88, count: 0x90, command: 0x98 } as const;
+const REGISTER = { raise: 0x60, lower: 0x64, source: 0x80, target: 0x88, count: 0x90, command: 0x98 } as const;
 const REGISTERS_BYTES = 4096;
 /** Of the device's buffer, as it is named in a transfer. */
 const BUFFER = 0x4_0000;
-const BUFFER_BYTES = 4096;
+export const BUFFER_BYTES = 4096;
 const START = 1;
 const TO_MEMORY = 2;
 /** Nothing moves before. */
@@ -36,10 +36,13 @@ export class Edu {
   readonly #access: Access;
   /** Not a DataView, which reads byte by byte: the device takes whole words only. */
   readonly #words: Uint32Array;
+  /** For addresses. */
+  readonly #doublewords: BigUint64Array;
 
   private constructor(access: Access) {
     this.#access = access;
     this.#words = new Uint32Array(access.registers.buffer);
+    this.#doublewords = new BigUint64Array(access.registers.buffer);
   }
 
   /** @param device  the descriptor of a device node that is bound to an iommufd */
@@ -61,19 +64,26 @@ export class Edu {
     return new Edu({ registers, enable, close: () => closeSync(config) });
   }
 
-  /** From the address into the device's buffer. */
-  async read(iova: number, bytes: number): Promise<void> {
-    await this.#transfer({ source: iova, target: BUFFER, bytes, command: START });
+  /** From the address into the device's buffer, at this offset in it. */
+  async read(iova: number | bigint, bytes: number, offset = 0): Promise<void> {
+    await this.#transfer({ source: iova, target: BUFFER + offset, bytes, command: START });
   }
 
-  /** From the device's buffer to the address. */
-  async write(iova: number, bytes: number): Promise<void> {
-    await this.#transfer(toMemory(iova, bytes));
+  /** From the device's buffer, at this offset in it, to the address. */
+  async write(iova: number | bigint, bytes: number, offset = 0): Promise<void> {
+    await this.#transfer(toMemory(iova, bytes, offset));
   }
 
   /** As write(), and returns before anything moves: that begins 100 ms later. */
   beginWrite(iova: number, bytes: number): void {
     this.#begin(toMemory(iova, bytes));
+  }
+
+  /** Sends its MSI, if it has been given one. */
+  interrupt(): void {
+    this.#access.enable();
+    this.#set(REGISTER.raise, 1);
+    this.#set(REGISTER.lower, 1);
   }
 
   /** A device stays bound for as long as its registers are mapped. */
@@ -93,10 +103,10 @@ export class Edu {
   }
 
   #begin({ source, target, bytes, command }: Transfer): void {
-    if (bytes > BUFFER_BYTES || Math.max(source, target) >= 2 ** 32) throw new Error("beyond what the device can do");
+    if (bytes > BUFFER_BYTES) throw new Error("beyond what the device can do");
     this.#access.enable();
-    this.#set(REGISTER.source, source);
-    this.#set(REGISTER.target, target);
+    this.#doublewords[REGISTER.source / 8] = BigInt(source);
+    this.#doublewords[REGISTER.target / 8] = BigInt(target);
     this.#set(REGISTER.count, bytes);
     this.#set(REGISTER.command, command);
   }
@@ -111,14 +121,14 @@ export class Edu {
 }
 
 interface Transfer {
-  readonly source: number;
-  readonly target: number;
+  readonly source: number | bigint;
+  readonly target: number | bigint;
   readonly bytes: number;
   readonly command: number;
 }
 
-function toMemory(iova: number, bytes: number): Transfer {
-  return { source: BUFFER, target: iova, bytes, command: START + TO_MEMORY };
+function toMemory(iova: number | bigint, bytes: number, offset = 0): Transfer {
+  return { source: BUFFER + offset, target: iova, bytes, command: START + TO_MEMORY };
 }
 
 /** @param offset  of the device's configuration space in the file */

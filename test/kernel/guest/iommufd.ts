@@ -15,12 +15,16 @@ const IOMMU_VDEVICE_ALLOC = 0x3b91;
 const IOMMU_VEVENTQ_ALLOC = 0x3b93;
 const VFIO_DEVICE_BIND_IOMMUFD = 0x3b76;
 const VFIO_DEVICE_ATTACH_IOMMUFD_PT = 0x3b77;
+const VFIO_DEVICE_SET_IRQS = 0x3b6e;
 
 const HWPT_NEST_PARENT = 1;
 const VIOMMU_ARM_SMMUV3 = 1;
 const HWPT_DATA_ARM_SMMUV3 = 2;
 const INVALIDATE_DATA_ARM_SMMUV3 = 1;
 const VEVENTQ_ARM_SMMUV3 = 1;
+/** VFIO_IRQ_SET_DATA_EVENTFD and VFIO_IRQ_SET_ACTION_TRIGGER. */
+const IRQ_TRIGGERS_EVENTFD = 4 + 32;
+const IRQ_INDEX_MSI = 1;
 const COMMAND_BYTES = 16;
 /** FIXED_IOVA, WRITEABLE and READABLE. */
 const MAP_FIXED_READ_WRITE = 7;
@@ -49,6 +53,18 @@ export function bindDevice(device: number, iommufd: number): number {
 
 export function attachDevice(device: number, pageTable: number): void {
   ioctl("VFIO_DEVICE_ATTACH_IOMMUFD_PT", device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, struct(16, [[8, pageTable]]));
+}
+
+/** The device's first MSI is counted by the eventfd from now on. */
+export function receiveMSI(device: number, eventfd: number): void {
+  const argument = struct(24, [
+    [4, IRQ_TRIGGERS_EVENTFD],
+    [8, IRQ_INDEX_MSI],
+    [12, 0],
+    [16, 1],
+    [20, eventfd],
+  ]);
+  ioctl("VFIO_DEVICE_SET_IRQS", device, VFIO_DEVICE_SET_IRQS, argument);
 }
 
 export interface SmmuInfo {

@@ -3,12 +3,13 @@
 import { readFileSync } from "node:fs";
 import { cases } from "../cases/all-cases.ts";
 import { unreachable } from "../cases/unreachable.ts";
+import type { Orders } from "../initrd.ts";
 import { type CaseReport, endLine, reportLine } from "../report.ts";
 import { runCases } from "../runner.ts";
 import { bindEduDevices } from "./edu-devices.ts";
 import { withDevices } from "./session.ts";
 
-const orders: { readonly cases: readonly string[] } = JSON.parse(readFileSync("/app/orders.json", "utf8"));
+const orders: Orders = JSON.parse(readFileSync("/app/orders.json", "utf8"));
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -20,7 +21,8 @@ const report = (each: CaseReport): void => {
   print(reportLine(each));
   if (each.outcome === "failed") process.exitCode = 1;
 };
-const reports = await runCases({ devices, idr }, { cases, unreachable, wanted: orders.cases, report });
+const trials = { seed: BigInt(orders.seed), count: orders.trials };
+const reports = await runCases({ devices, idr, trials }, { cases, unreachable, wanted: orders.cases, report });
 print(endLine(reports));
 // What a failed case left running must not keep the machine on.
 process.exit();

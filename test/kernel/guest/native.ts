@@ -7,6 +7,8 @@ const libc = koffi.load(null);
 const cIoctl = libc.func("ioctl", "int", ["int", "unsigned long", "void *"]);
 const cMmap = libc.func("mmap", "void *", ["void *", "size_t", "int", "int", "int", "int64_t"]);
 const cMunmap = libc.func("munmap", "int", ["void *", "size_t"]);
+const cEventfd = libc.func("eventfd", "int", ["unsigned int", "int"]);
+const EFD_NONBLOCK = 0o4000;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const MAP_FAILED = 2n ** 64n - 1n;
@@ -51,4 +53,11 @@ export function mapShared(fd: number, bytes: number, offset: number): Mapping {
   const address = BigInt(cMmap(null, bytes, PROT_READ_WRITE, MAP_SHARED, fd, offset));
   if (address === MAP_FAILED) throw new Refused("mmap", getSystemErrorName(-koffi.errno()));
   return { buffer: koffi.view(address, bytes), unmap: () => cMunmap(address, bytes) };
+}
+
+/** A counter that the kernel adds to; reading it before it has is EAGAIN. */
+export function eventfd(): number {
+  const fd = Number(cEventfd(0, EFD_NONBLOCK));
+  if (fd < 0) throw new Refused("eventfd", getSystemErrorName(-koffi.errno()));
+  return fd;
 }

@@ -20,9 +20,13 @@ export const RAM = { ipa: 0x4000_0000, bytes: 64 * 2 ** 20 } as const;
 /** Where the tables are, as offsets in RAM. */
 export const CD = 0x1_0000;
 const TABLES = [0x2_0000, 0x2_1000, 0x2_2000] as const;
+/** The descriptor of FIRST_IOVA's page. */
+export const [, , LEAVES] = TABLES;
 /** The first address that the last table maps; it has 512 pages. */
 export const FIRST_IOVA = 0x1000_0000;
 export const ASID = 0x42;
+/** MSI_IOVA_BASE of Linux's arm-smmu-v3. */
+export const MSI_WINDOW = 0x0800_0000;
 /** V=1, Config=0b000. */
 export const ABORT = [1n, 0n] as const;
 /** V=1, Config=0b101, S1ContextPtr; S1CIR and S1COR Write-Back, S1CSH Inner Shareable. */
@@ -99,6 +103,13 @@ export function writeTables(ram: number): void {
   writeSync(ram, new Uint8Array(Uint32Array.from(CD_WORDS).buffer), 0, 4 * CD_WORDS.length, CD);
   write64(ram, TABLES[0], BigInt(RAM.ipa + TABLES[1]) + TABLE);
   write64(ram, TABLES[1] + 8 * (FIRST_IOVA / 2 ** 21), BigInt(RAM.ipa + TABLES[2]) + TABLE);
+}
+
+/** As a guest does for its devices' MSIs: the page of the host's MSI window, at the address that the host tells devices. */
+export function mapMsiWindow(ram: number): void {
+  const below = TABLES[2] + 0x1000;
+  write64(ram, TABLES[1] + 8 * (MSI_WINDOW / 2 ** 21), BigInt(RAM.ipa + below) + TABLE);
+  write64(ram, below, BigInt(MSI_WINDOW) + READ_WRITE);
 }
 
 /** @param descriptor  of the page of FIRST_IOVA with this index */
