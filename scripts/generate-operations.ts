@@ -1,4 +1,4 @@
-// Writes what scripts/operations makes: docs/metrics.md and deploy/grafana/dashboards.
+// Writes what scripts/operations makes: docs/metrics.md, docs/iommuctl.md, docs/iommuctl.1 and deploy/grafana/dashboards.
 // The output is committed; test/deploy/generated.test.ts compares it.
 
 import { writeFileSync } from "node:fs";

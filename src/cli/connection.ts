@@ -117,7 +117,7 @@ async function withClient<T>(
   try {
     return await use(client);
   } catch (error) {
-    throw isUnanswered(error) ? new Unreachable(target, error.message, error) : error;
+    throw isUnanswered(error) ? new Unreachable(target, error.message, { cause: error }) : error;
   } finally {
     client.close();
   }

@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { addAttach } from "./attach.ts";
 import { addBind } from "./bind.ts";
 import { addCapabilities } from "./capabilities.ts";
+import { addCompletion } from "./completion.ts";
 import type { Environment } from "./connection.ts";
 import { addDevices } from "./devices.ts";
 import { addDoctor } from "./doctor.ts";
@@ -13,10 +14,13 @@ import { addExplain } from "./explain.ts";
 import { describeFailure, EXIT, exitCodeOf } from "./failure.ts";
 import { addFaults } from "./faults.ts";
 import { addMap } from "./map.ts";
+import { addRender } from "./render.ts";
+import type { Screen } from "./screen.ts";
 import { addSession } from "./session.ts";
 import { addSessions } from "./sessions.ts";
 import { epilogue } from "./teaching.ts";
 import { printable, type Terminal } from "./terminal.ts";
+import { addTop } from "./top.ts";
 
 /** What a command has of the process around it. */
 export interface Surroundings {
@@ -27,6 +31,8 @@ export interface Surroundings {
   err(text: string): void;
   /** Resolves when whoever reads the output has taken it, or has gone. */
   taken(): Promise<void>;
+  /** Undefined: the output is no terminal that can be drawn on. */
+  readonly screen?: Screen | undefined;
   /** Aborted once nobody reads the output any more. */
   readonly gone: AbortSignal;
 }
@@ -53,7 +59,10 @@ export function createProgram(surroundings: Surroundings, exit: (code: number) =
   addBind(program, surroundings);
   addExplain(program, surroundings);
   addFaults(program, surroundings);
+  addTop(program, surroundings);
+  addRender(program, surroundings);
   addDoctor(program, surroundings, exit);
+  addCompletion(program, surroundings);
   program.addHelpText(
     "after",
     () => `

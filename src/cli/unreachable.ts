@@ -9,10 +9,10 @@ export class Unreachable extends Error {
   readonly isForbidden: boolean;
 
   /** @param target  "unix:/run/…" or "host:port" @param why  what the connection failed with */
-  constructor(target: string, why: string, cause?: unknown) {
+  constructor(target: string, why: string, { cause, remedy }: { cause?: unknown; remedy?: string } = {}) {
     const path = /^unix:(?:\/\/)?(\/.*)$/.exec(target)?.[1];
     const reason = why.replace(/ Resolution note: *$/, ""); // grpc-js has none for a Unix socket
-    super(`cannot reach a broker at ${path ?? target}: ${reason}\n  ${remedyOf(path, reason)}`, { cause });
+    super(`cannot reach a broker at ${path ?? target}: ${reason}\n  ${remedy ?? remedyOf(path, reason)}`, { cause });
     this.isForbidden = /\bE(?:ACCES|PERM)\b/.test(why);
   }
 }

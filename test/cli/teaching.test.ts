@@ -1,16 +1,16 @@
 // What the commands teach, against the tree that parses command lines.
 
 import { describe, expect, test } from "vitest";
-import { type CommandPage, pagesOf } from "../../src/cli/command-tree.ts";
-import { iommuctlTree } from "../support/iommuctl-tree.ts";
+import { iommuctlPages } from "../../scripts/operations/iommuctl-tree.ts";
+import type { CommandPage } from "../../src/cli/command-tree.ts";
 
-const PAGES = pagesOf(iommuctlTree());
+const PAGES = iommuctlPages();
 const BY_NAME = new Map(PAGES.map((page) => [page.name, page]));
 
-/** The words of a line's first command, as a shell has them: quotes taken off, what follows | & ; left out. */
+/** The words of a line's first command, as a shell has them: quotes taken off, what follows | & ; > left out. */
 function wordsOf(line: string): string[] {
-  const [words = []] = [line.match(/'[^']*'|"[^"]*"|[|&;]+|[^\s|&;]+/g)?.map(String)];
-  const end = words.findIndex((word) => /^[|&;]+$/.test(word));
+  const [words = []] = [line.match(/'[^']*'|"[^"]*"|[|&;>]+|[^\s|&;>]+/g)?.map(String)];
+  const end = words.findIndex((word) => /^[|&;>]+$/.test(word));
   return (end < 0 ? words : words.slice(0, end)).map((word) => word.replace(/^(['"])(.*)\1$/, "$2"));
 }
 
@@ -27,7 +27,8 @@ function resolved(line: string): { page: CommandPage | undefined; rest: string[]
 describe.each(PAGES)("$name", ({ children, lesson, name, options }) => {
   test("has examples that its own parser takes", () => {
     expect(lesson.examples.length).toBeGreaterThan(0);
-    for (const [line] of lesson.examples) {
+    for (const [example] of lesson.examples) {
+      const line = /^source <\((.*)\)$/.exec(example)?.[1] ?? example;
       const { page, rest } = resolved(line);
       if (children.length === 0) expect(page?.name, line).toBe(name);
       const flags = rest.filter((word) => /^--?[a-z]/.test(word));
@@ -44,7 +45,7 @@ describe.each(PAGES)("$name", ({ children, lesson, name, options }) => {
   });
 
   test("prints JSON on request, and says in which shape", () => {
-    if (children.length > 0 || name.startsWith("completion")) return;
+    if (children.length > 0 || name === "completion") return;
     expect(options.map(({ long }) => long)).toContain("--json");
     expect(lesson.json).toBeTypeOf("string");
   });
