@@ -5,7 +5,7 @@ import { type Device, Stage1Mode } from "../client/client.ts";
 import { deviceName, parseAddress, parseDuration } from "./argument-values.ts";
 import { addConnectionOptions, type ConnectionOptions } from "./connection.ts";
 import { summaryOf } from "./device-text.ts";
-import { type HandSession, holdingsOf, onlyOne, withHandSession } from "./hand-session.ts";
+import { type HandSession, holdingsOf, onlyOne, renewedDuring, withHandSession } from "./hand-session.ts";
 import { deviceJson, jsonDocument } from "./json-output.ts";
 import type { Surroundings } from "./program.ts";
 import { type Lesson, taught } from "./teaching.ts";
@@ -90,7 +90,7 @@ async function attachWith(
   const { generation, mode, preempt, wait } = options;
   let attached: Device;
   try {
-    attached = await hand.session.attachDevice({
+    const attaching = hand.session.attachDevice({
       device,
       virtualIommu: place.virtualIommu,
       initialMode: MODES[mode],
@@ -98,6 +98,7 @@ async function attachWith(
       preempt,
       ...(wait !== undefined && { waitMs: wait }),
     });
+    attached = await renewedDuring(hand, attaching);
   } catch (error) {
     await undo(hand, place.made);
     throw error;

@@ -6,6 +6,8 @@ import type { BrokerClient, SessionHoldings, SessionVerbs } from "../client/clie
 import { type ConnectionOptions, type Environment, sessionTokenOf, withBroker } from "./connection.ts";
 import { UsageError } from "./failure.ts";
 
+export const RENEWALS_PER_LEASE = 3;
+
 export interface HandSession {
   readonly client: BrokerClient;
   readonly session: SessionVerbs;
@@ -40,4 +42,16 @@ export function onlyOne(names: readonly string[], what: string, option: string):
     throw new UsageError(`the session has ${names.length} ${what}: give ${option}, one of ${names.join(", ")}`);
   }
   return names[0];
+}
+
+/** Renews the lease while a call stands in line, which may take longer than the lease is. */
+export async function renewedDuring<T>({ client, leaseMs, token }: HandSession, waiting: Promise<T>): Promise<T> {
+  if (leaseMs === 0) return await waiting;
+  // When a renewal fails the session is over or the broker away: the call that waits ends with that, and says it.
+  const timer = setInterval(() => void client.renewLease(token).catch(() => undefined), leaseMs / RENEWALS_PER_LEASE);
+  try {
+    return await waiting;
+  } finally {
+    clearInterval(timer);
+  }
 }

@@ -12,7 +12,7 @@ import {
   withBroker,
 } from "./connection.ts";
 import { UsageError } from "./failure.ts";
-import { holdingsOf, withHandSession } from "./hand-session.ts";
+import { holdingsOf, RENEWALS_PER_LEASE, withHandSession } from "./hand-session.ts";
 import { jsonDocument, jsonLine } from "./json-output.ts";
 import type { Surroundings } from "./program.ts";
 import { durationText } from "./sessions.ts";
@@ -31,7 +31,6 @@ interface OpenOptions extends JsonOption {
 }
 
 const TTL_DEFAULT_MS = 600_000;
-const RENEWALS_PER_LEASE = 3;
 const RETRY_MS = 1000;
 
 const LESSON: Lesson = {

@@ -1,13 +1,16 @@
 // The commands of iommuctl against a real daemon: looking, and work by hand from an open session to a closed one; for people, as
 // JSON, and wrong on purpose.
 
+import { once } from "node:events";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BrokerProcess, startBroker } from "../../examples/support/broker-process.ts";
+import { run } from "../../src/cli/program.ts";
 import { type BrokerClient, connect } from "../../src/client/client.ts";
 import { sparseFile } from "../support/e2e-world.ts";
-import { iommuctlHere as iommuctl, type Run } from "../support/iommuctl-process.ts";
+import { iommuctlHere as iommuctl, type Run, SILENT } from "../support/iommuctl-process.ts";
 
 const DEVICE = "0000:01:00.0";
 const ELSEWHERE = "0001:01:00.0";
@@ -130,6 +133,16 @@ describe("looking", () => {
   });
 });
 
+test("a broker that does not answer exits 7 after --timeout", async () => {
+  const silent = createServer().listen(join(broker.directory, "silent.sock"));
+  await once(silent, "listening");
+  const argv = ["devices", "--socket", join(broker.directory, "silent.sock"), "--timeout", "200ms"];
+  const { code, err } = await refused(...argv);
+  silent.close();
+  expect(code).toBe(7);
+  expect(err).toMatch(/no answer in time[\s\S]*--timeout/);
+});
+
 describe("a session by hand", () => {
   test("is opened into a new file of mode 0600, and its token is told nowhere", async () => {
     const { close, file, text } = await opened();
@@ -170,6 +183,46 @@ describe("a session by hand", () => {
     const { code, err } = await refused("session", "show", ...token);
     expect(code).toBe(3);
     expect(err).toMatch(/LEASE_EXPIRED[\s\S]*session open/);
+  });
+
+  test("is kept for as long as it is wanted, longer than its lease", async () => {
+    const { close, token } = await opened("--ttl", "2s");
+    await done("attach", DEVICE, ...token);
+    const stop = new AbortController();
+    let out = "";
+    const keeping = run(["session", "keep", "--json", ...token], {
+      ...SILENT,
+      environment,
+      out: (text) => {
+        out += text;
+      },
+      gone: stop.signal,
+    });
+    await expect.poll(() => out.split("\n").length, { timeout: 20_000 }).toBeGreaterThan(6); // three a lease
+    expect((await client.getDevice(`devices/${DEVICE}`)).owner).not.toBe("");
+    stop.abort();
+    expect(await keeping).toBe(0);
+    expect(
+      out
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => JSON.parse(line)),
+    ).toContainEqual({ leaseMs: 2000 });
+    await close();
+  });
+
+  test("stands in line for longer than its lease", async () => {
+    const owner = await opened("--name", "vm 2");
+    await done("attach", DEVICE, ...owner.token);
+    const { close, token } = await opened("--ttl", "2s");
+    const waiting = iommuctl(["attach", DEVICE, "--wait", "1m", ...token], environment);
+    await expect.poll(async () => (await client.getDevice(`devices/${DEVICE}`)).waiters).toBe(1);
+    const began = performance.now();
+    await expect.poll(() => performance.now() - began).toBeGreaterThan(3000); // a lease and a half passes, and it does not lapse
+    await done("detach", DEVICE, ...owner.token);
+    expect(await waiting).toMatchObject({ code: 0, out: expect.stringContaining('owner "by hand"') });
+    await owner.close();
+    await close();
   });
 
   test("that lives with a VMM's process is not taken from it", async () => {

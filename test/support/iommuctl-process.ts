@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { run } from "../../src/cli/program.ts";
+import { run, type Surroundings } from "../../src/cli/program.ts";
 
 export const IOMMUCTL = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
@@ -41,6 +41,17 @@ export async function iommuctl(
   return { code, out, err };
 }
 
+/** A process around a command that has no terminal and says nothing. */
+export const SILENT: Surroundings = {
+  environment: {},
+  terminal: { columns: undefined, hasColour: false },
+  version: "1.2.3",
+  out: () => undefined,
+  err: () => undefined,
+  taken: async () => undefined,
+  gone: new AbortController().signal,
+};
+
 /** The same in this process, which is much faster: what src/cli/main.ts does besides, tests of processes show. */
 export async function iommuctlHere(
   argv: readonly string[],
@@ -48,17 +59,14 @@ export async function iommuctlHere(
 ): Promise<Run> {
   let [out, err] = ["", ""];
   const code = await run(argv, {
+    ...SILENT,
     environment,
-    terminal: { columns: undefined, hasColour: false },
-    version: "1.2.3",
     out: (text) => {
       out += text;
     },
     err: (text) => {
       err += text;
     },
-    taken: async () => {},
-    gone: new AbortController().signal,
   });
   return { code, out, err };
 }
