@@ -33,8 +33,11 @@ function remedyOf(path: string | undefined, why: string): string {
 /** Whose group a socket is for; its directory tells where the socket itself may not be looked at. */
 function groupOf(path: string): string | undefined {
   for (const place of [path, dirname(path)]) {
-    const gid = statSync(place, { throwIfNoEntry: false })?.gid;
-    if (gid !== undefined) return nameOf(gid);
+    try {
+      return nameOf(statSync(place).gid);
+    } catch {
+      // not there, or not for this user: the directory above it may be
+    }
   }
   return undefined;
 }
