@@ -25,7 +25,7 @@ export function iommuctlPage(): string {
       "iommuctl explain 0000:01:00.0 0x1000 --token-file hand.token",
       "iommuctl session close --token-file hand.token",
     ]),
-    "The session's lease outlives each command; each renews it. When nobody renews it any more, its devices are set to abort and given back.",
+    "The session's lease outlives each command, and each command that changes something renews it. When nobody renews it any more, its devices are set to abort and given back.",
     "## The token",
     TOKEN_NOTE,
     "## JSON",

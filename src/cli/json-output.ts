@@ -2,6 +2,7 @@
 // name, times in RFC 3339. Absent fields are left out. Only what the contract tells is in it, so its shape is the proto's.
 
 import {
+  type AddressSpace,
   type AdminSession,
   AdminSessionState,
   BackendKind,
@@ -13,6 +14,7 @@ import {
   IommuArchitecture,
   type IommuCapabilities,
   Liveness,
+  PinningPolicy,
   ReservedRegionKind,
   type Session,
   SessionState,
@@ -34,6 +36,10 @@ export function jsonLine(value: unknown): string {
 
 export function deviceJson(device: Device): object {
   return { ...device, state: StageState[device.state] };
+}
+
+export function addressSpaceJson(addressSpace: AddressSpace): object {
+  return { ...addressSpace, pinning: PinningPolicy[addressSpace.pinning] };
 }
 
 export function sessionJson(session: Session): object {

@@ -7,7 +7,7 @@ import { parseAddress, parseSize } from "./argument-values.ts";
 import { addConnectionOptions, type ConnectionOptions } from "./connection.ts";
 import { UsageError } from "./failure.ts";
 import { type HandSession, holdingsOf, onlyOne, withHandSession } from "./hand-session.ts";
-import { jsonDocument } from "./json-output.ts";
+import { addressSpaceJson, jsonDocument } from "./json-output.ts";
 import type { Surroundings } from "./program.ts";
 import { bytesText } from "./sessions.ts";
 import { type Lesson, taught } from "./teaching.ts";
@@ -65,7 +65,11 @@ export function addMap(program: Command, surroundings: Surroundings): void {
   addConnectionOptions(map).action(async (options: MapOptions) =>
     withHandSession(options, environment, async (hand) => {
       const addressSpace = await mapped(hand, options);
-      out(options.json === true ? jsonDocument({ addressSpace }) : `mapped: ${spaceText(addressSpace)}\n`);
+      out(
+        options.json === true
+          ? jsonDocument({ addressSpace: addressSpaceJson(addressSpace) })
+          : `mapped: ${spaceText(addressSpace)}\n`,
+      );
     }),
   );
   const unmap = addRangeOptions(taught(program.command("unmap"), UNMAP));
@@ -77,7 +81,8 @@ export function addMap(program: Command, surroundings: Surroundings): void {
       const request = { addressSpace: name, ranges: [{ ipa, bytes }] };
       const { addressSpace, unmappedBytes } = await hand.session.unmapMemory(request);
       const text = `unmapped ${bytesText(unmappedBytes)}: ${spaceText(addressSpace)}\n`;
-      out(options.json === true ? jsonDocument({ addressSpace, unmappedBytes }) : text);
+      const json = { addressSpace: addressSpaceJson(addressSpace), unmappedBytes };
+      out(options.json === true ? jsonDocument(json) : text);
     }),
   );
 }

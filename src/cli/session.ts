@@ -57,7 +57,7 @@ const OPEN: Lesson = {
       "with a name that others see",
     ],
   ],
-  json: '{"session": Session, "tokenFile"}; never the token',
+  json: '{"session": {"name", "displayName", "leaseTtlMs", "graceMs"}, "tokenFile"}; never the token',
   seeAlso: ["session keep", "session close"],
 };
 const KEEP: Lesson = {
@@ -137,11 +137,7 @@ function addOpen(session: Command, { environment, out }: Surroundings): void {
     .option("--json", "print JSON");
   addTargetOptions(open).action(async ({ json, tokenFile, ...options }: OpenOptions) => {
     if (tokenFile === undefined) throw new UsageError("give --token-file FILE");
-    const terms = {
-      displayName: options.name,
-      leaseTtlMs: options.ttl,
-      ...(options.grace !== undefined && { graceMs: options.grace }),
-    };
+    const terms = { displayName: options.name, leaseTtlMs: options.ttl, graceMs: options.grace ?? 0 };
     const name = await withBroker(options, environment, async (client) => openInto(tokenFile, terms, client));
     const told = `${printable(name)} is open\n  token in ${printable(tokenFile)}, lease ${durationText(options.ttl)}\n`;
     out(json === true ? jsonDocument({ session: { name, ...terms }, tokenFile }) : told);
@@ -150,7 +146,7 @@ function addOpen(session: Command, { environment, out }: Surroundings): void {
 
 async function openInto(
   path: string,
-  terms: { readonly displayName: string; readonly leaseTtlMs: number },
+  terms: { readonly displayName: string; readonly leaseTtlMs: number; readonly graceMs: number },
   client: BrokerClient,
 ): Promise<string> {
   const file = new NewTokenFile(path);

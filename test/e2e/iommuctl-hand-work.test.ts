@@ -152,6 +152,23 @@ describe("a session by hand", () => {
     await close();
   });
 
+  test("tells as JSON what was agreed, and not the token", async () => {
+    const file = join(broker.directory, "as-json");
+    const terms = ["--ttl", "90s", "--grace", "1m", "--name", "x"];
+    const out = await done("session", "open", ...terms, "--token-file", file, "--json");
+    expect(JSON.parse(out)).toEqual({
+      session: {
+        name: expect.stringMatching(new RegExp(`^sessions/${UUID}$`)),
+        displayName: "x",
+        leaseTtlMs: 90_000,
+        graceMs: 60_000,
+      },
+      tokenFile: file,
+    });
+    expect(out).not.toContain(readFileSync(file, "utf8").trim());
+    expect(await doneJson("session", "close", "--token-file", file)).toEqual({ closed: true });
+  });
+
   test("leaves no file behind when it cannot be opened", async () => {
     const file = join(broker.directory, "never");
     const { code, err } = await refused("session", "open", "--ttl", "10d", "--token-file", file);
@@ -279,6 +296,15 @@ describe("work by hand", () => {
       hostSte: [],
     });
     expect(await done("bind", DEVICE, "--mode", "abort", ...token)).toMatch(/stage 1 abort\n$/);
+    const more = ["--file", ram, "--ipa", "0x8000_0000", "--bytes", "64K", "--offset", "1M", "--access", "ro"];
+    expect(await doneJson("map", ...more, ...token)).toMatchObject({
+      // 2 MiB and 64 KiB
+      addressSpace: { pinning: "PINNING_POLICY_EAGER", mappingCount: 2, mappedBytes: "2162688", populated: true },
+    });
+    expect(await doneJson("unmap", "--ipa", "0x8000_0000", "--bytes", "64K", ...token)).toMatchObject({
+      unmappedBytes: "65536",
+      addressSpace: { mappingCount: 1 },
+    });
     expect(await done("unmap", "--ipa", "0x4000_0000", "--bytes", "2M", ...token)).toMatch(
       /^unmapped 2 MiB: .* has 0 B/,
     );
