@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
 /** Files below src/ that tsc does not emit. */
-const COPIED = ["server/rpc/generated/*", "metrics/status/assets/*"];
+const COPIED = ["server/rpc/generated/*", "metrics/status/assets/*", "cli/completion/*"];
 /** What package.json names under "bin". */
 const PROGRAMS = ["server/main.js", "cli/main.js"];
 

@@ -1,4 +1,4 @@
-// Writes what scripts/operations makes: the reference pages in docs/ and deploy/grafana/dashboards.
+// Writes what scripts/operations makes: the reference pages in docs/, the manual page of iommuctl, deploy/grafana/dashboards.
 // The output is committed; test/deploy/generated.test.ts compares it.
 
 import { writeFileSync } from "node:fs";

@@ -67,6 +67,9 @@ const CASTS = new Map([
   ["src/client/plain.ts", "a message without its class"],
 ]);
 
+/** Each command of iommuctl against a real daemon. */
+const HAND_WORK = "test/e2e/iommuctl-hand-work.test.ts";
+
 const THROUGH: TestedThrough = [
   [/^src\/backends\/iommufd\/doctor-(?:devices|hardware|host)\.ts$/, "test/backends/iommufd/doctor.test.ts"],
   [/^src\/backends\/smmuv3\/explain-(?:ats|translated)\.ts$/, "test/oracle/random-ats.test.ts"],
@@ -104,7 +107,14 @@ const THROUGH: TestedThrough = [
   [/^src\/server\/rpc\/heartbeat\.ts$/, "test/server/rpc/device-watch-calls.test.ts"],
   [/^src\/server\/rpc\/(?:failure|server-stream)\.ts$/, "test/server/rpc/calls.test.ts"],
   [/^src\/client\/(?:session|simulator|messages|present)\.ts$/, "test/client/client.test.ts"],
+  [/^src\/cli\/command-tree\.ts$/, "test/cli/teaching.test.ts"],
   [/^src\/cli\/explain\.ts$/, "test/cli/program.test.ts"],
+  [/^src\/cli\/(?:capabilities|device|capabilities-text|device-text|devices|json-output)\.ts$/, HAND_WORK],
+  [/^src\/cli\/(?:attach|bind|hand-session|map|session|sessions)\.ts$/, HAND_WORK],
+  [/^src\/client\/lease\.ts$/, HAND_WORK],
+  [/^src\/cli\/(?:top|screen|metrics-source)\.ts$/, "test/e2e/iommuctl-top.test.ts"],
+  [/^src\/cli\/top-text\.ts$/, "test/cli/top-rates.test.ts"],
+  [/^src\/cli\/render(?:-vmms)?\.ts$/, "test/cli/render-values.test.ts"],
   [/^src\/server\/core\/(?:admission|attach|bind|device|group|stage-change)\.ts$/, "test/server/core/arbiter.test.ts"],
   [/^src\/spec\/page-requests\.ts$/, "test/judge/page-requests.test.ts"],
   [/^src\/server\/core\/session-(?:errors|table|watches)\.ts$/, "test/server/core/sessions.test.ts"],

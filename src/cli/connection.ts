@@ -1,12 +1,15 @@
 // Where the broker is, and whose session asks: the options that commands share.
 // The token goes to whoever listens at the target. So nothing is looked for in /tmp, where anybody could listen: a socket
-// is named, or lies in the user's own runtime directory.
+// is named, or lies in the user's own runtime directory or in /run, where only root can put one.
 
-import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { type BrokerClient, type ConnectOptions, connect, type TlsClientOptions } from "../client/client.ts";
-import { UsageError } from "./failure.ts";
+import { parseDuration } from "./argument-values.ts";
+import { isUnanswered, UsageError } from "./failure.ts";
+import { readToken, TOKEN_VARIABLE } from "./token-file.ts";
+import { Unreachable } from "./unreachable.ts";
 
 /** Environment variables, as process.env has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,16 +23,22 @@ export interface ConnectionOptions {
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  /** Milliseconds for each call. */
+  readonly timeout?: number;
 }
 
-const TOKEN_VARIABLE = "IOMMUBROKER_SESSION_TOKEN";
-const TOKEN_BYTES_MAX = 256;
+/** The variables that stand for options which are not given. */
+export const SOCKET_VARIABLE = "IOMMUBROKER_SOCKET";
+export const ADMIN_SOCKET_VARIABLE = "IOMMUBROKER_ADMIN_SOCKET";
+/** Where a daemon that systemd runs has its sockets. */
+const SYSTEM_DIRECTORY = "/run/iommu-broker";
 const PEM_BYTES_MAX = 1_048_576;
 const DEADLINE_MS = 10_000;
 
-export function addConnectionOptions(command: Command): Command {
+/** Of commands that need no session. */
+export function addTargetOptions(command: Command): Command {
   return command
-    .option("--socket <path>", "the broker's Unix socket (default: $XDG_RUNTIME_DIR/iommu-broker/broker.sock)")
+    .option("--socket <path>", "the broker's Unix socket (default: broker.sock where a daemon has it)")
     .addOption(
       new Option("--address <host:port>", "the broker's TCP address instead, plain text without --tls-*").conflicts(
         "socket",
@@ -38,7 +47,11 @@ export function addConnectionOptions(command: Command): Command {
     .option("--tls-ca <file>", "with --address: authorities of the broker's certificate, PEM")
     .option("--tls-cert <file>", "the certificate that says who calls, PEM")
     .option("--tls-key <file>", "its key, PEM")
-    .option("--token-file <file>", `file with the session token (or ${TOKEN_VARIABLE})`);
+    .option("--timeout <duration>", "how long a call may take, as 500ms or 30s (default: 10s)", parseDuration);
+}
+
+export function addConnectionOptions(command: Command): Command {
+  return addTargetOptions(command).option("--token-file <file>", `file with the session token (or ${TOKEN_VARIABLE})`);
 }
 
 /** For commands that show an administrator every device, and else what a session owns. */
@@ -46,9 +59,16 @@ export function addObserverOptions(command: Command): Command {
   return addConnectionOptions(command).addOption(
     new Option(
       "--admin-socket <path>",
-      "the admin socket, without a session (default without a token: $XDG_RUNTIME_DIR/iommu-broker/admin.sock)",
+      "the admin socket, without a session (default without a token: admin.sock where a daemon has it)",
     ).conflicts(["socket", "address", "tokenFile"]),
   );
+}
+
+/** For commands of administrators alone. */
+export function addAdminOptions(command: Command): Command {
+  return command
+    .option("--admin-socket <path>", "the admin socket (default: admin.sock where a daemon has it)")
+    .option("--timeout <duration>", "how long a call may take, as 500ms or 30s (default: 10s)", parseDuration);
 }
 
 /** Runs `use` on a connection that is closed after it. */
@@ -59,7 +79,16 @@ export async function withBroker<T>(
 ): Promise<T> {
   const tls = tlsOf(options);
   const target = targetOf(options, environment);
-  return await withClient(target, { deadlineMs: DEADLINE_MS, ...(tls !== undefined && { tls }) }, use);
+  return await withClient(target, { deadlineMs: deadlineOf(options), ...(tls !== undefined && { tls }) }, use);
+}
+
+/** On the admin socket. */
+export async function withAdmin<T>(
+  options: ConnectionOptions,
+  environment: Environment,
+  use: (client: BrokerClient) => Promise<T>,
+): Promise<T> {
+  return await withClient(adminTargetOf(options, environment), { deadlineMs: deadlineOf(options) }, use);
 }
 
 /** As the session whose token is given; without one as an observer on the admin socket, where `token` is undefined. */
@@ -72,8 +101,11 @@ export async function withObserver<T>(
     const token = sessionTokenOf(options, environment);
     return await withBroker(options, environment, (client) => use(client, token));
   }
-  const target = adminTargetOf(options, environment);
-  return await withClient(target, { deadlineMs: DEADLINE_MS }, (client) => use(client, undefined));
+  return await withAdmin(options, environment, (client) => use(client, undefined));
+}
+
+function deadlineOf({ timeout }: ConnectionOptions): number {
+  return timeout ?? DEADLINE_MS;
 }
 
 async function withClient<T>(
@@ -84,6 +116,8 @@ async function withClient<T>(
   const client = connect(target, options);
   try {
     return await use(client);
+  } catch (error) {
+    throw isUnanswered(error) ? new Unreachable(target, error.message, { cause: error }) : error;
   } finally {
     client.close();
   }
@@ -95,23 +129,25 @@ function isObserver({ address, adminSocket, socket, tokenFile }: ConnectionOptio
   return !hasToken && address === undefined && socket === undefined;
 }
 
-/** @throws UsageError when no socket is named */
 export function adminTargetOf({ adminSocket }: ConnectionOptions, environment: Environment): string {
-  if (adminSocket !== undefined) return `unix:${resolve(adminSocket)}`;
-  const directory = environment.XDG_RUNTIME_DIR ?? "";
-  if (!directory.startsWith("/")) {
-    throw new UsageError("no broker is named: give --admin-socket PATH, or a session's token with --socket PATH");
-  }
-  return `unix:${join(directory, "iommu-broker", "admin.sock")}`;
+  return `unix:${adminSocket === undefined ? usualSocket("admin.sock", ADMIN_SOCKET_VARIABLE, environment) : resolve(adminSocket)}`;
 }
 
-/** @throws UsageError when no broker is named, or no address is one */
+/** @throws UsageError when no address is one */
 export function targetOf({ address, socket }: ConnectionOptions, environment: Environment): string {
   if (address !== undefined) return tcpTarget(address);
-  if (socket !== undefined) return `unix:${resolve(socket)}`;
+  return `unix:${socket === undefined ? usualSocket("broker.sock", SOCKET_VARIABLE, environment) : resolve(socket)}`;
+}
+
+/** What the environment names; else the user's own daemon's or the system's, the one that is there. */
+function usualSocket(name: string, variable: string, environment: Environment): string {
+  const named = environment[variable] ?? "";
+  if (named !== "") return resolve(named);
+  const ofSystem = join(SYSTEM_DIRECTORY, name);
   const directory = environment.XDG_RUNTIME_DIR ?? "";
-  if (!directory.startsWith("/")) throw new UsageError("no broker is named: give --socket PATH or --address HOST:PORT");
-  return `unix:${join(directory, "iommu-broker", "broker.sock")}`;
+  if (!directory.startsWith("/")) return ofSystem;
+  const own = join(directory, "iommu-broker", name);
+  return existsSync(own) || !existsSync(ofSystem) ? own : ofSystem;
 }
 
 function tcpTarget(address: string): string {
@@ -145,44 +181,20 @@ function readPem(flag: string, path: string): Buffer {
     if (!bytes.includes("-----BEGIN ")) throw new UsageError(`${flag} ${JSON.stringify(path)} is not PEM`);
     return bytes;
   } catch (error) {
-    throw error instanceof UsageError ? error : unreadable(flag, path, error);
+    if (error instanceof UsageError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${flag} ${JSON.stringify(path)} cannot be read: ${why}`);
   }
 }
 
 /** @throws UsageError when there is none, or what is there cannot be one; it never says what is there */
-export function sessionTokenOf({ tokenFile }: ConnectionOptions, environment: Environment): string {
-  const given = tokenFile === undefined ? environment[TOKEN_VARIABLE] : readToken(tokenFile);
-  const token = given?.trim() ?? "";
-  const where = tokenFile === undefined ? TOKEN_VARIABLE : `--token-file ${JSON.stringify(tokenFile)}`;
-  if (given === undefined) throw new UsageError(`no session token: give --token-file FILE or set ${TOKEN_VARIABLE}`);
-  if (token === "") throw new UsageError(`${where} is empty: it must have the token that OpenSession answered with`);
-  if (token.length > TOKEN_BYTES_MAX || !/^[\x21-\x7e]+$/.test(token)) {
-    throw new UsageError(
-      `${where} has no session token: one is a single word of at most ${TOKEN_BYTES_MAX} characters`,
-    );
-  }
+export function sessionTokenOf(options: ConnectionOptions, environment: Environment): string {
+  const token = givenTokenOf(options, environment);
+  if (token === undefined) throw new UsageError(`no session token: give --token-file FILE or set ${TOKEN_VARIABLE}`);
   return token;
 }
 
-/** At most one byte more than a token and its line break may have: enough to see that it is too long. */
-function readToken(path: string): string {
-  const bytes = Buffer.alloc(TOKEN_BYTES_MAX + 3);
-  let file: number;
-  try {
-    file = openSync(path, "r");
-  } catch (error) {
-    throw unreadable("--token-file", path, error);
-  }
-  try {
-    return bytes.toString("latin1", 0, readSync(file, bytes));
-  } catch (error) {
-    throw unreadable("--token-file", path, error);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function unreadable(flag: string, path: string, error: unknown): UsageError {
-  const why = error instanceof Error ? error.message : String(error);
-  return new UsageError(`${flag} ${JSON.stringify(path)} cannot be read: ${why}`);
+/** Of commands that show a session more than they show anybody; undefined: none is given. */
+export function givenTokenOf({ tokenFile }: ConnectionOptions, environment: Environment): string | undefined {
+  return readToken(tokenFile, environment[TOKEN_VARIABLE]);
 }

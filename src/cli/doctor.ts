@@ -3,40 +3,37 @@
 
 import type { Command } from "commander";
 import { BackendKind, FindingVerdict, type HostFinding } from "../client/client.ts";
-import { addConnectionOptions, type ConnectionOptions, withBroker } from "./connection.ts";
+import { addTargetOptions, type ConnectionOptions, withBroker } from "./connection.ts";
 import type { Surroundings } from "./program.ts";
+import { type Lesson, taught } from "./teaching.ts";
 import { paintOf, printable, type Terminal, wrapped } from "./terminal.ts";
 
 interface DoctorOptions extends ConnectionOptions {
   readonly json?: boolean;
 }
 
-const HELP = `
-Where no broker runs, iommu-brokerd --doctor examines the host by itself.
-
-Exit: 0 nothing is amiss; 1 something is left out (a warning); 2 something stands in the way (a problem), or, with nothing on
-standard output, the command line is not usable; 3, 4 and 70 as for every command.
-
-Examples:
-  iommuctl doctor
-  iommuctl doctor --json | jq '.findings[] | select(.verdict != "ok")'`;
+const LESSON: Lesson = {
+  summary: "Says what the broker's host can do for guests, what not, and how to mend it.",
+  text: ["Where no broker runs, iommu-brokerd --doctor examines the host by itself."],
+  examples: [
+    ["iommuctl doctor", "what was found when the daemon last looked"],
+    ["iommuctl doctor --json | jq '.findings[] | select(.verdict != \"ok\")'", "only what is amiss"],
+  ],
+  json: '{"findings": [{"check", "subject", "verdict": "ok" | "warning" | "problem", "what", "why", "remedy"}]}',
+  exit: "0 nothing is amiss, 1 something is left out, 2 something stands in the way",
+  seeAlso: ["capabilities"],
+};
 
 /** @param exit  is told the exit code */
 export function addDoctor(program: Command, surroundings: Surroundings, exit: (code: number) => void): void {
-  const command = program
-    .command("doctor")
-    .description("Says what the broker's host can do for guests, what not, and how to mend it.")
-    .helpOption("--help", "show this")
-    .option("--json", "print the findings as JSON");
-  addConnectionOptions(command)
-    .addHelpText("after", HELP)
-    .action(async (options: DoctorOptions) => {
-      const { environment, out, terminal } = surroundings;
-      const { backend, findings } = await withBroker(options, environment, (client) => client.getCapabilities({}));
-      const isSimulated = backend === BackendKind.BACKEND_KIND_SIMULATED;
-      out(options.json === true ? findingsJson(findings) : findingsText(findings, isSimulated, terminal));
-      exit(exitOf(findings));
-    });
+  const command = taught(program.command("doctor"), LESSON).option("--json", "print the findings as JSON");
+  addTargetOptions(command).action(async (options: DoctorOptions) => {
+    const { environment, out, terminal } = surroundings;
+    const { backend, findings } = await withBroker(options, environment, (client) => client.getCapabilities({}));
+    const isSimulated = backend === BackendKind.BACKEND_KIND_SIMULATED;
+    out(options.json === true ? findingsJson(findings) : findingsText(findings, isSimulated, terminal));
+    exit(exitOf(findings));
+  });
 }
 
 const NAMES = new Map([

@@ -1,11 +1,13 @@
 // iommuctl explain: where one address of one device goes, and why.
 
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { AccessKind } from "../client/client.ts";
+import { boundedBy, deviceName, parseAddress } from "./argument-values.ts";
 import { addConnectionOptions, type ConnectionOptions, sessionTokenOf, withBroker } from "./connection.ts";
 import { explanationJson } from "./explain-json.ts";
 import { explanationText } from "./explain-text.ts";
 import type { Surroundings } from "./program.ts";
+import { type Lesson, taught } from "./teaching.ts";
 
 interface ExplainOptions extends ConnectionOptions {
   readonly substream?: number;
@@ -22,20 +24,22 @@ const ACCESSES = {
   execute: AccessKind.ACCESS_KIND_EXECUTE,
 } as const;
 
-const EXAMPLES = `
-Shows the STE, the context descriptor and every table descriptor on the way, each with its guest physical address, its value
-and the fields that are not 0; what stage 2 made of each address; and where and why it ends. It is computed from the tables
-as they are now: a TLB that was not invalidated may still have something older. Exit 0 whether it translates or faults.
-
-Examples:
-  iommuctl explain 0000:01:00.0 0x7fff_dead_b000 --access write --token-file vmm.token
-  iommuctl explain devices/0000:01:00.0 4096 --substream 3 --json | jq .end`;
+const LESSON: Lesson = {
+  summary: "Explains how one access of a device of the session is translated.",
+  text: [
+    "Shows the STE, the context descriptor and every table descriptor on the way, each with its guest physical address, its value and the fields that are not 0; what stage 2 made of each address; and where and why it ends. It is computed from the tables as they are now: a TLB that was not invalidated may still have something older.",
+  ],
+  examples: [
+    ["iommuctl explain 0000:01:00.0 0x7fff_dead_b000 --access write --token-file vmm.token", "a write, step by step"],
+    ["iommuctl explain devices/0000:01:00.0 4096 --substream 3 --json | jq .end", "only where it ends"],
+  ],
+  json: "the answer of ExplainTranslation",
+  exit: "0 whether it translates or faults",
+  seeAlso: ["faults", "bind"],
+};
 
 export function addExplain(program: Command, surroundings: Surroundings): void {
-  const command = program
-    .command("explain")
-    .description("Explains how one access of a device of the session is translated.")
-    .helpOption("--help", "show this")
+  const command = taught(program.command("explain"), LESSON)
     .argument("<device>", 'the device: "0000:01:00.0" or "devices/0000:01:00.0"')
     .argument("<iova>", "the address that the device uses, 64 bits: 0x… or decimal", parseAddress)
     .option("--substream <number>", "the access has this SubstreamID (PASID)", boundedBy(2 ** 20 - 1))
@@ -44,11 +48,9 @@ export function addExplain(program: Command, surroundings: Surroundings): void {
     .option("--stream-index <number>", "which of the device's StreamIDs", boundedBy(7), 0)
     .option("--host-addresses", "show the host's structures too; where the Simulator service is served")
     .option("--json", "print the answer as JSON: 64-bit values as decimal strings, enums by name");
-  addConnectionOptions(command)
-    .addHelpText("after", EXAMPLES)
-    .action(async (device: string, iova: bigint, options: ExplainOptions) =>
-      explain(device, iova, options, surroundings),
-    );
+  addConnectionOptions(command).action(async (device: string, iova: bigint, options: ExplainOptions) =>
+    explain(device, iova, options, surroundings),
+  );
 }
 
 async function explain(
@@ -58,7 +60,7 @@ async function explain(
   { environment, out, terminal }: Surroundings,
 ): Promise<void> {
   const request = {
-    device: device.startsWith("devices/") ? device : `devices/${device}`,
+    device: deviceName(device),
     iova,
     substreamId: options.substream,
     access: ACCESSES[options.access],
@@ -70,22 +72,4 @@ async function explain(
   const answer = await withBroker(options, environment, (client) => client.explainTranslation(token, request));
   const asked = { ...options, iova };
   out(options.json === true ? explanationJson(answer) : explanationText(answer, asked, terminal));
-}
-
-/** 0x… or decimal, with _ between digits. */
-function parseAddress(text: string): bigint {
-  if (!/^(?:0[xX][\da-fA-F]+(?:_[\da-fA-F]+)*|\d+(?:_\d+)*)$/.test(text) || text.length > 64) {
-    throw new InvalidArgumentError("Write it as 0x7fff_dead_b000 or as decimal.");
-  }
-  const value = BigInt(text.replaceAll("_", ""));
-  if (value >= 2n ** 64n) throw new InvalidArgumentError("It must fit 64 bits.");
-  return value;
-}
-
-function boundedBy(max: number): (text: string) => number {
-  return (text) => {
-    const isNumber = /^(?:0[xX][\da-fA-F]{1,8}|\d{1,8})$/.test(text);
-    if (!isNumber || Number(text) > max) throw new InvalidArgumentError(`It must be 0 to ${max}.`);
-    return Number(text);
-  };
 }

@@ -2,11 +2,13 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { BrokerClient, FaultBatch, FaultEvent, FaultWatch } from "../client/client.ts";
+import { deviceName } from "./argument-values.ts";
 import { addObserverOptions, type ConnectionOptions, withObserver } from "./connection.ts";
 import { UsageError } from "./failure.ts";
 import { eventJson, gapJson, resolutionJson } from "./fault-json.ts";
 import { eventText, gapText, resolutionText } from "./fault-text.ts";
 import type { Surroundings } from "./program.ts";
+import { type Lesson, taught } from "./teaching.ts";
 import { COLOUR_CHOICES, colouredAs, printable } from "./terminal.ts";
 
 interface FaultsOptions extends ConnectionOptions {
@@ -24,26 +26,25 @@ const LINES_MAX = 100_000;
 const PAGE_SIZE_MAX = 1000;
 const RESUMED_MAX = 1000;
 
-const EXAMPLES = `
-A line for each event: time, device, its number, the guest's StreamID (vSID), the event's name in the SMMUv3 specification,
-the stage, access and address; and why it happened, from the guest's tables as they are now. Numbers count each device's events
-without holes; what was lost has a line of its own (--) with how much and why. docs/faults.md explains every event.
-
-Without a session's token it asks on the admin socket and shows every device; with one it shows what the session owns.
-
-Examples:
-  iommuctl faults                                       the last ${LINES_DEFAULT} of all devices
-  iommuctl faults -f 0000:01:00.0                       one device's, as they happen, after its last ones
-  iommuctl faults -f --type C_BAD_STE --type C_BAD_CD   a guest's driver that sets up its tables wrongly
-  iommuctl faults -n 1000 --json | jq -r .event.type | sort | uniq -c
-  iommuctl faults -f --token-file vmm.token --resume 0000:01:00.0=41
-                                                        as the session, from where an earlier run ended`;
+const LESSON: Lesson = {
+  summary: "Prints the faults of devices, each with the reason for it.",
+  text: [
+    "A line for each event: time, device, its number, the guest's StreamID (vSID), the event's name in the SMMUv3 specification, the stage, access and address; and why it happened, from the guest's tables as they are now. Numbers count each device's events without holes; what was lost has a line of its own (--) with how much and why. docs/faults.md explains every event.",
+    "Without a session's token it asks on the admin socket and shows every device; with one it shows what the session owns.",
+  ],
+  examples: [
+    ["iommuctl faults", `the last ${LINES_DEFAULT} of all devices`],
+    ["iommuctl faults -f 0000:01:00.0", "one device's, as they happen, after its last ones"],
+    ["iommuctl faults -f --type C_BAD_STE --type C_BAD_CD", "a guest's driver that sets up its tables wrongly"],
+    ["iommuctl faults -n 1000 --json | jq -r .event.type | sort | uniq -c", "how many of each"],
+    ["iommuctl faults -f --token-file vmm.token --resume 0000:01:00.0=41", "from where an earlier run ended"],
+  ],
+  json: 'a line each: {"event": FaultEvent}, {"gap": FaultGap}, {"resolution": FaultResolution}; never a response token',
+  seeAlso: ["explain"],
+};
 
 export function addFaults(program: Command, surroundings: Surroundings): void {
-  const command = program
-    .command("faults")
-    .description("Prints the faults of devices, each with the reason for it.")
-    .helpOption("--help", "show this")
+  const command = taught(program.command("faults"), LESSON)
     .argument("[device...]", 'devices: "0000:01:00.0" or "devices/0000:01:00.0" (default: all there are to see)')
     .option("-f, --follow", "go on with what happens from now on, over restarts of the broker too")
     .option("-n, --lines <number>", `how many past events (default: ${LINES_DEFAULT}; 0: none)`, parseLines)
@@ -52,9 +53,9 @@ export function addFaults(program: Command, surroundings: Surroundings): void {
     .option("--json", "an object a line: 64-bit values as decimal strings, enums by name; never a response token")
     .option("--resume <device=number>", "with --follow: after this number, in place of past events", resumed, {})
     .addOption(new Option("--color <when>", "colours").choices(COLOUR_CHOICES).default("auto", "auto: on a terminal"));
-  addObserverOptions(command)
-    .addHelpText("after", EXAMPLES)
-    .action(async (devices: string[], options: FaultsOptions) => faults(devices.map(nameOf), options, surroundings));
+  addObserverOptions(command).action(async (devices: string[], options: FaultsOptions) =>
+    faults(devices.map(deviceName), options, surroundings),
+  );
 }
 
 async function faults(devices: readonly string[], options: FaultsOptions, surroundings: Surroundings): Promise<void> {
@@ -152,10 +153,6 @@ class Printer {
   }
 }
 
-function nameOf(device: string): string {
-  return device.startsWith("devices/") ? device : `devices/${device}`;
-}
-
 function parseLines(text: string): number {
   if (!/^\d{1,6}$/.test(text) || Number(text) > LINES_MAX) {
     throw new InvalidArgumentError(`It must be 0 to ${LINES_MAX}.`);
@@ -173,5 +170,5 @@ function resumed(text: string, before: Readonly<Record<string, bigint>>): Readon
     throw new InvalidArgumentError("Write it as 0000:01:00.0=41: the number of the last event that was seen.");
   }
   if (Object.keys(before).length >= RESUMED_MAX) throw new InvalidArgumentError(`At most ${RESUMED_MAX} devices.`);
-  return { ...before, [nameOf(device)]: BigInt(sequence) };
+  return { ...before, [deviceName(device)]: BigInt(sequence) };
 }

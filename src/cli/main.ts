@@ -4,6 +4,7 @@
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { run } from "./program.ts";
+import { screenOf } from "./screen.ts";
 import { terminalOf } from "./terminal.ts";
 
 /** The package's own, two folders up from src/cli as from dist/cli. */
@@ -34,4 +35,5 @@ process.exitCode = await run(process.argv.slice(2), {
   err: (text) => process.stderr.write(text),
   taken,
   gone: gone.signal,
+  screen: screenOf(process.stdin, process.stdout),
 });

@@ -3,12 +3,24 @@
 // its arguments are good.
 
 import { Command, CommanderError } from "commander";
+import { addAttach } from "./attach.ts";
+import { addBind } from "./bind.ts";
+import { addCapabilities } from "./capabilities.ts";
+import { addCompletion } from "./completion.ts";
 import type { Environment } from "./connection.ts";
+import { addDevices } from "./devices.ts";
 import { addDoctor } from "./doctor.ts";
 import { addExplain } from "./explain.ts";
 import { describeFailure, EXIT, exitCodeOf } from "./failure.ts";
 import { addFaults } from "./faults.ts";
+import { addMap } from "./map.ts";
+import { addRender } from "./render.ts";
+import type { Screen } from "./screen.ts";
+import { addSession } from "./session.ts";
+import { addSessions } from "./sessions.ts";
+import { epilogue } from "./teaching.ts";
 import { printable, type Terminal } from "./terminal.ts";
+import { addTop } from "./top.ts";
 
 /** What a command has of the process around it. */
 export interface Surroundings {
@@ -19,20 +31,16 @@ export interface Surroundings {
   err(text: string): void;
   /** Resolves when whoever reads the output has taken it, or has gone. */
   taken(): Promise<void>;
+  /** Undefined: the output is no terminal that can be drawn on. */
+  readonly screen?: Screen | undefined;
   /** Aborted once nobody reads the output any more. */
   readonly gone: AbortSignal;
 }
 
-const EPILOGUE = `
-The session token is never an argument, which other users could read: --token-file names a file that has it, or the
-environment has it in IOMMUBROKER_SESSION_TOKEN.
-
-Exit: 0 done; 2 the command line is not usable; 3 the broker refused; 4 no broker can be reached; 70 a bug.`;
-
-/** Runs one command line to its end; resolves with the exit code. */
-export async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+/** The tree of commands. @param exit  is told an exit code that a command ends with although it did not fail */
+export function createProgram(surroundings: Surroundings, exit: (code: number) => void): Command {
   const program = new Command("iommuctl")
-    .description("Asks iommu-brokerd, the owner of the host's IOMMU.")
+    .description("Asks iommu-brokerd, the owner of the host's IOMMU, and works with it by hand.")
     .version(surroundings.version, "--version", "print the version")
     .helpOption("--help", "show this")
     .helpCommand(false)
@@ -42,14 +50,33 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       writeErr: (text) => surroundings.err(printable(text, "\n")),
     })
     .showHelpAfterError("(--help explains)");
-  let exitCode: number = EXIT.DONE;
+  addCapabilities(program, surroundings);
+  addDevices(program, surroundings);
+  addSessions(program, surroundings);
+  addSession(program, surroundings);
+  addAttach(program, surroundings);
+  addMap(program, surroundings);
+  addBind(program, surroundings);
   addExplain(program, surroundings);
   addFaults(program, surroundings);
-  addDoctor(program, surroundings, (code) => {
+  addTop(program, surroundings);
+  addRender(program, surroundings);
+  addDoctor(program, surroundings, exit);
+  addCompletion(program, surroundings);
+  program.addHelpText(
+    "after",
+    () => `
+${epilogue()}`,
+  );
+  return program;
+}
+
+/** Runs one command line to its end; resolves with the exit code. */
+export async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  let exitCode: number = EXIT.DONE;
+  const program = createProgram(surroundings, (code) => {
     exitCode = code;
   });
-  program.addHelpText("after", EPILOGUE);
-  for (const command of program.commands) command.addHelpText("after", EPILOGUE);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return exitCode;

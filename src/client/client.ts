@@ -2,15 +2,23 @@
 // Every failed call rejects with a BrokerCallError; 64-bit values are bigint throughout.
 
 import { dirname, join } from "node:path";
-import { BROKER } from "../server/rpc/services.ts";
+import { ADMIN, BROKER } from "../server/rpc/services.ts";
 import { type CallOptions, Channel, type ConnectOptions } from "./channel.ts";
 import { DeviceWatch, type DeviceWatchOptions } from "./device-watch.ts";
 import { type FaultQuery, listFaults } from "./fault-list.ts";
 import { FaultWatch, type FaultWatchOptions } from "./fault-watch.ts";
 import { type MemoryTicket, PutRefused, putMemory } from "./fd-exchange.ts";
+import { renewLease } from "./lease.ts";
 import type * as messages from "./messages.ts";
 import { present } from "./present.ts";
-import { BrokerSession, type ClaimOptions, type ResumeOptions, type SessionOptions, type TakenUp } from "./session.ts";
+import {
+  BrokerSession,
+  type ClaimOptions,
+  type ResumeOptions,
+  type SessionOptions,
+  type SessionVerbs,
+  type TakenUp,
+} from "./session.ts";
 
 export type { CallOptions, ConnectOptions, TlsClientOptions } from "./channel.ts";
 export type { DeviceNews, DeviceWatch, DeviceWatchOptions } from "./device-watch.ts";
@@ -21,7 +29,14 @@ export type { MemoryTicket } from "./fd-exchange.ts";
 export { PutRefused } from "./fd-exchange.ts";
 export type { Notice } from "./keep-alive.ts";
 export * from "./messages.ts";
-export type { BrokerSession, ClaimOptions, ResumeOptions, SessionOptions, TakenUp } from "./session.ts";
+export type {
+  BrokerSession,
+  ClaimOptions,
+  ResumeOptions,
+  SessionOptions,
+  SessionVerbs,
+  TakenUp,
+} from "./session.ts";
 
 /** @param target "unix:/run/iommu-broker/broker.sock" or "host:port" */
 export function connect(target: string, options: ConnectOptions = {}): BrokerClient {
@@ -127,6 +142,31 @@ export class BrokerClient {
     const answer = await this.#channel.unary(BROKER.claimSession, request, undefined, call);
     const opened = { session: present(answer.session, "session"), token: answer.token };
     return { session: this.#session(opened, options), holdings: present(answer.holdings, "holdings") };
+  }
+
+  /** The session of a token that somebody else opened: its calls, and its lease left to others. */
+  sessionOf(token: string): SessionVerbs {
+    return BrokerSession.ofToken(this.#channel, token);
+  }
+
+  /** Renews a session's lease once. Gives the milliseconds it has; 0: the session lives with a process and has none. */
+  async renewLease(token: string, deadlineMs = READY_DEADLINE_MS): Promise<number> {
+    return await renewLease(this.#channel, token, deadlineMs);
+  }
+
+  /** On a connection to the admin socket: every session that holds something, page after page. */
+  async listSessions(
+    options?: CallOptions & { readonly pageSize?: number },
+  ): Promise<readonly messages.AdminSession[]> {
+    const sessions: messages.AdminSession[] = [];
+    let pageToken = "";
+    do {
+      const request = { pageSize: options?.pageSize ?? PAGE_SIZE, pageToken };
+      const page = await this.#channel.unary(ADMIN.listSessions, request, undefined, options);
+      sessions.push(...page.sessions);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    return sessions;
   }
 
   #session(opened: { readonly session: messages.Session; readonly token: string }, options: ResumeOptions) {

@@ -10,6 +10,7 @@ type Decoded<K extends keyof v1> = v1[K] extends new (...args: never[]) => infer
 
 export const {
   AccessKind,
+  AdminSessionState,
   BackendKind,
   DeviceChangeKind,
   DeviceWatchMark,
@@ -31,8 +32,12 @@ export const {
   TransactionOutcome,
 } = iommubroker.v1;
 
+/** A session as an administrator sees it. */
+export type AdminSession = Decoded<"AdminSession">;
 export type Capabilities = Decoded<"GetCapabilitiesResponse">;
 export type HostFinding = Decoded<"HostFinding">;
+export type IommuCapabilities = Decoded<"IommuCapabilities">;
+export type DeviceCapabilities = Decoded<"DeviceCapabilities">;
 export type Device = Decoded<"Device">;
 export type DeviceChange = Decoded<"DeviceChange">;
 export type Session = Decoded<"Session">;

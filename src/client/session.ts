@@ -40,6 +40,20 @@ export interface TakenUp {
   readonly holdings: messages.SessionHoldings;
 }
 
+/** What can be asked of a session with its token alone. */
+export type SessionVerbs = Omit<BrokerSession, "name" | "liveness" | "leaseTtlMs" | "abandon">;
+
+/** In place of what only OpenSession tells. */
+const UNTOLD: messages.Session = {
+  name: "",
+  displayName: "",
+  liveness: 0,
+  leaseTtlMs: 0,
+  state: 0,
+  graceMs: 0,
+  transferableTo: [],
+};
+
 export class BrokerSession {
   readonly #channel: Channel;
   readonly #session: messages.Session;
@@ -60,6 +74,11 @@ export class BrokerSession {
       options.keepAlive === false || !wantsStream
         ? undefined
         : new KeepAlive(channel, { token: opened.token, leaseMs }, options);
+  }
+
+  /** The session of a token that somebody else opened, its lease left to others. */
+  static ofToken(channel: Channel, token: string): SessionVerbs {
+    return new BrokerSession(channel, { session: UNTOLD, token }, { keepAlive: false });
   }
 
   /** "sessions/{uuid}" */

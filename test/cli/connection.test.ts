@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { sessionTokenOf, targetOf, tlsOf } from "../../src/cli/connection.ts";
+import { adminTargetOf, sessionTokenOf, targetOf, tlsOf } from "../../src/cli/connection.ts";
 import { UsageError } from "../../src/cli/failure.ts";
 import { runtimeDirectory } from "../../src/server/config/runtime-directory.ts";
 
@@ -11,7 +11,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 function file(name: string, content: string): string {
   const path = join(directory, name);
-  writeFileSync(path, content);
+  writeFileSync(path, content, { mode: 0o600 });
   return path;
 }
 
@@ -68,9 +68,18 @@ describe("the target", () => {
     expect(targetOf({}, environment)).toBe(`unix:${join(runtimeDirectory(environment), "broker.sock")}`);
   });
 
+  test("is the one that the environment names, before where one usually is", () => {
+    const environment = { XDG_RUNTIME_DIR: "/run/user/7", IOMMUBROKER_SOCKET: "/run/named.sock" };
+    expect(targetOf({}, environment)).toBe("unix:/run/named.sock");
+    expect(targetOf({ socket: "/run/b.sock" }, environment)).toBe("unix:/run/b.sock");
+    expect(adminTargetOf({}, { IOMMUBROKER_ADMIN_SOCKET: "/run/a.sock" })).toBe("unix:/run/a.sock");
+  });
+
   test("is never looked for where anybody could listen", () => {
-    expect(refusal(() => targetOf({}, {}))).toContain("--socket PATH or --address HOST:PORT");
-    expect(refusal(() => targetOf({}, { XDG_RUNTIME_DIR: "relative" }))).toContain("--socket");
+    for (const environment of [{}, { XDG_RUNTIME_DIR: "relative" }, { XDG_RUNTIME_DIR: "", TMPDIR: "/tmp" }]) {
+      expect(targetOf({}, environment)).toBe("unix:/run/iommu-broker/broker.sock");
+      expect(adminTargetOf({}, environment)).toBe("unix:/run/iommu-broker/admin.sock");
+    }
   });
 
   test.each([

@@ -62,10 +62,10 @@ describe("without --follow", () => {
     expect(unwanted.said.out).not.toContain("nobody knows");
   });
 
-  test("an event name that is none exits 3 with the nearest there is", async () => {
+  test("an event name that is none exits 10 with the nearest there is", async () => {
     const server = await serve();
     const { ended, said } = await started(server, "--type", "C_BAD_C");
-    expect([await ended, said.out]).toEqual([3, ""]);
+    expect([await ended, said.out]).toEqual([10, ""]);
     expect(said.err).toMatch(/types\[0\].*did you mean C_BAD_CD\?/);
   });
 

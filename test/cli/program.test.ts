@@ -23,26 +23,20 @@ async function iommuctl(argv: readonly string[], environment: Readonly<Record<st
 
 test("--version and --help answer on standard output", async () => {
   expect(await iommuctl(["--version"])).toEqual({ code: 0, out: "1.2.3\n", err: "" });
-  const help = await iommuctl(["explain", "--help"]);
+  const help = await iommuctl(["--help"]);
   expect(help).toMatchObject({ code: 0, err: "" });
-  expect(help.out).toMatch(/IOMMUBROKER_SESSION_TOKEN[\s\S]*Exit: 0 done; 2 .*; 3 .*; 4 .*; 70 a bug/);
+  expect(help.out).toMatch(/IOMMUBROKER_SESSION_TOKEN[\s\S]*\nExit:\n +0 {2}done\n[\s\S]*\n +64 {2}the command line/);
 });
 
 test("faults --help teaches with examples", async () => {
   const { code, out } = await iommuctl(["faults", "--help"]);
   expect(code).toBe(0);
-  expect(out).toMatch(/Examples:\n +iommuctl faults .*\n +iommuctl faults -f 0000:01:00\.0 /);
-});
-
-test("faults without a token, a socket or a runtime directory says which to give", async () => {
-  const { code, err } = await iommuctl(["faults"], {});
-  expect(code).toBe(2);
-  expect(err).toMatch(/give --admin-socket PATH, or a session's token with --socket PATH/);
+  expect(out).toMatch(/Examples:\n +iommuctl faults\n +the last 50 .*\n +iommuctl faults -f 0000:01:00\.0\n/);
 });
 
 test("faults on a socket of the API needs a session's token", async () => {
   const { code, err } = await iommuctl(["faults", "--socket", "/nonexistent/broker.sock"], {});
-  expect(code).toBe(2);
+  expect(code).toBe(64);
   expect(err).toMatch(/no session token/);
 });
 
@@ -52,7 +46,7 @@ test("no option takes the token itself", async () => {
 });
 
 test.each<[string, string[], RegExp]>([
-  ["no command", [], /Commands:\n +explain/],
+  ["no command", [], /Commands:\n +capabilities/],
   ["an unknown command", ["frob"], /unknown command 'frob'/],
   ["no device", ["explain"], /missing required argument 'device'/],
   ["no address", ["explain", "d"], /missing required argument 'iova'/],
@@ -69,8 +63,6 @@ test.each<[string, string[], RegExp]>([
   ["an unknown access", ["explain", "d", "0", "--access", "burn"], /Allowed choices are read, write, execute/],
   ["two brokers", ["explain", "d", "0", "--socket", "/x", "--address", "h:1"], /cannot be used with/],
   ["no address for an address", ["explain", "d", "0", "--address", "h"], /is not HOST:PORT/],
-  ["no broker", ["explain", "d", "0"], /no broker is named/],
-  ["no broker for faults", ["faults"], /no broker is named/],
   ["minus one line", ["faults", "-n", "-1"], /must be 0 to 100000/],
   ["too many lines", ["faults", "-n", "100001"], /must be 0 to 100000/],
   ["a number to resume without a device", ["faults", "-f", "--resume", "41"], /Write it as 0000:01:00.0=41/],
@@ -81,20 +73,20 @@ test.each<[string, string[], RegExp]>([
   ["a session on the admin socket", ["faults", "--admin-socket", "/x", "--token-file", "/y"], /cannot be used with/],
 ])("%s is a usage error", async (_what, argv, message) => {
   const { code, err, out } = await iommuctl(argv);
-  expect([code, out]).toEqual([2, ""]);
+  expect([code, out]).toEqual([64, ""]);
   expect(err).toMatch(message);
 });
 
 test("no token is a usage error before anything is connected", async () => {
   const { code, err } = await iommuctl(["explain", "d", "0", "--socket", "/nonexistent/broker.sock"], {});
-  expect(code).toBe(2);
+  expect(code).toBe(64);
   expect(err).toMatch(/no session token/);
 });
 
 test("a socket that is not there is told with what to do", async () => {
   const { code, err } = await iommuctl(["explain", "d", "0", "--socket", "/nonexistent/broker.sock"]);
   expect(code).toBe(4);
-  expect(err).toMatch(/ENOENT \/nonexistent\/broker\.sock[\s\S]*is iommu-brokerd running there/);
+  expect(err).toMatch(/ENOENT \/nonexistent\/broker\.sock[\s\S]*is iommu-brokerd running there\?.*systemctl start/);
 });
 
 test("what was typed is escaped where it is repeated", async () => {
