@@ -19,7 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { type Instruction, stagesOf } from "./docker/stages.ts";
+import { type Instruction, stagesOf } from "./package/dockerfile-stages.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const work = mkdtempSync(join(tmpdir(), "iommu-broker-package-"));
@@ -168,6 +168,22 @@ function installAgain(image: string): void {
   check(readFileSync(`${config}.new`, "utf8") === shipped, "an upgrade did not leave the newer configuration");
 }
 
+/** Under a real systemd, in a container; only root can make one. */
+function boot(image: string): void {
+  const canBoot = process.getuid?.() === 0 && spawnSync("systemd-nspawn", ["--version"]).status === 0;
+  if (!canBoot) {
+    check(process.env.IOMMU_BROKER_REQUIRE_INTEROP !== "1", "needs root, and Debian's package systemd-container");
+    step("skipped: systemd's part needs root, and Debian's package systemd-container");
+    return;
+  }
+  step("systemd, booted in a container");
+  const script = join(ROOT, "scripts/package/boot.sh");
+  const args = ["--mount", "--propagation", "private", "sh", script, image, process.execPath];
+  const { stderr, stdout } = spawnSync("unshare", args, { encoding: "utf8" });
+  process.stdout.write(stdout);
+  check(stdout.endsWith("systemd ran it as it should\n"), `under systemd it did not do what it should:\n${stderr}`);
+}
+
 try {
   buildStages(["build", "layout"]);
   checkTarball();
@@ -181,6 +197,7 @@ try {
   }
   await tryDaemon(image, configHere(image));
   installAgain(image);
+  boot(image);
   step("everything works as installed");
 } finally {
   rmSync(work, { recursive: true, force: true });

@@ -5,7 +5,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ValidationSeverity, validate } from "dockerfile-utils";
 import { describe, expect, test } from "vitest";
-import { stagesOf } from "../../scripts/docker/stages.ts";
+import { stagesOf } from "../../scripts/package/dockerfile-stages.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const DOCKERFILE = readFileSync(join(ROOT, "deploy/docker/Dockerfile"), "utf8");

@@ -1,5 +1,5 @@
 // docs/operations.md says only what there is: its flags, settings, variables of units, metrics and paths are looked up where
-// they come from. Its commands are run by scripts/try-package.ts as far as they need no systemd, no engine and no cluster.
+// they come from. Its commands are run by scripts/try-package.ts, systemd's included, but for those that need an engine or a cluster.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -181,7 +181,7 @@ test("udev's rules are matches and assignments, and their group is the service's
   expect(rules).toHaveLength(2);
   // udev(7): comma-separated key, operator, quoted value; "==" compares, "=" assigns.
   for (const rule of rules) {
-    expect(rule).toMatch(/^(?:(?:SUBSYSTEM|KERNEL)=="[^"]+", )+GROUP="[^"]+", MODE="0[0-7]{3}"$/);
+    expect(rule).toMatch(/^(?:(?:SUBSYSTEM|KERNEL)=="[^"]+", )+GROUP="[^"]+", MODE="0[0-7]{3}"(?:, TAG\+="systemd")?$/);
     expect(rule).toContain(`GROUP="${group}"`);
   }
   const allowed = readFileSync(join(import.meta.dirname, "../../docs/native.md"), "utf8");
