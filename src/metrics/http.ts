@@ -4,11 +4,11 @@
 // meanwhile, as Prometheus text or as OpenMetrics.
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { isLoopback, listenTcp, type TcpAddress } from "../os/tcp-listener.ts";
+import { listenTcp, type TcpAddress } from "../os/tcp-listener.ts";
 import { listenUnix } from "../os/unix-listener.ts";
 import { type Answer, plain } from "./http-answer.ts";
 import { OPENMETRICS_TYPE, openMetricsOf, prefersOpenMetrics } from "./openmetrics.ts";
-import { isLoopbackHost, refusedHost, type StatusPage } from "./status/status-page.ts";
+import { isLoopbackAddress, isLoopbackHost, refusedHost, type StatusPage } from "./status/status-page.ts";
 
 export interface MetricsHttpOptions {
   readonly socket: string | undefined;
@@ -36,6 +36,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 const HEADER_BYTES_MAX = 8192;
 
 type Answerer = (request: IncomingMessage) => Promise<Answer>;
+/** Undefined: it is not of the page, or there is none for who asks. */
+type PageAnswerer = (request: IncomingMessage, url: URL) => Answer | undefined;
 
 export async function serveMetrics(options: MetricsHttpOptions): Promise<MetricsHttp> {
   const { status } = options;
@@ -43,8 +45,8 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   const servers: Server[] = [];
   const stops: (() => void)[] = [];
   const addresses: string[] = [];
-  const open = (page: StatusPage | undefined): Server => {
-    const answer = answerer({ ...options, scrape, status: page });
+  const open = (page: PageAnswerer): Server => {
+    const answer = answerer({ ...options, scrape }, page);
     const server = createServer(
       { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
       (request, response) => void answer(request).then((found) => send(request, response, found)),
@@ -59,12 +61,15 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   };
   try {
     if (options.socket !== undefined) {
-      const unix = await listenUnix(open(status), options.socket);
+      const unix = await listenUnix(
+        open(({ headers }, url) => status?.({ url, headers })),
+        options.socket,
+      );
       stops.push(() => unix.stop());
       addresses.push(`unix:${options.socket}`);
     }
     if (options.tcp !== undefined) {
-      const server = open(isLoopback(options.tcp.host) && status ? forLoopback(status) : undefined);
+      const server = open((request, url) => status && overTcp(status, request, url));
       addresses.push(`http://${await listenTcp(server, options.tcp, "loopback")}/metrics`);
       stops.push(() => server.close());
     }
@@ -86,15 +91,19 @@ function oneAtATime(scrape: () => Promise<string>): () => Promise<string> {
   };
 }
 
-/** On a port of this host, to which any site's page can make a browser connect. */
-function forLoopback(status: StatusPage): StatusPage {
-  return (asked) => {
-    const answer = status(asked);
-    return answer === undefined || isLoopbackHost(asked.headers.host) ? answer : refusedHost();
-  };
+/**
+ * Over TCP the page is for connections to a loopback address, whatever else is listened on: from elsewhere there is none. Any
+ * site's page can make a browser of this host connect, so the name that is asked for counts too.
+ */
+function overTcp(status: StatusPage, { headers, socket }: IncomingMessage, url: URL): Answer | undefined {
+  const answer = isLoopbackAddress(socket.localAddress) ? status({ url, headers }) : undefined;
+  return answer === undefined || isLoopbackHost(headers.host) ? answer : refusedHost();
 }
 
-function answerer({ contentType, isReady, onFailure, scrape, status }: MetricsHttpOptions): Answerer {
+function answerer(
+  { contentType, isReady, onFailure, scrape, status }: MetricsHttpOptions,
+  page: PageAnswerer,
+): Answerer {
   const routes: Readonly<Record<string, Answerer>> = {
     "/metrics": async ({ headers }) => {
       const text = await scrape();
@@ -110,8 +119,7 @@ function answerer({ contentType, isReady, onFailure, scrape, status }: MetricsHt
     const url = urlOf(request);
     if (url === undefined) return plain(400, "not a path");
     const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
-    const page = route === undefined ? status?.({ url, headers: request.headers }) : undefined;
-    return (await route?.(request)) ?? page ?? plain(404, nowhere);
+    return (await route?.(request)) ?? page(request, url) ?? plain(404, nowhere);
   };
   return async (request) => {
     if (request.method !== "GET" && request.method !== "HEAD") {

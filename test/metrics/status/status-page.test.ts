@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BYPASS_VSTE } from "../../../src/backends/vste.ts";
 import { type MetricsHttp, serveMetrics } from "../../../src/metrics/http.ts";
-import { EXPLAIN_RATE, isLoopbackHost, SNAPSHOT_MS, statusPage } from "../../../src/metrics/status/status-page.ts";
+import {
+  EXPLAIN_RATE,
+  isLoopbackAddress,
+  isLoopbackHost,
+  SNAPSHOT_MS,
+  statusPage,
+} from "../../../src/metrics/status/status-page.ts";
 import { attach, bind, type Guest, guest, NIC, NVME, type TestHost, testHost } from "../../support/host.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../src/metrics/status/assets");
@@ -194,6 +200,20 @@ test.each([
   "127.0.0.1:x",
   undefined,
 ])("%s is none", (name) => expect(isLoopbackHost(name)).toBe(false));
+
+test("the page is for connections to a loopback address, on whatever else the port listens", () => {
+  const addresses = [
+    "127.0.0.1",
+    "127.9.9.9",
+    "::1",
+    "::ffff:127.0.0.1",
+    "10.0.0.1",
+    "::ffff:10.0.0.1",
+    "fe80::1",
+    undefined,
+  ];
+  expect(addresses.filter((address) => isLoopbackAddress(address))).toEqual(addresses.slice(0, 4));
+});
 
 test("switched off there is nothing of it", async () => {
   const base = await serve("off");
