@@ -16,3 +16,9 @@ export function privateBytes(pid: number): number {
   const kib = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(rollup)?.[1] ?? 0);
   return (kib("Private_Clean") + kib("Private_Dirty")) * 1024;
 }
+
+/** Bytes in RAM, those shared with others included. */
+export function residentBytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
+}

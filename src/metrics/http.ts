@@ -3,12 +3,12 @@
 // Bounded: few connections, small headers, short deadlines, and one scrape at a time, whose text everybody gets who asked
 // meanwhile, as Prometheus text or as OpenMetrics.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { isLoopback, listenTcp, type TcpAddress } from "../os/tcp-listener.ts";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { listenTcp, type TcpAddress } from "../os/tcp-listener.ts";
 import { listenUnix } from "../os/unix-listener.ts";
 import { type Answer, plain } from "./http-answer.ts";
 import { OPENMETRICS_TYPE, openMetricsOf, prefersOpenMetrics } from "./openmetrics.ts";
-import { isLoopbackHost, refusedHost, type StatusPage } from "./status/status-page.ts";
+import { isLoopbackAddress, isLoopbackHost, refusedHost, type StatusPage } from "./status/status-page.ts";
 
 export interface MetricsHttpOptions {
   readonly socket: string | undefined;
@@ -32,11 +32,16 @@ export interface MetricsHttp {
   stop(): Promise<void>;
 }
 
+/** Not imported: a module that imports node:http makes Node load fetch and WebSocket with it, 30 ms and 17 MB at the start. */
+const { createServer } = process.getBuiltinModule("node:http");
+
 const CONNECTIONS_MAX = 32;
 const REQUEST_TIMEOUT_MS = 10_000;
 const HEADER_BYTES_MAX = 8192;
 
 type Answerer = (request: IncomingMessage) => Promise<Answer>;
+/** Undefined: it is not of the page, or there is none for who asks. */
+type PageAnswerer = (request: IncomingMessage, url: URL) => Answer | undefined;
 
 export async function serveMetrics(options: MetricsHttpOptions): Promise<MetricsHttp> {
   const { status } = options;
@@ -44,8 +49,8 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   const servers: Server[] = [];
   const stops: (() => void)[] = [];
   const addresses: string[] = [];
-  const open = (page: StatusPage | undefined): Server => {
-    const answer = answerer({ ...options, scrape, status: page });
+  const open = (page: PageAnswerer): Server => {
+    const answer = answerer({ ...options, scrape }, page);
     const server = createServer(
       { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
       (request, response) => void answer(request).then((found) => send(request, response, found)),
@@ -60,12 +65,16 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   };
   try {
     if (options.socket !== undefined) {
-      const unix = await listenUnix(open(status), options.socket, options.inherited);
+      const unix = await listenUnix(
+        open(({ headers }, url) => status?.({ url, headers })),
+        options.socket,
+        options.inherited,
+      );
       stops.push(() => unix.stop());
       addresses.push(`unix:${options.socket}`);
     }
     if (options.tcp !== undefined) {
-      const server = open(isLoopback(options.tcp.host) && status ? forLoopback(status) : undefined);
+      const server = open((request, url) => status && overTcp(status, request, url));
       const reach = options.isTcpOpen ? "network" : "loopback";
       addresses.push(`http://${await listenTcp(server, options.tcp, reach)}/metrics`);
       stops.push(() => server.close());
@@ -88,15 +97,19 @@ function oneAtATime(scrape: () => Promise<string>): () => Promise<string> {
   };
 }
 
-/** On a port of this host, to which any site's page can make a browser connect. */
-function forLoopback(status: StatusPage): StatusPage {
-  return (asked) => {
-    const answer = status(asked);
-    return answer === undefined || isLoopbackHost(asked.headers.host) ? answer : refusedHost();
-  };
+/**
+ * Over TCP the page is for connections to a loopback address, whatever else is listened on: from elsewhere there is none. Any
+ * site's page can make a browser of this host connect, so the name that is asked for counts too.
+ */
+function overTcp(status: StatusPage, { headers, socket }: IncomingMessage, url: URL): Answer | undefined {
+  const answer = isLoopbackAddress(socket.localAddress) ? status({ url, headers }) : undefined;
+  return answer === undefined || isLoopbackHost(headers.host) ? answer : refusedHost();
 }
 
-function answerer({ contentType, isReady, onFailure, scrape, status }: MetricsHttpOptions): Answerer {
+function answerer(
+  { contentType, isReady, onFailure, scrape, status }: MetricsHttpOptions,
+  page: PageAnswerer,
+): Answerer {
   const routes: Readonly<Record<string, Answerer>> = {
     "/metrics": async ({ headers }) => {
       const text = await scrape();
@@ -112,8 +125,7 @@ function answerer({ contentType, isReady, onFailure, scrape, status }: MetricsHt
     const url = urlOf(request);
     if (url === undefined) return plain(400, "not a path");
     const route = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
-    const page = route === undefined ? status?.({ url, headers: request.headers }) : undefined;
-    return (await route?.(request)) ?? page ?? plain(404, nowhere);
+    return (await route?.(request)) ?? page(request, url) ?? plain(404, nowhere);
   };
   return async (request) => {
     if (request.method !== "GET" && request.method !== "HEAD") {

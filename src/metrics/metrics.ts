@@ -5,6 +5,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import type { BrokerEvents } from "../server/core/events.ts";
 import { METRICS } from "./catalog.ts";
 import { lagSampler } from "./event-loop-lag.ts";
+import { Families } from "./families.ts";
 import { gauge } from "./instruments.ts";
 import { type ObservedCall, observeEvents, observeReloads, observeRpc, type RpcObserver } from "./observe.ts";
 import { type ConnectionKinds, type ConnectionObserver, observeConnections } from "./observe-connections.ts";
@@ -42,7 +43,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   sources.events.subscribe((event) => {
     if (event.type === "putRefused" && event.limit !== undefined) rpc.limited(event.limit);
   });
-  const sample = sampler(registry, sources);
+  const families = new Families();
+  const sample = sampler(registry, families, sources);
   const sampleLag = lagSampler(registry);
   const recoverySeconds = gauge(registry, METRICS.recoverySeconds);
   const tornBytes = gauge(registry, METRICS.journalTornBytes);
@@ -57,11 +59,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
       tornBytes.set(what.tornBytes);
     },
     contentType: registry.contentType,
-    scrape: () => {
+    scrape: async () => {
       sample();
       rpc.sample();
       sampleLag();
-      return registry.metrics();
+      const ofDevices = families.text(); // of this moment, as what the registry holds is
+      return (await registry.metrics()) + ofDevices;
     },
   };
 }

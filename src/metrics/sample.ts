@@ -8,6 +8,7 @@ import { SESSION_STATES } from "../server/core/session.ts";
 import { STAGE_STATES } from "../server/core/stage-state.ts";
 import type { Census, ClientCensus, FaultCensus } from "../server/core/views.ts";
 import { METRICS } from "./catalog.ts";
+import type { Families } from "./families.ts";
 import { counter, gauge } from "./instruments.ts";
 import { OVERFLOW } from "./label-values.ts";
 
@@ -55,9 +56,10 @@ const EXPECTED_FAULTS: readonly Omit<FaultCount, "count">[] = [
 const CLIENTS_MAX = 64;
 
 /** Makes the function that brings the registry up to date; call it before each scrape. */
-export function sampler(registry: Registry, sources: SampleSources): () => void {
+export function sampler(registry: Registry, families: Families, sources: SampleSources): () => void {
   const sampleIommus = iommuSampler(registry);
-  const sampleDevices = deviceSampler(registry);
+  const sampleDevices = deviceSampler(families);
+  const sampleStages = stageSampler(families);
   const sampleCensus = censusSampler(registry);
   const sampleClients = clientSampler(registry);
   const sampleJournal = journalSampler(registry);
@@ -80,7 +82,8 @@ export function sampler(registry: Registry, sources: SampleSources): () => void 
     sampleDevices(counters, shown);
     sampleClients(census.clients);
     sampleJournal(sources.journal());
-    sampleCensus(census, shown);
+    sampleCensus(census);
+    sampleStages(census, shown);
     connections.set(sources.connections());
     openMemoryFiles.set(sources.openMemoryFiles());
     for (const [state, count] of Object.entries(sources.tickets())) tickets.set({ state }, count);
@@ -124,10 +127,10 @@ function iommuSampler(registry: Registry): (counters: BackendCounters) => void {
   };
 }
 
-function deviceSampler(registry: Registry): (counters: BackendCounters, shown: ReadonlySet<string>) => void {
-  const translations = counter(registry, METRICS.translations);
-  const faults = counter(registry, METRICS.faults);
-  const msis = counter(registry, METRICS.msis);
+function deviceSampler(families: Families): (counters: BackendCounters, shown: ReadonlySet<string>) => void {
+  const translations = families.of(METRICS.translations);
+  const faults = families.of(METRICS.faults);
+  const msis = families.of(METRICS.msis);
   return ({ devices, hasTranslationCounters }, shown) => {
     translations.reset();
     faults.reset();
@@ -208,9 +211,21 @@ function faultSampler(registry: Registry): (faults: FaultCensus) => void {
   };
 }
 
-function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<string>) => void {
-  const stageState = gauge(registry, METRICS.stageState);
-  const generation = gauge(registry, METRICS.generation);
+function stageSampler(families: Families): (census: Census, shown: ReadonlySet<string>) => void {
+  const stageState = families.of(METRICS.stageState);
+  const generation = families.of(METRICS.generation);
+  return ({ devices }, shown) => {
+    stageState.reset();
+    generation.reset();
+    for (const { id, state, generation: count } of devices) {
+      if (!shown.has(id)) continue;
+      for (const each of STAGE_STATES) stageState.inc({ device: id, state: each }, each === state ? 1 : 0);
+      generation.inc({ device: id }, count);
+    }
+  };
+}
+
+function censusSampler(registry: Registry): (census: Census) => void {
   const sessions = gauge(registry, METRICS.sessions);
   const leases = gauge(registry, METRICS.leases);
   const sampleFaults = faultSampler(registry);
@@ -231,7 +246,7 @@ function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<
     [gauge(registry, METRICS.faultsHeld), (from) => from.faults.held],
     [gauge(registry, METRICS.faultsPending), (from) => from.faults.pending],
   ];
-  return (census, shown) => {
+  return (census) => {
     for (const [metric, read] of totals) {
       metric.reset();
       metric.inc(read(census));
@@ -240,13 +255,6 @@ function censusSampler(registry: Registry): (census: Census, shown: ReadonlySet<
     for (const state of SESSION_STATES) {
       sessions.set({ state }, census.sessionStates[state]);
       leases.set({ state }, census.leases[state]);
-    }
-    stageState.reset();
-    generation.reset();
-    for (const { id, state, generation: count } of census.devices) {
-      if (!shown.has(id)) continue;
-      for (const each of STAGE_STATES) stageState.set({ device: id, state: each }, each === state ? 1 : 0);
-      generation.set({ device: id }, count);
     }
   };
 }

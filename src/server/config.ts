@@ -135,7 +135,7 @@ export function loadConfig(request: ConfigRequest): Loaded {
   const values = [file, environment, ...flags].flatMap((sourced) => sourced.values);
   const sourceOf = sourceLookup(values, file);
   const tree = treeOf(values);
-  const parsed = SETTINGS.safeParse(tree);
+  const parsed = SETTINGS.safeParse(tree, { jitless: true }); // once: parsers made for it would cost more than they save
   const problems = [
     ...file.problems,
     ...flags.flatMap((sourced) => sourced.problems),

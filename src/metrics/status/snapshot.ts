@@ -35,7 +35,7 @@ export function snapshots(sources: SnapshotSources): () => object {
     const counters = sources.counters();
     const census = sources.census();
     const { events } = sources.faults.list(undefined, { devices: [], types: [], pageSize: FAULTS_READ, pageToken: "" });
-    const groups = groupsOf(events).slice(0, FAULTS_SHOWN);
+    const groups = groupsOf(events, detail).slice(0, FAULTS_SHOWN);
     diagnoses = diagnosesOf(groups, diagnoses, (event) => sources.faults.diagnose(event));
     return {
       ...build,
@@ -96,7 +96,7 @@ function iommuRows({ devices }: Census, { hasTranslationCounters, iommus }: Back
   });
 }
 
-/** Faults of one kind, device and page; `key` says which. */
+/** Faults of one kind and device and, where addresses are shown, page; `key` says which. */
 interface FaultGroup {
   readonly key: string;
   readonly newest: SequencedFault;
@@ -110,20 +110,21 @@ interface Diagnosed {
 }
 
 /** @param events  the newest first, and so are the groups */
-function groupsOf(events: readonly SequencedFault[]): FaultGroup[] {
+function groupsOf(events: readonly SequencedFault[], detail: "summary" | "full"): FaultGroup[] {
   const groups = new Map<string, FaultGroup>();
   for (const event of events) {
-    const key = keyOf(event);
+    const key = keyOf(event, detail);
     const group = groups.get(key);
     groups.set(key, group === undefined ? { key, newest: event, count: 1 } : { ...group, count: group.count + 1 });
   }
   return [...groups.values()];
 }
 
-function keyOf({ fault, response }: SequencedFault): string {
+function keyOf({ fault, response }: SequencedFault, detail: "summary" | "full"): string {
   const { device, inputAddress, pageRequest, stage, substreamID, type } = fault;
   const page = (inputAddress ?? pageRequest?.address ?? 0n) >> 12n;
-  return [device, type, stage, fault.class, substreamID, page, response !== undefined].join(" ");
+  const place = detail === "full" ? [substreamID, page] : [];
+  return [device, type, stage, fault.class, response !== undefined, ...place].join(" ");
 }
 
 /** What was found for an event when it was first shown stays: its tables may be others a second later. */

@@ -72,6 +72,11 @@ export function isLoopbackHost(host: string | undefined): boolean {
   return isLoopback((name?.[1] ?? name?.[2] ?? "").toLowerCase());
 }
 
+/** As a connection's own end has it: also an IPv4 address on a socket of both. */
+export function isLoopbackAddress(address: string | undefined): boolean {
+  return isLoopback(address?.replace(/^::ffff:/, "") ?? "");
+}
+
 function fileAnswer(file: string, type: string): Answer {
   const body = readFileSync(new URL(`./assets/${file}`, import.meta.url), "utf8");
   return { status: 200, type, body, headers: { ...HEADERS, "cache-control": "no-cache" } };

@@ -60,7 +60,7 @@ export function addServices(server: grpc.Server, edge: Edge, callers: Pick<RpcDe
   const named = [...new Set(apiCalls(edge.rpc.core).map((call) => call.service))];
   const health = addHealthService(server, { ...edge.health, services: named });
   const all = [...named, HEALTH_SERVICE, ...REFLECTION_SERVICES];
-  const reflection = addReflectionServices(server, loadDescriptors(), all);
+  const reflection = addReflectionServices(server, loadDescriptors, all);
   return { rpc, health, reflection };
 }
 

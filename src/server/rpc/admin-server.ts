@@ -48,7 +48,7 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   const services = [ADMIN.listSessions.service, BROKER.listDevices.service];
   const health = addHealthService(server, { ...options.health, services });
   const all = [...services, HEALTH_SERVICE, ...REFLECTION_SERVICES];
-  const reflection = addReflectionServices(server, loadDescriptors(), all);
+  const reflection = addReflectionServices(server, loadDescriptors, all);
   const opened = await openListeners({
     server,
     socket: options.socket,

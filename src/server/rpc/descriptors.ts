@@ -107,9 +107,12 @@ export class Descriptors {
   }
 }
 
-/** The descriptors that scripts/generate.ts made from proto/. */
+let loaded: Descriptors | undefined;
+
+/** The descriptors that scripts/generate.ts made from proto/, read when somebody asks for the first time: few ever do. */
 export function loadDescriptors(): Descriptors {
-  return new Descriptors(readFileSync(new URL("./generated/descriptors.binpb", import.meta.url)));
+  loaded ??= new Descriptors(readFileSync(new URL("./generated/descriptors.binpb", import.meta.url)));
+  return loaded;
 }
 
 function joined(scope: string, name: string): string {

@@ -29,7 +29,7 @@ export interface ReflectionHandle {
 /** `services`: the full names of all that this server serves, these two included. */
 export function addReflectionServices(
   server: grpc.Server,
-  descriptors: Descriptors,
+  descriptors: () => Descriptors,
   services: readonly string[],
 ): ReflectionHandle {
   const open = new Set<grpc.ServerDuplexStream<Buffer, Buffer>>();
@@ -39,7 +39,7 @@ export function addReflectionServices(
     call.once("cancelled", forget);
     call.once("close", forget);
     call.on("end", () => call.end());
-    call.on("data", (bytes: Buffer) => reply(call, bytes, descriptors, services));
+    call.on("data", (bytes: Buffer) => reply(call, bytes, descriptors(), services));
   };
   for (const service of REFLECTION_SERVICES) {
     const path = `/${service}/ServerReflectionInfo`;

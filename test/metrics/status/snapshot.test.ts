@@ -129,6 +129,8 @@ test("a summary has no address, no value and no sentence that could hold one", a
   ]);
   expect(Object.keys(faults[0]?.diagnosis ?? {}).sort()).toEqual(["level", "rule", "section", "structure", "verdict"]);
   expect(JSON.stringify(faults)).not.toContain("4020");
+  await fault(1, WILD + 4096); // nor does it tell pages apart
+  expect(seen(snapshots(sources({ detail: "summary" }))).faults).toMatchObject([{ count: 2 }]);
 });
 
 test("what was found for a fault stays when its tables have changed", async () => {

@@ -1,10 +1,18 @@
-import { globSync, readFileSync } from "node:fs";
+import { once } from "node:events";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { BYPASS_VSTE } from "../../../src/backends/vste.ts";
 import { type MetricsHttp, serveMetrics } from "../../../src/metrics/http.ts";
-import { EXPLAIN_RATE, isLoopbackHost, SNAPSHOT_MS, statusPage } from "../../../src/metrics/status/status-page.ts";
+import {
+  EXPLAIN_RATE,
+  isLoopbackAddress,
+  isLoopbackHost,
+  SNAPSHOT_MS,
+  statusPage,
+} from "../../../src/metrics/status/status-page.ts";
 import { attach, bind, type Guest, guest, NIC, NVME, type TestHost, testHost } from "../../support/host.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../src/metrics/status/assets");
@@ -30,7 +38,7 @@ afterEach(async () => {
 });
 
 /** Gives the address, "http://127.0.0.1:1234". */
-async function serve(detail: "summary" | "full" | "off" = "full"): Promise<string> {
+async function serve(detail: "summary" | "full" | "off" = "full", socket?: string): Promise<string> {
   const status =
     detail === "off"
       ? undefined
@@ -48,8 +56,8 @@ async function serve(detail: "summary" | "full" | "off" = "full"): Promise<strin
           explain: (asked) => host.core.explanations.explain(undefined, asked).explanation,
         });
   http = await serveMetrics({
-    socket: undefined,
-    tcp: { host: "127.0.0.1", port: 0 },
+    socket,
+    tcp: socket === undefined ? { host: "127.0.0.1", port: 0 } : undefined,
     contentType: "text/plain",
     scrape: async () => "up 1\n",
     isReady: async () => true,
@@ -194,6 +202,34 @@ test.each([
   "127.0.0.1:x",
   undefined,
 ])("%s is none", (name) => expect(isLoopbackHost(name)).toBe(false));
+
+test("the page is for connections to a loopback address, on whatever else the port listens", () => {
+  const addresses = [
+    "127.0.0.1",
+    "127.9.9.9",
+    "::1",
+    "::ffff:127.0.0.1",
+    "10.0.0.1",
+    "::ffff:10.0.0.1",
+    "fe80::1",
+    undefined,
+  ];
+  expect(addresses.filter((address) => isLoopbackAddress(address))).toEqual(addresses.slice(0, 4));
+});
+
+test("on the Unix socket the page is there under any name: a proxy may call it what it likes", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "status-"));
+  try {
+    const socket = join(directory, "metrics.sock");
+    await serve("summary", socket);
+    const call = request({ socketPath: socket, path: "/status", headers: { host: "broker.example" } }).end();
+    const [response] = await once(call, "response");
+    response.resume();
+    expect(response.statusCode).toBe(200);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
 
 test("switched off there is nothing of it", async () => {
   const base = await serve("off");

@@ -155,7 +155,7 @@ describe("over a socket", () => {
     server = new grpc.Server({ "grpc.enable_channelz": 0 });
     const idle = { services: [], pingTimeoutMs: 1000, watchIntervalMs: 1000 };
     addHealthService(server, { ...idle, ping: async () => {} });
-    reflection = addReflectionServices(server, descriptors, SERVICES);
+    reflection = addReflectionServices(server, loadDescriptors, SERVICES);
     listeners = await openListeners({
       server,
       socket,
