@@ -102,6 +102,7 @@ const THROUGH: TestedThrough = [
   [/^src\/server\/rpc\/convert-virtual-iommu\.ts$/, "test/server/rpc/virtual-iommu-calls.test.ts"],
   [/^src\/server\/rpc\/heartbeat\.ts$/, "test/server/rpc/device-watch-calls.test.ts"],
   [/^src\/server\/rpc\/(?:failure|server-stream)\.ts$/, "test/server/rpc/calls.test.ts"],
+  [/^src\/server\/rpc\/streams-per-session\.ts$/, "test/server/rpc/session-calls.test.ts"],
   [/^src\/client\/(?:session|simulator|messages|present)\.ts$/, "test/client/client.test.ts"],
   [/^src\/cli\/explain\.ts$/, "test/cli/program.test.ts"],
   [/^src\/server\/core\/(?:admission|attach|bind|device|group|stage-change)\.ts$/, "test/server/core/arbiter.test.ts"],
