@@ -33,59 +33,78 @@ function filled({ bytes, take }: ChainStep, results: readonly IoctlResult[]): Ui
 }
 
 export function bytesOfSteps(steps: readonly ChainStep[]): Uint8Array {
-  return Buffer.concat(
-    steps.flatMap(({ fd, request, bytes, payload, take }) => {
-      const head = Int32Array.of(
-        fd,
-        request,
-        bytes.byteLength,
-        payload?.bytes.byteLength ?? NONE,
-        payload?.pointerAt ?? NONE,
-        take?.step ?? NONE,
-        take?.at ?? NONE,
-        take?.into ?? NONE,
-      );
-      return [new Uint8Array(head.buffer), bytes, payload?.bytes ?? new Uint8Array()];
-    }),
-  );
+  let total = 0;
+  for (const { bytes, payload } of steps) total += HEAD_BYTES + bytes.byteLength + (payload?.bytes.byteLength ?? 0);
+  const [made, view] = space(total);
+  let at = 0;
+  for (const { fd, request, bytes, payload, take } of steps) {
+    const payloadBytes = payload?.bytes.byteLength ?? NONE;
+    const pointerAt = payload?.pointerAt ?? NONE;
+    const taken = [take?.step ?? NONE, take?.at ?? NONE, take?.into ?? NONE];
+    for (const word of [fd, request, bytes.byteLength, payloadBytes, pointerAt, ...taken]) {
+      view.setInt32(at, word, true);
+      at += 4;
+    }
+    made.set(bytes, at);
+    at += bytes.byteLength;
+    if (payload === undefined) continue;
+    made.set(payload.bytes, at);
+    at += payload.bytes.byteLength;
+  }
+  return made;
 }
 
 export function stepsOfBytes(bytes: Uint8Array): readonly ChainStep[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const steps: ChainStep[] = [];
   for (let at = 0; at < bytes.byteLength; ) {
-    const [fd, request, length, payloadLength, pointerAt, step, from, into] = wordsAt(bytes, at, HEAD_BYTES);
+    const word = (index: number): number => view.getInt32(at + 4 * index, true);
+    const [payloadLength, step] = [word(3), word(5)];
     const structureAt = at + HEAD_BYTES;
-    const payloadAt = structureAt + length!;
-    at = payloadAt + Math.max(0, payloadLength!);
+    const payloadAt = structureAt + word(2);
+    const end = payloadAt + Math.max(0, payloadLength);
+    const payload = { pointerAt: word(4), bytes: bytes.subarray(payloadAt, end), isInput: true };
     steps.push({
-      fd: fd!,
-      request: request!,
+      fd: word(0),
+      request: word(1),
       bytes: bytes.subarray(structureAt, payloadAt),
-      ...(payloadLength === NONE ? {} : { payload: { pointerAt: pointerAt!, bytes: bytes.subarray(payloadAt, at) } }),
-      ...(step === NONE ? {} : { take: { step: step!, at: from!, into: into! } }),
+      ...(payloadLength === NONE ? {} : { payload }),
+      ...(step === NONE ? {} : { take: { step, at: word(6), into: word(7) } }),
     });
+    at = end;
   }
   return steps;
 }
 
 export function bytesOfResults(results: readonly IoctlResult[]): Uint8Array {
-  return Buffer.concat(
-    results.flatMap(({ result, bytes }) => [new Uint8Array(Int32Array.of(result, bytes.byteLength).buffer), bytes]),
-  );
+  let total = 0;
+  for (const { bytes } of results) total += RESULT_HEAD_BYTES + bytes.byteLength;
+  const [made, view] = space(total);
+  let at = 0;
+  for (const { bytes, result } of results) {
+    view.setInt32(at, result, true);
+    view.setInt32(at + 4, bytes.byteLength, true);
+    made.set(bytes, at + RESULT_HEAD_BYTES);
+    at += RESULT_HEAD_BYTES + bytes.byteLength;
+  }
+  return made;
 }
 
 /** Without payloads: chains are made of calls that answer in their structure. */
 export function resultsOfBytes(bytes: Uint8Array): readonly IoctlResult[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const results: IoctlResult[] = [];
   for (let at = 0; at < bytes.byteLength; ) {
-    const [result, length] = wordsAt(bytes, at, RESULT_HEAD_BYTES);
     const structureAt = at + RESULT_HEAD_BYTES;
-    at = structureAt + length!;
-    results.push({ result: result!, bytes: bytes.slice(structureAt, at), payload: undefined });
+    const end = structureAt + view.getInt32(at + 4, true);
+    results.push({ result: view.getInt32(at, true), bytes: bytes.slice(structureAt, end), payload: undefined });
+    at = end;
   }
   return results;
 }
 
-function wordsAt(bytes: Uint8Array, at: number, length: number): Int32Array {
-  return new Int32Array(bytes.slice(at, at + length).buffer); // a copy is aligned
+/** One piece of memory for all of it: each small array that is looked at as another one costs more than the calls do. */
+function space(bytes: number): readonly [Uint8Array, DataView] {
+  const buffer = new ArrayBuffer(bytes);
+  return [new Uint8Array(buffer), new DataView(buffer)];
 }
