@@ -130,12 +130,14 @@ export class Channel {
   bidiStream<Req, ReqInput, Res, ResInput>(
     method: Method<Req, ReqInput, Res, ResInput, "bidi_stream">,
     token: string,
+    deadlineMs?: number,
   ): grpc.ClientDuplexStream<ReqInput, Res> {
     return this.#client.makeBidiStreamRequest(
       method.path,
       (message: ReqInput) => method.request.encode(message),
       (bytes) => method.response.decode(bytes),
       metadataWith(token),
+      deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs },
     );
   }
 

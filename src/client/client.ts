@@ -27,6 +27,7 @@ export type { FaultQuery } from "./fault-list.ts";
 export type { FaultBatch, FaultWatch, FaultWatchOptions } from "./fault-watch.ts";
 export type { MemoryTicket } from "./fd-exchange.ts";
 export { PutRefused } from "./fd-exchange.ts";
+export type { InvalidationStream, InvalidationStreamOptions } from "./invalidation-stream.ts";
 export type { Notice } from "./keep-alive.ts";
 export * from "./messages.ts";
 export type {

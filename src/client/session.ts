@@ -7,6 +7,7 @@ import { DeviceWatch, type DeviceWatchOptions } from "./device-watch.ts";
 import { fromStatus } from "./error.ts";
 import { type FaultQuery, listFaults } from "./fault-list.ts";
 import { FaultWatch, type FaultWatchOptions } from "./fault-watch.ts";
+import { InvalidationStream, type InvalidationStreamOptions } from "./invalidation-stream.ts";
 import { KeepAlive, type KeepAliveListeners } from "./keep-alive.ts";
 import type * as messages from "./messages.ts";
 import { present } from "./present.ts";
@@ -193,6 +194,14 @@ export class BrokerSession {
   ): Promise<number> {
     const request = { virtualIommu, commands };
     return (await this.#channel.unary(BROKER.invalidateCache, request, this.token, options)).executed;
+  }
+
+  /**
+   * Batches for one virtual IOMMU without a call for each, each complete when its promise is kept. For a VMM whose guest
+   * unmaps often; what ends the session ends the stream.
+   */
+  streamInvalidations(virtualIommu: string, options?: InvalidationStreamOptions): InvalidationStream {
+    return new InvalidationStream(this.#channel, this.token, virtualIommu, options);
   }
 
   /** The walk of one access, step by step, from the tables as they are now. */

@@ -61,6 +61,8 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "mappings_per_call_max",
   "sources_per_call_max",
   "commands_per_call_max",
+  "invalidation_streams_per_session_max",
+  "invalidation_batches_outstanding_max",
   "binds_per_call_max",
   "fault_streams_per_session_max",
   "fault_observers_max",

@@ -2,24 +2,27 @@
 // side says whose turn it is. A message between threads costs five times as much, and a bind makes several calls.
 // The loop writes a call and then its turn; the thread answers and then repeats the turn. One call at a time.
 
-import type { FilePart, IoctlRequest } from "../backends/iommufd/kernel.ts";
+import type { ChainStep, FilePart, IoctlRequest } from "../backends/iommufd/kernel.ts";
 import { assert, assertNever } from "../spec/assert.ts";
+import { bytesOfSteps, stepsOfBytes } from "./ioctl-chain.ts";
 
 export type KernelJob =
   | { readonly kind: "ioctl"; readonly request: IoctlRequest }
+  | { readonly kind: "ioctls"; readonly steps: readonly ChainStep[] }
   | { readonly kind: "open"; readonly path: string }
   | { readonly kind: "close"; readonly fd: number }
   | { readonly kind: "map"; readonly part: FilePart }
   | { readonly kind: "unmap"; readonly address: bigint; readonly bytes: number };
 
-/** What the call returned, or the negative errno; of an ioctl also its structure and its payload afterwards. */
+/** What the call returned, or the negative errno; of an ioctl also its structure and its payload afterwards, of several
+ * bytesOfResults(). */
 export interface KernelAnswer {
   readonly result: bigint;
   readonly bytes: Uint8Array;
   readonly payload: Uint8Array | undefined;
 }
 
-const KINDS = ["ioctl", "open", "close", "map", "unmap"] as const;
+const KINDS = ["ioctl", "open", "close", "map", "unmap", "ioctls"] as const;
 /** Words of the head, 32 bits each. */
 const [TURN, DONE, KIND, FD, REQUEST, BYTES, PAYLOAD_BYTES, POINTER_AT, WRITABLE] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 /** Doublewords behind it. */
@@ -82,6 +85,8 @@ export class CallSlot {
         if (payload === undefined) return { kind, request };
         return { kind, request: { ...request, payload: { pointerAt: this.#word(POINTER_AT), bytes: payload } } };
       }
+      case "ioctls":
+        return { kind, steps: stepsOfBytes(this.#takeData().bytes) };
       case "open":
         return { kind, path: Buffer.from(this.#takeData().bytes).toString() };
       case "close":
@@ -108,6 +113,9 @@ export class CallSlot {
         this.#putData(bytes, payload?.bytes);
         break;
       }
+      case "ioctls":
+        this.#putData(bytesOfSteps(job.steps), undefined);
+        break;
       case "open":
         this.#putData(Buffer.from(job.path), undefined);
         break;

@@ -4,6 +4,7 @@
 import { workerData } from "node:worker_threads";
 import { assertNever } from "../spec/assert.ts";
 import { CallSlot, type KernelAnswer, type KernelJob } from "./call-slot.ts";
+import { bytesOfResults, runChain } from "./ioctl-chain.ts";
 import { closeDescriptor, mapShared, NativeCaller, openReadWrite, unmapShared } from "./native-call.ts";
 
 const caller = new NativeCaller();
@@ -14,6 +15,10 @@ function carryOut(job: KernelJob): KernelAnswer {
     case "ioctl": {
       const { result, bytes, payload } = caller.ioctl(job.request);
       return { result: BigInt(result), bytes, payload };
+    }
+    case "ioctls": {
+      const results = runChain(job.steps, (request) => caller.ioctl(request));
+      return { result: 0n, bytes: bytesOfResults(results), payload: undefined };
     }
     case "open":
       return plain(BigInt(openReadWrite(job.path)));

@@ -47,7 +47,7 @@ export class NativeCaller {
     return {
       result,
       bytes: this.#struct.take(bytes.byteLength),
-      payload: payload === undefined ? undefined : this.#payload.take(payload.bytes.byteLength),
+      payload: payload === undefined || payload.isInput ? undefined : this.#payload.take(payload.bytes.byteLength),
     };
   }
 }

@@ -4,6 +4,7 @@
 
 import { readSync, writeSync } from "node:fs";
 import type { Kernel } from "../backends/iommufd/kernel.ts";
+import { resultsOfBytes } from "./ioctl-chain.ts";
 import { KernelPool, type KernelPoolOptions } from "./kernel-pool.ts";
 import { NativeCaller } from "./native-call.ts";
 import type { Poller } from "./poller.ts";
@@ -24,6 +25,7 @@ export function createNativeKernel({
       const { result, bytes, payload } = await pool.run({ kind: "ioctl", request });
       return { result: Number(result), bytes, payload };
     },
+    ioctls: async (steps) => resultsOfBytes((await pool.run({ kind: "ioctls", steps })).bytes),
     ioctlNow: (request) => caller.ioctl(request),
     open: async (path) => Number((await pool.run({ kind: "open", path })).result),
     close: async (fd) => {

@@ -44,6 +44,7 @@ const LOOKING: ReadonlySet<string> = new Set([
   "Dma",
   "WriteMemory",
   "InvalidateCache",
+  "StreamInvalidations",
 ]);
 
 interface Owner {

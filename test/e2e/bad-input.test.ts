@@ -296,7 +296,8 @@ const CANNOT_BE_WRONG: ReadonlyMap<string, string> = new Map([
     (name) => [`CreateVirtualIommu registers.${name}`, "the VMM emulates what it stands for: any value"] as const,
   ),
   ["MapMemory mappings.writable", "a plain bool; neither of the two is a case of readable"],
-  ["InvalidateCache commands.tlbi_nh_all", "has no fields"],
+  ...["InvalidateCache", "StreamInvalidations"].map((rpc) => [`${rpc} commands.tlbi_nh_all`, "has no fields"] as const),
+  ["StreamInvalidations sequence", "any number: it comes back as it is"],
   ["Dma accesses.privileged", "a plain bool"],
   ["Translate accesses.privileged", "a plain bool"],
   ["WatchFaults diagnose", "a plain bool"],
@@ -306,9 +307,9 @@ const CANNOT_BE_WRONG: ReadonlyMap<string, string> = new Map([
   ["ExplainTranslation privileged", "a plain bool"],
   ["ExplainTranslation include_host_addresses", "a plain bool where the Simulator service is served, as here"],
   ["Translate accesses.iova", "any 64 bits: a wild address is the SMMU's to fault"],
-  ["InvalidateCache commands.tlbi_nh_va.leaf", "a plain bool"],
-  ["InvalidateCache commands.tlbi_nh_vaa.leaf", "a plain bool"],
-  ["InvalidateCache commands.cfgi_cd.leaf", "a plain bool"],
+  ...["InvalidateCache", "StreamInvalidations"].flatMap((rpc) =>
+    ["tlbi_nh_va", "tlbi_nh_vaa", "cfgi_cd"].map((name) => [`${rpc} commands.${name}.leaf`, "a plain bool"] as const),
+  ),
   ["WatchFaults from_start", "a plain bool"],
 ]);
 

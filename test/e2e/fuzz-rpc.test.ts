@@ -1,8 +1,9 @@
 // Any bytes and any valid message to every RPC of a real daemon, for a while: whatever comes back, it is the caller's mistake or
 // an answer, never a bug, and the daemon goes on. Both begin with a seed that is printed.
 
-import { Metadata, status } from "@grpc/grpc-js";
+import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { BROKER } from "../../src/server/rpc/services.ts";
 import { TOKEN_KEY } from "../../src/server/rpc/token.ts";
 import { requestTypes } from "../support/e2e-descriptors.ts";
 import { bugLines, isServiceError, RawClient } from "../support/e2e-refusal.ts";
@@ -21,7 +22,8 @@ const SPARED = new Set([
   "/iommubroker.v1.IommuBroker/OpenSession",
   "/iommubroker.v1.Simulator/RemoveDevice",
 ]);
-const TYPES = [...requestTypes()].filter(([path]) => !SPARED.has(path));
+const INVALIDATIONS = BROKER.streamInvalidations.path;
+const TYPES = [...requestTypes(BROKER.streamInvalidations.name)].filter(([path]) => !SPARED.has(path));
 
 let world: World;
 let raw: RawClient;
@@ -39,6 +41,7 @@ afterAll(async () => {
 async function codeOf(path: string, message: Buffer): Promise<status> {
   const metadata = new Metadata();
   metadata.set(TOKEN_KEY, world.own.session.token);
+  if (path === INVALIDATIONS) return await streamCodeOf(message, metadata);
   try {
     await raw.unary(path, message, metadata);
     return status.OK;
@@ -46,6 +49,22 @@ async function codeOf(path: string, message: Buffer): Promise<status> {
     if (isServiceError(error)) return error.code;
     throw error;
   }
+}
+
+const same = (bytes: Buffer): Buffer => bytes;
+
+/** Of two batches on one stream: what the first is answered, or what it ends the stream with. */
+async function streamCodeOf(message: Buffer, metadata: Metadata): Promise<status> {
+  return await new Promise((resolve) => {
+    const stream = raw.grpc.makeBidiStreamRequest(INVALIDATIONS, same, same, metadata, {
+      deadline: Date.now() + 10_000,
+    });
+    stream.on("data", (bytes: Buffer) => resolve(BROKER.streamInvalidations.response.decode(bytes).error?.code ?? 0));
+    stream.on("error", (error: ServiceError) => resolve(error.code));
+    stream.write(message);
+    stream.write(message);
+    stream.end();
+  });
 }
 
 /** Sends what `make` makes until the time is over; prints how it was answered. */

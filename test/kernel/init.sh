@@ -1,7 +1,8 @@
 #!/bin/busybox sh
 # The guest's first process. Arguments of the kernel's that it does not know are here as variables.
 # With iommu_e2e=iort it prints the machine's IORT; else it mounts the root image from the first
-# disk and runs the cases in it, and where one failed it prints what the kernel said. Then the machine is switched off, whatever came before.
+# disk and runs the cases in it (or the
+# program that iommu_e2e_program names), and where one failed it prints what the kernel said. Then the machine is switched off, whatever came before.
 b=/bin/busybox
 $b mkdir -p /proc /sys /dev
 $b mount -t proc proc /proc
@@ -26,7 +27,7 @@ else
     # While the guest waits for its disk its clock leaps from timer to timer, and on a busy host past every deadline. So
     # all there is to read is read before anything has one.
     $b find /root/usr /root/lib /root/node_modules -xdev -type f -exec $b cat {} + >/dev/null 2>&1 || true
-    NO_COLOR=1 HOME=/tmp exec $b timeout -s KILL 580 $b chroot /root /usr/bin/node /app/test/kernel/guest/main.js
+    NO_COLOR=1 HOME=/tmp exec $b timeout -s KILL 580 $b chroot /root /usr/bin/node "/app/${iommu_e2e_program:-test/kernel/guest/main.js}"
   )
   status=$?
   [ $status = 0 ] || $b dmesg | $b tail -n 40

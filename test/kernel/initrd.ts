@@ -1,7 +1,7 @@
 // What the guest starts from: a shell, init, and /app with the built daemon and the compiled cases.
 
 import { copyFileSync, globSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { run } from "./command.ts";
 import { type CpioEntry, cpio, foldersAbove } from "./cpio.ts";
 import type { Say } from "./unavailable.ts";
@@ -18,6 +18,8 @@ export interface Orders {
   /** Of the random configurations: the seed, 64 bits in decimal, and how many. */
   readonly seed: string;
   readonly trials: number;
+  /** Paths of static programs for the guest, where they are in /app/programs. */
+  readonly programs?: readonly string[];
 }
 
 /** Compiles into a folder of `work`, and packs everything into one archive. */
@@ -37,6 +39,10 @@ export async function initrd(busybox: string, orders: Orders, work: string, say:
     ...skeleton(busybox),
     ...below(compiled, "**/*.js", "app"),
     ...below(join(ROOT, "dist"), "**/!(*.d.ts)", "app/dist"),
+    ...(orders.programs ?? []).map((path) => ({
+      ...file(join("app/programs", basename(path)), readFileSync(path)),
+      permissions: 0o755,
+    })),
     file("app/package.json", readFileSync(join(ROOT, "package.json"))),
     file("app/orders.json", Buffer.from(JSON.stringify(orders))),
   ]);

@@ -421,7 +421,9 @@ test("a call refused by a limit is counted under the limit's name; names that ar
 
 test("every limit that the source can refuse by has its series", () => {
   const named = globSync("src/**/*.ts", { cwd: ROOT }).flatMap((path) => [
-    ...readFileSync(join(ROOT, path), "utf8").matchAll(/limitReached\(\s*"([^"]+)"|refuseAbove\([^"]*"([^"]+)"/g),
+    ...readFileSync(join(ROOT, path), "utf8").matchAll(
+      /(?:limitReached\(|onLimit\?\.\()\s*"([^"]+)"|refuseAbove\([^"]*"([^"]+)"/g,
+    ),
   ]);
   const quotas = ["sessions", "devices", "mapped_bytes", "fault_streams", "calls_per_second"];
   const ofKernel = Object.values(CALLS).flatMap(({ rows }) => Object.values(rows).flatMap(({ limit }) => limit ?? []));

@@ -74,6 +74,27 @@ describe.each([
   });
 });
 
+describe("several ioctls as one", () => {
+  test("are made in order, a later one with what an earlier one answered, until one fails", async () => {
+    const fd = pipe();
+    writeSync(fd, "seven b");
+    const take = { step: 0, at: 0, into: 4 };
+    const payload = { pointerAt: 8, bytes: Uint8Array.of(1) };
+    const results = await kernel().ioctls([
+      { fd, request: FIONREAD, bytes: new Uint8Array(8) },
+      { fd, request: FIONREAD, bytes: Uint8Array.of(9, 9, 9, 9, 9, 9, 9, 9, 9), take },
+      { fd, request: 0x3b80, bytes: new Uint8Array(16), payload },
+      { fd, request: FIONREAD, bytes: new Uint8Array(4) },
+    ]);
+    expect(results.map(({ result }) => result)).toEqual([0, 0, -ENOTTY]);
+    expect(results.map(({ bytes }) => [...bytes.subarray(0, 8)]).slice(0, 2)).toEqual([
+      [7, 0, 0, 0, 0, 0, 0, 0],
+      [7, 0, 0, 0, 7, 0, 0, 0],
+    ]);
+    expect(new BigUint64Array(results[2]!.bytes.buffer)[1]).not.toBe(0n); // the payload's address
+  });
+});
+
 describe("nodes", () => {
   test("are opened for reading and writing, close-on-exec, and closed", async () => {
     const on = kernel();

@@ -4,8 +4,9 @@
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { BrokerCallError } from "../../src/client/client.ts";
 import { type Sendable, wire } from "../../src/client/plain.ts";
+import { google } from "../../src/server/rpc/codec.ts";
 import type { Method } from "../../src/server/rpc/services.ts";
-import { isServiceError, type Refusal, refusalOf } from "./e2e-refusal.ts";
+import { isServiceError, type Refusal, refusalOf, statusRefusal } from "./e2e-refusal.ts";
 import type { World } from "./e2e-world.ts";
 
 export interface Expected {
@@ -66,9 +67,11 @@ export async function refusedCall<Req, ReqInput, Res, ResInput>(
   }
   return await new Promise((resolve, reject) => {
     const stream = openStream(world, method, request, token ?? "");
-    stream.on("data", () => {
+    stream.on("data", (answer: object) => {
       stream.cancel();
-      reject(new Error(`${method.name} answered and should not have`));
+      const error: unknown = Reflect.get(answer, "error"); // of one batch, which does not end the stream
+      if (error instanceof google.rpc.Status) resolve(statusRefusal(error));
+      else reject(new Error(`${method.name} answered and should not have`));
     });
     stream.on("error", (error: ServiceError) => resolve(refusalOf(error)));
   });

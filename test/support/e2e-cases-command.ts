@@ -15,17 +15,23 @@ import {
   UNKNOWN_VIRTUAL_IOMMU,
   unknown,
 } from "./e2e-case.ts";
+import type { World } from "./e2e-world.ts";
 
-const { invalidateCache } = BROKER;
+/** A case of either RPC: their requests have the same fields. */
+interface CommandCase {
+  readonly fields: string;
+  readonly wrong: string;
+  readonly request: (world: World) => { readonly virtualIommu: string; readonly commands?: InvalidationCommand[] };
+  readonly expected: Expected;
+}
 
-function badCommand(field: string, wrong: string, command: InvalidationCommand, path: string): BadCase {
-  return bad(
-    invalidateCache,
-    field === "" ? "commands" : `commands commands.${field}`,
+function badCommand(field: string, wrong: string, command: InvalidationCommand, path: string): CommandCase {
+  return {
+    fields: field === "" ? "commands" : `commands commands.${field}`,
     wrong,
-    ({ own }) => ({ virtualIommu: own.virtualIommu, commands: [{ tlbiNhAll: {} }, command] }),
-    invalid(path),
-  );
+    request: ({ own }) => ({ virtualIommu: own.virtualIommu, commands: [{ tlbiNhAll: {} }, command] }),
+    expected: invalid(path),
+  };
 }
 
 /** Opcodes: IHI 0070G.b §4.1.3. Fields: §4.3 and §4.4. */
@@ -51,7 +57,7 @@ const NOT_FOR_GUESTS: Readonly<Record<string, number>> = {
   "the last one": 0xff,
 };
 
-const RAW_CASES: readonly BadCase[] = [
+const RAW_CASES: readonly CommandCase[] = [
   ...[0, 1, 15, 17, 64, 1_000_000].map((length) =>
     badCommand("raw", `${length} bytes`, { raw: new Uint8Array(length) }, "commands[1].raw"),
   ),
@@ -97,7 +103,7 @@ const BAD_ATC_INVS = [
   ["size", "53", { size: 53 }],
 ] as const;
 
-const TYPED_CASES: readonly BadCase[] = [
+const TYPED_CASES: readonly CommandCase[] = [
   badCommand("", "nothing", {}, "commands[1]"),
   badCommand("tlbi_nh_asid.asid", "0x10000", { tlbiNhAsid: { asid: 0x1_0000 } }, "commands[1].tlbi_nh_asid.asid"),
   ...BAD_ADDRESSES.map(([field, wrong, changes]) =>
@@ -142,34 +148,65 @@ const TYPED_CASES: readonly BadCase[] = [
   ),
 ];
 
-function badTarget(wrong: string, virtualIommu: string, expected: Expected): BadCase {
-  return bad(
-    invalidateCache,
-    "virtual_iommu",
+function badTarget(wrong: string, virtualIommu: string, expected: Expected): CommandCase {
+  return {
+    fields: "virtual_iommu",
     wrong,
-    () => ({ virtualIommu, commands: [{ tlbiNhAll: {} }] }),
+    request: () => ({ virtualIommu, commands: [{ tlbiNhAll: {} }] }),
     expected,
-  );
+  };
 }
 
-export const COMMAND_CASES: readonly BadCase[] = [
+const CASES: readonly CommandCase[] = [
   ...MALFORMED_VIRTUAL_IOMMUS.map((name) => badTarget(`malformed ${shown(name)}`, name, invalid("virtual_iommu"))),
   badTarget("unknown", UNKNOWN_VIRTUAL_IOMMU, unknown("VIRTUAL_IOMMU")),
-  bad(
-    invalidateCache,
-    "virtual_iommu",
-    "someone else's",
-    ({ others }) => ({ virtualIommu: others.virtualIommu, commands: [{ tlbiNhAll: {} }] }),
-    precondition("NOT_OWNER"),
-  ),
-  bad(invalidateCache, "commands", "none", ({ own }) => ({ virtualIommu: own.virtualIommu }), invalid("commands")),
-  bad(
-    invalidateCache,
-    "commands",
-    "more than a call may have",
-    ({ own }) => ({ virtualIommu: own.virtualIommu, commands: Array.from({ length: 4 }, () => ({ tlbiNhAll: {} })) }),
-    exhausted("commands_per_call_max"),
-  ),
+  {
+    fields: "virtual_iommu",
+    wrong: "someone else's",
+    request: ({ others }) => ({ virtualIommu: others.virtualIommu, commands: [{ tlbiNhAll: {} }] }),
+    expected: precondition("NOT_OWNER"),
+  },
+  {
+    fields: "commands",
+    wrong: "none",
+    request: ({ own }) => ({ virtualIommu: own.virtualIommu }),
+    expected: invalid("commands"),
+  },
+  {
+    fields: "commands",
+    wrong: "more than a call may have",
+    request: ({ own }) => ({ virtualIommu: own.virtualIommu, commands: Array(4).fill({ tlbiNhAll: {} }) }),
+    expected: exhausted("commands_per_call_max"),
+  },
   ...RAW_CASES,
   ...TYPED_CASES,
+];
+
+/** CMD_TLBI_NH_ALL, and CMD_SYNC. */
+const [GOOD, SYNC] = [Buffer.from("10".padEnd(32, "0"), "hex"), Buffer.from("46".padEnd(32, "0"), "hex")];
+
+const badBytes = (wrong: string, rawCommands: Buffer, expected: Expected): BadCase =>
+  bad(
+    BROKER.streamInvalidations,
+    "raw_commands",
+    wrong,
+    ({ own }) => ({ virtualIommu: own.virtualIommu, rawCommands }),
+    expected,
+  );
+
+export const COMMAND_CASES: readonly BadCase[] = [
+  ...CASES.map(({ expected, fields, request, wrong }) => bad(BROKER.invalidateCache, fields, wrong, request, expected)),
+  ...CASES.map(({ expected, fields, request, wrong }) =>
+    bad(BROKER.streamInvalidations, fields, wrong, request, expected),
+  ),
+  badBytes("half a command", GOOD.subarray(8), invalid("raw_commands")),
+  badBytes("a command that is not for a guest", Buffer.concat([GOOD, SYNC]), invalid("commands[1]")),
+  badBytes("more than a batch may have", Buffer.concat(Array(4).fill(GOOD)), exhausted("commands_per_call_max")),
+  bad(
+    BROKER.streamInvalidations,
+    "raw_commands",
+    "beside commands",
+    ({ own }) => ({ virtualIommu: own.virtualIommu, commands: [{ tlbiNhAll: {} }], rawCommands: GOOD }),
+    invalid("raw_commands"),
+  ),
 ];

@@ -61,12 +61,17 @@ function steps(type: protobuf.Type, [first = "", ...rest]: readonly string[]): b
   return field.resolvedType instanceof protobuf.Type && steps(field.resolvedType, rest);
 }
 
-/** "/iommubroker.v1.IommuBroker/MapMemory" to the type of its request, for every unary call. */
-export function requestTypes(): ReadonlyMap<string, protobuf.Type> {
+/**
+ * "/iommubroker.v1.IommuBroker/MapMemory" to the type of its request, for every unary call.
+ * @param streams  names of streams that are wanted too
+ */
+export function requestTypes(...streams: readonly string[]): ReadonlyMap<string, protobuf.Type> {
   const types = ["iommubroker.v1.IommuBroker", "iommubroker.v1.Simulator"].flatMap((service) =>
     root
       .lookupService(service)
-      .methodsArray.filter((method) => !method.requestStream && !method.responseStream)
+      .methodsArray.filter(
+        (method) => (!method.requestStream && !method.responseStream) || streams.includes(method.name),
+      )
       .map((method) => [`/${service}/${method.name}`, root.lookupType(`iommubroker.v1.${shortName(method)}`)] as const),
   );
   return new Map(types);

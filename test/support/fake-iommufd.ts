@@ -5,8 +5,9 @@
 
 import { ERRNO } from "../../src/backends/iommufd/errno.ts";
 import { REQUEST } from "../../src/backends/iommufd/ioctl-call.ts";
-import type { FilePart, IoctlRequest, IoctlResult, Kernel } from "../../src/backends/iommufd/kernel.ts";
+import type { ChainStep, FilePart, IoctlRequest, IoctlResult, Kernel } from "../../src/backends/iommufd/kernel.ts";
 import { IOMMU_HWPT_PGFAULT } from "../../src/backends/iommufd/structs.ts";
+import { runChain } from "../../src/os/ioctl-chain.ts";
 import { type Called, callDevice, callIommufd } from "./fake-iommufd-calls.ts";
 import { queueEvent, readQueue } from "./fake-iommufd-queues.ts";
 import { Refusal } from "./fake-iommufd-refusal.ts";
@@ -141,6 +142,11 @@ export class FakeIommufd implements Kernel {
   async ioctl(request: IoctlRequest): Promise<IoctlResult> {
     await turn();
     return this.ioctlNow(request);
+  }
+
+  async ioctls(steps: readonly ChainStep[]): Promise<readonly IoctlResult[]> {
+    await turn();
+    return runChain(steps, (request) => this.ioctlNow(request));
   }
 
   ioctlNow({ fd, request, bytes, payload }: IoctlRequest): IoctlResult {

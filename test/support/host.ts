@@ -63,6 +63,8 @@ export const TEST_LIMITS: CoreLimits = {
   sourcesPerCallMax: 4,
   commandsPerCallMax: 8,
   bindsPerCallMax: 4,
+  invalidationStreamsPerSessionMax: 2,
+  invalidationBatchesOutstandingMax: 4,
   faultStreamsPerSessionMax: 2,
   faultRingEventsMax: 8,
   faultBatchEventsMax: 4,

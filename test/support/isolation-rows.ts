@@ -90,6 +90,11 @@ export const ISOLATION_ROWS: readonly IsolationRow[] = [
   row(BROKER.batchBindGuestStage, () => ({ requests: [{ device: NAMED, fields: { mode: 3 } }] }), "OK"),
   row(BROKER.unbindGuestStage, () => ({ device: NESTED }), OWNED),
   row(BROKER.invalidateCache, (world) => ({ virtualIommu: virtual(world), commands: [{ tlbiNhAll: {} }] }), NOT_OWNER),
+  row(
+    BROKER.streamInvalidations,
+    (world) => ({ virtualIommu: virtual(world), commands: [{ tlbiNhAll: {} }] }),
+    NOT_OWNER,
+  ),
   row(BROKER.watchFaults, () => ({ devices: [NESTED] }), NOT_OWNER),
   row(BROKER.listFaults, () => ({ devices: [NESTED] }), NOT_OWNER),
   // The token names what is answered: whoever has not seen the event has none that could be good.

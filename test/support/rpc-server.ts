@@ -28,6 +28,8 @@ export const LIMITS: RpcDeps["limits"] = {
   sourcesPerCallMax: 3,
   commandsPerCallMax: 9,
   bindsPerCallMax: 10,
+  invalidationStreamsPerSessionMax: 2,
+  invalidationBatchesOutstandingMax: 4,
   faultStreamsPerSessionMax: 11,
   faultRingEventsMax: 12,
   faultBatchEventsMax: 13,

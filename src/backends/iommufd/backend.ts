@@ -176,7 +176,7 @@ export class NativeBackend implements Backend {
   }
 
   async invalidate(handles: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void> {
-    invalidateParts(
+    await invalidateParts(
       handles.map((handle) => this.#part(handle)),
       commands,
     );

@@ -1,9 +1,10 @@
 // The ioctls of an iommufd that concern translation: HWPTs, vIOMMUs, their devices and event queues, and invalidation.
-// GET_HW_INFO and HWPT_INVALIDATE are made on the event loop: the kernel answers them without sleeping.
+// GET_HW_INFO and HWPT_INVALIDATE of a short batch are made on the event loop: the kernel answers them at once.
 // Source: include/uapi/linux/iommufd.h of Linux 7.2.
 
 import { callError } from "./errno.ts";
 import { call, type KernelFile, REQUEST } from "./ioctl-call.ts";
+import type { IoctlRequest, IoctlResult } from "./kernel.ts";
 import * as uapi from "./structs.ts";
 
 export type HwptKind =
@@ -24,15 +25,21 @@ export interface VtdTable {
 
 /** @throws BrokerError vste_invalid when the kernel refuses a guest's STE */
 export async function hwptAlloc(file: KernelFile, device: number, hwpt: HwptKind): Promise<number> {
-  const { values, payload } = hwptRequest(hwpt);
+  const { bytes: created, payload } = hwptRequest(device, hwpt);
   const facts = { device_object: device, hwpt: hwpt.kind };
-  const created = uapi.IOMMU_HWPT_ALLOC.create({ ...values, dev_id: device });
   const as = payload === undefined ? "hwpt_alloc" : "hwpt_alloc_nested";
   const { bytes } = await call(file, "hwpt_alloc", created, { payload, as, facts });
   return uapi.IOMMU_HWPT_ALLOC.read(bytes).out_hwpt_id;
 }
 
-function hwptRequest(hwpt: HwptKind) {
+/** The structure of an allocation, and what it points to. */
+export function hwptRequest(device: number, hwpt: HwptKind): Pick<IoctlRequest, "bytes" | "payload"> {
+  const { values, payload } = hwptValues(hwpt);
+  const bytes = uapi.IOMMU_HWPT_ALLOC.create({ ...values, dev_id: device });
+  return payload === undefined ? { bytes } : { bytes, payload };
+}
+
+function hwptValues(hwpt: HwptKind) {
   if (hwpt.kind === "nest_parent") return { values: { flags: uapi.HWPT_FLAGS.NEST_PARENT, pt_id: hwpt.ioas } };
   if (hwpt.kind === "paging") return { values: { pt_id: hwpt.ioas } };
   const [pt_id, data_type, data] =
@@ -43,7 +50,7 @@ function hwptRequest(hwpt: HwptKind) {
     hwpt.faultQueue === undefined ? {} : { flags: uapi.HWPT_FLAGS.FAULT_ID_VALID, fault_id: hwpt.faultQueue };
   return {
     values: { ...fault, pt_id, data_type, data_len: data.byteLength },
-    payload: { pointerAt: uapi.IOMMU_HWPT_ALLOC.fields.data_uptr.at, bytes: data },
+    payload: { pointerAt: uapi.IOMMU_HWPT_ALLOC.fields.data_uptr.at, bytes: data, isInput: true },
   };
 }
 
@@ -92,22 +99,38 @@ export interface Invalidation {
   readonly entries: Uint8Array;
 }
 
+/** Filled in anew for each call: the kernel is given a copy. */
+const INVALIDATE = uapi.IOMMU_HWPT_INVALIDATE.create({});
+const INVALIDATE_VIEW = new DataView(INVALIDATE.buffer);
+
+function invalidateRequest(fd: number, { target, dataType, entryBytes, entries }: Invalidation): IoctlRequest {
+  const { data_type, data_uptr, entry_len, entry_num, hwpt_id } = uapi.IOMMU_HWPT_INVALIDATE.fields;
+  INVALIDATE_VIEW.setUint32(hwpt_id.at, target, true);
+  INVALIDATE_VIEW.setUint32(data_type.at, dataType, true);
+  INVALIDATE_VIEW.setUint32(entry_len.at, entryBytes, true);
+  INVALIDATE_VIEW.setUint32(entry_num.at, entries.byteLength / entryBytes, true);
+  const payload = { pointerAt: data_uptr.at, bytes: entries, isInput: true };
+  return { fd, request: REQUEST.hwpt_invalidate, bytes: INVALIDATE, payload };
+}
+
+function requireInvalidated({ result, bytes }: IoctlResult, { target, entries, entryBytes }: Invalidation): void {
+  if (result >= 0) return;
+  const handled = uapi.IOMMU_HWPT_INVALIDATE.read(bytes).entry_num;
+  throw callError("hwpt_invalidate", -result, { target, entries: entries.byteLength / entryBytes, handled });
+}
+
 /**
- * Complete on return: the driver waits for its CMD_SYNC.
+ * On the event loop. Complete on return: the driver waits for its CMD_SYNC.
  * @throws BrokerError with the fact `handled`: entries that the kernel counts as done, of which some may not be
  */
 export function hwptInvalidate({ kernel, fd }: KernelFile, invalidation: Invalidation): void {
-  const { target: hwpt_id, dataType: data_type, entryBytes: entry_len, entries } = invalidation;
-  const entry_num = Math.floor(entries.byteLength / entry_len);
-  const answer = kernel.ioctlNow({
-    fd,
-    request: REQUEST.hwpt_invalidate,
-    bytes: uapi.IOMMU_HWPT_INVALIDATE.create({ hwpt_id, data_type, entry_len, entry_num }),
-    payload: { pointerAt: uapi.IOMMU_HWPT_INVALIDATE.fields.data_uptr.at, bytes: entries },
-  });
-  if (answer.result >= 0) return;
-  const handled = uapi.IOMMU_HWPT_INVALIDATE.read(answer.bytes).entry_num;
-  throw callError("hwpt_invalidate", -answer.result, { target: hwpt_id, entries: entry_num, handled });
+  requireInvalidated(kernel.ioctlNow(invalidateRequest(fd, invalidation)), invalidation);
+}
+
+/** The same in the pool. */
+export async function hwptInvalidateInPool({ kernel, fd }: KernelFile, invalidation: Invalidation): Promise<void> {
+  const request = invalidateRequest(fd, invalidation);
+  requireInvalidated(await kernel.ioctl({ ...request, bytes: request.bytes.slice() }), invalidation);
 }
 
 export interface QueueObject {

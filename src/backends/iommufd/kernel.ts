@@ -10,7 +10,20 @@ export interface IoctlRequest {
   /** The structure, which the kernel reads; what it writes is in the result. At most 4,096 bytes. */
   readonly bytes: Uint8Array;
   /** Memory that a field of the structure points to: its address stands at `pointerAt` during the call. At most 1 MiB. */
-  readonly payload?: { readonly pointerAt: number; readonly bytes: Uint8Array };
+  readonly payload?: Payload;
+}
+
+export interface Payload {
+  readonly pointerAt: number;
+  readonly bytes: Uint8Array;
+  /** The kernel only reads it: then it is not in the result. */
+  readonly isInput?: boolean;
+}
+
+/** One ioctl of several. */
+export interface ChainStep extends IoctlRequest {
+  /** The 32 bits at byte `at` of an earlier step's structure, as the kernel left it, go to byte `into` of this one's. */
+  readonly take?: { readonly step: number; readonly at: number; readonly into: number };
 }
 
 export interface IoctlResult {
@@ -18,14 +31,19 @@ export interface IoctlResult {
   readonly result: number;
   /** The structure afterwards. */
   readonly bytes: Uint8Array;
-  /** The payload afterwards. */
+  /** The payload afterwards, where the kernel may have written to it. */
   readonly payload: Uint8Array | undefined;
 }
 
 export interface Kernel {
   /** For calls that can sleep. Calls run side by side: who needs an order waits for the one before. */
   ioctl(request: IoctlRequest): Promise<IoctlResult>;
-  /** On the event loop: GET_HW_INFO and HWPT_INVALIDATE alone. */
+  /**
+   * The same for several, one after the other until one fails: as long as one call on its way there and back.
+   * @returns the results of those that were made, without payloads
+   */
+  ioctls(steps: readonly ChainStep[]): Promise<readonly IoctlResult[]>;
+  /** On the event loop: GET_HW_INFO alone, and HWPT_INVALIDATE of what is answered at once. */
   ioctlNow(request: IoctlRequest): IoctlResult;
   /**
    * Opens a device node for reading and writing, close-on-exec.

@@ -163,11 +163,16 @@ export class Part {
     try {
       await destroy(this.space.file, id);
     } catch (error) {
-      this.#leftovers.push(id);
-      const reason = error instanceof Error ? error.message : String(error);
-      const message = "a kernel object could not be destroyed: it goes with its virtual IOMMU";
-      this.#onNotice({ level: "warn", message, facts: { part: this.id, object: id, reason } });
+      this.keepInMind(id, error);
     }
+  }
+
+  /** An object that could not be destroyed. */
+  keepInMind(id: number, error: unknown): void {
+    this.#leftovers.push(id);
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = "a kernel object could not be destroyed: it goes with its virtual IOMMU";
+    this.#onNotice({ level: "warn", message, facts: { part: this.id, object: id, reason } });
   }
 
   #queueObjects(): readonly QueueObject[] {

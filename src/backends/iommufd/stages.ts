@@ -9,9 +9,10 @@ import { BrokerError } from "../errors.ts";
 import type { DeviceID, GroupID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
 import { ABORT_VSTE, BYPASS_VSTE, type VSTE } from "../vste.ts";
+import { runBind } from "./bind-job.ts";
 import { BoundDevice } from "./bound-device.ts";
 import { bytesOfPairs } from "./doublewords.ts";
-import { destroy, hwptAlloc, vdeviceAlloc } from "./ioctl.ts";
+import { destroy, vdeviceAlloc } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 import { type OnNotice, Undo } from "./undo.ts";
@@ -82,24 +83,36 @@ export class Stages {
   async bind(part: Part, request: Omit<BindRequest, "part">): Promise<void> {
     const { device, attachment } = this.#find(request.device, part);
     const { faults, viommu } = part.requireNesting();
-    const { file } = part.space;
     part.drain();
-    const ste = bytesOfPairs([request.vste]);
     const undo = new Undo(this.#options.onNotice);
     const before = device.nested;
-    await undo.around(async () => {
-      const faultQueue = faults === undefined ? {} : { faultQueue: faults.id };
-      const nested = await hwptAlloc(file, device.object, { kind: "arm_smmuv3", viommu, ste, ...faultQueue });
-      undo.add(() => part.discard(nested));
+    const failure = await undo.around(async () => {
       const name = part.nameOf(device.host.id);
       undo.add(() => this.#rename(device, part, name));
-      await this.#rename(device, part, request.virtualStreamID);
-      await device.attach(nested);
+      if (device.vdevice !== undefined) await this.#rename(device, part, request.virtualStreamID);
+      const faultQueue = faults === undefined ? {} : { faultQueue: faults.id };
+      const outcome = await runBind({
+        iommufd: part.space.file,
+        cdev: device.file,
+        device: device.object,
+        hwpt: { kind: "arm_smmuv3", viommu, ste: bytesOfPairs([request.vste]), ...faultQueue },
+        name: device.vdevice === undefined ? { viommu, virtualID: BigInt(request.virtualStreamID) } : undefined,
+        before,
+      });
+      const { error, isAttached, nested, vdevice } = outcome;
+      if (nested !== undefined) undo.add(() => part.discard(nested));
+      if (vdevice !== undefined) {
+        device.vdevice = { id: vdevice, name: request.virtualStreamID };
+        part.rename(device.host.id, request.virtualStreamID);
+      }
+      if (!isAttached) throw error;
       device.nested = nested;
+      device.hwpt = nested;
+      return error;
     });
     attachment.vste = request.vste;
     part.faults?.end(device.host.id); // the kernel answers what waits when it replaces an HWPT
-    if (before !== undefined) await part.discard(before);
+    if (before !== undefined && failure !== undefined) part.keepInMind(before, failure);
   }
 
   /** Faults have the name of when their HWPT was attached (arm_smmu_attach_prepare_vmaster): a guest's stage is bound anew. */

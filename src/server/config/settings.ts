@@ -136,7 +136,19 @@ const LIMITS = z.strictObject({
   mappings_per_address_space_max: count(65_536, 1, 1_048_576, "Mapped ranges of one address space."),
   mappings_per_call_max: count(16_384, 1, 65_536, "Ranges in one MapMemory or UnmapMemory."),
   sources_per_call_max: count(256, 1, 256, "Files named in one MapMemory."),
-  commands_per_call_max: count(4096, 1, 65_536, "Commands in one InvalidateCache."),
+  commands_per_call_max: count(
+    4096,
+    1,
+    65_536,
+    "Commands in one InvalidateCache, or one batch of StreamInvalidations.",
+  ),
+  invalidation_streams_per_session_max: count(64, 1, 1024, "StreamInvalidations of one session."),
+  invalidation_batches_outstanding_max: count(
+    64,
+    1,
+    1024,
+    "Batches of one StreamInvalidations that are held unanswered; what comes beyond is not read until answers are out.",
+  ),
   binds_per_call_max: count(256, 1, 4096, "Binds in one BatchBindGuestStage."),
   fault_streams_per_session_max: count(8, 1, 1024, "WatchFaults streams of one session."),
   fault_ring_events_max: count(

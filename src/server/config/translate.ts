@@ -103,6 +103,8 @@ function coreLimitsOf(from: Settings["limits"], timing: Settings["timing"]): Cor
     sourcesPerCallMax: from.sources_per_call_max,
     commandsPerCallMax: from.commands_per_call_max,
     bindsPerCallMax: from.binds_per_call_max,
+    invalidationStreamsPerSessionMax: from.invalidation_streams_per_session_max,
+    invalidationBatchesOutstandingMax: from.invalidation_batches_outstanding_max,
     faultStreamsPerSessionMax: from.fault_streams_per_session_max,
     faultRingEventsMax: from.fault_ring_events_max,
     faultBatchEventsMax: from.fault_batch_events_max,

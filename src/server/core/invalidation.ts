@@ -6,14 +6,39 @@
 import type { InvalidationCommand } from "../../backends/backend.ts";
 import { type BrokerError, invalidField } from "../../backends/errors.ts";
 import type { IdRegisters } from "../../backends/inventory.ts";
-import { CMD_ATC_INV, CMD_CFGI, CMD_TLBI, COMMAND } from "../../spec/commands.ts";
-import { type Field, get, wordsOf } from "../../spec/layout.ts";
+import { CMD_ATC_INV, CMD_CFGI, CMD_TLBI, COMMAND, COMMAND_WORDS } from "../../spec/commands.ts";
+import { type Field, get } from "../../spec/layout.ts";
 import { IDR0, IDR1, IDR3, IDR5 } from "../../spec/registers.ts";
+import { hiOf, loOf } from "../../spec/u64.ts";
 
 interface Shape {
   readonly name: string;
-  /** Fields the command has; every other bit is reserved. */
-  readonly fields: readonly Field[];
+  /** Reserved bits of each doubleword: all that no field has. */
+  readonly reserved: readonly [bigint, bigint];
+}
+
+/** What a virtual IOMMU's frozen registers say to commands, read once for a batch. */
+interface Abilities {
+  readonly ats: boolean;
+  readonly asid16: boolean;
+  readonly ril: boolean;
+  readonly ds: boolean;
+  readonly substreamBits: number;
+  /** By TG - 1. */
+  readonly granules: readonly boolean[];
+}
+
+/** A command that is looked at. */
+interface Looked {
+  readonly words: Uint32Array;
+  readonly opcode: number;
+  readonly name: string;
+  readonly index: number;
+}
+
+/** Virtual StreamIDs in use. */
+interface Names {
+  has(name: number): boolean;
 }
 
 const CFGI_CD_FIELDS = [CMD_CFGI.Opcode, CMD_CFGI.SubstreamID, CMD_CFGI.StreamID, CMD_CFGI.Leaf];
@@ -21,15 +46,22 @@ const RANGE_FIELDS = [CMD_TLBI.NUM, CMD_TLBI.SCALE, CMD_TLBI.TTL, CMD_TLBI.TG];
 const VA_FIELDS = [CMD_TLBI.Opcode, CMD_TLBI.VMID, CMD_TLBI.Leaf, CMD_TLBI.Address, ...RANGE_FIELDS];
 
 const SHAPES: ReadonlyMap<number, Shape> = new Map<number, Shape>([
-  [COMMAND.CMD_CFGI_CD, { name: "CMD_CFGI_CD", fields: CFGI_CD_FIELDS }],
-  [COMMAND.CMD_CFGI_CD_ALL, { name: "CMD_CFGI_CD_ALL", fields: [CMD_CFGI.Opcode, CMD_CFGI.StreamID] }],
-  [COMMAND.CMD_TLBI_NH_ALL, { name: "CMD_TLBI_NH_ALL", fields: [CMD_TLBI.Opcode, CMD_TLBI.VMID] }],
-  [COMMAND.CMD_TLBI_NH_ASID, { name: "CMD_TLBI_NH_ASID", fields: [CMD_TLBI.Opcode, CMD_TLBI.VMID, CMD_TLBI.ASID] }],
-  [COMMAND.CMD_TLBI_NH_VA, { name: "CMD_TLBI_NH_VA", fields: [...VA_FIELDS, CMD_TLBI.ASID] }],
-  [COMMAND.CMD_TLBI_NH_VAA, { name: "CMD_TLBI_NH_VAA", fields: VA_FIELDS }],
-  [COMMAND.CMD_TLBI_NSNH_ALL, { name: "CMD_TLBI_NSNH_ALL", fields: [CMD_TLBI.Opcode] }],
-  [COMMAND.CMD_ATC_INV, { name: "CMD_ATC_INV", fields: Object.values(CMD_ATC_INV).filter((f) => f.name !== "SSec") }],
+  [COMMAND.CMD_CFGI_CD, shape("CMD_CFGI_CD", CFGI_CD_FIELDS)],
+  [COMMAND.CMD_CFGI_CD_ALL, shape("CMD_CFGI_CD_ALL", [CMD_CFGI.Opcode, CMD_CFGI.StreamID])],
+  [COMMAND.CMD_TLBI_NH_ALL, shape("CMD_TLBI_NH_ALL", [CMD_TLBI.Opcode, CMD_TLBI.VMID])],
+  [COMMAND.CMD_TLBI_NH_ASID, shape("CMD_TLBI_NH_ASID", [CMD_TLBI.Opcode, CMD_TLBI.VMID, CMD_TLBI.ASID])],
+  [COMMAND.CMD_TLBI_NH_VA, shape("CMD_TLBI_NH_VA", [...VA_FIELDS, CMD_TLBI.ASID])],
+  [COMMAND.CMD_TLBI_NH_VAA, shape("CMD_TLBI_NH_VAA", VA_FIELDS)],
+  [COMMAND.CMD_TLBI_NSNH_ALL, shape("CMD_TLBI_NSNH_ALL", [CMD_TLBI.Opcode])],
+  [
+    COMMAND.CMD_ATC_INV,
+    shape(
+      "CMD_ATC_INV",
+      Object.values(CMD_ATC_INV).filter((field) => field.name !== "SSec"),
+    ),
+  ],
 ]);
+const GRANULES = [IDR5.GRAN4K, IDR5.GRAN16K, IDR5.GRAN64K];
 
 /**
  * Checks a batch.
@@ -42,17 +74,24 @@ const SHAPES: ReadonlyMap<number, Shape> = new Map<number, Shape>([
 export function checkInvalidations(
   commands: readonly { dword0: bigint; dword1: bigint }[],
   registers: IdRegisters,
-  names: ReadonlySet<number>,
+  names: Names,
 ): readonly InvalidationCommand[] {
+  const abilities = abilitiesOf(registers);
+  const words = new Uint32Array(COMMAND_WORDS); // one for all: a batch can have thousands, and comes often
   return commands.map(({ dword0, dword1 }, index) => {
-    const words = wordsOf([dword0, dword1]);
+    words[0] = loOf(dword0);
+    words[1] = hiOf(dword0);
+    words[2] = loOf(dword1);
+    words[3] = hiOf(dword1);
     const opcode = get(words, 0, CMD_TLBI.Opcode);
     const shape = SHAPES.get(opcode);
     if (!shape) throw bad(index, `opcode 0x${opcode.toString(16)} ${remedy(opcode)}`, { opcode });
-    const reserved = reservedBits(dword0 | (dword1 << 64n), shape);
-    if (reserved !== undefined)
-      throw bad(index, `${shape.name}: reserved bit ${reserved} is set`, { opcode, bit: reserved });
-    checkFields(words, opcode, shape.name, index, registers, names);
+    const { name, reserved } = shape;
+    if ((dword0 & reserved[0]) !== 0n || (dword1 & reserved[1]) !== 0n) {
+      const bit = lowestBit((dword0 & reserved[0]) | ((dword1 & reserved[1]) << 64n));
+      throw bad(index, `${name}: reserved bit ${bit} is set`, { opcode, bit });
+    }
+    checkFields({ words, opcode, name, index }, abilities, names);
     return { opcode, dword0, dword1 };
   });
 }
@@ -61,45 +100,40 @@ const NAMES_STREAM: ReadonlySet<number> = new Set([COMMAND.CMD_CFGI_CD, COMMAND.
 
 /** Virtual StreamIDs that commands of a checked batch name; one that several name comes several times. */
 export function streamsNamed(commands: readonly InvalidationCommand[]): readonly number[] {
-  return commands.flatMap(
-    ({ dword0, dword1, opcode }) =>
-      NAMES_STREAM.has(opcode) ? [get(wordsOf([dword0, dword1]), 0, CMD_CFGI.StreamID)] : [], // ATC_INV has it there too
-  );
+  const streams: number[] = [];
+  for (const { dword0, opcode } of commands) {
+    if (NAMES_STREAM.has(opcode)) streams.push(hiOf(dword0)); // StreamID is [63:32] in all of them
+  }
+  return streams;
 }
 
-function checkFields(
-  words: Uint32Array,
-  opcode: number,
-  name: string,
-  index: number,
-  registers: IdRegisters,
-  names: ReadonlySet<number>,
-): void {
+function checkFields(command: Looked, abilities: Abilities, names: Names): void {
+  const { index, name, opcode, words } = command;
   switch (opcode) {
     case COMMAND.CMD_CFGI_CD:
     case COMMAND.CMD_CFGI_CD_ALL:
-      requireStream(get(words, 0, CMD_CFGI.StreamID), name, index, names);
-      if (opcode === COMMAND.CMD_CFGI_CD) requireSubstream(get(words, 0, CMD_CFGI.SubstreamID), name, index, registers);
+      requireStream(get(words, 0, CMD_CFGI.StreamID), command, names);
+      if (opcode === COMMAND.CMD_CFGI_CD) requireSubstream(get(words, 0, CMD_CFGI.SubstreamID), command, abilities);
       return;
     case COMMAND.CMD_ATC_INV:
-      if (flag(registers.idr0, IDR0.ATS) === 0) throw bad(index, `${name}: the virtual IOMMU has no ATS`, { opcode });
-      requireStream(get(words, 0, CMD_ATC_INV.StreamID), name, index, names);
-      requireSubstream(get(words, 0, CMD_ATC_INV.SubstreamID), name, index, registers);
+      if (!abilities.ats) throw bad(index, `${name}: the virtual IOMMU has no ATS`, { opcode });
+      requireStream(get(words, 0, CMD_ATC_INV.StreamID), command, names);
+      requireSubstream(get(words, 0, CMD_ATC_INV.SubstreamID), command, abilities);
       if (get(words, 0, CMD_ATC_INV.Size) > 52) throw bad(index, `${name}: Size is above 52`, { opcode });
       return;
     case COMMAND.CMD_TLBI_NSNH_ALL:
       return;
     default:
-      checkTlbi(words, opcode, name, index, registers);
+      checkTlbi(command, abilities);
   }
 }
 
-function checkTlbi(words: Uint32Array, opcode: number, name: string, index: number, registers: IdRegisters): void {
+function checkTlbi({ index, name, opcode, words }: Looked, abilities: Abilities): void {
   const vmid = get(words, 0, CMD_TLBI.VMID);
   if (vmid !== 0) throw bad(index, `${name}: VMID ${vmid} must be 0, VMIDs are the broker's`, { opcode, vmid });
   if (opcode === COMMAND.CMD_TLBI_NH_ALL) return;
   const asid = get(words, 0, CMD_TLBI.ASID);
-  if (opcode !== COMMAND.CMD_TLBI_NH_VAA && asid > 255 && flag(registers.idr0, IDR0.ASID16) === 0) {
+  if (opcode !== COMMAND.CMD_TLBI_NH_VAA && asid > 255 && !abilities.asid16) {
     throw bad(index, `${name}: ASID ${asid} needs 16 bits, the virtual IOMMU has 8`, { opcode, asid });
   }
   if (opcode === COMMAND.CMD_TLBI_NH_ASID) return;
@@ -110,32 +144,45 @@ function checkTlbi(words: Uint32Array, opcode: number, name: string, index: numb
       throw bad(index, `${name}: NUM, SCALE and TTL need a TG`, { opcode, tg });
     return;
   }
-  if (flag(registers.idr3, IDR3.RIL) === 0) throw bad(index, `${name}: TG ${tg} needs IDR3.RIL`, { opcode, tg });
-  const granule = [IDR5.GRAN4K, IDR5.GRAN16K, IDR5.GRAN64K][tg - 1]!;
-  if (flag(registers.idr5, granule) === 0) throw bad(index, `${name}: TG ${tg} needs ${granule.name}`, { opcode, tg });
-  const isReservedTTL = tg === 2 && ttl === 1 && flag(registers.idr5, IDR5.DS) === 0; // treated as 0 (§4.4.1)
+  if (!abilities.ril) throw bad(index, `${name}: TG ${tg} needs IDR3.RIL`, { opcode, tg });
+  if (!abilities.granules[tg - 1])
+    throw bad(index, `${name}: TG ${tg} needs ${GRANULES[tg - 1]!.name}`, { opcode, tg });
+  const isReservedTTL = tg === 2 && ttl === 1 && !abilities.ds; // treated as 0 (§4.4.1)
   if (num === 0 && scale === 0 && (ttl === 0 || isReservedTTL))
     throw bad(index, `${name}: TG ${tg} without NUM, SCALE or TTL`, { opcode, tg });
 }
 
-function requireStream(stream: number, name: string, index: number, names: ReadonlySet<number>): void {
+function requireStream(stream: number, { index, name }: Looked, names: Names): void {
   if (names.has(stream)) return;
   throw bad(index, `${name}: no device has virtual StreamID ${stream}`, { virtual_stream_id: stream });
 }
 
-function requireSubstream(substream: number, name: string, index: number, registers: IdRegisters): void {
-  const width = flag(registers.idr1, IDR1.SSIDSIZE);
-  if (substream < 2 ** width) return;
-  throw bad(index, `${name}: SubstreamID ${substream} does not fit ${width} bits`, { substream_id: substream });
+function requireSubstream(substream: number, { index, name }: Looked, { substreamBits }: Abilities): void {
+  if (substream < 2 ** substreamBits) return;
+  throw bad(index, `${name}: SubstreamID ${substream} does not fit ${substreamBits} bits`, { substream_id: substream });
 }
 
-function reservedBits(command: bigint, shape: Shape): number | undefined {
-  let rest = command;
-  for (const field of shape.fields) rest &= ~(((1n << BigInt(field.width)) - 1n) << BigInt(field.lsb));
-  if (rest === 0n) return undefined;
+function shape(name: string, fields: readonly Field[]): Shape {
+  let reserved = 2n ** 128n - 1n;
+  for (const field of fields) reserved &= ~(((1n << BigInt(field.width)) - 1n) << BigInt(field.lsb));
+  return { name, reserved: [reserved & (2n ** 64n - 1n), reserved >> 64n] };
+}
+
+function lowestBit(bits: bigint): number {
   let bit = 0;
-  while (((rest >> BigInt(bit)) & 1n) === 0n) bit += 1;
+  while (((bits >> BigInt(bit)) & 1n) === 0n) bit += 1;
   return bit;
+}
+
+function abilitiesOf({ idr0, idr1, idr3, idr5 }: IdRegisters): Abilities {
+  return {
+    ats: flag(idr0, IDR0.ATS) !== 0,
+    asid16: flag(idr0, IDR0.ASID16) !== 0,
+    ril: flag(idr3, IDR3.RIL) !== 0,
+    ds: flag(idr5, IDR5.DS) !== 0,
+    substreamBits: flag(idr1, IDR1.SSIDSIZE),
+    granules: GRANULES.map((granule) => flag(idr5, granule) !== 0),
+  };
 }
 
 function remedy(opcode: number): string {

@@ -10,6 +10,9 @@ export interface CoreLimits {
   readonly sourcesPerCallMax: number;
   readonly commandsPerCallMax: number;
   readonly bindsPerCallMax: number;
+  readonly invalidationStreamsPerSessionMax: number;
+  /** Batches of one stream that are held unanswered; more are not read. */
+  readonly invalidationBatchesOutstandingMax: number;
   readonly faultStreamsPerSessionMax: number;
   readonly faultRingEventsMax: number;
   readonly faultBatchEventsMax: number;

@@ -29,6 +29,7 @@ export const VERBS: Readonly<Record<VerbGroup, readonly string[]>> = {
     "BatchBindGuestStage",
     "UnbindGuestStage",
     "InvalidateCache",
+    "StreamInvalidations",
     "WatchFaults",
     "ListFaults",
     "RespondToFault",
@@ -58,8 +59,8 @@ export const VERBS: Readonly<Record<VerbGroup, readonly string[]>> = {
 
 /**
  * Needs a session's token and no permission: a policy that became stricter takes nothing away, and nobody is kept from
- * letting go. InvalidateCache is here because a guest whose invalidations are refused would go on with stale translations,
- * RespondToFault because its device would wait until it is aborted.
+ * letting go. InvalidateCache and StreamInvalidations are here because a guest whose invalidations are refused would go on
+ * with stale translations, RespondToFault because its device would wait until it is aborted.
  */
 const KEEPING: ReadonlySet<string> = new Set([
   "ResumeSession",
@@ -71,6 +72,7 @@ const KEEPING: ReadonlySet<string> = new Set([
   "DetachDevice",
   "UnbindGuestStage",
   "InvalidateCache",
+  "StreamInvalidations",
   "RespondToFault",
 ]);
 

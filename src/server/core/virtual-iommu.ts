@@ -146,12 +146,13 @@ export class VirtualIommus implements VirtualIommuVerbs {
       async () => {
         sessions.requireLive(session);
         const virtual = registry.virtualIommu(id, session);
-        const names = new Map<number, DeviceID>();
-        for (const { host, virtualStreamID } of registry.devicesOfVirtualIommu(id)) {
-          if (virtualStreamID !== undefined) names.set(virtualStreamID, host.id);
-        }
-        const checked = checkInvalidations(commands, virtual.registers, new Set(names.keys()));
-        for (const name of streamsNamed(checked)) this.#arbiter.requireNotResetting(names.get(name)!);
+        let known: ReadonlyMap<number, DeviceID> | undefined; // most batches name no stream
+        const names = (): ReadonlyMap<number, DeviceID> => {
+          known ??= namesIn(registry.devicesOfVirtualIommu(id));
+          return known;
+        };
+        const checked = checkInvalidations(commands, virtual.registers, { has: (name) => names().has(name) });
+        for (const name of streamsNamed(checked)) this.#arbiter.requireNotResetting(names().get(name)!);
         await backend.invalidate([...virtual.parts.values()], checked);
         return checked.length;
       },
@@ -191,4 +192,12 @@ export class VirtualIommus implements VirtualIommuVerbs {
       generation: found ? registry.group(found.host.group).generation : 0,
     };
   }
+}
+
+function namesIn(devices: readonly DeviceRecord[]): ReadonlyMap<number, DeviceID> {
+  const names = new Map<number, DeviceID>();
+  for (const { host, virtualStreamID } of devices) {
+    if (virtualStreamID !== undefined) names.set(virtualStreamID, host.id);
+  }
+  return names;
 }

@@ -21,6 +21,7 @@ export function rpcHooks({ rpc }: Metrics, log: Log, throttle: Throttle, audit: 
       logLimit(call.error, log, throttle);
     },
     onMessage: (call, direction) => rpc.message(call, direction),
+    onLimit: (limit) => rpc.limited(limit),
     onAct: (act) => audit.call(act),
     onBug: (errorID, error) => {
       rpc.bug();

@@ -9,6 +9,7 @@ import type { RpcDeps } from "./deps.ts";
 import { deviceWatchCalls } from "./device-watch-calls.ts";
 import { explainCalls } from "./explain-calls.ts";
 import { faultCalls } from "./fault-calls.ts";
+import { invalidationCalls } from "./invalidation-calls.ts";
 import { BROKER, byteDefinition, SIMULATOR } from "./services.ts";
 import { sessionCalls } from "./session-calls.ts";
 import { simulatorCalls } from "./simulator-service.ts";
@@ -37,6 +38,7 @@ export function addBrokerServices(server: grpc.Server, deps: RpcDeps): RpcHandle
     ...virtualIommuCalls(calls, deps),
     ...stageCalls(calls, deps),
     ...deviceWatchCalls(calls, deps),
+    ...invalidationCalls(calls, deps),
     ...faultCalls(calls, deps),
     ...explainCalls(calls, deps),
   } satisfies Record<keyof typeof BROKER, unknown>;

@@ -66,12 +66,12 @@ export class Calls {
     });
   }
 
-  /** Unary calls that are running. */
+  /** Unary calls that are running, and batches of streams. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Refuses new calls, ends the streams, and resolves when no unary call is running. */
+  /** Refuses new calls, ends the streams, and resolves when no unary call and no batch of a stream is running. */
   async drain(): Promise<void> {
     this.#isDraining = true;
     for (const listener of [...this.#drainListeners]) listener();
@@ -207,6 +207,26 @@ export class Calls {
     stream.onOver(() => this.#drainListeners.delete(listener));
   }
 
+  /**
+   * What a stream does for one of its messages, as a call would: its session and the caller's rate are looked at anew, and
+   * a daemon that drains waits for it.
+   * @param act  given the session
+   */
+  async withinStream<T>(
+    method: Pick<Method<never, never, never, never>, "name">,
+    call: Pick<UnaryCall, "metadata" | "getPeer">,
+    act: (session: string) => Promise<T>,
+  ): Promise<T> {
+    this.#inFlight += 1;
+    try {
+      const session = this.authenticate(call);
+      this.#admit(call, method.name);
+      return await act(session);
+    } finally {
+      this.#left();
+    }
+  }
+
   /** Reports a message that a client sent on a stream. */
   received(method: Pick<Method<never, never, never, never>, "service" | "name" | "kind">): void {
     this.#deps.hooks.onMessage?.(infoOf(method), "received");
@@ -291,6 +311,10 @@ export class Calls {
     trail.code = code;
     trail.error = error;
     hooks.onAct?.(trail);
+    this.#left();
+  }
+
+  #left(): void {
     this.#inFlight -= 1;
     if (this.#inFlight === 0) for (const idle of this.#whenIdle.splice(0)) idle();
   }

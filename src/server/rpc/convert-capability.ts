@@ -118,6 +118,8 @@ export function limitsMessage(
     faultResponseMs: limits.faultResponseMs,
     faultDiagnosesPerSecond: limits.faultDiagnosesPerSecond,
     faultBatchEvents: limits.faultBatchEventsMax,
+    invalidationBatchesOutstanding: limits.invalidationBatchesOutstandingMax,
+    invalidationStreamsPerSession: limits.invalidationStreamsPerSessionMax,
   };
 }
 

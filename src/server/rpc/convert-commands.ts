@@ -2,14 +2,15 @@
 // Only what does not fit its field is refused here; which opcodes and combinations a guest may send is core's to say.
 // Source: IHI 0070G.b §4.3 (CMD_CFGI_*), §4.4 (CMD_TLBI_*), §4.5.1 (CMD_ATC_INV).
 
-import { invalidField } from "../../backends/errors.ts";
+import { type BrokerError, invalidField, limitReached } from "../../backends/errors.ts";
 import { CMD_ATC_INV, CMD_CFGI, CMD_TLBI, COMMAND, COMMAND_BYTES, COMMAND_WORDS } from "../../spec/commands.ts";
 import { doublewordsOf, type Field, set, setU64 } from "../../spec/layout.ts";
 import type { iommubroker } from "./codec.ts";
-import { allOf, integer, refuseViolations } from "./field.ts";
+import { allOf, eachOf, integer, refuseViolations } from "./field.ts";
 import { bigintOf } from "./int64.ts";
 
 type WireCommand = iommubroker.v1.InvalidationCommand;
+type Batch = Pick<iommubroker.v1.StreamInvalidationsRequest, "commands" | "rawCommands">;
 
 /** A command as its two doublewords. */
 export interface CommandDoublewords {
@@ -18,6 +19,34 @@ export interface CommandDoublewords {
 }
 
 const ADDRESS_UNIT = 4096n; // CMD_TLBI.Address is address[63:12]
+
+/** A batch of InvalidateCache. @throws BrokerError with every command that is wrong by itself */
+export function parseCommands(commands: readonly WireCommand[], max: number): readonly CommandDoublewords[] {
+  if (commands.length > max) throw tooMany(max);
+  if (commands.length === 0) throw invalidField("commands", "must not be empty");
+  return eachOf(commands, "commands", parseCommand);
+}
+
+/** A batch of StreamInvalidations: commands, or their bytes. */
+export function parseBatch(batch: Batch, max: number): readonly CommandDoublewords[] {
+  const { commands, rawCommands } = batch;
+  if (rawCommands.length === 0) return parseCommands(commands, max);
+  if (commands.length > 0) throw invalidField("raw_commands", "must be empty where there are commands");
+  if (rawCommands.length % COMMAND_BYTES !== 0) {
+    throw invalidField("raw_commands", `must be ${COMMAND_BYTES} bytes for each command, is ${rawCommands.length}`);
+  }
+  if (rawCommands.length > max * COMMAND_BYTES) throw tooMany(max);
+  const view = new DataView(rawCommands.buffer, rawCommands.byteOffset, rawCommands.length);
+  const parsed: CommandDoublewords[] = [];
+  for (let at = 0; at < rawCommands.length; at += COMMAND_BYTES) {
+    parsed.push({ dword0: view.getBigUint64(at, true), dword1: view.getBigUint64(at + 8, true) });
+  }
+  return parsed;
+}
+
+function tooMany(max: number): BrokerError {
+  return limitReached("commands_per_call_max", max, "send several batches");
+}
 
 /** `path` is the command's own: "commands[3]". */
 export function parseCommand(command: WireCommand, path: string): CommandDoublewords {

@@ -44,6 +44,8 @@ export interface RpcHooks {
   onMessage?(call: CallInfo, direction: "received" | "sent"): void;
   /** A call that may change something, or was refused by the policy, is over. */
   onAct?(act: Act): void;
+  /** A limit that ended no call: something on a stream was refused by it, or the stream is not read for a while. */
+  onLimit?(limit: string): void;
   /** Something was thrown that is no BrokerError: a bug. The client was told the id and nothing else. */
   onBug(id: string, error: unknown): void;
   /** The backend failed; the cause of the BrokerError stays here, the client was told the message and the id. */

@@ -103,6 +103,12 @@ export const BROKER = {
   unbindGuestStage: broker("UnbindGuestStage", "unary", v1.UnbindGuestStageRequest, v1.UnbindGuestStageResponse),
   resetDevice: broker("ResetDevice", "unary", v1.ResetDeviceRequest, v1.ResetDeviceResponse),
   invalidateCache: broker("InvalidateCache", "unary", v1.InvalidateCacheRequest, v1.InvalidateCacheResponse),
+  streamInvalidations: broker(
+    "StreamInvalidations",
+    "bidi_stream",
+    v1.StreamInvalidationsRequest,
+    v1.StreamInvalidationsResponse,
+  ),
   watchFaults: {
     ...broker("WatchFaults", "server_stream", v1.WatchFaultsRequest, v1.WatchFaultsResponse),
     response: FAULT_BYTES,

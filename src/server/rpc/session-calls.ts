@@ -19,6 +19,7 @@ import type { RpcDeps } from "./deps.ts";
 import { drainingError } from "./failure.ts";
 import type { ServerStream } from "./server-stream.ts";
 import { BROKER } from "./services.ts";
+import { StreamsPerSession } from "./streams-per-session.ts";
 
 type KeepAliveCall = ServerDuplexStream<Buffer, Buffer>;
 type KeepAliveStream = ServerStream<iommubroker.v1.IKeepSessionAliveResponse>;
@@ -75,7 +76,9 @@ async function closeSession(authenticate: () => string, { core }: RpcDeps): Prom
 class KeepAlives {
   readonly #calls: Calls;
   readonly #deps: RpcDeps;
-  readonly #streams = new Map<string, number>();
+  readonly #streams = new StreamsPerSession(STREAMS_PER_SESSION_MAX, () =>
+    limitReached("keep_alive_streams_per_session", STREAMS_PER_SESSION_MAX, "end the ones no longer used"),
+  );
 
   constructor(calls: Calls, deps: RpcDeps) {
     this.#calls = calls;
@@ -85,7 +88,7 @@ class KeepAlives {
   serve(stream: KeepAliveStream, call: KeepAliveCall): void {
     const { sessions } = this.#deps.core;
     const session = this.#calls.authenticate(call);
-    this.#count(session, stream);
+    this.#streams.enter(session, stream);
     sessions.renew(session);
     stream.onOver(sessions.onNotice(session, (notice) => tell(stream, notice, () => sessions.remaining(session))));
     this.#calls.onDrain(stream, () => {
@@ -105,19 +108,6 @@ class KeepAlives {
     });
     call.on("end", () => stream.end());
   }
-
-  #count(session: string, stream: KeepAliveStream): void {
-    const open = this.#streams.get(session) ?? 0;
-    if (open >= STREAMS_PER_SESSION_MAX) {
-      throw limitReached("keep_alive_streams_per_session", STREAMS_PER_SESSION_MAX, "end the ones no longer used");
-    }
-    this.#streams.set(session, open + 1);
-    stream.onOver(() => {
-      const left = (this.#streams.get(session) ?? 1) - 1;
-      if (left === 0) this.#streams.delete(session);
-      else this.#streams.set(session, left);
-    });
-  }
 }
 
 /** A client that sends without reading is not read from either. */
@@ -129,7 +119,7 @@ function readWhenWritable(stream: KeepAliveStream, call: KeepAliveCall): void {
 
 function tell(stream: KeepAliveStream, notice: SessionNotice, remainingMs: () => number): void {
   if (notice.kind === "lost" || notice.kind === "ended") {
-    stream.fail(over(notice));
+    stream.fail(sessionOver(notice));
     return;
   }
   if (stream.queued >= QUEUED_MESSAGES_MAX) {
@@ -137,10 +127,14 @@ function tell(stream: KeepAliveStream, notice: SessionNotice, remainingMs: () =>
     return;
   }
   stream.write(noticeMessage(remainingMs(), notice));
-  if (notice.kind === "revoked" || notice.kind === "transferred") stream.fail(over(notice));
+  if (notice.kind === "revoked" || notice.kind === "transferred") stream.fail(sessionOver(notice));
 }
 
-function over(notice: Extract<SessionNotice, { kind: "lost" | "ended" | "revoked" | "transferred" }>): BrokerError {
+/** Notices after which a session's streams end. */
+export type LastNotice = Extract<SessionNotice, { kind: "lost" | "ended" | "revoked" | "transferred" }>;
+
+/** What they end with. */
+export function sessionOver(notice: LastNotice): BrokerError {
   switch (notice.kind) {
     case "lost": {
       const facts = { reason: "lost", loss: notice.reason, grace_ms: notice.graceMs };

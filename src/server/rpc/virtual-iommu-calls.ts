@@ -1,8 +1,7 @@
 // CreateVirtualIommu, DeleteVirtualIommu, SetVirtualIommuMode, InvalidateCache.
 
-import { invalidField, limitReached } from "../../backends/errors.ts";
 import type { Calls } from "./calls.ts";
-import { parseCommand } from "./convert-commands.ts";
+import { parseCommands } from "./convert-commands.ts";
 import {
   modeResultMessage,
   parseCreateVirtualIommu,
@@ -11,7 +10,7 @@ import {
 } from "./convert-virtual-iommu.ts";
 import type { RpcDeps } from "./deps.ts";
 import { failureMessage } from "./failure.ts";
-import { allOf, eachOf } from "./field.ts";
+import { allOf } from "./field.ts";
 import { parseVirtualIommu } from "./names.ts";
 import { BROKER } from "./services.ts";
 
@@ -35,16 +34,9 @@ export function virtualIommuCalls(calls: Calls, { core, limits, hooks }: RpcDeps
       };
     }),
     invalidateCache: calls.withSession(BROKER.invalidateCache, async (request, session, { gate }) => {
-      const { commandsPerCallMax } = limits;
-      if (request.commands.length > commandsPerCallMax) {
-        throw limitReached("commands_per_call_max", commandsPerCallMax, "use several calls");
-      }
       const { virtualIommu, commands } = allOf({
         virtualIommu: () => parseVirtualIommu(request.virtualIommu, "virtual_iommu"),
-        commands: () => {
-          if (request.commands.length === 0) throw invalidField("commands", "must not be empty");
-          return eachOf(request.commands, "commands", parseCommand);
-        },
+        commands: () => parseCommands(request.commands, limits.commandsPerCallMax),
       });
       return { executed: await virtualIommus.invalidate(session, virtualIommu, commands, gate) };
     }),

@@ -64,6 +64,10 @@ export class GuestDaemon {
     return daemon;
   }
 
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
   /** Its lines, of both streams. */
   get log(): readonly string[] {
     return this.#log;

@@ -65,6 +65,8 @@ describe("GetCapabilities", () => {
       commandsPerCall: 9,
       bindsPerCall: 10,
       faultStreamsPerSession: 11,
+      invalidationBatchesOutstanding: 4,
+      invalidationStreamsPerSession: 2,
       faultRingEvents: 12,
       messageBytes: 4194304,
       sourcesPerCall: 3,

@@ -1528,6 +1528,8 @@ export namespace iommubroker {
             faultResponseMs?: (number|null);
             faultDiagnosesPerSecond?: (number|null);
             faultBatchEvents?: (number|null);
+            invalidationBatchesOutstanding?: (number|null);
+            invalidationStreamsPerSession?: (number|null);
         }
 
         class Limits implements ILimits {
@@ -1554,6 +1556,8 @@ export namespace iommubroker {
             public faultResponseMs: number;
             public faultDiagnosesPerSecond: number;
             public faultBatchEvents: number;
+            public invalidationBatchesOutstanding: number;
+            public invalidationStreamsPerSession: number;
             public static encode(message: iommubroker.v1.ILimits, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.Limits;
         }
@@ -2809,6 +2813,41 @@ export namespace iommubroker {
             public executed: number;
             public static encode(message: iommubroker.v1.IInvalidateCacheResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.InvalidateCacheResponse;
+        }
+
+        interface IStreamInvalidationsRequest {
+            virtualIommu?: (string|null);
+            sequence?: (Long|null);
+            commands?: (iommubroker.v1.IInvalidationCommand[]|null);
+            rawCommands?: (Uint8Array|null);
+        }
+
+        class StreamInvalidationsRequest implements IStreamInvalidationsRequest {
+            constructor(properties?: iommubroker.v1.IStreamInvalidationsRequest);
+            public virtualIommu: string;
+            public sequence: Long;
+            public commands: iommubroker.v1.InvalidationCommand[];
+            public rawCommands: Uint8Array;
+            public static encode(message: iommubroker.v1.IStreamInvalidationsRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.StreamInvalidationsRequest;
+        }
+
+        interface IStreamInvalidationsResponse {
+            sequence?: (Long|null);
+            executed?: (number|null);
+            error?: (google.rpc.IStatus|null);
+            commandIndex?: (number|null);
+        }
+
+        class StreamInvalidationsResponse implements IStreamInvalidationsResponse {
+            constructor(properties?: iommubroker.v1.IStreamInvalidationsResponse);
+            public sequence: Long;
+            public executed?: (number|null);
+            public error?: (google.rpc.Status|null);
+            public commandIndex?: (number|null);
+            public result?: ("executed"|"error");
+            public static encode(message: iommubroker.v1.IStreamInvalidationsResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.StreamInvalidationsResponse;
         }
 
         interface IVirtualIommu {

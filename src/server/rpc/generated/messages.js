@@ -7944,6 +7944,8 @@ export const iommubroker = $root.iommubroker = (() => {
             Limits.prototype.faultResponseMs = 0;
             Limits.prototype.faultDiagnosesPerSecond = 0;
             Limits.prototype.faultBatchEvents = 0;
+            Limits.prototype.invalidationBatchesOutstanding = 0;
+            Limits.prototype.invalidationStreamsPerSession = 0;
 
             Limits.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -7996,6 +7998,10 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(168).uint32(message.faultDiagnosesPerSecond);
                 if (message.faultBatchEvents != null && Object.hasOwnProperty.call(message, "faultBatchEvents"))
                     writer.uint32(176).uint32(message.faultBatchEvents);
+                if (message.invalidationBatchesOutstanding != null && Object.hasOwnProperty.call(message, "invalidationBatchesOutstanding"))
+                    writer.uint32(184).uint32(message.invalidationBatchesOutstanding);
+                if (message.invalidationStreamsPerSession != null && Object.hasOwnProperty.call(message, "invalidationStreamsPerSession"))
+                    writer.uint32(192).uint32(message.invalidationStreamsPerSession);
                 return writer;
             };
 
@@ -8108,6 +8114,14 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 22: {
                             message.faultBatchEvents = reader.uint32();
+                            break;
+                        }
+                    case 23: {
+                            message.invalidationBatchesOutstanding = reader.uint32();
+                            break;
+                        }
+                    case 24: {
+                            message.invalidationStreamsPerSession = reader.uint32();
                             break;
                         }
                     default:
@@ -14810,6 +14824,197 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return InvalidateCacheResponse;
+        })();
+
+        v1.StreamInvalidationsRequest = (function() {
+
+            function StreamInvalidationsRequest(properties) {
+                this.commands = [];
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            StreamInvalidationsRequest.prototype.virtualIommu = "";
+            StreamInvalidationsRequest.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            StreamInvalidationsRequest.prototype.commands = $util.emptyArray;
+            StreamInvalidationsRequest.prototype.rawCommands = $util.newBuffer([]);
+
+            StreamInvalidationsRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.virtualIommu != null && Object.hasOwnProperty.call(message, "virtualIommu"))
+                    writer.uint32(10).string(message.virtualIommu);
+                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
+                    writer.uint32(16).uint64(message.sequence);
+                if (message.commands != null && message.commands.length)
+                    for (let i = 0; i < message.commands.length; ++i)
+                        $root.iommubroker.v1.InvalidationCommand.encode(message.commands[i], writer.uint32(26).fork(), q + 1).ldelim();
+                if (message.rawCommands != null && Object.hasOwnProperty.call(message, "rawCommands"))
+                    writer.uint32(34).bytes(message.rawCommands);
+                return writer;
+            };
+
+            StreamInvalidationsRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.StreamInvalidationsRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.virtualIommu = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.sequence = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            if (!(message.commands && message.commands.length))
+                                message.commands = [];
+                            message.commands.push($root.iommubroker.v1.InvalidationCommand.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
+                    case 4: {
+                            message.rawCommands = reader.bytes();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return StreamInvalidationsRequest;
+        })();
+
+        v1.StreamInvalidationsResponse = (function() {
+
+            function StreamInvalidationsResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            StreamInvalidationsResponse.prototype.sequence = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            StreamInvalidationsResponse.prototype.executed = null;
+            StreamInvalidationsResponse.prototype.error = null;
+            StreamInvalidationsResponse.prototype.commandIndex = null;
+
+            let $oneOfFields;
+
+            Object.defineProperty(StreamInvalidationsResponse.prototype, "result", {
+                get: $util.oneOfGetter($oneOfFields = ["executed", "error"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(StreamInvalidationsResponse.prototype, "_commandIndex", {
+                get: $util.oneOfGetter($oneOfFields = ["commandIndex"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            StreamInvalidationsResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.sequence != null && Object.hasOwnProperty.call(message, "sequence"))
+                    writer.uint32(8).uint64(message.sequence);
+                if (message.executed != null && Object.hasOwnProperty.call(message, "executed"))
+                    writer.uint32(16).uint32(message.executed);
+                if (message.error != null && Object.hasOwnProperty.call(message, "error"))
+                    $root.google.rpc.Status.encode(message.error, writer.uint32(26).fork(), q + 1).ldelim();
+                if (message.commandIndex != null && Object.hasOwnProperty.call(message, "commandIndex"))
+                    writer.uint32(32).uint32(message.commandIndex);
+                return writer;
+            };
+
+            StreamInvalidationsResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.StreamInvalidationsResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.sequence = reader.uint64();
+                            break;
+                        }
+                    case 2: {
+                            message.executed = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.error = $root.google.rpc.Status.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 4: {
+                            message.commandIndex = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return StreamInvalidationsResponse;
         })();
 
         v1.VirtualIommu = (function() {

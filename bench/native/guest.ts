@@ -1,0 +1,41 @@
+// The guest's program of bench:native, in place of the runner of test/kernel: measures, and prints a line for each figure.
+
+import { spawnSync } from "node:child_process";
+import { bindEduDevices } from "../../test/kernel/guest/edu-devices.ts";
+import { end, running } from "../../test/kernel/guest/native-daemon.ts";
+import { withDevices } from "../../test/kernel/guest/session.ts";
+import { measureDaemon } from "./daemon-part.ts";
+import { type Figure, figureLine } from "./figures.ts";
+import { measureIoctls } from "./ioctl-part.ts";
+
+const C_PROGRAM = "/app/programs/ioctls";
+const REPETITIONS = 3;
+const ROUNDS = { binds: 300, batches: 1600 };
+
+function measureC(cdev: string): readonly Figure[] {
+  const { binds, batches } = ROUNDS;
+  const { status, stderr, stdout } = spawnSync(C_PROGRAM, [cdev, `${binds}`, `${batches}`], { encoding: "utf8" });
+  if (status !== 0) throw new Error(`the C program ended with ${status}: ${stderr}`);
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const [name, cpu, p50, p99] = line.split(" ");
+      return { name: `c ${name}`, cpu: Number(cpu), p50: Number(p50), p99: Number(p99) };
+    });
+}
+
+function tell(figures: readonly Figure[]): void {
+  for (const figure of figures) process.stdout.write(`${figureLine(figure)}\n`);
+}
+
+const devices = bindEduDevices();
+const idr = await withDevices(devices, ({ bound }) => bound[0]!.info.idr);
+for (let repetition = 0; repetition < REPETITIONS; repetition++) {
+  tell(measureC(devices[0]!.cdev));
+  tell(await measureIoctls(devices[0]!, ROUNDS));
+}
+const machine = { devices, idr, trials: { seed: 0n, count: 0 } };
+tell(await measureDaemon(machine, { binds: 150, batches: 480 }));
+await end(await running(machine));
+process.exit();
