@@ -61,8 +61,13 @@ export interface Backend {
 
   createAddressSpace(): Promise<AddressSpaceHandle>;
   destroyAddressSpace(space: AddressSpaceHandle): Promise<void>;
-  /** Maps all ranges or none. Disjoint from each other and from what is mapped; the caller checked. */
+  /**
+   * Maps all ranges or none. Disjoint from each other and from what is mapped; the caller checked. Where memory is missing
+   * (GuestMemoryFile.isMissing) there is nothing for devices to reach until fill().
+   */
   map(space: AddressSpaceHandle, mappings: readonly GuestMapping[]): Promise<void>;
+  /** Memory of these mappings that was missing has come: devices reach all of it from now on, or none. */
+  fill(space: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void>;
   /** Unmaps mappings, each as it was mapped, and invalidates every cache that could hold them, before it resolves. */
   unmap(space: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void>;
 

@@ -20,6 +20,8 @@ export interface GuestMemoryFile {
   readonly path: string;
   /** Present: it was passed as a descriptor under this label, and no path leads to it. */
   readonly label?: string;
+  /** True: only its owner can put it here (again), and has not yet; every access is a bus error until then. */
+  readonly isMissing?: boolean;
   /** Present: nobody may write it through the broker; why, and what to do. */
   readonly writeRefusal?: string | undefined;
   /** Length in bytes when it was opened, or measured last; it may have been truncated since. */

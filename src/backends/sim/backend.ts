@@ -90,6 +90,9 @@ class SimulatedBackend implements Backend, SimulatorControl {
     await this.#objects.space(handle).map(mappings);
   }
 
+  /** The model asks the files at each access: what has come is there. */
+  async fill(): Promise<void> {}
+
   async unmap(handle: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void> {
     await this.#objects.space(handle).unmap(mappings);
   }

@@ -139,10 +139,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
         }
         const sources = await OpenSources.ofTicket({ ports, permissions }, ticket, request.caller ?? caller);
         try {
-          missing.present(
-            sources.files[0]!,
-            mine.some(({ writable }) => writable),
-          );
+          await this.#supply(space, missing, { file: sources.files[0]!, mine });
         } finally {
           sources.close(!missing.isMissing);
         }
@@ -241,6 +238,24 @@ export class AddressSpaces implements AddressSpaceVerbs {
     for (const mapping of added) mapping.file.retain();
     this.#tell(space, "mapped", added);
     return addressSpaceView(after);
+  }
+
+  /** What was missing is there, for devices too where the backend has the mappings; or it is missing as before. */
+  async #supply(
+    { handle, populated }: AddressSpaceRecord,
+    missing: AwaitedMemory,
+    { file, mine }: { readonly file: GuestMemoryFile; readonly mine: readonly GuestMapping[] },
+  ): Promise<void> {
+    missing.present(
+      file,
+      mine.some(({ writable }) => writable),
+    );
+    try {
+      if (populated) await this.#deps.backend.fill(handle, mine);
+    } catch (error) {
+      missing.withdraw();
+      throw error;
+    }
   }
 
   #tell({ id, session }: AddressSpaceRecord, change: "mapped" | "unmapped", mappings: readonly GuestMapping[]): void {

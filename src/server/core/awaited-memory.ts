@@ -65,6 +65,13 @@ export class AwaitedMemory implements GuestMemoryFile {
     this.#file = file;
   }
 
+  /** Takes present() back: it could not be mapped. */
+  withdraw(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    file?.release();
+  }
+
   read(offset: number, into: Uint8Array): boolean {
     return this.#file?.read(offset, into) ?? false;
   }

@@ -6,11 +6,13 @@ import { guestCases } from "./guest.ts";
 import { iommufdCases } from "./iommufd.ts";
 import { nativeCases } from "./native.ts";
 import { nestedCases } from "./nested.ts";
+import { restartCases } from "./restart.ts";
 
 export const cases: readonly KernelCase[] = [
   ...guestCases,
   ...iommufdCases,
   ...nestedCases,
   ...daemonCases,
+  ...restartCases,
   ...nativeCases,
 ];

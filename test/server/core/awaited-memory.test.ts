@@ -48,6 +48,15 @@ test("memory that cannot be written is not what devices wrote to, but what they 
   expect(awaited.isMissing).toBe(false);
 });
 
+test("memory that turned out not to be of use is withdrawn, let go, and missing as before", () => {
+  const file = new BufferFile("/x", 8192);
+  awaited.present(file, true);
+  awaited.withdraw();
+  expect([awaited.isMissing, awaited.read(0, new Uint8Array(8)), file.references]).toEqual([true, false, 1]);
+  awaited.present(file, true);
+  expect(awaited.isMissing).toBe(false);
+});
+
 test("two that wait under one label are two files", () => {
   expect(new AwaitedMemory({ label: "ram", bytes: 8192 }).key).not.toBe(awaited.key);
 });
