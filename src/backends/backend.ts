@@ -10,6 +10,7 @@ import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "./faults.ts"
 import type { GuestMapping, IpaRange } from "./guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "./ids.ts";
 import type { Inventory } from "./inventory.ts";
+import type { PageTable } from "./page-table.ts";
 import type { VSTE } from "./vste.ts";
 
 /** An address space in the backend: one IOAS. Opaque; `id` only tells two apart in a log. */
@@ -33,12 +34,23 @@ export interface InvalidationCommand {
   readonly dword1: bigint;
 }
 
-export interface BindRequest {
+/** A guest's stage 1 behind an SMMUv3. */
+export interface SteBind {
   readonly device: DeviceID;
   readonly part: PartHandle;
   readonly virtualStreamID: VirtualStreamID;
   readonly vste: VSTE;
 }
+
+/** A guest's stage 1 behind a VT-d, checked against HostIommu.pageTables. */
+export interface PageTableBind {
+  readonly device: DeviceID;
+  readonly part: PartHandle;
+  readonly pageTable: PageTable;
+}
+
+/** By what the host IOMMU takes. */
+export type BindRequest = SteBind | PageTableBind;
 
 /** What a bind would install, and what the hardware would say to it. */
 export interface BindPreview {

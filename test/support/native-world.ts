@@ -7,6 +7,7 @@ import { type DeviceID, deviceID, type GroupID, groupID, iommuID, virtualStreamI
 import type { HostDevice } from "../../src/backends/inventory.ts";
 import { createNativeBackend, type NativeBackend } from "../../src/backends/iommufd/backend.ts";
 import { HOST_ROOTS } from "../../src/backends/iommufd/host-files.ts";
+import type { Experiments } from "../../src/backends/iommufd/hw-info.ts";
 import { NativeInventory } from "../../src/backends/iommufd/inventory.ts";
 import { deviceProbe } from "../../src/backends/iommufd/probe.ts";
 import { checkVSTE, type VSTE } from "../../src/backends/vste.ts";
@@ -65,10 +66,12 @@ export interface WorldOptions {
   readonly iommu?: FakeIommu;
   readonly machine?: Partial<Omit<FakeMachine, "devices">>;
   readonly resets?: boolean;
+  readonly experiments?: Experiments;
 }
 
 /** Devices 1 and 2 alone in groups 1 and 2; 3 and 4 together in group 3. */
-export async function nativeWorld({ iommu = fakeSmmu(), machine = {}, resets = true }: WorldOptions = {}) {
+export async function nativeWorld(options: WorldOptions = {}) {
+  const { experiments, iommu = fakeSmmu(), machine = {}, resets = true } = options;
   const groups = [[1], [2], [3, 4]];
   const devices = groups.flatMap((numbers, index) =>
     numbers.map((n) => fakeDevice(n, iommu, { group: index + 1, resets })),
@@ -76,7 +79,7 @@ export async function nativeWorld({ iommu = fakeSmmu(), machine = {}, resets = t
   const kernel = new FakeIommufd({ ...machine, devices });
   const inventory = new NativeInventory(scanOf(iommu, groups));
   const probe = deviceProbe(kernel, HOST_ROOTS);
-  const backend = await createNativeBackend({ kernel, inventory, probe });
+  const backend = await createNativeBackend({ kernel, inventory, probe, ...(experiments && { experiments }) });
   const faults: FaultNotice[] = [];
   const notices: Notice[] = [];
   backend.onFault((notice) => faults.push(notice));

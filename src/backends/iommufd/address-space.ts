@@ -83,6 +83,12 @@ export class AddressSpace {
     for (const mapping of mappings) this.#forget(mapping);
   }
 
+  /** Where devices may read and not write; undefined: nowhere. Holes count: they will be mapped as they were. */
+  get readOnlyAt(): number | undefined {
+    for (const { ipa, writable } of this.#mappings.values()) if (!writable) return ipa;
+    return undefined;
+  }
+
   /** The mapping that an IPA lies in; undefined: a hole. */
   find(ipa: number): GuestMapping | undefined {
     this.#sorted ??= [...this.#mappings.values()]

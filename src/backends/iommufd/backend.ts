@@ -22,14 +22,14 @@ import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "../faults.ts
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice, HostIommu } from "../inventory.ts";
-import type { VSTE } from "../vste.ts";
+import { ABORT_VSTE, type VSTE } from "../vste.ts";
 import { noLonger } from "../walks/diagnosis-walk.ts";
 import { IOMMU_NODE } from "./address-space.ts";
 import { FaultCounting } from "./counting.ts";
 import { diagnoseAccess, explainAccess, faultOf, notCovered, previewBind, type Walked } from "./explanation.ts";
 import { answerFault } from "./fault-answers.ts";
 import { FaultQueue } from "./fault-queue.ts";
-import { iommuFacts } from "./hw-info.ts";
+import { type Experiments, iommuFacts } from "./hw-info.ts";
 import { invalidateParts } from "./invalidation.ts";
 import { type NativeInventory, unknownFacts } from "./inventory.ts";
 import { destroy, ioasAlloc, type KernelFile, openIommufd } from "./ioctl.ts";
@@ -47,6 +47,7 @@ export interface NativeOptions {
   readonly kernel: Kernel;
   readonly inventory: NativeInventory;
   readonly probe: DeviceProbe;
+  readonly experiments?: Experiments;
 }
 
 /** Opens /dev/iommu and asks each IOMMU through a device that is there. Throws BrokerError with the remedy where it cannot. */
@@ -223,10 +224,10 @@ export class NativeBackend implements Backend {
   }
 
   async #probeThrough(iommu: IommuID, device: HostDevice): Promise<void> {
-    const { probe } = this.#options;
+    const { experiments, probe } = this.#options;
     const answer = await probe(this.inventory.require(device.id));
     if (answer.kind === "answered") {
-      this.inventory.tell(iommu, iommuFacts(answer.hardware, answer.nestingRefusal));
+      this.inventory.tell(iommu, iommuFacts(answer.hardware, answer.nestingRefusal, experiments));
       return;
     }
     this.inventory.tell(iommu, unknownFacts(answer.error.message));
@@ -269,7 +270,7 @@ export class NativeBackend implements Backend {
   #walked(id: DeviceID): Walked | undefined {
     for (const { devices, part, vste } of this.#stages.attachments()) {
       if (part === undefined || !devices.some(({ host }) => host.id === id)) continue;
-      return { host: part.host, space: part.space, vste };
+      return { host: part.host, space: part.space, vste: vste ?? ABORT_VSTE }; // only an SMMUv3's walk begins at an STE
     }
     return undefined;
   }

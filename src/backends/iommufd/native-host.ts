@@ -28,6 +28,8 @@ export interface NativeSystem {
 export interface NativeSettings {
   /** Bound to vfio-pci for as long as the daemon runs. */
   readonly bindDevices: readonly DeviceID[];
+  /** VT-d's first-stage tables are bound, unverified. */
+  readonly experimentalVtdNesting: boolean;
 }
 
 export interface NativeHost {
@@ -49,7 +51,8 @@ export async function startNativeHost(system: NativeSystem, settings: NativeSett
   const probe = deviceProbe(kernel, roots);
   let backend: NativeBackend;
   try {
-    backend = await createNativeBackend({ kernel, inventory, probe });
+    const experiments = { vtdNesting: settings.experimentalVtdNesting };
+    backend = await createNativeBackend({ kernel, inventory, probe, experiments });
   } catch (error) {
     await binding?.giveBackAll();
     throw error;

@@ -7,6 +7,7 @@
 import { assert } from "../../spec/assert.ts";
 import { get } from "../../spec/layout.ts";
 import { IDR0 } from "../../spec/registers.ts";
+import { hex } from "../../spec/u64.ts";
 import { BrokerError } from "../errors.ts";
 import type { DeviceID, VirtualStreamID } from "../ids.ts";
 import type { HostIommu } from "../inventory.ts";
@@ -33,7 +34,10 @@ export interface Nesting {
 /** What stands on the address space. */
 export interface Built {
   readonly stage2: number;
+  /** Through a vIOMMU, or why not: then abort is the blocking domain. */
   readonly nesting: Nesting | { readonly reason: string };
+  /** Guests' bare page tables are nested on stage 2 itself, as VT-d has it; or why not. */
+  readonly tables: { readonly reason: string } | undefined;
 }
 
 export class Part {
@@ -114,6 +118,14 @@ export class Part {
     assert(nesting !== undefined, `part ${this.id} has nothing attached`);
     if (!("reason" in nesting)) return nesting;
     throw new BrokerError("backend_unsupported", nesting.reason, { iommu: this.host.id });
+  }
+
+  /** @throws BrokerError backend_unsupported with what the host lacks @returns what a guest's page table is nested on */
+  requireTableParent(): number {
+    const built = this.#built;
+    assert(built !== undefined, `part ${this.id} has nothing attached`);
+    if (built.tables === undefined) return built.stage2;
+    throw new BrokerError("backend_unsupported", built.tables.reason, { iommu: this.host.id });
   }
 
   /**
@@ -198,13 +210,15 @@ export class Part {
       undo.add(() => this.discard(id));
       return id;
     };
-    const { nesting } = this.host;
+    const { nesting, pageTables } = this.host;
+    if (pageTables !== undefined) return await this.#makeForTables(device, made);
     if (!nesting.supported) {
-      return { stage2: made(await hwptAlloc(file, device, { kind: "paging", ioas })), nesting };
+      return { stage2: made(await hwptAlloc(file, device, { kind: "paging", ioas })), nesting, tables: nesting };
     }
+    const tables = { reason: "an SMMUv3 takes no bare page table" };
     const stage2 = made(await hwptAlloc(file, device, { kind: "nest_parent", ioas }));
     const viommu = await whereSupported(viommuAlloc(file, device, stage2));
-    if (typeof viommu !== "number") return { stage2, nesting: { reason: viommu.reason } };
+    if (typeof viommu !== "number") return { stage2, nesting: { reason: viommu.reason }, tables };
     made(viommu);
     const nested = async (vste: VSTE): Promise<number> =>
       made(await hwptAlloc(file, device, { kind: "arm_smmuv3", viommu, ste: bytesOfPairs([vste]) }));
@@ -212,7 +226,28 @@ export class Part {
     const bypass = await nested(BYPASS_VSTE);
     const events = await this.#queue(veventqAlloc(file, viommu, VEVENTQ_DEPTH), undo);
     const faults = canStall(this.host) ? await this.#queue(faultQueueAlloc(file), undo) : undefined;
-    return { stage2, nesting: { viommu, abort, bypass, events, faults } };
+    return { stage2, nesting: { viommu, abort, bypass, events, faults }, tables };
+  }
+
+  /**
+   * VT-d: tables are nested on stage 2 itself, and there is no vIOMMU. Where the kernel makes no nesting parent of this
+   * address space (Linux refuses memory that devices only read: erratum 772415), stage 2 alone is served.
+   */
+  async #makeForTables(device: number, made: (id: number) => number): Promise<Built> {
+    const { file, ioas } = this.space;
+    const nesting = { reason: "VT-d takes a guest's first-stage table (page_table), no STE" };
+    const readOnly = this.space.readOnlyAt;
+    const refused = (reason: string) => async (): Promise<Built> => {
+      const stage2 = made(await hwptAlloc(file, device, { kind: "paging", ioas }));
+      return { stage2, nesting, tables: { reason } };
+    };
+    if (readOnly !== undefined) {
+      const why = `memory at ${hex(readOnly)} is mapped for reading only, on which VT-d cannot nest (erratum 772415): map it writable, and attach again`;
+      return await refused(why)();
+    }
+    const stage2 = await whereSupported(hwptAlloc(file, device, { kind: "nest_parent", ioas }));
+    if (typeof stage2 !== "number") return await refused(stage2.reason)();
+    return { stage2: made(stage2), nesting, tables: undefined };
   }
 
   /** An older kernel has none: then what it would tell is not told, and that is said once. */

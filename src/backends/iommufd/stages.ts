@@ -4,7 +4,7 @@
 // Source: Linux drivers/iommu/iommufd/device.c (replace), viommu.c; HOUSE §7.
 
 import { assert } from "../../spec/assert.ts";
-import type { BindRequest, PlainStage } from "../backend.ts";
+import type { BindRequest, PageTableBind, PlainStage } from "../backend.ts";
 import { BrokerError } from "../errors.ts";
 import type { DeviceID, GroupID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
@@ -15,14 +15,15 @@ import { destroy, hwptAlloc, vdeviceAlloc } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 import { type OnNotice, Undo } from "./undo.ts";
+import { vtdTableOf } from "./vtd-table.ts";
 
 /** Where a group is that is not in its default domain. */
 export interface Attachment {
   /** Undefined: blocked, and nobody's. */
   readonly part: Part | undefined;
   readonly devices: readonly BoundDevice[];
-  /** Of the group's stage 1. */
-  vste: VSTE;
+  /** Of the group's stage 1; undefined: it is a guest's bare page table. */
+  vste: VSTE | undefined;
 }
 
 export interface StagesOptions {
@@ -79,7 +80,8 @@ export class Stages {
     for (const device of attachment.devices) await this.#leaveGuestStage(device, part);
   }
 
-  async bind(part: Part, request: Omit<BindRequest, "part">): Promise<void> {
+  async bind(part: Part, request: BindRequest): Promise<void> {
+    if ("pageTable" in request) return await this.#bindTable(part, request);
     const { device, attachment } = this.#find(request.device, part);
     const { faults, viommu } = part.requireNesting();
     const { file } = part.space;
@@ -99,6 +101,26 @@ export class Stages {
     });
     attachment.vste = request.vste;
     part.faults?.end(device.host.id); // the kernel answers what waits when it replaces an HWPT
+    if (before !== undefined) await part.discard(before);
+  }
+
+  /** VT-d knows no vIOMMU: the table is nested on stage 2, and the device goes by itself. */
+  async #bindTable(part: Part, { device: id, pageTable: table }: PageTableBind): Promise<void> {
+    const { device, attachment } = this.#find(id, part);
+    const parent = part.requireTableParent();
+    const undo = new Undo(this.#options.onNotice);
+    const before = device.nested;
+    await undo.around(async () => {
+      const nested = await hwptAlloc(part.space.file, device.object, {
+        kind: "vtd_s1",
+        parent,
+        table: vtdTableOf(table),
+      });
+      undo.add(() => part.discard(nested));
+      await device.attach(nested);
+      device.nested = nested;
+    });
+    attachment.vste = undefined;
     if (before !== undefined) await part.discard(before);
   }
 

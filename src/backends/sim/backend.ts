@@ -19,6 +19,7 @@ import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "../faults.ts
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
+import { requirePageTables } from "../page-table.ts";
 import type {
   DmaOutcome,
   MsiLog,
@@ -114,7 +115,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   async bindGuestStage(request: BindRequest): Promise<void> {
-    this.#stages.bind(this.#objects.part(request.part), request);
+    if ("pageTable" in request) requirePageTables(this.#host.smmu(request.part.iommu).driver.host);
+    else this.#stages.bind(this.#objects.part(request.part), request);
   }
 
   previewStage(id: DeviceID, handle: PartHandle, vste: VSTE): BindPreview {

@@ -148,6 +148,7 @@ export class VirtualIommus implements VirtualIommuVerbs {
         const virtual = registry.virtualIommu(id, session);
         const names = new Map<number, DeviceID>();
         for (const { host, virtualStreamID } of registry.devicesOfVirtualIommu(id)) {
+          if (registry.group(host.group).pageTable !== undefined) throw noInvalidation(host.id);
           if (virtualStreamID !== undefined) names.set(virtualStreamID, host.id);
         }
         const checked = checkInvalidations(commands, virtual.registers, new Set(names.keys()));
@@ -191,4 +192,10 @@ export class VirtualIommus implements VirtualIommuVerbs {
       generation: found ? registry.group(found.host.group).generation : 0,
     };
   }
+}
+
+/** The contract's commands are an SMMUv3's. */
+function noInvalidation(device: DeviceID): BrokerError {
+  const why = `device ${device} has a page table bound, for which there are no invalidation commands: bind the table again, which forgets what was cached`;
+  return new BrokerError("backend_unsupported", why, { device });
 }

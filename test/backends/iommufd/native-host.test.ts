@@ -52,7 +52,7 @@ async function started({ core, kernel, sysfs }: ReturnType<typeof hostWithNic>, 
       uid: 0,
       onBug: (error) => bugs.push(error),
     },
-    { bindDevices },
+    { bindDevices, experimentalVtdNesting: false },
   );
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= host.stop());
