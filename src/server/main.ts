@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { BrokerError } from "../backends/errors.ts";
 import { exitAtOnce } from "../os/libc.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
-import { EXIT_DENIED, EXIT_USAGE, parseCommandLine } from "./command-line.ts";
+import { EXIT_DENIED, EXIT_UNUSABLE, EXIT_USAGE, parseCommandLine } from "./command-line.ts";
 import { printConfig } from "./config/print.ts";
 import { describeProblem } from "./config/problems.ts";
 import { type Config, type Loaded, loadConfig } from "./config.ts";
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   }
   if (!loaded.ok) {
     for (const problem of loaded.problems) console.error(describeProblem(problem));
-    process.exitCode = EXIT_USAGE;
+    process.exitCode = EXIT_UNUSABLE;
     return;
   }
   if (invocation.kind === "check") {
@@ -80,7 +80,7 @@ async function main(): Promise<void> {
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     log.fatal({ error }, error.message);
-    await exit(EXIT_USAGE, log);
+    await exit(EXIT_UNUSABLE, log);
   }
 }
 
@@ -98,7 +98,7 @@ function explain(config: Config, question: PolicyQuestion): number {
 async function repair({ stateDirectory }: Config, dryRun: boolean): Promise<number> {
   if (stateDirectory === undefined) {
     console.error('error: state_directory is "off": there is nothing to repair');
-    return EXIT_USAGE;
+    return EXIT_UNUSABLE;
   }
   try {
     const taken = takeStateDirectory(stateDirectory);
@@ -108,7 +108,7 @@ async function repair({ stateDirectory }: Config, dryRun: boolean): Promise<numb
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     console.error(`error: ${error.message}`);
-    return EXIT_USAGE;
+    return EXIT_UNUSABLE;
   }
 }
 
@@ -128,7 +128,7 @@ function stopOnSignal(daemon: Daemon, log: Log): void {
     signals += 1;
     if (signals > 1) {
       log.warn({ signal }, "stopping at once");
-      void exit(EXIT_USAGE, log);
+      void exit(EXIT_UNUSABLE, log);
       return;
     }
     stopDaemon(daemon, log, { signal });
