@@ -86,7 +86,7 @@ export interface HostDevice {
   readonly reservedRegions?: readonly ReservedRegion[];
   /** It makes page requests. Only where simulated. */
   readonly pri?: boolean;
-  /** Its transactions may stall until software answers: no PCI device's may (IHI 0070G.b §3.12.2). Only where simulated. */
+  /** Its transactions may stall until software answers: no PCI device's may (IHI 0070G.b §3.12.2). */
   readonly stall?: boolean;
 }
 

@@ -140,6 +140,9 @@ export class AddressSpace {
       const why = `${file.path} is not here as a descriptor, which the kernel needs to pin it: put its memfd again`;
       throw new BrokerError("backend_unsupported", why, { path: file.path });
     }
+    if (file.pinRefusal !== undefined) {
+      throw new BrokerError("argument_invalid", `${file.path} ${file.pinRefusal}`, { path: file.path });
+    }
     const target = { ioas: this.ioas, iova: BigInt(ipa), length: BigInt(bytes), readable, writable };
     if (this.#takesFiles) {
       try {

@@ -105,8 +105,6 @@ function armFacts(registers: IdRegisters, refusal: string | undefined): IommuFac
     ipaBits: OAS_BITS[get(idr5, 0, IDR5.OAS)] ?? 48,
     stage2PageBytes: armPageBytes(idr5),
     nesting: armNesting(registers, refusal),
-    // A fault queue has two codes: retry or success, and abort or invalid (uAPI iommu_hwpt_page_response).
-    ...(get(Uint32Array.of(registers.idr0), 0, IDR0.STALL_MODEL) !== 1 && { faultAnswers: ["retry", "abort"] }),
   };
 }
 

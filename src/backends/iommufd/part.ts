@@ -5,8 +5,6 @@
 // Source: Linux drivers/iommu/iommufd/{hw_pagetable,viommu,eventq}.c, arm-smmu-v3-iommufd.c.
 
 import { assert } from "../../spec/assert.ts";
-import { get } from "../../spec/layout.ts";
-import { IDR0 } from "../../spec/registers.ts";
 import { hex } from "../../spec/u64.ts";
 import { BrokerError } from "../errors.ts";
 import type { DeviceID, VirtualStreamID } from "../ids.ts";
@@ -225,7 +223,7 @@ export class Part {
     const abort = await nested(ABORT_VSTE);
     const bypass = await nested(BYPASS_VSTE);
     const events = await this.#queue(veventqAlloc(file, viommu, VEVENTQ_DEPTH), undo);
-    const faults = canStall(this.host) ? await this.#queue(faultQueueAlloc(file), undo) : undefined;
+    const faults = this.host.faultAnswers !== undefined ? await this.#queue(faultQueueAlloc(file), undo) : undefined;
     return { stage2, nesting: { viommu, abort, bypass, events, faults }, tables };
   }
 
@@ -273,9 +271,4 @@ async function whereSupported<T>(attempt: Promise<T>): Promise<T | { readonly re
     if (error instanceof BrokerError && error.code === "backend_unsupported") return { reason: error.message };
     throw error;
   }
-}
-
-/** STALL_MODEL 1: nothing stalls (IHI 0070G.b §6.3.1). Linux's driver takes no page requests on Arm. */
-function canStall({ registers }: HostIommu): boolean {
-  return registers !== undefined && get(Uint32Array.of(registers.idr0), 0, IDR0.STALL_MODEL) !== 1;
 }

@@ -90,7 +90,8 @@ export class Stages {
     const undo = new Undo(this.#options.onNotice);
     const before = device.nested;
     await undo.around(async () => {
-      const faultQueue = faults === undefined ? {} : { faultQueue: faults.id };
+      // What never stalls needs no fault queue, for which Linux may refuse to attach it.
+      const faultQueue = faults === undefined || device.host.stall !== true ? {} : { faultQueue: faults.id };
       const nested = await hwptAlloc(file, device.object, { kind: "arm_smmuv3", viommu, ste, ...faultQueue });
       undo.add(() => part.discard(nested));
       const name = part.nameOf(device.host.id);

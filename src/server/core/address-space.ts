@@ -240,16 +240,18 @@ export class AddressSpaces implements AddressSpaceVerbs {
     return addressSpaceView(after);
   }
 
+  get #writesByCall(): boolean {
+    return this.#deps.backend.kind === "simulated";
+  }
+
   /** What was missing is there, for devices too where the backend has the mappings; or it is missing as before. */
   async #supply(
     { handle, populated }: AddressSpaceRecord,
     missing: AwaitedMemory,
     { file, mine }: { readonly file: GuestMemoryFile; readonly mine: readonly GuestMapping[] },
   ): Promise<void> {
-    missing.present(
-      file,
-      mine.some(({ writable }) => writable),
-    );
+    const isWritten = mine.some(({ writable }) => writable);
+    missing.present(file, isWritten ? (this.#writesByCall ? "by-call" : "by-hardware") : "no");
     try {
       if (populated) await this.#deps.backend.fill(handle, mine);
     } catch (error) {
@@ -274,6 +276,6 @@ export class AddressSpaces implements AddressSpaceVerbs {
     const serving = new Set(registry.virtualIommusIn(space.id).flatMap((virtual) => [...virtual.parts.keys()]));
     const bits = hosts.filter((host) => serving.has(host.id)).map((host) => host.ipaBits);
     const ipaBits = bits.length > 0 ? Math.min(...bits) : Math.max(...hosts.map((host) => host.ipaBits));
-    return { ipaBits, hosts };
+    return { ipaBits, hosts, writesByCall: this.#writesByCall };
   }
 }

@@ -50,6 +50,21 @@ test("a kernel that takes files is asked no other way", async () => {
   expect(world.kernel.alive().views).toBe(0);
 });
 
+test("memory that no kernel pins is refused before anything is asked of it, with the remedy", async () => {
+  const world = await nativeWorld();
+  const { space } = await world.part();
+  const file = new PassedFile("/var/disk", 4096);
+  file.pinRefusal = "is not of tmpfs: put it beneath /dev/shm";
+  const before = world.kernel.calls.length;
+  const page = world.mapping({ ipa: 0x8000_0000, bytes: 4096, file });
+  const error = await refusal(() => world.backend.map(space, [page]));
+  expect([error.code, error.message]).toEqual([
+    "argument_invalid",
+    "/var/disk is not of tmpfs: put it beneath /dev/shm",
+  ]);
+  expect(world.kernel.calls).toHaveLength(before);
+});
+
 /** Memory whose owner has still to put it here. */
 class LateFile extends PassedFile {
   isMissing = true;

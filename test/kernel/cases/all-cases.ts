@@ -4,6 +4,7 @@ import type { KernelCase } from "../kernel-case.ts";
 import { daemonCases } from "./daemon.ts";
 import { guestCases } from "./guest.ts";
 import { iommufdCases } from "./iommufd.ts";
+import { memoryCases } from "./memory.ts";
 import { nativeCases } from "./native.ts";
 import { nestedCases } from "./nested.ts";
 import { restartCases } from "./restart.ts";
@@ -14,5 +15,6 @@ export const cases: readonly KernelCase[] = [
   ...nestedCases,
   ...daemonCases,
   ...restartCases,
+  ...memoryCases,
   ...nativeCases,
 ];
