@@ -218,7 +218,11 @@ describe("the command line", () => {
       stdout: expect.stringContaining("Examples:"),
       stderr: "",
     });
-    expect(await outcome("--colour")).toMatchObject({ code: 64, stdout: "", stderr: expect.stringContaining("--help") });
+    expect(await outcome("--colour")).toMatchObject({
+      code: 64,
+      stdout: "",
+      stderr: expect.stringContaining("--help"),
+    });
   });
 
   test("an unknown variable of ours is a warning: printed by --check-config, logged by a daemon", async () => {

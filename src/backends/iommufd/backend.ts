@@ -36,6 +36,7 @@ import { destroy, ioasAlloc, type KernelFile, openIommufd } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import { ObjectTable } from "./object-table.ts";
 import type { PartQueues } from "./part-queue.ts";
+import type { PmcgCounters } from "./pmcg.ts";
 import type { DeviceProbe } from "./probe.ts";
 import { resetDevice } from "./reset.ts";
 import { Stages } from "./stages.ts";
@@ -48,6 +49,7 @@ export interface NativeOptions {
   readonly inventory: NativeInventory;
   readonly probe: DeviceProbe;
   readonly experiments?: Experiments;
+  readonly counters?: PmcgCounters;
 }
 
 /** Opens /dev/iommu and asks each IOMMU through a device that is there. Throws BrokerError with the remedy where it cannot. */
@@ -202,7 +204,7 @@ export class NativeBackend implements Backend {
   }
 
   counters(): BackendCounters {
-    return this.#counting.counters();
+    return this.#counting.counters(this.#options.counters?.read() ?? []);
   }
 
   /** An object is made and destroyed: the kernel and the pool answer, or this throws. */
@@ -214,6 +216,7 @@ export class NativeBackend implements Backend {
   async close(): Promise<void> {
     await this.#stages.close();
     await this.#objects.abandon();
+    this.#options.counters?.close();
     await this.#own.kernel.close(this.#own.fd);
   }
 
