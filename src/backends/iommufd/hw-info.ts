@@ -137,13 +137,17 @@ export function forcesWriteBack({ idr3 }: IdRegisters): boolean {
 export const VTD_UNVERIFIED =
   "no emulated VT-d nests, so that a guest's first-stage table was bound on a kernel that is played, and on no hardware";
 
+/** Why a VT-d that nests does not. */
+export const VTD_OFF =
+  "a guest's first-stage table is bound only with native.experimental_vtd_nesting: true, which nobody has verified on hardware; stage 2 alone works";
+
 function vtdFacts(
   { cap, ecap }: { readonly cap: bigint; readonly ecap: bigint },
   { vtdNesting }: Experiments,
 ): IommuFacts {
   const features = vtdFeatures(cap, ecap);
   const reason = features.nests
-    ? "a guest's first-stage table is bound only with native.experimental_vtd_nesting: true, which nobody has verified on hardware; stage 2 alone works"
+    ? VTD_OFF
     : "this VT-d has no nested translation (ECAP.SMTS, NEST, FSTS and SSTS): stage 2 alone works";
   const isServed = features.nests && vtdNesting;
   return {

@@ -232,20 +232,14 @@ export class Part {
    * address space (Linux refuses memory that devices only read: erratum 772415), stage 2 alone is served.
    */
   async #makeForTables(device: number, made: (id: number) => number): Promise<Built> {
-    const { file, ioas } = this.space;
+    const { file, ioas, readOnlyAt } = this.space;
     const nesting = { reason: "VT-d takes a guest's first-stage table (page_table), no STE" };
-    const readOnly = this.space.readOnlyAt;
-    const refused = (reason: string) => async (): Promise<Built> => {
-      const stage2 = made(await hwptAlloc(file, device, { kind: "paging", ioas }));
-      return { stage2, nesting, tables: { reason } };
-    };
-    if (readOnly !== undefined) {
-      const why = `memory at ${hex(readOnly)} is mapped for reading only, on which VT-d cannot nest (erratum 772415): map it writable, and attach again`;
-      return await refused(why)();
-    }
-    const stage2 = await whereSupported(hwptAlloc(file, device, { kind: "nest_parent", ioas }));
-    if (typeof stage2 !== "number") return await refused(stage2.reason)();
-    return { stage2: made(stage2), nesting, tables: undefined };
+    const stage2 =
+      readOnlyAt === undefined
+        ? await whereSupported(hwptAlloc(file, device, { kind: "nest_parent", ioas }))
+        : { reason: readOnlyMemory(readOnlyAt) };
+    if (typeof stage2 === "number") return { stage2: made(stage2), nesting, tables: undefined };
+    return { stage2: made(await hwptAlloc(file, device, { kind: "paging", ioas })), nesting, tables: stage2 };
   }
 
   /** An older kernel has none: then what it would tell is not told, and that is said once. */
@@ -271,4 +265,8 @@ async function whereSupported<T>(attempt: Promise<T>): Promise<T | { readonly re
     if (error instanceof BrokerError && error.code === "backend_unsupported") return { reason: error.message };
     throw error;
   }
+}
+
+function readOnlyMemory(ipa: number): string {
+  return `memory at ${hex(ipa)} is mapped for reading only, on which VT-d cannot nest (erratum 772415): map it writable, and attach again`;
 }
