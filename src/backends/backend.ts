@@ -10,6 +10,7 @@ import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "./faults.ts"
 import type { GuestMapping, IpaRange } from "./guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "./ids.ts";
 import type { Inventory } from "./inventory.ts";
+import type { PageTable } from "./page-table.ts";
 import type { VSTE } from "./vste.ts";
 
 /** An address space in the backend: one IOAS. Opaque; `id` only tells two apart in a log. */
@@ -33,12 +34,23 @@ export interface InvalidationCommand {
   readonly dword1: bigint;
 }
 
-export interface BindRequest {
+/** A guest's stage 1 behind an SMMUv3. */
+export interface SteBind {
   readonly device: DeviceID;
   readonly part: PartHandle;
   readonly virtualStreamID: VirtualStreamID;
   readonly vste: VSTE;
 }
+
+/** A guest's stage 1 behind a VT-d, checked against HostIommu.pageTables. */
+export interface PageTableBind {
+  readonly device: DeviceID;
+  readonly part: PartHandle;
+  readonly pageTable: PageTable;
+}
+
+/** By what the host IOMMU takes. */
+export type BindRequest = SteBind | PageTableBind;
 
 /** What a bind would install, and what the hardware would say to it. */
 export interface BindPreview {
@@ -61,8 +73,13 @@ export interface Backend {
 
   createAddressSpace(): Promise<AddressSpaceHandle>;
   destroyAddressSpace(space: AddressSpaceHandle): Promise<void>;
-  /** Maps all ranges or none. Disjoint from each other and from what is mapped; the caller checked. */
+  /**
+   * Maps all ranges or none. Disjoint from each other and from what is mapped; the caller checked. Where memory is missing
+   * (GuestMemoryFile.isMissing) there is nothing for devices to reach until fill().
+   */
   map(space: AddressSpaceHandle, mappings: readonly GuestMapping[]): Promise<void>;
+  /** Memory of these mappings that was missing has come: devices reach all of it from now on, or none. */
+  fill(space: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void>;
   /** Unmaps mappings, each as it was mapped, and invalidates every cache that could hold them, before it resolves. */
   unmap(space: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void>;
 

@@ -2,28 +2,29 @@
 // (IHI 0070G.b §10.3: transaction, tlb_miss, config_cache_miss, trans_table_walk_access, config_struct_access).
 
 import type { FaultClass } from "./faults.ts";
-import type { DeviceID, IommuID } from "./ids.ts";
+import type { DeviceID } from "./ids.ts";
 
-/** One host IOMMU since the backend started. */
+/** One host IOMMU since the backend started. Undefined: nobody counts it. */
 export interface IommuCounters {
-  readonly iommu: IommuID;
-  readonly transactions: number;
-  readonly tlbHits: number;
-  readonly tlbMisses: number;
-  readonly configCacheMisses: number;
-  readonly transTableWalkAccesses: number;
-  readonly configStructAccesses: number;
-  readonly commands: number;
+  /** An IommuID; natively the name of a group of counters, of which nobody tells whose they are. */
+  readonly iommu: string;
+  readonly transactions: number | undefined;
+  readonly tlbHits: number | undefined;
+  readonly tlbMisses: number | undefined;
+  readonly configCacheMisses: number | undefined;
+  readonly transTableWalkAccesses: number | undefined;
+  readonly configStructAccesses: number | undefined;
+  readonly commands: number | undefined;
   /** Commands that invalidate something, by name; every one that this IOMMU may be given is there. */
   readonly invalidations: Readonly<Record<string, number>>;
-  readonly eventsRecorded: number;
-  readonly eventsDropped: number;
+  readonly eventsRecorded: number | undefined;
+  readonly eventsDropped: number | undefined;
   /** Times its event queue began to overflow. */
-  readonly eventQueueOverflows: number;
+  readonly eventQueueOverflows: number | undefined;
   /** Faults whose record was merged with the one before it. */
-  readonly eventsMerged: number;
+  readonly eventsMerged: number | undefined;
   /** Transactions that wait in it now: a gauge. */
-  readonly stallsOutstanding: number;
+  readonly stallsOutstanding: number | undefined;
 }
 
 /** Faults of a device that have these in common. */
@@ -54,7 +55,7 @@ export interface DeviceCounters {
 export interface BackendCounters {
   /** False: the hardware counts neither translations nor TLB lookups: they are undefined. */
   readonly hasTranslationCounters: boolean;
-  /** Natively none. */
+  /** Natively those that have counters of their own (PMCG), which count few of these. */
   readonly iommus: readonly IommuCounters[];
   /** Attached devices only. */
   readonly devices: readonly DeviceCounters[];

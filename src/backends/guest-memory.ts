@@ -20,8 +20,14 @@ export interface GuestMemoryFile {
   readonly path: string;
   /** Present: it was passed as a descriptor under this label, and no path leads to it. */
   readonly label?: string;
+  /** True: only its owner can put it here (again), and has not yet; every access is a bus error until then. */
+  readonly isMissing?: boolean;
   /** Present: nobody may write it through the broker; why, and what to do. */
   readonly writeRefusal?: string | undefined;
+  /** Present: write() never succeeds, though hardware may write there; why, and what to do. */
+  readonly pwriteRefusal?: string | undefined;
+  /** Present: no kernel pins its pages for devices; why, and what to do. */
+  readonly pinRefusal?: string | undefined;
   /** Length in bytes when it was opened, or measured last; it may have been truncated since. */
   readonly bytes: number;
   /** Looks at the length anew, for who names the file now. Absent: it cannot have changed. */
@@ -41,6 +47,11 @@ export interface GuestMemoryFile {
   view?(offset: number): MemoryView | undefined;
   retain(): void;
   release(): void;
+}
+
+/** Why devices may not write it. @param byCall  what they write is written by write(), not by hardware */
+export function writeRefusalOf(file: GuestMemoryFile, byCall: boolean): string | undefined {
+  return file.writeRefusal ?? (byCall ? file.pwriteRefusal : undefined);
 }
 
 /** One range of guest memory: [ipa, ipa + bytes) is file[offset, offset + bytes). All multiples of 4096. */

@@ -16,6 +16,7 @@ export const HOST_CHECKS = [
   "names",
   "hardware",
   "nesting",
+  "translation_counters",
 ] as const;
 export type HostCheck = (typeof HOST_CHECKS)[number];
 

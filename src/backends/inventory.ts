@@ -3,6 +3,7 @@
 import type { FaultAnswer } from "./faults.ts";
 import type { HostFinding } from "./host-finding.ts";
 import type { DeviceID, GroupID, IommuID, StreamID } from "./ids.ts";
+import type { PageTableForm } from "./page-table.ts";
 
 /** SMMU_IDR0…IDR6, IIDR, AIDR as the hardware shows them, 32 bits each. Source: IHI 0070G.b §6.3.1–6.3.8, §6.3.10. */
 export interface IdRegisters {
@@ -62,6 +63,8 @@ export interface HostIommu {
   readonly stage2PageBytes: readonly number[];
   /** Guest stage 1 on host stage 2 is possible; otherwise why not. */
   readonly nesting: { readonly supported: true } | { readonly supported: false; readonly reason: string };
+  /** What a guest's bare page table must be like; absent: none can be bound. */
+  readonly pageTables?: PageTableForm;
   /** What respondToFault() takes for its devices; absent: nothing of them ever waits. */
   readonly faultAnswers?: readonly FaultAnswer[];
 }
@@ -83,7 +86,7 @@ export interface HostDevice {
   readonly reservedRegions?: readonly ReservedRegion[];
   /** It makes page requests. Only where simulated. */
   readonly pri?: boolean;
-  /** Its transactions may stall until software answers: no PCI device's may (IHI 0070G.b §3.12.2). Only where simulated. */
+  /** Its transactions may stall until software answers: no PCI device's may (IHI 0070G.b §3.12.2). */
   readonly stall?: boolean;
 }
 

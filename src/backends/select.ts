@@ -13,6 +13,7 @@ import type { SimulatorControl } from "./simulator-control.ts";
 
 export type { Notice } from "./faults.ts";
 export { examineHost, exitCodeOf } from "./iommufd/doctor.ts";
+export { counterFindings } from "./iommufd/doctor-counters.ts";
 export { askingProbe } from "./iommufd/doctor-hardware.ts";
 export { HOST_ROOTS } from "./iommufd/host-files.ts";
 export type { NativeSettings, NativeSystem } from "./iommufd/native-host.ts";

@@ -95,7 +95,7 @@ function firstInOrder(names: readonly string[], maximum: number): string[] {
   return [...names].sort().slice(0, maximum);
 }
 
-type IommuRow = readonly [Counter<"iommu"> | Gauge<"iommu">, (from: IommuCounters) => number];
+type IommuRow = readonly [Counter<"iommu"> | Gauge<"iommu">, (from: IommuCounters) => number | undefined];
 
 function iommuSampler(registry: Registry): (counters: BackendCounters) => void {
   const ofTranslations: readonly IommuRow[] = [
@@ -118,7 +118,10 @@ function iommuSampler(registry: Registry): (counters: BackendCounters) => void {
   return ({ hasTranslationCounters, iommus }) => {
     for (const [metric, read] of hasTranslationCounters ? [...ofTranslations, ...ofQueues] : ofQueues) {
       metric.reset();
-      for (const each of iommus) metric.inc({ iommu: each.iommu }, read(each));
+      for (const each of iommus) {
+        const value = read(each);
+        if (value !== undefined) metric.inc({ iommu: each.iommu }, value);
+      }
     }
     invalidations.reset();
     for (const { invalidations: counts, iommu } of iommus) {

@@ -2,9 +2,12 @@
 // Positions are checked against the file's length now, not when it was opened: its owner may truncate it at any time,
 // and what lies beyond is a bus error, never a longer file.
 
-import { closeSync, fstatSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, readSync, statfsSync, writeSync } from "node:fs";
 import type { GuestMemoryFile } from "../backends/guest-memory.ts";
 import { assert } from "../spec/assert.ts";
+
+/** linux/magic.h: tmpfs, hugetlbfs. */
+const PINNED: ReadonlySet<number> = new Set([0x0102_1994, 0x9584_58f6]);
 
 export class MemoryFile implements GuestMemoryFile {
   readonly key: string;
@@ -29,6 +32,12 @@ export class MemoryFile implements GuestMemoryFile {
 
   get descriptor(): number {
     return this.#fd;
+  }
+
+  /** IOMMU_IOAS_MAP_FILE pins what is of tmpfs or hugetlbfs (memfd_pin_folios), and says so only when it has to. */
+  get pinRefusal(): string | undefined {
+    if (PINNED.has(statfsSync(`/proc/self/fd/${this.#fd}`).type)) return undefined;
+    return "is not of tmpfs or hugetlbfs, whose pages alone a kernel pins: put it beneath /dev/shm, or pass a memfd";
   }
 
   /** For somebody who opens it anew: the file may have grown since. */

@@ -100,13 +100,16 @@ export class PassedMemoryFile implements GuestMemoryFile {
   }
 
   get writeRefusal(): string | undefined {
-    if (this.#isHuge)
-      return "is of hugetlbfs, which has no pwrite: map it read-only, or pass a memfd of ordinary pages";
     if (!this.#isWritable) return "was passed open for reading only: open it for reading and writing";
     const seals = sealsOf(this.#fd) ?? 0;
     return (seals & (SEALS.write | SEALS.futureWrite)) === 0
       ? undefined
       : "is sealed against writing: map it read-only, or pass memory that is not";
+  }
+
+  get pwriteRefusal(): string | undefined {
+    if (!this.#isHuge) return undefined;
+    return "is of hugetlbfs, which has no pwrite: map it read-only, or pass a memfd of ordinary pages";
   }
 
   remeasure(): void {

@@ -121,8 +121,9 @@ export class Audit {
       case "reaped":
         return { event: "session", change: "given back", session: event.session, devices: event.devices };
       case "stageChanged": {
-        const { devices, from, generation, group, session, to, trigger, vste } = event;
-        const ste = { ste_from: words(vste.from), ste_to: words(vste.to) };
+        const { devices, from, generation, group, pageTable, session, to, trigger, vste } = event;
+        const table = pageTable && { page_table: hex(pageTable.root), address_bits: pageTable.addressBits };
+        const ste = { ste_from: words(vste.from), ste_to: words(vste.to), ...table };
         return { event: "stage", ...this.#of(session), devices, group, trigger, from, to, generation, ...ste };
       }
       case "memoryChanged": {

@@ -29,8 +29,10 @@ export type Invocation =
   /** --help, --version, or a mistake: print the text and exit. */
   | { readonly kind: "exit"; readonly code: number; readonly text: string };
 
-/** Exit code for a command line or a configuration that cannot be used. */
-export const EXIT_USAGE = 1;
+/** EX_USAGE of sysexits(3): the command line itself is wrong. Not 1 or 2, which --doctor says of a host. */
+export const EXIT_USAGE = 64;
+/** Exit code for a configuration or a listener that cannot be used. */
+export const EXIT_UNUSABLE = 1;
 /** Exit code of --explain-policy for a call that is denied. */
 export const EXIT_DENIED = 2;
 
@@ -64,7 +66,7 @@ Examples:
 
 Signals: SIGTERM and SIGINT stop gracefully (exit 0) within timing.grace_period_ms; a second one stops at once.
 SIGHUP reads the configuration again and takes over policy, admin.uids and log.level; it opens the audit file anew.
-Exit: 0 stopped as told; 1 the command line, the configuration or a listener is not usable; 2 --explain-policy: denied;
+Exit: 0 stopped as told; 1 the configuration or a listener is not usable; 2 --explain-policy: denied; 64 the command line is wrong;
 --doctor: 0 nothing is amiss, 1 something is left out, 2 something stands in the way;
 70 a bug, with the log; 74 the state directory cannot be written, or the death of clients not be seen.`;
 

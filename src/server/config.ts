@@ -85,6 +85,7 @@ export interface Config {
   readonly backend: "simulated" | "iommufd" | "auto";
   readonly native: {
     readonly bindDevices: readonly DeviceID[];
+    readonly experimentalVtdNesting: boolean;
   };
   readonly simulatorApi: boolean;
   /** Without `tls`, `tcp` is plain text and on loopback. */

@@ -6,7 +6,7 @@ import { BrokerError } from "../backends/errors.ts";
 import { forgetInheritedSockets, inheritedSockets } from "../os/inherited-sockets.ts";
 import { exitAtOnce } from "../os/libc.ts";
 import { takeStateDirectory } from "../os/state-directory.ts";
-import { EXIT_DENIED, EXIT_USAGE, parseCommandLine } from "./command-line.ts";
+import { EXIT_DENIED, EXIT_UNUSABLE, EXIT_USAGE, parseCommandLine } from "./command-line.ts";
 import { printConfig } from "./config/print.ts";
 import { describeProblem } from "./config/problems.ts";
 import { type Config, type Loaded, loadConfig } from "./config.ts";
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   }
   if (!loaded.ok) {
     for (const problem of loaded.problems) console.error(describeProblem(problem));
-    process.exitCode = EXIT_USAGE;
+    process.exitCode = EXIT_UNUSABLE;
     return;
   }
   if (invocation.kind === "check") {
@@ -91,7 +91,7 @@ async function main(): Promise<void> {
     if (!(error instanceof BrokerError)) throw error;
     manager?.failed(error.message);
     log.fatal({ error }, error.message);
-    await exit(EXIT_USAGE, log);
+    await exit(EXIT_UNUSABLE, log);
   }
 }
 
@@ -128,7 +128,7 @@ function explain(config: Config, question: PolicyQuestion): number {
 async function repair({ stateDirectory }: Config, dryRun: boolean): Promise<number> {
   if (stateDirectory === undefined) {
     console.error('error: state_directory is "off": there is nothing to repair');
-    return EXIT_USAGE;
+    return EXIT_UNUSABLE;
   }
   try {
     const taken = takeStateDirectory(stateDirectory);
@@ -138,7 +138,7 @@ async function repair({ stateDirectory }: Config, dryRun: boolean): Promise<numb
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     console.error(`error: ${error.message}`);
-    return EXIT_USAGE;
+    return EXIT_UNUSABLE;
   }
 }
 
@@ -159,7 +159,7 @@ function stopOnSignal(running: Running): void {
     signals += 1;
     if (signals > 1) {
       log.warn({ signal }, "stopping at once");
-      void exit(EXIT_USAGE, log);
+      void exit(EXIT_UNUSABLE, log);
       return;
     }
     stopDaemon(running, { signal });

@@ -53,7 +53,7 @@ function host({ driver, machine = {} }: { driver: "vfio-pci" | "mlx5_core"; mach
 }
 
 function config(backend: BackendConfig["backend"], bindDevices: readonly (typeof NIC)[] = []): BackendConfig {
-  return { backend, simulated: TWO_SMMUS, native: { bindDevices } };
+  return { backend, simulated: TWO_SMMUS, native: { bindDevices, experimentalVtdNesting: false } };
 }
 
 async function chosen(wanted: BackendConfig, system: NativeSystem) {

@@ -212,13 +212,17 @@ describe("the command line", () => {
     expect(await outcome("--version")).toMatchObject({ code: 0, stdout: `${Object(manifest).version}\n` });
   });
 
-  test("--help is on standard output with exit 0, a mistake on standard error with exit 1", async () => {
+  test("--help is on standard output with exit 0, a mistake on standard error with exit 64", async () => {
     expect(await outcome("--help")).toMatchObject({
       code: 0,
       stdout: expect.stringContaining("Examples:"),
       stderr: "",
     });
-    expect(await outcome("--colour")).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("--help") });
+    expect(await outcome("--colour")).toMatchObject({
+      code: 64,
+      stdout: "",
+      stderr: expect.stringContaining("--help"),
+    });
   });
 
   test("an unknown variable of ours is a warning: printed by --check-config, logged by a daemon", async () => {

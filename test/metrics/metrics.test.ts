@@ -307,6 +307,15 @@ test("invalidations are counted by command and IOMMU", async () => {
   expect(found.get('iommu_invalidations_total{iommu="smmu0",command="CMD_ATC_INV"}')).toBe(0);
 });
 
+test("an IOMMU that counts some of it has series for that, at 0 too, and none for the rest", async () => {
+  counters.iommus = [iommuCounters({ iommu: "smmuv3_pmcg_1", transactions: 7, tlbMisses: 0, commands: undefined })];
+  const found = await scraped(metrics());
+  const label = '{iommu="smmuv3_pmcg_1"}';
+  expect(found.get(`iommu_transactions_total${label}`)).toBe(7);
+  expect(found.get(`iommu_tlb_misses_total${label}`)).toBe(0);
+  expect(found.has(`iommu_commands_total${label}`)).toBe(false);
+});
+
 test("what the hardware does not count has no series, never a zero, and is said to be absent", async () => {
   counters.devices.push(deviceCounters(NIC));
   const counting = await scraped(metrics());

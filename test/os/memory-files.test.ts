@@ -69,6 +69,23 @@ test("a file beneath a root is opened with its length and its identity", async (
   opened.release();
 });
 
+test("a kernel can pin what is of tmpfs or hugetlbfs, as stat calls it, and for the rest it is said what to do", async () => {
+  for (const folder of [root, process.cwd(), ...(existsSync("/dev/shm") ? ["/dev/shm"] : [])]) {
+    const own = realpathSync(mkdtempSync(join(folder, "pinned-")));
+    try {
+      const path = join(own, "ram");
+      writeFileSync(path, "x");
+      const type = execFileSync("stat", ["-f", "-c", "%T", path], { encoding: "utf8" }).trim();
+      const opened = await opener({ roots: [own] }).open(path, TCP);
+      const expected = ["tmpfs", "hugetlbfs"].includes(type) ? undefined : expect.stringContaining("/dev/shm");
+      expect(opened.pinRefusal, type).toEqual(expected);
+      opened.release();
+    } finally {
+      rmSync(own, { recursive: true, force: true });
+    }
+  }
+});
+
 test("reads and writes go to the named position and nowhere else", async () => {
   const path = file("ram", 16);
   const opened = await opener().open(path, TCP);

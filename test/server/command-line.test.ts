@@ -53,7 +53,7 @@ test("--check-config and --print-config are told apart from running", () => {
 test("--doctor examines, whatever the settings, and --json is for it alone", () => {
   expect(parseCommandLine(["--doctor"], {}, "1.2.3")).toEqual({ kind: "doctor", asJson: false });
   expect(parseCommandLine(["--doctor", "--json"], {}, "1.2.3")).toEqual({ kind: "doctor", asJson: true });
-  expect(parseCommandLine(["--json"], {}, "1.2.3")).toMatchObject({ kind: "exit", code: 1 });
+  expect(parseCommandLine(["--json"], {}, "1.2.3")).toMatchObject({ kind: "exit", code: 64 });
 });
 
 test("--version prints it and exits 0", () => {
@@ -76,7 +76,7 @@ test.each([
   [["--log-level", "loud"], "Allowed choices are"],
 ])("%j is refused with exit 1 and a way on", (argv, expected) => {
   const invocation = parse(...argv);
-  expect(invocation).toMatchObject({ kind: "exit", code: 1 });
+  expect(invocation).toMatchObject({ kind: "exit", code: 64 });
   expect(textOf(...argv)).toContain(expected);
   expect(textOf(...argv)).toContain("--help explains");
 });
@@ -88,6 +88,6 @@ test("--explain-policy takes its question, and needs whose call and which", () =
     file: "/etc/a.yaml",
     question: { as: "uid=1001", verb: "AttachDevice", device: "0000:01:00.0", path: undefined },
   });
-  expect(parse("--explain-policy", "--verb", "AttachDevice")).toMatchObject({ kind: "exit", code: 1 });
+  expect(parse("--explain-policy", "--verb", "AttachDevice")).toMatchObject({ kind: "exit", code: 64 });
   expect(textOf("--as", "uid=1")).toContain("--as is for --explain-policy");
 });

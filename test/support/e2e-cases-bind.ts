@@ -180,7 +180,7 @@ export const BAD_BINDS: readonly BadBind[] = [
   ...RAW_BINDS,
   ...FIELD_BINDS,
   bind(
-    "page_table page_table.root page_table.address_bits",
+    "page_table page_table.root page_table.address_bits page_table.sre page_table.eafe page_table.wpe",
     "not for an SMMUv3",
     { pageTable: { root: RAM_IPA, addressBits: 48 } },
     UNSUPPORTED,

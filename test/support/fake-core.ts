@@ -321,7 +321,7 @@ export class FakeCore implements Core {
     bind: async (session, request) =>
       this.#answer("stages.bind", session, [request], {
         device: DEVICE,
-        disposition: request.vste.disposition,
+        disposition: "vste" in request ? request.vste.disposition : "translate",
         preview: request.validateOnly
           ? { hostSTE: [1n, 2n ** 64n - 1n], wouldFault: [{ eventType: "C_BAD_STE", reason: "S1CDMax" }] }
           : undefined,

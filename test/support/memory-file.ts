@@ -8,6 +8,8 @@ export class BufferFile implements GuestMemoryFile {
   /** Set before it is mapped: it came by ticket. */
   label?: string;
   writeRefusal?: string;
+  pwriteRefusal?: string;
+  pinRefusal?: string;
   data: Uint8Array;
   references = 1;
   #bytes: number;

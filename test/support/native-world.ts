@@ -7,6 +7,7 @@ import { type DeviceID, deviceID, type GroupID, groupID, iommuID, virtualStreamI
 import type { HostDevice } from "../../src/backends/inventory.ts";
 import { createNativeBackend, type NativeBackend } from "../../src/backends/iommufd/backend.ts";
 import { HOST_ROOTS } from "../../src/backends/iommufd/host-files.ts";
+import type { Experiments } from "../../src/backends/iommufd/hw-info.ts";
 import { NativeInventory } from "../../src/backends/iommufd/inventory.ts";
 import { deviceProbe } from "../../src/backends/iommufd/probe.ts";
 import { checkVSTE, type VSTE } from "../../src/backends/vste.ts";
@@ -34,7 +35,7 @@ export class PassedFile extends BufferFile {
 const NO_PCI = { pasidBits: 0, ats: false, pri: false } as const;
 const MSI_REGION = { ipa: 0x800_0000, bytes: 2 ** 20, kind: "msi" } as const;
 
-function scanOf(iommu: FakeIommu, groups: readonly (readonly number[])[]) {
+function scanOf(iommu: FakeIommu, groups: readonly (readonly number[])[], mayStall: boolean) {
   const id = iommuID(iommu.name);
   return {
     iommus: [id],
@@ -46,12 +47,13 @@ function scanOf(iommu: FakeIommu, groups: readonly (readonly number[])[]) {
       needsIdentity: false,
       devices: numbers.map((n) => ({
         id: deviceID(`0000:00:0${n}.0`),
-        bus: "pci",
+        bus: mayStall ? "platform" : "pci",
         iommu: id,
         group: groupID(index + 1),
         driver: "vfio-pci",
         cdev: nodeOf(n),
         pci: NO_PCI,
+        mayStall,
       })),
     })),
   };
@@ -65,18 +67,22 @@ export interface WorldOptions {
   readonly iommu?: FakeIommu;
   readonly machine?: Partial<Omit<FakeMachine, "devices">>;
   readonly resets?: boolean;
+  readonly experiments?: Experiments;
+  /** Devices are no PCI devices, and their firmware says that they may stall. */
+  readonly mayStall?: boolean;
 }
 
 /** Devices 1 and 2 alone in groups 1 and 2; 3 and 4 together in group 3. */
-export async function nativeWorld({ iommu = fakeSmmu(), machine = {}, resets = true }: WorldOptions = {}) {
+export async function nativeWorld(options: WorldOptions = {}) {
+  const { experiments, iommu = fakeSmmu(), machine = {}, mayStall = false, resets = true } = options;
   const groups = [[1], [2], [3, 4]];
   const devices = groups.flatMap((numbers, index) =>
     numbers.map((n) => fakeDevice(n, iommu, { group: index + 1, resets })),
   );
   const kernel = new FakeIommufd({ ...machine, devices });
-  const inventory = new NativeInventory(scanOf(iommu, groups));
+  const inventory = new NativeInventory(scanOf(iommu, groups, mayStall));
   const probe = deviceProbe(kernel, HOST_ROOTS);
-  const backend = await createNativeBackend({ kernel, inventory, probe });
+  const backend = await createNativeBackend({ kernel, inventory, probe, ...(experiments && { experiments }) });
   const faults: FaultNotice[] = [];
   const notices: Notice[] = [];
   backend.onFault((notice) => faults.push(notice));

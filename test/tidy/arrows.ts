@@ -78,6 +78,7 @@ const FRONT_ROW_ONLY_FOR: Readonly<Record<string, readonly Room[]>> = {
   // What the native backend asks of the host: declared there, done here.
   "src/backends/iommufd/kernel.ts": ["iommufd", "select", "os"],
   "src/backends/iommufd/host-files.ts": ["iommufd", "select", "os"],
+  "src/backends/iommufd/perf-events.ts": ["iommufd", "os"],
   "src/backends/iommufd/driver-binding.ts": ["iommufd", "select", "os"],
   // A client passes its descriptor by the same bytes and the same native call as the broker takes it.
   "src/server/fds/protocol.ts": ["fds", "client"],

@@ -1,7 +1,7 @@
-// One guest's memory as its devices see it: an iommufd of its own with one IOAS, and the table of what is mapped there.
-// The kernel pins pages when the first HWPT stands on the IOAS, and from then on with each mapping: what cannot be pinned
-// fails there, and nothing of it stays. A kernel before 6.13 takes no file: it is shown the broker's own view of one, where
-// nobody can make that shorter.
+// One guest's memory: an iommufd of its own with one IOAS, and the table of what is mapped there. Pages are pinned when the
+// first HWPT stands on the IOAS, and from then on with each mapping; what cannot be pinned fails there, and nothing of it
+// stays. A kernel before 6.13 takes no file: it is shown the broker's view of one, where nobody can make that shorter.
+// Memory that its owner has still to present is a hole, for the kernel as for walks: DMA faults there until it is filled.
 // Source: Linux drivers/iommu/iommufd/{ioas,io_pagetable,pages}.c.
 
 import { assert } from "../../spec/assert.ts";
@@ -25,6 +25,8 @@ export class AddressSpace {
   readonly #mappings = new Map<number, GuestMapping>();
   /** Addresses of views, by IPA: only where the kernel takes no files. */
   readonly #views = new Map<number, bigint>();
+  /** Mappings by IPA that the kernel has not got: their memory was missing. */
+  readonly #holes = new Set<number>();
   #takesFiles = true;
   /** By IPA; undefined: the table has changed since. */
   #sorted: readonly GuestMapping[] | undefined;
@@ -46,22 +48,22 @@ export class AddressSpace {
     }
   }
 
-  /** All or none. */
+  /** All or none; what is missing becomes a hole. */
   async map(mappings: readonly GuestMapping[]): Promise<void> {
-    const done: GuestMapping[] = [];
-    try {
-      for (const mapping of mappings) {
-        await this.#mapOne(mapping);
-        done.push(mapping);
-      }
-    } catch (error) {
-      for (const mapping of done.reverse()) await this.#takeBack(mapping);
-      throw error;
-    }
+    await this.#mapAll(mappings.filter(({ file }) => file.isMissing !== true));
     for (const mapping of mappings) {
       mapping.file.retain();
       this.#mappings.set(mapping.ipa, mapping);
+      if (mapping.file.isMissing === true) this.#holes.add(mapping.ipa);
     }
+    this.#sorted = undefined;
+  }
+
+  /** Holes whose memory is there now, all or none. */
+  async fill(ranges: readonly IpaRange[]): Promise<void> {
+    const holes = ranges.map(({ ipa }) => this.#mapping(ipa)).filter(({ ipa }) => this.#holes.has(ipa));
+    await this.#mapAll(holes);
+    for (const { ipa } of holes) this.#holes.delete(ipa);
     this.#sorted = undefined;
   }
 
@@ -81,9 +83,17 @@ export class AddressSpace {
     for (const mapping of mappings) this.#forget(mapping);
   }
 
+  /** Where devices may read and not write; undefined: nowhere. Holes count: they will be mapped as they were. */
+  get readOnlyAt(): number | undefined {
+    for (const { ipa, writable } of this.#mappings.values()) if (!writable) return ipa;
+    return undefined;
+  }
+
   /** The mapping that an IPA lies in; undefined: a hole. */
   find(ipa: number): GuestMapping | undefined {
-    this.#sorted ??= [...this.#mappings.values()].sort((a, b) => a.ipa - b.ipa);
+    this.#sorted ??= [...this.#mappings.values()]
+      .filter((mapping) => !this.#holes.has(mapping.ipa))
+      .sort((a, b) => a.ipa - b.ipa);
     let low = 0;
     let high = this.#sorted.length - 1;
     while (low <= high) {
@@ -110,12 +120,28 @@ export class AddressSpace {
     for (const mapping of [...this.#mappings.values()]) this.#forget(mapping);
   }
 
+  async #mapAll(mappings: readonly GuestMapping[]): Promise<void> {
+    const done: GuestMapping[] = [];
+    try {
+      for (const mapping of mappings) {
+        await this.#mapOne(mapping);
+        done.push(mapping);
+      }
+    } catch (error) {
+      for (const mapping of done.reverse()) await this.#takeBack(mapping);
+      throw error;
+    }
+  }
+
   async #mapOne(mapping: GuestMapping): Promise<void> {
     const { bytes, file, ipa, offset, readable, writable } = mapping;
     const { descriptor } = file;
     if (descriptor === undefined) {
       const why = `${file.path} is not here as a descriptor, which the kernel needs to pin it: put its memfd again`;
       throw new BrokerError("backend_unsupported", why, { path: file.path });
+    }
+    if (file.pinRefusal !== undefined) {
+      throw new BrokerError("argument_invalid", `${file.path} ${file.pinRefusal}`, { path: file.path });
     }
     const target = { ioas: this.ioas, iova: BigInt(ipa), length: BigInt(bytes), readable, writable };
     if (this.#takesFiles) {
@@ -154,6 +180,10 @@ export class AddressSpace {
   }
 
   async #unmapOne(mapping: GuestMapping): Promise<void> {
+    if (!this.#holes.has(mapping.ipa)) await this.#unmapFromKernel(mapping);
+  }
+
+  async #unmapFromKernel(mapping: GuestMapping): Promise<void> {
     const { bytes, ipa } = mapping;
     await ioasUnmap(this.file, { ioas: this.ioas, iova: BigInt(ipa), length: BigInt(bytes) });
     await this.#closeView(mapping);
@@ -161,7 +191,7 @@ export class AddressSpace {
 
   /** After a failure of a later one. */
   async #takeBack(mapping: GuestMapping): Promise<void> {
-    await this.#unmapOne(mapping).catch((error: unknown) => {
+    await this.#unmapFromKernel(mapping).catch((error: unknown) => {
       const ipa = hex(mapping.ipa);
       this.#tell(
         "a mapping that shall not be could not be taken back: the guest keeps it until it is deleted",
@@ -172,6 +202,7 @@ export class AddressSpace {
   }
 
   async #putBack(mapping: GuestMapping): Promise<void> {
+    if (this.#holes.has(mapping.ipa)) return;
     await this.#mapOne(mapping).catch((error: unknown) => {
       this.#forget(mapping);
       this.#tell("a mapping that shall stay could not be put back: DMA faults there", hex(mapping.ipa), error);
@@ -180,6 +211,7 @@ export class AddressSpace {
 
   #forget(mapping: GuestMapping): void {
     this.#mappings.delete(mapping.ipa);
+    this.#holes.delete(mapping.ipa);
     this.#sorted = undefined;
     mapping.file.release();
   }

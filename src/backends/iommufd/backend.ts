@@ -22,20 +22,21 @@ import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "../faults.ts
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice, HostIommu } from "../inventory.ts";
-import type { VSTE } from "../vste.ts";
+import { ABORT_VSTE, type VSTE } from "../vste.ts";
 import { noLonger } from "../walks/diagnosis-walk.ts";
-import { AddressSpace, IOMMU_NODE } from "./address-space.ts";
+import { IOMMU_NODE } from "./address-space.ts";
 import { FaultCounting } from "./counting.ts";
 import { diagnoseAccess, explainAccess, faultOf, notCovered, previewBind, type Walked } from "./explanation.ts";
 import { answerFault } from "./fault-answers.ts";
 import { FaultQueue } from "./fault-queue.ts";
-import { iommuFacts } from "./hw-info.ts";
+import { type Experiments, iommuFacts } from "./hw-info.ts";
 import { invalidateParts } from "./invalidation.ts";
 import { type NativeInventory, unknownFacts } from "./inventory.ts";
 import { destroy, ioasAlloc, type KernelFile, openIommufd } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
-import { Part } from "./part.ts";
+import { ObjectTable } from "./object-table.ts";
 import type { PartQueues } from "./part-queue.ts";
+import type { PmcgCounters } from "./pmcg.ts";
 import type { DeviceProbe } from "./probe.ts";
 import { resetDevice } from "./reset.ts";
 import { Stages } from "./stages.ts";
@@ -47,6 +48,8 @@ export interface NativeOptions {
   readonly kernel: Kernel;
   readonly inventory: NativeInventory;
   readonly probe: DeviceProbe;
+  readonly experiments?: Experiments;
+  readonly counters?: PmcgCounters;
 }
 
 /** Opens /dev/iommu and asks each IOMMU through a device that is there. Throws BrokerError with the remedy where it cannot. */
@@ -66,9 +69,7 @@ export class NativeBackend implements Backend {
   readonly #own: KernelFile;
   readonly #counting = new FaultCounting();
   readonly #stages: Stages;
-  readonly #spaces = new Map<number, AddressSpace>();
-  readonly #parts = new Map<number, Part>();
-  #nextID = 1;
+  readonly #objects: ObjectTable;
   #onFault: (notice: FaultNotice) => void = () => {};
   #onNotice: ((notice: Notice) => void) | undefined;
   /** Of before anybody listened. */
@@ -78,6 +79,12 @@ export class NativeBackend implements Backend {
     this.inventory = options.inventory;
     this.#options = options;
     this.#own = own;
+    this.#objects = new ObjectTable({
+      kernel: options.kernel,
+      hostOf: (iommu) => this.#host(iommu),
+      queues: this.#queues(),
+      onNotice: (notice) => this.tell(notice),
+    });
     this.#stages = new Stages({
       kernel: options.kernel,
       devicesOf: (group) => this.inventory.devices().filter((device) => device.group === group),
@@ -96,60 +103,49 @@ export class NativeBackend implements Backend {
     }
   }
 
-  async createAddressSpace(): Promise<AddressSpaceHandle> {
-    const id = this.#nextID++;
-    const space = await AddressSpace.create(this.#options.kernel, id, (notice) => this.tell(notice));
-    this.#spaces.set(id, space);
-    return { id };
+  createAddressSpace(): Promise<AddressSpaceHandle> {
+    return this.#objects.createSpace();
   }
 
   async destroyAddressSpace(handle: AddressSpaceHandle): Promise<void> {
-    await this.#space(handle).destroy();
-    this.#spaces.delete(handle.id);
+    await this.#objects.destroySpace(handle);
   }
 
   async map(handle: AddressSpaceHandle, mappings: readonly GuestMapping[]): Promise<void> {
-    await this.#space(handle).map(mappings);
+    await this.#objects.space(handle).map(mappings);
+  }
+
+  async fill(handle: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void> {
+    await this.#objects.space(handle).fill(mappings);
   }
 
   async unmap(handle: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void> {
-    await this.#space(handle).unmap(mappings);
+    await this.#objects.space(handle).unmap(mappings);
   }
 
-  /** The kernel's objects come with the first device: it makes them for one. */
   async createPart(handle: AddressSpaceHandle, iommu: IommuID): Promise<PartHandle> {
-    const space = this.#space(handle);
-    const id = this.#nextID++;
-    const host = (): HostIommu => this.#host(iommu);
-    const part = new Part({ id, host, space, queues: this.#queues(), onNotice: (notice) => this.tell(notice) });
-    space.parts.add(part);
-    this.#parts.set(id, part);
-    return { id, iommu };
+    return this.#objects.createPart(handle, iommu);
   }
 
   async destroyPart(handle: PartHandle): Promise<void> {
-    const part = this.#part(handle);
-    assert(part.users === 0, `part ${part.id} still has a group attached`);
-    await part.tearDown();
-    part.space.parts.delete(part);
-    this.#parts.delete(handle.id);
+    await this.#objects.destroyPart(handle);
   }
 
   async attach(group: GroupID, handle: PartHandle, stage: PlainStage): Promise<void> {
-    await this.#stages.attach(group, this.#part(handle), stage);
+    await this.#stages.attach(group, this.#objects.part(handle), stage);
     for (const { host } of this.#stages.attachmentOf(group)?.devices ?? []) this.#counting.begin(host.id);
   }
 
   async setPlainStage(group: GroupID, handle: PartHandle, stage: PlainStage): Promise<void> {
-    await this.#stages.setPlain(group, this.#part(handle), stage);
+    await this.#stages.setPlain(group, this.#objects.part(handle), stage);
   }
 
   async bindGuestStage(request: BindRequest): Promise<void> {
-    await this.#stages.bind(this.#part(request.part), request);
+    await this.#stages.bind(this.#objects.part(request.part), request);
   }
 
   previewStage(_device: DeviceID, handle: PartHandle, vste: VSTE): BindPreview {
-    const { host, space } = this.#part(handle);
+    const { host, space } = this.#objects.part(handle);
     return previewBind({ host, space, vste });
   }
 
@@ -172,12 +168,12 @@ export class NativeBackend implements Backend {
   }
 
   async setVirtualStreamID(id: DeviceID, handle: PartHandle, virtual: VirtualStreamID | undefined): Promise<void> {
-    await this.#stages.name(id, this.#part(handle), virtual);
+    await this.#stages.name(id, this.#objects.part(handle), virtual);
   }
 
   async invalidate(handles: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void> {
     await invalidateParts(
-      handles.map((handle) => this.#part(handle)),
+      handles.map((handle) => this.#objects.part(handle)),
       commands,
     );
   }
@@ -194,7 +190,7 @@ export class NativeBackend implements Backend {
   }
 
   async respondToFault(id: DeviceID, cookie: number, answer: FaultAnswer): Promise<void> {
-    const queues = [...this.#parts.values()].flatMap(({ faults }) => faults ?? []);
+    const queues = this.#objects.parts().flatMap(({ faults }) => faults ?? []);
     answerFault(queues, id, cookie, answer);
   }
 
@@ -208,7 +204,7 @@ export class NativeBackend implements Backend {
   }
 
   counters(): BackendCounters {
-    return this.#counting.counters();
+    return this.#counting.counters(this.#options.counters?.read() ?? []);
   }
 
   /** An object is made and destroyed: the kernel and the pool answer, or this throws. */
@@ -219,10 +215,8 @@ export class NativeBackend implements Backend {
   /** Devices first, to the host; then what stood behind them goes with its iommufd. */
   async close(): Promise<void> {
     await this.#stages.close();
-    for (const part of this.#parts.values()) await part.abandon();
-    for (const space of this.#spaces.values()) await space.abandon();
-    this.#parts.clear();
-    this.#spaces.clear();
+    await this.#objects.abandon();
+    this.#options.counters?.close();
     await this.#own.kernel.close(this.#own.fd);
   }
 
@@ -233,10 +227,10 @@ export class NativeBackend implements Backend {
   }
 
   async #probeThrough(iommu: IommuID, device: HostDevice): Promise<void> {
-    const { probe } = this.#options;
+    const { experiments, probe } = this.#options;
     const answer = await probe(this.inventory.require(device.id));
     if (answer.kind === "answered") {
-      this.inventory.tell(iommu, iommuFacts(answer.hardware, answer.nestingRefusal));
+      this.inventory.tell(iommu, iommuFacts(answer.hardware, answer.nestingRefusal, experiments));
       return;
     }
     this.inventory.tell(iommu, unknownFacts(answer.error.message));
@@ -279,7 +273,7 @@ export class NativeBackend implements Backend {
   #walked(id: DeviceID): Walked | undefined {
     for (const { devices, part, vste } of this.#stages.attachments()) {
       if (part === undefined || !devices.some(({ host }) => host.id === id)) continue;
-      return { host: part.host, space: part.space, vste };
+      return { host: part.host, space: part.space, vste: vste ?? ABORT_VSTE }; // only an SMMUv3's walk begins at an STE
     }
     return undefined;
   }
@@ -298,17 +292,5 @@ export class NativeBackend implements Backend {
     const host = this.inventory.iommus().find((one) => one.id === id);
     if (host === undefined) throw new BrokerError("iommu_unknown", `IOMMU ${id} is gone`, { iommu: id });
     return host;
-  }
-
-  #space(handle: AddressSpaceHandle): AddressSpace {
-    const space = this.#spaces.get(handle.id);
-    assert(space !== undefined, `address space ${handle.id} does not exist`);
-    return space;
-  }
-
-  #part(handle: PartHandle): Part {
-    const part = this.#parts.get(handle.id);
-    assert(part !== undefined, `part ${handle.id} does not exist`);
-    return part;
   }
 }

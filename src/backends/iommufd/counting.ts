@@ -1,7 +1,7 @@
-// What is counted natively: the faults that were told, by device, type, stage and class. Of transactions, TLBs and walks the kernel counts
-// nothing for anybody, so there are no such numbers.
+// What is counted natively: the faults that were told, by device, type, stage and class, and what the SMMUs' own counters
+// (pmcg.ts) say. Of a device's transactions the kernel counts nothing for anybody, so there are no such numbers.
 
-import type { BackendCounters, FaultCount } from "../counters.ts";
+import type { BackendCounters, FaultCount, IommuCounters } from "../counters.ts";
 import type { FaultRecord } from "../faults.ts";
 import type { DeviceID } from "../ids.ts";
 
@@ -30,12 +30,13 @@ export class FaultCounting {
     this.#faults.delete(device);
   }
 
-  counters(): BackendCounters {
+  /** @param iommus  of the SMMUs' own counters */
+  counters(iommus: readonly IommuCounters[]): BackendCounters {
     const devices = [...this.#faults].map(([device, faults]) => ({
       ...UNCOUNTED,
       device,
       faults: [...faults.values()],
     }));
-    return { hasTranslationCounters: false, iommus: [], devices };
+    return { hasTranslationCounters: iommus.length > 0, iommus, devices };
   }
 }

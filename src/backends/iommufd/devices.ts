@@ -13,6 +13,8 @@ import { parseReservedRegions } from "./reserved-regions.ts";
 const GROUPS_MAX = 65_536;
 const MEMBERS_MAX = 256;
 const IOMMUS_MAX = 1024;
+/** Of a device in the device tree. */
+const PROPERTIES_MAX = 256;
 /** Groups that are looked at side by side. */
 const GROUPS_AT_A_TIME = 16;
 /** Drivers that leave their device to whoever takes its group (driver_managed_dma in Linux), beside VFIO's own. */
@@ -30,6 +32,8 @@ export interface NativeDevice {
   /** Its device node, "/dev/vfio/devices/vfio0"; undefined: it is not bound to a VFIO driver, or that has no cdev. */
   readonly cdev: string | undefined;
   readonly pci: PciCapabilities;
+  /** Its firmware says that its transactions may stall: "dma-can-stall" of the device tree. ACPI's word nobody shows. */
+  readonly mayStall: boolean;
 }
 
 /** A group as a whole: what its members share, and who of them stands in the way. */
@@ -110,13 +114,15 @@ async function scanDevice(
   { path, name, group }: { path: string; name: string; group: GroupID },
 ): Promise<ScannedDevice> {
   const id = identifier(deviceID, name);
-  const [bus, driver, iommu, vfio, pci] = await Promise.all([
+  const [bus, driver, iommu, vfio, pci, properties] = await Promise.all([
     files.linkName(`${path}/subsystem`),
     files.linkName(`${path}/driver`),
     files.linkName(`${path}/iommu`),
     files.list(`${path}/vfio-dev`, 1),
     readCapabilities(files, path),
+    files.list(`${path}/of_node`, PROPERTIES_MAX),
   ]);
+  const mayStall = properties.includes("dma-can-stall");
   const [node] = vfio.filter((entry) => /^vfio\d{1,9}$/.test(entry));
   const isVFIO = node !== undefined || driver?.startsWith("vfio-") === true;
   const usesDMA = driver !== undefined && !isVFIO && !DRIVERS_WITHOUT_DMA.has(driver);
@@ -124,7 +130,9 @@ async function scanDevice(
   const iommuName = iommu === undefined ? undefined : identifier(iommuID, iommu);
   // A device always has a bus: without one it went away since its group was read.
   const device =
-    id === undefined || bus === undefined ? undefined : { id, bus, iommu: iommuName, group, driver, cdev, pci };
+    id === undefined || bus === undefined
+      ? undefined
+      : { id, bus, iommu: iommuName, group, driver, cdev, pci, mayStall };
   return { name, isNamed: id !== undefined, driver, usesDMA, device };
 }
 

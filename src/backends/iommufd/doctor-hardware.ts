@@ -7,7 +7,7 @@ import type { HostFinding } from "../host-finding.ts";
 import type { IommuID } from "../ids.ts";
 import type { HostScan, NativeDevice } from "./devices.ts";
 import { ok } from "./doctor-host.ts";
-import { forcesWriteBack, iommuFacts } from "./hw-info.ts";
+import { forcesWriteBack, iommuFacts, VTD_OFF } from "./hw-info.ts";
 import type { IommuFacts } from "./inventory.ts";
 import type { DeviceProbe } from "./probe.ts";
 
@@ -88,9 +88,15 @@ function answerFindings(iommu: IommuID, answer: IommuAnswer): readonly HostFindi
       verdict: "warning",
       what: "a guest's own tables cannot be bound; stage 2 alone works",
       why: nesting.reason,
-      remedy: facts.registers === undefined ? "none on this hardware" : nestingRemedy(facts),
+      remedy: remedyOf(facts),
     },
   ];
+}
+
+function remedyOf(facts: IommuFacts): string {
+  if (facts.registers !== undefined) return nestingRemedy(facts);
+  const isOff = !facts.nesting.supported && facts.nesting.reason === VTD_OFF;
+  return isOff ? "set native.experimental_vtd_nesting, if unverified is good enough" : "none on this hardware";
 }
 
 /** An SMMU with both stages is refused for few reasons, which the kernel does not tell apart (EOPNOTSUPP). */

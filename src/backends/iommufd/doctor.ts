@@ -19,15 +19,19 @@ export interface Examination {
   readonly uid: number;
   /** Undefined: the hardware is not asked. */
   readonly probe: IommuProbe | undefined;
+  /** What was found of the SMMUs' own counters (doctor-counters.ts), which is tried once: to open one may sleep. */
+  readonly counters?: readonly HostFinding[];
 }
 
 /** In a fixed order: the host, its devices, its hardware. */
-export async function examineHost({ files, roots, uid, probe }: Examination): Promise<readonly HostFinding[]> {
+export async function examineHost(examination: Examination): Promise<readonly HostFinding[]> {
+  const { counters = [], files, probe, roots, uid } = examination;
   const scan = await scanHost(files, roots);
   const findings = [
     ...(await hostFindings({ files, roots, uid, scan })),
     ...(await deviceFindings({ files, uid, scan })),
     ...(await hardwareFindings(scan, probe)),
+    ...counters,
   ];
   if (findings.length <= FINDINGS_MAX) return findings;
   const worst = [...findings].sort((one, other) => WEIGHT[other.verdict] - WEIGHT[one.verdict]);

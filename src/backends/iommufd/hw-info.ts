@@ -1,15 +1,25 @@
 // What IOMMU_GET_HW_INFO answers, decoded, and what follows for guests: an SMMUv3's registers, VT-d's or AMD's.
 // Registers tell what the hardware has; whether the kernel lets a guest nest, only a vIOMMU or a nested HWPT tells.
-// On x86 stage 2 alone is offered.
+// On x86 stage 2 alone is offered, and on VT-d, for who asks for what nobody has verified, a guest's first-stage table.
 // Source: include/uapi/linux/iommufd.h of Linux 7.2 (iommu_hw_info_*); IHI 0070G.b §6.3.
 
 import { get } from "../../spec/layout.ts";
 import { IDR0, IDR3, IDR5 } from "../../spec/registers.ts";
 import type { HostIommu, IdRegisters } from "../inventory.ts";
+import type { PageTableForm } from "../page-table.ts";
 import type { HwInfo } from "./hwpt-ioctl.ts";
 import { type IommuFacts, unknownFacts } from "./inventory.ts";
 import * as uapi from "./structs.ts";
-import { AMD_EFR, AMD_EFR2, amdFeatures, decodeFields, VTD_CAP, VTD_ECAP, vtdFeatures } from "./x86-registers.ts";
+import {
+  AMD_EFR,
+  AMD_EFR2,
+  amdFeatures,
+  decodeFields,
+  VTD_CAP,
+  VTD_ECAP,
+  type VtdFeatures,
+  vtdFeatures,
+} from "./x86-registers.ts";
 
 export type Hardware =
   | { readonly kind: "smmuv3"; readonly registers: IdRegisters }
@@ -51,17 +61,29 @@ function armRegisters(data: Uint8Array): IdRegisters {
   return Object.freeze({ idr0, idr1, idr2, idr3, idr4, idr5, idr6: 0, iidr, aidr });
 }
 
+/** What the configuration switches on. */
+export interface Experiments {
+  /** native.experimental_vtd_nesting */
+  readonly vtdNesting: boolean;
+}
+const NO_EXPERIMENTS: Experiments = { vtdNesting: false };
+
 /**
  * What GetCapabilities tells, and the bounds that core keeps.
  *
  * @param refusal  what came of asking the kernel for a vIOMMU, where it was asked and refused
+ * @param experiments  what is served though nobody has verified it
  */
-export function iommuFacts(hardware: Hardware, refusal?: string): IommuFacts {
+export function iommuFacts(
+  hardware: Hardware,
+  refusal?: string,
+  experiments: Experiments = NO_EXPERIMENTS,
+): IommuFacts {
   switch (hardware.kind) {
     case "smmuv3":
       return armFacts(hardware.registers, refusal);
     case "vtd":
-      return vtdFacts(hardware);
+      return vtdFacts(hardware, experiments);
     case "amd":
       return amdFacts(hardware);
     case "untold": {
@@ -83,8 +105,6 @@ function armFacts(registers: IdRegisters, refusal: string | undefined): IommuFac
     ipaBits: OAS_BITS[get(idr5, 0, IDR5.OAS)] ?? 48,
     stage2PageBytes: armPageBytes(idr5),
     nesting: armNesting(registers, refusal),
-    // A fault queue has two codes: retry or success, and abort or invalid (uAPI iommu_hwpt_page_response).
-    ...(get(Uint32Array.of(registers.idr0), 0, IDR0.STALL_MODEL) !== 1 && { faultAnswers: ["retry", "abort"] }),
   };
 }
 
@@ -113,11 +133,23 @@ export function forcesWriteBack({ idr3 }: IdRegisters): boolean {
   return get(Uint32Array.of(idr3), 0, IDR3.FWB) === 1;
 }
 
-function vtdFacts({ cap, ecap }: { readonly cap: bigint; readonly ecap: bigint }): IommuFacts {
+/** Why GetCapabilities calls VT-d's nesting unverified. */
+export const VTD_UNVERIFIED =
+  "no emulated VT-d nests, so that a guest's first-stage table was bound on a kernel that is played, and on no hardware";
+
+/** Why a VT-d that nests does not. */
+export const VTD_OFF =
+  "a guest's first-stage table is bound only with native.experimental_vtd_nesting: true, which nobody has verified on hardware; stage 2 alone works";
+
+function vtdFacts(
+  { cap, ecap }: { readonly cap: bigint; readonly ecap: bigint },
+  { vtdNesting }: Experiments,
+): IommuFacts {
   const features = vtdFeatures(cap, ecap);
   const reason = features.nests
-    ? "this broker does not nest on VT-d: stage 2 alone works"
+    ? VTD_OFF
     : "this VT-d has no nested translation (ECAP.SMTS, NEST, FSTS and SSTS): stage 2 alone works";
+  const isServed = features.nests && vtdNesting;
   return {
     registers: undefined,
     otherHardware: {
@@ -130,8 +162,15 @@ function vtdFacts({ cap, ecap }: { readonly cap: bigint; readonly ecap: bigint }
     },
     ipaBits: Math.min(features.ipaBits, 52),
     stage2PageBytes: features.stage2PageBytes,
-    nesting: { supported: false, reason },
+    nesting: isServed ? { supported: true } : { supported: false, reason },
+    ...(isServed && { pageTables: vtdTables(features) }),
   };
+}
+
+/** Four levels are always there; the root is a guest physical address, which stage 2 has to reach. */
+function vtdTables({ extendedAccess, fiveLevels, ipaBits, supervisor }: VtdFeatures): PageTableForm {
+  const addressBits = fiveLevels ? [48, 57] : [48];
+  return { addressBits, rootBits: ipaBits, sre: supervisor, eafe: extendedAccess, unverified: VTD_UNVERIFIED };
 }
 
 function amdFacts({ efr, efr2 }: { readonly efr: bigint; readonly efr2: bigint }): IommuFacts {

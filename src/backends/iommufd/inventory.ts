@@ -3,6 +3,10 @@
 // An IOMMU is unknown until a device behind it was bound and asked (IOMMU_GET_HW_INFO).
 
 import { assert } from "../../spec/assert.ts";
+import { STALL_MODEL } from "../../spec/encodings.ts";
+import { get } from "../../spec/layout.ts";
+import { IDR0 } from "../../spec/registers.ts";
+import type { FaultAnswer } from "../faults.ts";
 import type { HostFinding } from "../host-finding.ts";
 import type { DeviceID, GroupID, IommuID } from "../ids.ts";
 import type { HostDevice, HostIommu, Inventory, InventoryChange, ReservedRegion } from "../inventory.ts";
@@ -10,6 +14,9 @@ import type { HostScan, NativeDevice, NativeGroup } from "./devices.ts";
 
 /** What an IOMMU says of itself, and what follows for guests. */
 export type IommuFacts = Omit<HostIommu, "id" | "reservedRegions">;
+
+/** A fault queue has two codes, which are these for a stall (uAPI iommu_hwpt_page_response). */
+const STALL_ANSWERS: readonly FaultAnswer[] = ["retry", "abort"];
 
 export class NativeInventory implements Inventory {
   readonly #facts = new Map<IommuID, IommuFacts>();
@@ -72,6 +79,9 @@ export class NativeInventory implements Inventory {
   tell(iommu: IommuID, facts: IommuFacts): void {
     this.#facts.set(iommu, facts);
     this.#iommus = this.#scan.iommus.map((id) => this.#iommu(id));
+    for (const [id, device] of this.#devices) {
+      if (device.iommu === iommu) this.#devices.set(id, Object.freeze({ ...device, ...this.#stall(this.require(id)) }));
+    }
   }
 
   /** Takes over a later scan and tells what has come and gone; one whose node, group or IOMMU changed has done both. */
@@ -98,7 +108,17 @@ export class NativeInventory implements Inventory {
   }
 
   #iommu(id: IommuID): HostIommu {
-    return Object.freeze({ id, reservedRegions: this.#commonRegions(id), ...this.factsOf(id) });
+    const behind = [...this.#natives.values()].filter((device) => device.iommu === id);
+    const answers = behind.some((device) => this.#stall(device).stall) ? { faultAnswers: STALL_ANSWERS } : {};
+    return Object.freeze({ id, reservedRegions: this.#commonRegions(id), ...this.factsOf(id), ...answers });
+  }
+
+  /** As Linux decides it (arm_smmu_probe_device): by the SMMU and the firmware, and never for a PCI device. */
+  #stall({ bus, iommu, mayStall }: NativeDevice): { readonly stall?: true } {
+    const registers = iommu === undefined ? undefined : this.factsOf(iommu).registers;
+    if (registers === undefined || bus === "pci") return {};
+    const model = get(Uint32Array.of(registers.idr0), 0, IDR0.STALL_MODEL);
+    return model === STALL_MODEL.FORCED || (model === STALL_MODEL.BOTH && mayStall) ? { stall: true } : {};
   }
 
   /** What is reserved for every group behind it: the MSI window, and what the IOMMU itself cannot translate. */
@@ -115,7 +135,8 @@ export class NativeInventory implements Inventory {
     const own = group.reservedRegions.filter((region) => !common.some((other) => isSameRegion(region, other)));
     const { id, iommu, pci } = device;
     const { ats, pasidBits } = pci;
-    return Object.freeze({ id, iommu, group: group.id, streamIDs: [], pasidBits, ats, reservedRegions: own });
+    const stall = this.#stall(device);
+    return Object.freeze({ id, iommu, group: group.id, streamIDs: [], pasidBits, ats, reservedRegions: own, ...stall });
   }
 }
 

@@ -5,11 +5,14 @@ import type { DeviceID, IommuID } from "../ids.ts";
 import { createNativeBackend, type NativeBackend } from "./backend.ts";
 import { scanHost } from "./devices.ts";
 import { examineHost } from "./doctor.ts";
+import { counterFindings } from "./doctor-counters.ts";
 import { DriverBinding, type DriverNotes } from "./driver-binding.ts";
 import type { HostFiles, HostRoots } from "./host-files.ts";
 import { startHotplug, type WatchDirectory } from "./hotplug.ts";
 import { NativeInventory } from "./inventory.ts";
 import type { Kernel } from "./kernel.ts";
+import type { PerfEvents } from "./perf-events.ts";
+import { findPmcgs, PmcgCounters } from "./pmcg.ts";
 import { deviceProbe } from "./probe.ts";
 
 /** What the native backend needs of the system it runs on. */
@@ -18,6 +21,8 @@ export interface NativeSystem {
   readonly files: HostFiles;
   readonly roots: HostRoots;
   readonly watch: WatchDirectory;
+  /** Undefined: the SMMUs' own counters are not read. */
+  readonly perf?: PerfEvents;
   /** Undefined: there is no state directory. */
   readonly notes: DriverNotes | undefined;
   /** Whose permissions the examination speaks of. */
@@ -28,6 +33,8 @@ export interface NativeSystem {
 export interface NativeSettings {
   /** Bound to vfio-pci for as long as the daemon runs. */
   readonly bindDevices: readonly DeviceID[];
+  /** VT-d's first-stage tables are bound, unverified. */
+  readonly experimentalVtdNesting: boolean;
 }
 
 export interface NativeHost {
@@ -47,17 +54,21 @@ export async function startNativeHost(system: NativeSystem, settings: NativeSett
   if (binding !== undefined) failures.push(...(await takeAll(binding, settings.bindDevices)));
   const inventory = new NativeInventory(await scanHost(files, roots));
   const probe = deviceProbe(kernel, roots);
+  const counting = await counterFindings(files, roots, system.perf);
+  const counters = system.perf && PmcgCounters.open(system.perf, await findPmcgs(files, roots));
   let backend: NativeBackend;
   try {
-    backend = await createNativeBackend({ kernel, inventory, probe });
+    const experiments = { vtdNesting: settings.experimentalVtdNesting };
+    backend = await createNativeBackend({ kernel, inventory, probe, experiments, ...(counters && { counters }) });
   } catch (error) {
+    counters?.close();
     await binding?.giveBackAll();
     throw error;
   }
   for (const { message } of failures) backend.tell({ level: "error", message, facts: {} });
   const examine = async (): Promise<void> => {
     const probe = async (iommu: IommuID) => ({ kind: "answered", facts: inventory.factsOf(iommu) }) as const; // asked before
-    inventory.tellFindings(await examineHost({ files, roots, uid: system.uid, probe }));
+    inventory.tellFindings(await examineHost({ files, roots, uid: system.uid, probe, counters: counting }));
   };
   await examine();
   const rescan = async (): Promise<void> => {

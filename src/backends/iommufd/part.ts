@@ -5,8 +5,7 @@
 // Source: Linux drivers/iommu/iommufd/{hw_pagetable,viommu,eventq}.c, arm-smmu-v3-iommufd.c.
 
 import { assert } from "../../spec/assert.ts";
-import { get } from "../../spec/layout.ts";
-import { IDR0 } from "../../spec/registers.ts";
+import { hex } from "../../spec/u64.ts";
 import { BrokerError } from "../errors.ts";
 import type { DeviceID, VirtualStreamID } from "../ids.ts";
 import type { HostIommu } from "../inventory.ts";
@@ -33,7 +32,10 @@ export interface Nesting {
 /** What stands on the address space. */
 export interface Built {
   readonly stage2: number;
+  /** Through a vIOMMU, or why not: then abort is the blocking domain. */
   readonly nesting: Nesting | { readonly reason: string };
+  /** Guests' bare page tables are nested on stage 2 itself, as VT-d has it; or why not. */
+  readonly tables: { readonly reason: string } | undefined;
 }
 
 export class Part {
@@ -114,6 +116,14 @@ export class Part {
     assert(nesting !== undefined, `part ${this.id} has nothing attached`);
     if (!("reason" in nesting)) return nesting;
     throw new BrokerError("backend_unsupported", nesting.reason, { iommu: this.host.id });
+  }
+
+  /** @throws BrokerError backend_unsupported with what the host lacks @returns what a guest's page table is nested on */
+  requireTableParent(): number {
+    const built = this.#built;
+    assert(built !== undefined, `part ${this.id} has nothing attached`);
+    if (built.tables === undefined) return built.stage2;
+    throw new BrokerError("backend_unsupported", built.tables.reason, { iommu: this.host.id });
   }
 
   /**
@@ -203,21 +213,38 @@ export class Part {
       undo.add(() => this.discard(id));
       return id;
     };
-    const { nesting } = this.host;
+    const { nesting, pageTables } = this.host;
+    if (pageTables !== undefined) return await this.#makeForTables(device, made);
     if (!nesting.supported) {
-      return { stage2: made(await hwptAlloc(file, device, { kind: "paging", ioas })), nesting };
+      return { stage2: made(await hwptAlloc(file, device, { kind: "paging", ioas })), nesting, tables: nesting };
     }
+    const tables = { reason: "an SMMUv3 takes no bare page table" };
     const stage2 = made(await hwptAlloc(file, device, { kind: "nest_parent", ioas }));
     const viommu = await whereSupported(viommuAlloc(file, device, stage2));
-    if (typeof viommu !== "number") return { stage2, nesting: { reason: viommu.reason } };
+    if (typeof viommu !== "number") return { stage2, nesting: { reason: viommu.reason }, tables };
     made(viommu);
     const nested = async (vste: VSTE): Promise<number> =>
       made(await hwptAlloc(file, device, { kind: "arm_smmuv3", viommu, ste: bytesOfPairs([vste]) }));
     const abort = await nested(ABORT_VSTE);
     const bypass = await nested(BYPASS_VSTE);
     const events = await this.#queue(veventqAlloc(file, viommu, VEVENTQ_DEPTH), undo);
-    const faults = canStall(this.host) ? await this.#queue(faultQueueAlloc(file), undo) : undefined;
-    return { stage2, nesting: { viommu, abort, bypass, events, faults } };
+    const faults = this.host.faultAnswers !== undefined ? await this.#queue(faultQueueAlloc(file), undo) : undefined;
+    return { stage2, nesting: { viommu, abort, bypass, events, faults }, tables };
+  }
+
+  /**
+   * VT-d: tables are nested on stage 2 itself, and there is no vIOMMU. Where the kernel makes no nesting parent of this
+   * address space (Linux refuses memory that devices only read: erratum 772415), stage 2 alone is served.
+   */
+  async #makeForTables(device: number, made: (id: number) => number): Promise<Built> {
+    const { file, ioas, readOnlyAt } = this.space;
+    const nesting = { reason: "VT-d takes a guest's first-stage table (page_table), no STE" };
+    const stage2 =
+      readOnlyAt === undefined
+        ? await whereSupported(hwptAlloc(file, device, { kind: "nest_parent", ioas }))
+        : { reason: readOnlyMemory(readOnlyAt) };
+    if (typeof stage2 === "number") return { stage2: made(stage2), nesting, tables: undefined };
+    return { stage2: made(await hwptAlloc(file, device, { kind: "paging", ioas })), nesting, tables: stage2 };
   }
 
   /** An older kernel has none: then what it would tell is not told, and that is said once. */
@@ -245,7 +272,6 @@ async function whereSupported<T>(attempt: Promise<T>): Promise<T | { readonly re
   }
 }
 
-/** STALL_MODEL 1: nothing stalls (IHI 0070G.b §6.3.1). Linux's driver takes no page requests on Arm. */
-function canStall({ registers }: HostIommu): boolean {
-  return registers !== undefined && get(Uint32Array.of(registers.idr0), 0, IDR0.STALL_MODEL) !== 1;
+function readOnlyMemory(ipa: number): string {
+  return `memory at ${hex(ipa)} is mapped for reading only, on which VT-d cannot nest (erratum 772415): map it writable, and attach again`;
 }

@@ -4,7 +4,7 @@
 // Source: Linux drivers/iommu/iommufd/device.c (replace), viommu.c; HOUSE §7.
 
 import { assert } from "../../spec/assert.ts";
-import type { BindRequest, PlainStage } from "../backend.ts";
+import type { BindRequest, PageTableBind, PlainStage, SteBind } from "../backend.ts";
 import { BrokerError } from "../errors.ts";
 import type { DeviceID, GroupID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
@@ -12,18 +12,19 @@ import { ABORT_VSTE, BYPASS_VSTE, type VSTE } from "../vste.ts";
 import { runBind } from "./bind-job.ts";
 import { BoundDevice } from "./bound-device.ts";
 import { bytesOfPairs } from "./doublewords.ts";
-import { destroy, vdeviceAlloc } from "./ioctl.ts";
+import { destroy, hwptAlloc, vdeviceAlloc } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 import { type OnNotice, Undo } from "./undo.ts";
+import { vtdTableOf } from "./vtd-table.ts";
 
 /** Where a group is that is not in its default domain. */
 export interface Attachment {
   /** Undefined: blocked, and nobody's. */
   readonly part: Part | undefined;
   readonly devices: readonly BoundDevice[];
-  /** Of the group's stage 1. */
-  vste: VSTE;
+  /** Of the group's stage 1; undefined: it is a guest's bare page table. */
+  vste: VSTE | undefined;
 }
 
 export interface StagesOptions {
@@ -80,7 +81,12 @@ export class Stages {
     for (const device of attachment.devices) await this.#leaveGuestStage(device, part);
   }
 
-  async bind(part: Part, request: Omit<BindRequest, "part">): Promise<void> {
+  async bind(part: Part, request: BindRequest): Promise<void> {
+    if ("pageTable" in request) await this.#bindTable(part, request);
+    else await this.#bindSTE(part, request);
+  }
+
+  async #bindSTE(part: Part, request: Omit<SteBind, "part">): Promise<void> {
     const { device, attachment } = this.#find(request.device, part);
     const { faults, viommu } = part.requireNesting();
     part.drain();
@@ -90,7 +96,8 @@ export class Stages {
       const name = part.nameOf(device.host.id);
       undo.add(() => this.#rename(device, part, name));
       if (device.vdevice !== undefined) await this.#rename(device, part, request.virtualStreamID);
-      const faultQueue = faults === undefined ? {} : { faultQueue: faults.id };
+      // What never stalls needs no fault queue, for which Linux may refuse to attach it.
+      const faultQueue = faults === undefined || device.host.stall !== true ? {} : { faultQueue: faults.id };
       const outcome = await runBind({
         iommufd: part.space.file,
         cdev: device.file,
@@ -115,12 +122,33 @@ export class Stages {
     if (before !== undefined && failure !== undefined) part.keepInMind(before, failure);
   }
 
+  /** VT-d knows no vIOMMU: the table is nested on stage 2, and the device goes by itself. */
+  async #bindTable(part: Part, { device: id, pageTable: table }: PageTableBind): Promise<void> {
+    const { device, attachment } = this.#find(id, part);
+    const parent = part.requireTableParent();
+    const undo = new Undo(this.#options.onNotice);
+    const before = device.nested;
+    await undo.around(async () => {
+      const nested = await hwptAlloc(part.space.file, device.object, {
+        kind: "vtd_s1",
+        parent,
+        table: vtdTableOf(table),
+      });
+      undo.add(() => part.discard(nested));
+      await device.attach(nested);
+      device.nested = nested;
+    });
+    attachment.vste = undefined;
+    if (before !== undefined) await part.discard(before);
+  }
+
   /** Faults have the name of when their HWPT was attached (arm_smmu_attach_prepare_vmaster): a guest's stage is bound anew. */
   async name(id: DeviceID, part: Part, virtual: VirtualStreamID | undefined): Promise<void> {
     const { attachment, device } = this.#find(id, part);
     const before = part.nameOf(id);
-    if (device.nested !== undefined && virtual !== undefined && virtual !== before) {
-      await this.bind(part, { device: id, virtualStreamID: virtual, vste: attachment.vste });
+    const { vste } = attachment;
+    if (device.nested !== undefined && vste !== undefined && virtual !== undefined && virtual !== before) {
+      await this.#bindSTE(part, { device: id, virtualStreamID: virtual, vste });
       return;
     }
     const undo = new Undo(this.#options.onNotice);

@@ -88,6 +88,10 @@ export interface VtdFeatures {
   readonly stage2PageBytes: readonly number[];
   /** Widest PASID. */
   readonly pasidBits: number;
+  /** Of the first stage: five levels (FS5LP), requests for supervisor privilege (SRS), extended accessed flags (EAFS). */
+  readonly fiveLevels: boolean;
+  readonly supervisor: boolean;
+  readonly extendedAccess: boolean;
 }
 
 const MIB = 2 ** 20;
@@ -108,6 +112,9 @@ export function vtdFeatures(cap: bigint, ecap: bigint): VtdFeatures {
     ipaBits: Math.min(get(capWords, 0, VTD_CAP.MGAW) + 1, Math.max(0, ...walks)),
     stage2PageBytes: [4096, ...(superpages % 2 === 1 ? [2 * MIB] : []), ...(superpages % 4 >= 2 ? [GIB] : [])],
     pasidBits: has(VTD_ECAP.PASID) ? get(ecapWords, 0, VTD_ECAP.PSS) + 1 : 0,
+    fiveLevels: get(capWords, 0, VTD_CAP.FS5LP) === 1,
+    supervisor: has(VTD_ECAP.SRS),
+    extendedAccess: has(VTD_ECAP.EAFS),
   };
 }
 

@@ -19,6 +19,7 @@ import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "../faults.ts
 import type { GuestMapping, IpaRange } from "../guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
+import { requirePageTables } from "../page-table.ts";
 import type {
   DmaOutcome,
   MsiLog,
@@ -90,6 +91,9 @@ class SimulatedBackend implements Backend, SimulatorControl {
     await this.#objects.space(handle).map(mappings);
   }
 
+  /** The model asks the files at each access: what has come is there. */
+  async fill(): Promise<void> {}
+
   async unmap(handle: AddressSpaceHandle, mappings: readonly IpaRange[]): Promise<void> {
     await this.#objects.space(handle).unmap(mappings);
   }
@@ -111,7 +115,8 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   async bindGuestStage(request: BindRequest): Promise<void> {
-    this.#stages.bind(this.#objects.part(request.part), request);
+    if ("pageTable" in request) requirePageTables(this.#host.smmu(request.part.iommu).driver.host);
+    else this.#stages.bind(this.#objects.part(request.part), request);
   }
 
   previewStage(id: DeviceID, handle: PartHandle, vste: VSTE): BindPreview {

@@ -6,7 +6,7 @@ import { assert } from "../../spec/assert.ts";
 import { EATS } from "../../spec/encodings.ts";
 import { get, wordsOf } from "../../spec/layout.ts";
 import { STE } from "../../spec/ste.ts";
-import type { BindPreview, BindRequest, PlainStage, ResetOutcome } from "../backend.ts";
+import type { BindPreview, PlainStage, ResetOutcome, SteBind } from "../backend.ts";
 import type { DeviceID, GroupID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
 import { decodeSTE } from "../smmuv3/ste.ts";
@@ -53,7 +53,7 @@ export class Stages {
     for (const device of this.#devicesOf(group)) this.#host.endPending(device);
   }
 
-  bind(part: Part, request: Omit<BindRequest, "part">): void {
+  bind(part: Part, request: Omit<SteBind, "part">): void {
     const device = this.#host.inventory.require(request.device);
     assert(this.#attachments.partOf(device.group) === part, `${device.id} is not attached to part ${part.id}`);
     assert(device.streamIDs.length === 1, `${device.id} has more than one StreamID`);

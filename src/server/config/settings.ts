@@ -273,6 +273,10 @@ const NATIVE = z.strictObject({
     .describe(
       "Devices that are bound to vfio-pci while the daemon runs, and given back to their drivers when it stops.",
     ),
+  experimental_vtd_nesting: z
+    .boolean({ error: "must be true or false" })
+    .default(false)
+    .describe("Bind guests' first-stage tables on Intel VT-d (page_table). Nobody has verified it on hardware."),
 });
 
 export const SETTINGS = z.strictObject({

@@ -21,6 +21,7 @@ export function configOf(settings: Settings, environment: Environment): Config {
     backend: settings.backend,
     native: {
       bindDevices: settings.native.bind_devices.map((device) => deviceID(device)),
+      experimentalVtdNesting: settings.native.experimental_vtd_nesting,
     },
     simulatorApi: settings.simulator_api,
     listen: { ...endpoints(settings.listen), tls: tlsFilesOf(settings.listen.tls, environment) },

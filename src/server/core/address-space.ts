@@ -139,10 +139,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
         }
         const sources = await OpenSources.ofTicket({ ports, permissions }, ticket, request.caller ?? caller);
         try {
-          missing.present(
-            sources.files[0]!,
-            mine.some(({ writable }) => writable),
-          );
+          await this.#supply(space, missing, { file: sources.files[0]!, mine });
         } finally {
           sources.close(!missing.isMissing);
         }
@@ -243,6 +240,26 @@ export class AddressSpaces implements AddressSpaceVerbs {
     return addressSpaceView(after);
   }
 
+  get #writesByCall(): boolean {
+    return this.#deps.backend.kind === "simulated";
+  }
+
+  /** What was missing is there, for devices too where the backend has the mappings; or it is missing as before. */
+  async #supply(
+    { handle, populated }: AddressSpaceRecord,
+    missing: AwaitedMemory,
+    { file, mine }: { readonly file: GuestMemoryFile; readonly mine: readonly GuestMapping[] },
+  ): Promise<void> {
+    const isWritten = mine.some(({ writable }) => writable);
+    missing.present(file, isWritten ? (this.#writesByCall ? "by-call" : "by-hardware") : "no");
+    try {
+      if (populated) await this.#deps.backend.fill(handle, mine);
+    } catch (error) {
+      missing.withdraw();
+      throw error;
+    }
+  }
+
   #tell({ id, session }: AddressSpaceRecord, change: "mapped" | "unmapped", mappings: readonly GuestMapping[]): void {
     const bytes = mappings.reduce((sum, mapping) => sum + mapping.bytes, 0);
     const ranges = mappings.length;
@@ -259,6 +276,6 @@ export class AddressSpaces implements AddressSpaceVerbs {
     const serving = new Set(registry.virtualIommusIn(space.id).flatMap((virtual) => [...virtual.parts.keys()]));
     const bits = hosts.filter((host) => serving.has(host.id)).map((host) => host.ipaBits);
     const ipaBits = bits.length > 0 ? Math.min(...bits) : Math.max(...hosts.map((host) => host.ipaBits));
-    return { ipaBits, hosts };
+    return { ipaBits, hosts, writesByCall: this.#writesByCall };
   }
 }

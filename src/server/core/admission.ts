@@ -102,6 +102,16 @@ export function decideBind(
   return { trigger, to, virtualStreamID };
 }
 
+/** Decides a bind of a guest's bare page table, which has no StreamIDs, on a device that is attached. */
+export function decideTableBind(group: GroupRecord, asked: VirtualStreamID | undefined): BindDecision {
+  const trigger = bindTrigger("translate");
+  const to = next(group.state, trigger);
+  if (asked !== undefined) {
+    throw invalidField("virtual_stream_id", "is for an STE: a page table goes by device, leave it out");
+  }
+  return { trigger, to, virtualStreamID: undefined };
+}
+
 function requireName(
   group: GroupRecord,
   device: DeviceRecord,

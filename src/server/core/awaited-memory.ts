@@ -3,7 +3,7 @@
 // stage in force stays as it was. Once presented it is the file it was.
 
 import { BrokerError } from "../../backends/errors.ts";
-import type { GuestMemoryFile, MemoryView } from "../../backends/guest-memory.ts";
+import { type GuestMemoryFile, type MemoryView, writeRefusalOf } from "../../backends/guest-memory.ts";
 import { assert } from "../../spec/assert.ts";
 
 /** Two guests' memory may have one label; it must never be taken for one file. */
@@ -45,24 +45,40 @@ export class AwaitedMemory implements GuestMemoryFile {
     return this.#file?.writeRefusal;
   }
 
+  get pwriteRefusal(): string | undefined {
+    return this.#file?.pwriteRefusal;
+  }
+
+  get pinRefusal(): string | undefined {
+    return this.#file?.pinRefusal;
+  }
+
   /**
    * Retains `file` and is it from now on.
-   * @param isWritten  a mapping lets devices write
+   * @param written  a mapping lets devices write, by calls of this process or by themselves
    * @throws BrokerError argument_invalid when it cannot be what was mapped
    */
-  present(file: GuestMemoryFile, isWritten: boolean): void {
+  present(file: GuestMemoryFile, written: "no" | "by-call" | "by-hardware"): void {
     assert(this.#file === undefined, `memory ${this.label} was presented twice`);
     if (file.bytes !== this.bytes) {
       const facts = { label: this.label, bytes: file.bytes, expected_bytes: this.bytes };
       const why = `has ${file.bytes} bytes, what was mapped as ${this.label} had ${this.bytes}: put that`;
       throw new BrokerError("argument_invalid", `the memory ${why}`, facts);
     }
-    if (isWritten && file.writeRefusal !== undefined) {
-      const why = `devices may write ${this.label}, but the memory ${file.writeRefusal}`;
+    const refusal = written === "no" ? undefined : writeRefusalOf(file, written === "by-call");
+    if (refusal !== undefined) {
+      const why = `devices may write ${this.label}, but the memory ${refusal}`;
       throw new BrokerError("argument_invalid", why, { label: this.label });
     }
     file.retain();
     this.#file = file;
+  }
+
+  /** Takes present() back: it could not be mapped. */
+  withdraw(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    file?.release();
   }
 
   read(offset: number, into: Uint8Array): boolean {

@@ -1,16 +1,17 @@
 // Bind and unbind: a guest's stage 1, or a plain one, on a device that is attached.
 
-import type { PartHandle, PlainStage } from "../../backends/backend.ts";
+import type { BindPreview, PartHandle, PlainStage } from "../../backends/backend.ts";
 import { BrokerError } from "../../backends/errors.ts";
 import type { DeviceID, VirtualStreamID } from "../../backends/ids.ts";
+import { checkPageTable, type PageTable, requirePageTables } from "../../backends/page-table.ts";
 import type { VSTE } from "../../backends/vste.ts";
 import { assert } from "../../spec/assert.ts";
 import { get } from "../../spec/layout.ts";
 import { IDR1 } from "../../spec/registers.ts";
-import { type BindDecision, decideBind, requireAttached, requireGeneration } from "./admission.ts";
+import { type BindDecision, decideBind, decideTableBind, requireAttached, requireGeneration } from "./admission.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
 import type { CallGate } from "./call-gate.ts";
-import { translateRefusal } from "./capability.ts";
+import { steRefusal, translateRefusal } from "./capability.ts";
 import { type DeviceRecord, namedDevice } from "./device.ts";
 import type { GroupRecord } from "./group.ts";
 import type { VirtualIommuRecord } from "./registry.ts";
@@ -84,12 +85,14 @@ export class Binds {
   async #bind(session: string, request: BindRequest): Promise<BindOutcome> {
     const { backend, changes, registry, view } = this.#deps;
     const { device, group } = changes.admit(session, request.device);
+    if ("pageTable" in request) return await this.#bindTable(session, { device, group }, request);
     const { disposition } = request.vste;
     requireAttached(group, device, disposition === "translate" ? "bindTranslate" : "bindBypass");
     requireGeneration(group, request.expectedGeneration);
     const virtual = registry.virtualIommu(group.virtualIommu!, session);
     if (disposition === "translate") {
-      const refusal = translateRefusal(device, group, registry.iommu(group.iommu));
+      const host = registry.iommu(group.iommu);
+      const refusal = translateRefusal(device, group, host) ?? steRefusal(host);
       if (refusal) throw refusal;
     }
     const siblings = request.virtualStreamID === undefined ? [] : this.#siblings(virtual, device);
@@ -104,6 +107,38 @@ export class Binds {
       this.#install(session, { device, group }, { vste: request.vste, hostVSTE }, decision),
     );
     return { device: view(request.device), disposition, preview: undefined };
+  }
+
+  /** @throws BrokerError backend_unsupported where the IOMMU's architecture has no such tables, argument_invalid for a bad one */
+  async #bindTable(
+    session: string,
+    { device, group }: Subject,
+    request: Extract<BindRequest, { readonly pageTable: PageTable }>,
+  ): Promise<BindOutcome> {
+    const { backend, changes, registry, view } = this.#deps;
+    const { expectedGeneration, pageTable, validateOnly } = request;
+    requireAttached(group, device, "bindTranslate");
+    requireGeneration(group, expectedGeneration);
+    const host = registry.iommu(group.iommu);
+    const form = requirePageTables(host);
+    const refusal = translateRefusal(device, group, host);
+    if (refusal) throw refusal;
+    checkPageTable(form, pageTable);
+    const { to, trigger } = decideTableBind(group, request.virtualStreamID);
+    const outcome = (preview: BindPreview | undefined): BindOutcome => {
+      return { device: view(request.device), disposition: "translate", preview };
+    };
+    if (validateOnly) return outcome({ hostSTE: [], wouldFault: [] });
+    const virtual = registry.virtualIommu(group.virtualIommu!, session);
+    await this.#populated(virtual, session, true, async () => {
+      const part = changes.partOf(group);
+      await changes.journaled(trigger, group, session, () =>
+        backend.bindGuestStage({ device: device.host.id, part, pageTable }),
+      );
+      const { owner, virtualIommu } = group;
+      changes.commit(group, trigger, { state: to, owner, virtualIommu, vste: undefined, pageTable });
+    });
+    return outcome(undefined);
   }
 
   /** Whom a new name could belong to already. */

@@ -53,6 +53,8 @@ export interface IommuCapabilityView {
     readonly shape: "smmuv3-ste" | "single-page-table";
     readonly supported: boolean;
     readonly reason: string;
+    /** Supported, and nobody can vouch for it: why. */
+    readonly unverified?: string;
   }[];
   /** What RespondToFault takes; empty: nothing ever waits. */
   readonly faultAnswers: readonly FaultAnswer[];

@@ -168,6 +168,13 @@ export function translateRefusal(device: DeviceRecord, group: GroupRecord, host:
   return undefined;
 }
 
+/** Why this IOMMU takes no STE that translates, although it nests; undefined: it takes one. */
+export function steRefusal({ id, pageTables }: HostIommu): BrokerError | undefined {
+  if (pageTables === undefined) return undefined;
+  const why = "this IOMMU is no SMMUv3 and takes no STE: bind a page_table";
+  return new BrokerError("backend_unsupported", why, { iommu: id, table_shape: "TABLE_SHAPE_SMMUV3_STE" });
+}
+
 function notSingleton(device: DeviceID, group: GroupRecord, siblings: readonly DeviceID[]): BrokerError {
   return new BrokerError(
     "group_not_singleton",

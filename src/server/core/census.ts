@@ -28,17 +28,17 @@ export interface CensusSources {
 export function takeCensus(from: CensusSources): Census {
   const { diagnoser, faults, queues, registry, sessions, watch } = from;
   const spaces = registry.addressSpaces().map(({ populated, session, table }) => {
-    return { session, populated, bytes: mappedBytesOf(table) };
+    const pinned = populated ? mappedBytesOf(table.filter(({ file }) => file.isMissing !== true)) : 0;
+    return { session, bytes: mappedBytesOf(table), pinned };
   });
-  const bytesOf = (counted: typeof spaces): number => counted.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     sessions: sessions.count(),
     sessionStates: sessions.states(),
     leases: leasesOf(sessions),
     addressSpaces: spaces.length,
     virtualIommus: registry.virtualIommus().length,
-    mappedBytes: bytesOf(spaces),
-    pinnedBytes: bytesOf(spaces.filter(({ populated }) => populated)),
+    mappedBytes: spaces.reduce((sum, { bytes }) => sum + bytes, 0),
+    pinnedBytes: spaces.reduce((sum, { pinned }) => sum + pinned, 0),
     devices: registry.devices().map((device) => {
       const group = registry.group(device.host.group);
       const { id, iommu } = device.host;

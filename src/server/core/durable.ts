@@ -4,6 +4,7 @@
 
 import type { GuestMapping } from "../../backends/guest-memory.ts";
 import type { HostDevice, IdRegisters } from "../../backends/inventory.ts";
+import type { PageTable } from "../../backends/page-table.ts";
 import { checkVSTE, type VSTE } from "../../backends/vste.ts";
 import { hex } from "../../spec/u64.ts";
 import type { Answers } from "./answers.ts";
@@ -57,6 +58,17 @@ export interface DurableGroup {
   readonly virtualIommu: string | null;
   /** Doublewords 0 and 1. */
   readonly vste: readonly [string, string] | null;
+  /** Present: a guest's bare page table is in force. */
+  readonly pageTable?: DurablePageTable | undefined;
+}
+
+/** As PageTable, its root in hexadecimal. */
+export interface DurablePageTable {
+  readonly root: string;
+  readonly addressBits: number;
+  readonly sre: boolean;
+  readonly eafe: boolean;
+  readonly wpe: boolean;
 }
 
 export interface DurableDevice {
@@ -146,6 +158,10 @@ export function vsteOf(words: readonly [string, string] | null): VSTE | undefine
   return words === null ? undefined : checkVSTE(BigInt(words[0]), BigInt(words[1]));
 }
 
+export function pageTableOf({ root, ...table }: DurablePageTable): PageTable {
+  return { ...table, root: BigInt(root) };
+}
+
 /** Follows the registry and the sessions, and tells the journal. Off until recovery is over. */
 export class Recorder {
   readonly #registry: Registry;
@@ -210,7 +226,15 @@ export function sessionRecord({ deadlineMs: _, ...session }: SessionRecord): Dur
   };
 }
 
-export function groupRecord({ id, state, generation, owner, virtualIommu, vste }: GroupRecord): DurableRecord {
+export function groupRecord({
+  id,
+  state,
+  generation,
+  owner,
+  virtualIommu,
+  vste,
+  pageTable,
+}: GroupRecord): DurableRecord {
   return {
     type: "group",
     value: {
@@ -220,6 +244,7 @@ export function groupRecord({ id, state, generation, owner, virtualIommu, vste }
       owner: owner ?? null,
       virtualIommu: virtualIommu ?? null,
       vste: vste === undefined ? null : [hex(vste.dword0), hex(vste.dword1)],
+      ...(pageTable && { pageTable: { ...pageTable, root: hex(pageTable.root) } }),
     },
   };
 }

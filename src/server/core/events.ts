@@ -1,6 +1,7 @@
 // The rare facts: what happened that a log or a counter wants to know. Frequent facts are counters that a scrape reads.
 
 import type { DeviceID, GroupID } from "../../backends/ids.ts";
+import type { PageTable } from "../../backends/page-table.ts";
 import type { VSTE } from "../../backends/vste.ts";
 import type { Caller } from "./caller.ts";
 import type { Quota } from "./policy.ts";
@@ -20,6 +21,8 @@ export type BrokerEvent =
       readonly session: string | undefined;
       /** The guest STE in force before and after; undefined: no guest's. */
       readonly vste: { readonly from: VSTE | undefined; readonly to: VSTE | undefined };
+      /** The guest's bare page table that is in force now. */
+      readonly pageTable?: PageTable | undefined;
     }
   | { readonly type: "sessionOpened"; readonly session: string; readonly displayName: string }
   | {

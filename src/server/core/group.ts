@@ -2,6 +2,7 @@
 
 import type { DeviceID, GroupID, IommuID } from "../../backends/ids.ts";
 import type { HostDevice } from "../../backends/inventory.ts";
+import type { PageTable } from "../../backends/page-table.ts";
 import type { VSTE } from "../../backends/vste.ts";
 import type { StageState } from "./stage-state.ts";
 
@@ -18,7 +19,12 @@ export interface GroupRecord {
   readonly virtualIommu: string | undefined;
   /** The guest STE in force; undefined while there is no owner. */
   readonly vste: VSTE | undefined;
+  /** The guest's bare page table in force, in place of an STE. */
+  readonly pageTable?: PageTable | undefined;
 }
+
+/** What a stage change decides of a group. */
+export type StageRecord = Pick<GroupRecord, "state" | "owner" | "virtualIommu" | "vste" | "pageTable">;
 
 /** A group as it is found: no owner, the host's default domain. @param generation  above 0: it has been here before */
 export function newGroup(device: HostDevice, generation = 0): GroupRecord {
@@ -43,9 +49,6 @@ export function withoutDevice(group: GroupRecord, device: DeviceID): GroupRecord
 }
 
 /** The group after a stage change. */
-export function staged(
-  group: GroupRecord,
-  change: Pick<GroupRecord, "state" | "owner" | "virtualIommu" | "vste">,
-): GroupRecord {
-  return Object.freeze({ ...group, ...change, generation: group.generation + 1 });
+export function staged(group: GroupRecord, change: StageRecord): GroupRecord {
+  return Object.freeze({ ...group, pageTable: undefined, ...change, generation: group.generation + 1 });
 }

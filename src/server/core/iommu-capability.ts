@@ -2,6 +2,7 @@
 // nobody could ask yet that it is not known, and why.
 
 import type { HostIommu, IdRegisters, OtherHardware } from "../../backends/inventory.ts";
+import { pageTableRefusal } from "../../backends/page-table.ts";
 import { get } from "../../spec/layout.ts";
 import { IDR0, IDR1, IDR5 } from "../../spec/registers.ts";
 import { checkWish, decodeRegisters, virtualRegisters } from "./capability.ts";
@@ -48,11 +49,17 @@ function otherCapability(host: HostIommu): IommuCapabilityView {
         supported: false,
         reason: other.kind === "unknown" ? other.reason : "it is no SMMUv3 and takes no STE",
       },
-      { shape: "single-page-table", supported: false, reason: "no backend binds a bare page table" },
+      pageTableShape(host),
     ],
     faultAnswers: host.faultAnswers ?? [],
     wish: [],
   };
+}
+
+function pageTableShape(host: HostIommu): IommuCapabilityView["shapes"][number] {
+  const refusal = pageTableRefusal(host);
+  const unverified = host.pageTables?.unverified ?? "";
+  return { shape: "single-page-table", supported: refusal === undefined, reason: refusal ?? "", unverified };
 }
 
 function smmuCapability(host: HostIommu, hostRegisters: IdRegisters, wish?: IdRegisters): IommuCapabilityView {
@@ -83,14 +90,7 @@ function smmuCapability(host: HostIommu, hostRegisters: IdRegisters, wish?: IdRe
     stage2PageBytes: host.stage2PageBytes,
     nesting: host.nesting.supported,
     nestingReason,
-    shapes: [
-      { shape: "smmuv3-ste", supported: host.nesting.supported, reason: nestingReason },
-      {
-        shape: "single-page-table",
-        supported: false,
-        reason: "an SMMUv3 takes context descriptors, not a bare page table: bind an STE",
-      },
-    ],
+    shapes: [{ shape: "smmuv3-ste", supported: host.nesting.supported, reason: nestingReason }, pageTableShape(host)],
     faultAnswers: host.faultAnswers ?? [],
     wish: wish ? checkWish(hostRegisters, wish) : [],
   };

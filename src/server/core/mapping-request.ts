@@ -2,7 +2,7 @@
 // hosts' reserved regions. What is wrong is named by its place in the request.
 
 import { invalidField } from "../../backends/errors.ts";
-import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES } from "../../backends/guest-memory.ts";
+import { type GuestMapping, type GuestMemoryFile, PAGE_BYTES, writeRefusalOf } from "../../backends/guest-memory.ts";
 import type { HostIommu } from "../../backends/inventory.ts";
 import { hex } from "../../spec/u64.ts";
 import type { MappingRequest } from "./address-space-verbs.ts";
@@ -11,6 +11,8 @@ import type { MappingRequest } from "./address-space-verbs.ts";
 const IPA_END = 1n << 52n;
 
 export interface MappingBounds {
+  /** Devices write by calls of this process: they are simulated. */
+  readonly writesByCall: boolean;
   readonly ipaBits: number;
   readonly hosts: readonly HostIommu[];
 }
@@ -29,9 +31,8 @@ export function checkMapping(
   if (!request.readable && !request.writable) {
     throw invalidField(`${path}.readable`, "neither readable nor writable: set one, or leave the range unmapped");
   }
-  if (request.writable && file.writeRefusal !== undefined) {
-    throw invalidField(`${path}.writable`, `the memory ${file.writeRefusal}`);
-  }
+  const refusal = request.writable ? writeRefusalOf(file, bounds.writesByCall) : undefined;
+  if (refusal !== undefined) throw invalidField(`${path}.writable`, `the memory ${refusal}`);
   if (offset + bytes > file.bytes) {
     throw invalidField(`${path}.offset`, `range ends at ${offset + bytes}, the file has ${file.bytes} bytes`, {
       offset,

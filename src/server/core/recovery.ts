@@ -7,6 +7,7 @@ import type { AddressSpaceHandle, Backend, PartHandle } from "../../backends/bac
 import { BrokerError } from "../../backends/errors.ts";
 import type { GuestMapping, GuestMemoryFile } from "../../backends/guest-memory.ts";
 import { deviceID, type IommuID, iommuID, virtualStreamID } from "../../backends/ids.ts";
+import { checkPageTable, requirePageTables } from "../../backends/page-table.ts";
 import type { Answers } from "./answers.ts";
 import { AwaitedMemory } from "./awaited-memory.ts";
 import { uidOf } from "./caller.ts";
@@ -17,6 +18,7 @@ import {
   type DurableMapping,
   type DurableSession,
   type DurableVirtualIommu,
+  pageTableOf,
   vsteOf,
 } from "./durable.ts";
 import type { DurableState } from "./durable-state.ts";
@@ -177,7 +179,8 @@ class Restoring {
     await this.#restoreStage(durable, part);
     const { state, generation } = durable;
     const vste = vsteOf(durable.vste);
-    registry.putGroup({ ...group, state, generation, owner: this.#session.id, virtualIommu, vste });
+    const pageTable = durable.pageTable && pageTableOf(durable.pageTable);
+    registry.putGroup({ ...group, state, generation, owner: this.#session.id, virtualIommu, vste, pageTable });
   }
 
   async #restoreDevices(devices: readonly string[], part: PartHandle): Promise<void> {
@@ -200,6 +203,12 @@ class Restoring {
     const [id] = group.devices;
     const device = id === undefined ? undefined : registry.device(id);
     const vste = vsteOf(durable.vste);
+    if (device !== undefined && durable.pageTable !== undefined) {
+      const pageTable = pageTableOf(durable.pageTable);
+      checkPageTable(requirePageTables(registry.iommu(group.iommu)), pageTable);
+      await backend.bindGuestStage({ device: device.host.id, part, pageTable });
+      return;
+    }
     if (device?.virtualStreamID === undefined || vste === undefined) throw missing(`the bind of group ${group.id}`);
     const { registers } = registry.virtualIommu(durable.virtualIommu!, this.#session.id);
     const hostVSTE = keepStallPromise(vste, registers, registry.iommu(group.iommu).registers);

@@ -8,7 +8,7 @@ import { assert } from "../../spec/assert.ts";
 import { requireNotOthers } from "./admission.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
 import type { DeviceRecord } from "./device.ts";
-import { type GroupRecord, staged } from "./group.ts";
+import { type GroupRecord, type StageRecord, staged } from "./group.ts";
 import { next, type StageTrigger } from "./stage-state.ts";
 import type { QueueKey } from "./work-queues.ts";
 
@@ -83,11 +83,7 @@ export class StageChanges {
     await journal.append({ ...entry, kind: "outcome", result: "done" });
   }
 
-  commit(
-    before: GroupRecord,
-    trigger: StageTrigger,
-    change: Pick<GroupRecord, "state" | "owner" | "virtualIommu" | "vste">,
-  ): GroupRecord {
+  commit(before: GroupRecord, trigger: StageTrigger, change: StageRecord): GroupRecord {
     const { events, registry } = this.#deps;
     const after = staged(registry.group(before.id), change);
     registry.putGroup(after);
@@ -101,6 +97,7 @@ export class StageChanges {
       generation: after.generation,
       session: before.owner ?? after.owner,
       vste: { from: before.vste, to: after.vste },
+      pageTable: after.pageTable,
     });
     return after;
   }

@@ -2,6 +2,7 @@
 
 import type { BindPreview, PlainStage } from "../../backends/backend.ts";
 import type { DeviceID, VirtualStreamID } from "../../backends/ids.ts";
+import type { PageTable } from "../../backends/page-table.ts";
 import type { Disposition, VSTE } from "../../backends/vste.ts";
 import type { CallGate } from "./call-gate.ts";
 import type { DeviceView } from "./views.ts";
@@ -24,13 +25,15 @@ export interface AttachRequest {
   readonly preempt?: boolean;
 }
 
-export interface BindRequest {
+/** A guest's stage 1, as its IOMMU takes it. */
+export type GuestStage = { readonly vste: VSTE } | { readonly pageTable: PageTable };
+
+export type BindRequest = GuestStage & {
   readonly device: DeviceID;
   readonly virtualStreamID: VirtualStreamID | undefined;
-  readonly vste: VSTE;
   readonly validateOnly: boolean;
   readonly expectedGeneration: bigint | undefined;
-}
+};
 
 export interface StageVerbs {
   attach(session: string, request: AttachRequest, gate?: CallGate): Promise<DeviceView>;

@@ -146,9 +146,12 @@ export class VirtualIommus implements VirtualIommuVerbs {
       async () => {
         sessions.requireLive(session);
         const virtual = registry.virtualIommu(id, session);
+        const devices = registry.devicesOfVirtualIommu(id);
+        const tabled = devices.find(({ host }) => registry.group(host.group).pageTable !== undefined);
+        if (tabled !== undefined) throw noInvalidation(tabled.host.id);
         let known: ReadonlyMap<number, DeviceID> | undefined; // most batches name no stream
         const names = (): ReadonlyMap<number, DeviceID> => {
-          known ??= namesIn(registry.devicesOfVirtualIommu(id));
+          known ??= namesIn(devices);
           return known;
         };
         const checked = checkInvalidations(commands, virtual.registers, { has: (name) => names().has(name) });
@@ -200,4 +203,10 @@ function namesIn(devices: readonly DeviceRecord[]): ReadonlyMap<number, DeviceID
     if (virtualStreamID !== undefined) names.set(virtualStreamID, host.id);
   }
   return names;
+}
+
+/** The contract's commands are an SMMUv3's. */
+function noInvalidation(device: DeviceID): BrokerError {
+  const why = `device ${device} has a page table bound, for which there are no invalidation commands: bind the table again, which forgets what was cached`;
+  return new BrokerError("backend_unsupported", why, { device });
 }

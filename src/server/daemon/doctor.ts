@@ -2,9 +2,17 @@
 // It is the daemon's program and not iommuctl that does it, for the command line knows the client and nothing else.
 // The hardware is asked, as the daemon asks it, through devices on a VFIO driver that nobody uses.
 
-import { askingProbe, deviceProbe, examineHost, exitCodeOf, HOST_ROOTS } from "../../backends/select.ts";
+import {
+  askingProbe,
+  counterFindings,
+  deviceProbe,
+  examineHost,
+  exitCodeOf,
+  HOST_ROOTS,
+} from "../../backends/select.ts";
 import { hostFiles } from "../../os/host-files.ts";
 import { createNativeKernel } from "../../os/native-kernel.ts";
+import { perfEvents } from "../../os/perf-events.ts";
 import { Poller } from "../../os/poller.ts";
 import { doctorJson, doctorLines } from "../doctor-lines.ts";
 
@@ -20,6 +28,7 @@ export async function doctor(asJson: boolean): Promise<{ readonly text: string; 
       roots: HOST_ROOTS,
       uid: process.getuid?.() ?? 0,
       probe: askingProbe(deviceProbe(kernel, HOST_ROOTS)),
+      counters: await counterFindings(hostFiles, HOST_ROOTS, perfEvents),
     });
     return {
       text: `${asJson ? doctorJson(findings) : doctorLines(findings).join("\n")}\n`,

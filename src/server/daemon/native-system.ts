@@ -8,6 +8,7 @@ import { watchDirectory } from "../../os/directory-watch.ts";
 import { driverNotes } from "../../os/driver-notes.ts";
 import { hostFiles } from "../../os/host-files.ts";
 import { createNativeKernel, type NativeKernel } from "../../os/native-kernel.ts";
+import { perfEvents } from "../../os/perf-events.ts";
 import type { Poller } from "../../os/poller.ts";
 import type { Config } from "../config.ts";
 
@@ -30,6 +31,7 @@ export function nativeSystem({ stateDirectory }: Config, poller: Poller, onBug: 
         files: hostFiles,
         roots: HOST_ROOTS,
         watch: watchDirectory,
+        perf: perfEvents,
         notes,
         uid: process.getuid?.() ?? 0,
         onBug,

@@ -65,7 +65,7 @@ export function iommuCapabilitiesMessage(view: IommuCapabilityView): iommubroker
     stage2PageBytes: view.stage2PageBytes.map(longOfNumber),
     nesting: view.nesting,
     nestingReason: view.nestingReason,
-    tableShapes: view.shapes.map(({ shape, supported, reason }) => ({ shape: SHAPES[shape], supported, reason })),
+    tableShapes: view.shapes.map(({ shape, ...support }) => ({ unverified: "", ...support, shape: SHAPES[shape] })),
     faultActions: view.faultAnswers.map((answer) => FAULT_ACTIONS[answer]),
     wish: view.wish.map((verdict) => ({ ...verdict })),
     wishFits: view.wish.length > 0 && view.wish.every((verdict) => verdict.ok),

@@ -3,12 +3,12 @@
 import type { PlainStage } from "../../backends/backend.ts";
 import { BrokerError, invalidField } from "../../backends/errors.ts";
 import { type DeviceID, type VirtualStreamID, virtualStreamID } from "../../backends/ids.ts";
-import type { Disposition, VSTE } from "../../backends/vste.ts";
-import type { AttachRequest, BindOutcome } from "../core/stage-verbs.ts";
+import type { Disposition } from "../../backends/vste.ts";
+import type { AttachRequest, BindOutcome, BindRequest } from "../core/stage-verbs.ts";
 import { iommubroker } from "./codec.ts";
 import { deviceMessage } from "./convert-device.ts";
 import { parsePlainMode } from "./convert-virtual-iommu.ts";
-import { parseVSTE } from "./convert-vste.ts";
+import { parseGuestStage } from "./convert-vste.ts";
 import { allOf } from "./field.ts";
 import { longOf, optionalBigint } from "./int64.ts";
 import { parseDevice, parseVirtualIommu } from "./names.ts";
@@ -48,23 +48,16 @@ export function parseDeviceRequest(
   };
 }
 
-export interface BindParsed {
-  readonly device: DeviceID;
-  readonly virtualStreamID: VirtualStreamID | undefined;
-  readonly vste: VSTE;
-  readonly validateOnly: boolean;
-  readonly expectedGeneration: bigint | undefined;
-}
-
 /** `prefix` stands before every field path: "" or "requests[2].". */
-export function parseBind(request: iommubroker.v1.BindGuestStageRequest, prefix = ""): BindParsed {
-  return allOf({
+export function parseBind(request: iommubroker.v1.BindGuestStageRequest, prefix = ""): BindRequest {
+  const { stage, ...rest } = allOf({
     device: () => parseDevice(request.device, `${prefix}device`),
     virtualStreamID: () => parseVirtualStreamID(request.virtualStreamId),
-    vste: () => parseVSTE(request, prefix),
+    stage: () => parseGuestStage(request, prefix),
     validateOnly: () => request.validateOnly,
     expectedGeneration: () => optionalBigint(request.expectedGeneration),
   });
+  return { ...rest, ...stage };
 }
 
 /** What makes a whole batch wrong, whatever its requests say: their number, and request_ids of their own. */

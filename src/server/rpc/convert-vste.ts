@@ -1,9 +1,12 @@
-// BindGuestStage's config to a checked guest STE: raw doublewords or fields; a single page table is refused.
+// BindGuestStage's config to a guest's stage 1: an STE, raw or by fields, checked here, or a bare page table, which only core
+// can check: it knows the IOMMU.
 // backends/vste.ts names what it refuses by the STE's field; here that becomes the path of the request's field.
 
 import { BrokerError, invalidField } from "../../backends/errors.ts";
+import type { PageTable } from "../../backends/page-table.ts";
 import { ABORT_VSTE, BYPASS_VSTE, checkVSTE, encodeVSTE, type VSTE } from "../../backends/vste.ts";
 import { STE } from "../../spec/ste.ts";
+import type { GuestStage } from "../core/stage-verbs.ts";
 import { iommubroker } from "./codec.ts";
 import { refuseViolations } from "./field.ts";
 import { bigintOf } from "./int64.ts";
@@ -23,18 +26,17 @@ const FIELD_PATHS = new Map([
 ]);
 const FIRST_BIT_OF_DOUBLEWORD1 = 64;
 
-/** @throws BrokerError vste_invalid or argument_invalid with field paths, backend_unsupported for a page table */
-export function parseVSTE(request: iommubroker.v1.BindGuestStageRequest, prefix: string): VSTE {
-  if (request.raw) return parseRaw(request.raw, prefix);
-  if (request.fields) return parseFields(request.fields, prefix);
-  if (request.pageTable) {
-    throw new BrokerError(
-      "backend_unsupported",
-      "an SMMUv3 reaches page tables through context descriptors only: bind an STE (raw or fields) instead",
-      { table_shape: "TABLE_SHAPE_SINGLE_PAGE_TABLE", field: `${prefix}page_table` },
-    );
-  }
+/** @throws BrokerError vste_invalid or argument_invalid with field paths */
+export function parseGuestStage(request: iommubroker.v1.BindGuestStageRequest, prefix: string): GuestStage {
+  if (request.raw) return { vste: parseRaw(request.raw, prefix) };
+  if (request.fields) return { vste: parseFields(request.fields, prefix) };
+  if (request.pageTable) return { pageTable: pageTableOf(request.pageTable) };
   throw invalidField(`${prefix}config`, "must be one of raw, fields, page_table");
+}
+
+function pageTableOf({ addressBits, eafe, root, sre, wpe }: iommubroker.v1.ISinglePageTable): PageTable {
+  const flags = { sre: sre ?? false, eafe: eafe ?? false, wpe: wpe ?? false };
+  return { root: bigintOf(root ?? 0), addressBits: addressBits ?? 0, ...flags };
 }
 
 function parseRaw(raw: iommubroker.v1.RawSte, prefix: string): VSTE {

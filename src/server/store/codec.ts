@@ -62,6 +62,9 @@ const group = z.strictObject({
   owner: id.nullable(),
   virtualIommu: id.nullable(),
   vste: z.tuple([word, word]).nullable(),
+  pageTable: z
+    .strictObject({ root: word, addressBits: count, sre: z.boolean(), eafe: z.boolean(), wpe: z.boolean() })
+    .optional(),
 });
 
 const device = z.strictObject({ id, attached: z.boolean(), virtualStreamID: count.nullable() });

@@ -49,3 +49,44 @@ test("a kernel that takes files is asked no other way", async () => {
   expect(world.kernel.calls).not.toContain("ioas_map");
   expect(world.kernel.alive().views).toBe(0);
 });
+
+test("memory that no kernel pins is refused before anything is asked of it, with the remedy", async () => {
+  const world = await nativeWorld();
+  const { space } = await world.part();
+  const file = new PassedFile("/var/disk", 4096);
+  file.pinRefusal = "is not of tmpfs: put it beneath /dev/shm";
+  const before = world.kernel.calls.length;
+  const page = world.mapping({ ipa: 0x8000_0000, bytes: 4096, file });
+  const error = await refusal(() => world.backend.map(space, [page]));
+  expect([error.code, error.message]).toEqual([
+    "argument_invalid",
+    "/var/disk is not of tmpfs: put it beneath /dev/shm",
+  ]);
+  expect(world.kernel.calls).toHaveLength(before);
+});
+
+/** Memory whose owner has still to put it here. */
+class LateFile extends PassedFile {
+  isMissing = true;
+}
+
+test("filling holes is all or none, and a hole that could not be filled stays one", async () => {
+  const world = await nativeWorld();
+  const { part, space } = await world.part();
+  await world.backend.attach(world.group(1), part, "bypass");
+  const files = [new LateFile("/memory/x", 4096), new LateFile("/memory/y", 4096)];
+  const holes = files.map((file, n) => world.mapping({ ipa: 0x8000_0000 + n * 4096, bytes: 4096, file }));
+  await world.backend.map(space, holes);
+  expect(world.kernel.pinned()).toHaveLength(1);
+  for (const file of files) file.isMissing = false;
+  const before = world.kernel.calls.length;
+  world.kernel.failCall(2, "EFAULT");
+  await refusal(() => world.backend.fill(space, holes));
+  expect(world.kernel.calls.slice(before)).toEqual(["ioas_map_file", "ioas_map_file", "ioas_unmap"]);
+  expect(world.kernel.pinned()).toHaveLength(1);
+  await world.backend.fill(space, holes);
+  await world.backend.fill(space, holes); // what is filled is passed over
+  expect(world.kernel.pinned()).toHaveLength(3);
+  await world.backend.unmap(space, holes);
+  expect([world.kernel.pinned().length, ...files.map(({ references }) => references)]).toEqual([1, 1, 1]);
+});

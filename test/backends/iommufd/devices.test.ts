@@ -26,6 +26,7 @@ test("a device on vfio-pci has its group, IOMMU, driver and device node", async 
           driver: "vfio-pci",
           cdev: `${sysfs.roots.dev}/vfio/devices/vfio0`,
           pci: { pasidBits: 0, ats: false, pri: false },
+          mayStall: false,
         },
       ],
       blockers: [],

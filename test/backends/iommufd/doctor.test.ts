@@ -10,6 +10,7 @@ import type { IommuProbe } from "../../../src/backends/iommufd/doctor-hardware.t
 import type { HostFiles } from "../../../src/backends/iommufd/host-files.ts";
 import { decodeHwInfo, iommuFacts } from "../../../src/backends/iommufd/hw-info.ts";
 import { hostFiles } from "../../../src/os/host-files.ts";
+import { VTD_CAP_VALUE, VTD_NESTS } from "../../support/fake-iommufd-machine.ts";
 import { FakeSysfs } from "../../support/fake-sysfs.ts";
 
 const LIMITS =
@@ -185,6 +186,14 @@ test("x86 hosts have stage 2 alone, and say so", async () => {
   const facts = iommuFacts(decodeHwInfo({ type: 4, data }));
   const findings = await amiss(goodHost(), { probe: async () => ({ kind: "answered", facts }) });
   expect(findings).toMatchObject([{ check: "nesting", verdict: "warning", remedy: "none on this hardware" }]);
+});
+
+test("a VT-d that nests has stage 2 alone until the key is set, which is named", async () => {
+  const facts = iommuFacts({ kind: "vtd", cap: VTD_CAP_VALUE, ecap: VTD_NESTS, hasErratum: true });
+  const findings = await amiss(goodHost(), { probe: async () => ({ kind: "answered", facts }) });
+  expect(findings).toMatchObject([
+    { check: "nesting", remedy: expect.stringContaining("native.experimental_vtd_nesting") },
+  ]);
 });
 
 test.each([

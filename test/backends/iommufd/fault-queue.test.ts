@@ -17,7 +17,7 @@ function stalling() {
 }
 
 async function stalled() {
-  const world = await nativeWorld({ iommu: stalling() });
+  const world = await nativeWorld({ iommu: stalling(), mayStall: true });
   const { part } = await world.part();
   await world.backend.attach(world.group(1), part, "bypass");
   await world.bind(1, part, 0x123);
@@ -80,6 +80,15 @@ test.each(["bind", "plain stage", "detach", "reset"])("a %s ends what waits, and
   else await world.backend.reset(id);
   expect(world.faults.at(-1)).toEqual({ kind: "ended", device: id, cookie: 7 });
   expect((await refusal(() => world.backend.respondToFault(id, 7, "retry"))).code).toBe("fault_not_pending");
+});
+
+test("where the SMMU can stall and no device behind it does, there is nothing to answer and no fault queue", async () => {
+  const world = await nativeWorld({ iommu: stalling() });
+  const { part } = await world.part();
+  await world.backend.attach(world.group(1), part, "bypass");
+  await world.bind(1, part);
+  expect(world.kernel.calls).not.toContain("fault_queue_alloc");
+  expect(world.backend.inventory.iommus()[0]?.faultAnswers).toBeUndefined();
 });
 
 test("an SMMU that cannot stall has no fault queue", async () => {

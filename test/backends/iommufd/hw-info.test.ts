@@ -84,6 +84,9 @@ describe("VT-d", () => {
       ipaBits: 48,
       stage2PageBytes: [0x1000, 0x20_0000, 0x4000_0000],
       pasidBits: 20,
+      fiveLevels: false,
+      supervisor: false,
+      extendedAccess: false,
     });
   });
 
@@ -105,11 +108,27 @@ describe("VT-d", () => {
     hasErratum: false,
   };
 
-  test("nesting is not served, and where the hardware has none either that is the reason", () => {
-    const served = { supported: false, reason: expect.stringContaining("this broker does not nest on VT-d") };
-    expect(iommuFacts(NESTING).nesting).toEqual(served);
+  test("nesting is served for who asks for it, and where the hardware has none that is the reason", () => {
+    const refused = { supported: false, reason: expect.stringContaining("native.experimental_vtd_nesting") };
+    expect(iommuFacts(NESTING).nesting).toEqual(refused);
+    expect(iommuFacts(NESTING).pageTables).toBeUndefined();
     const without = decodeHwInfo({ type: 1, data: VTD_SECOND_STAGE });
     expect(iommuFacts(without).nesting).toMatchObject({ reason: expect.stringContaining("NEST") });
+    expect(iommuFacts(without, undefined, { vtdNesting: true })).toMatchObject({ nesting: { supported: false } });
+  });
+
+  // CAP.FS5LP 60, ECAP.SRS 31, ECAP.EAFS 34 (VT-d §11.4.2, §11.4.3).
+  test.each([
+    [0n, 0n, { addressBits: [48], rootBits: 48, sre: false, eafe: false }],
+    [1n << 60n, 0n, { addressBits: [48, 57], rootBits: 48, sre: false, eafe: false }],
+    [0n, 1n << 31n, { addressBits: [48], rootBits: 48, sre: true, eafe: false }],
+    [0n, 1n << 34n, { addressBits: [48], rootBits: 48, sre: false, eafe: true }],
+  ])("a first-stage table is as wide as CAP and ECAP say: %x, %x", (cap, ecap, form) => {
+    if (NESTING.kind !== "vtd") throw new Error("no VT-d");
+    const hardware = { ...NESTING, cap: NESTING.cap | cap, ecap: NESTING.ecap | ecap };
+    const facts = iommuFacts(hardware, undefined, { vtdNesting: true });
+    expect(facts.nesting).toEqual({ supported: true });
+    expect(facts.pageTables).toEqual({ ...form, unverified: expect.stringContaining("no emulated VT-d nests") });
   });
 
   test.each([26n, 43n, 46n, 47n])("nesting is not possible without ECAP bit %d", (bit) => {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { deviceID, groupID, iommuID } from "../../../src/backends/ids.ts";
 import type { InventoryChange } from "../../../src/backends/inventory.ts";
 import { scanHost } from "../../../src/backends/iommufd/devices.ts";
+import { iommuFacts } from "../../../src/backends/iommufd/hw-info.ts";
 import { NativeInventory } from "../../../src/backends/iommufd/inventory.ts";
 import { hostFiles } from "../../../src/os/host-files.ts";
 import { FakeSysfs, MSI_LINE } from "../../support/fake-sysfs.ts";
@@ -85,4 +86,26 @@ test("what comes, goes, or gets another device node is told; what stays is not",
   expect(await rescan()).toEqual(["removed 0000:00:02.0"]);
   expect(inventory.devices().map(({ id }) => id)).toEqual(["0000:00:03.0"]);
   expect(() => inventory.requireGroup(groupID(1))).toThrow("not in the native inventory");
+});
+
+// IDR0.STALL_MODEL is [25:24]: 0 both, 1 terminate only, 2 stalls forced (IHI 0070G.b §6.3.1).
+test.each([
+  ["platform", true, 0, true],
+  ["platform", true, 1, false],
+  ["platform", false, 0, false],
+  ["platform", false, 2, true],
+  ["pci", true, 0, false],
+  ["pci", true, 2, false],
+] as const)("a device on %s, marked %s, with STALL_MODEL %d: it stalls: %s", async (bus, isMarked, model, stalls) => {
+  const sysfs = new FakeSysfs();
+  sysfs.add({ id: "0000:00:02.0", group: 1, driver: "vfio-platform", cdev: "vfio0", bus });
+  sysfs.add({ id: "0000:00:03.0", group: 2, driver: "vfio-pci", cdev: "vfio1" });
+  if (isMarked) sysfs.write("sys/devices/pci0000:00/0000:00:02.0/of_node/dma-can-stall", "");
+  const { inventory } = await inventoryOf(sysfs);
+  expect(inventory.devices().map(({ stall }) => stall)).toEqual([undefined, undefined]);
+  const idr0 = 0x0c44_101b + model * 0x100_0000;
+  const registers = { idr0, idr1: 0, idr2: 0, idr3: 0, idr4: 0, idr5: 0x74, idr6: 0, iidr: 0, aidr: 1 };
+  inventory.tell(iommuID(SMMU), iommuFacts({ kind: "smmuv3", registers }));
+  expect(inventory.devices().map(({ stall }) => stall === true)).toEqual([stalls, false]);
+  expect(inventory.iommus()[0]?.faultAnswers).toEqual(stalls ? ["retry", "abort"] : undefined);
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { type DeviceID, deviceID } from "../../../src/backends/ids.ts";
 import { startNativeHost } from "../../../src/backends/iommufd/native-host.ts";
+import type { PerfEvents } from "../../../src/backends/iommufd/perf-events.ts";
 import { watchDirectory } from "../../../src/os/directory-watch.ts";
 import { driverNotes } from "../../../src/os/driver-notes.ts";
 import { DriverCore } from "../../support/driver-core.ts";
@@ -40,7 +41,11 @@ function hostWithNic() {
   return { core, kernel, sysfs };
 }
 
-async function started({ core, kernel, sysfs }: ReturnType<typeof hostWithNic>, bindDevices: readonly DeviceID[]) {
+async function started(
+  { core, kernel, sysfs }: ReturnType<typeof hostWithNic>,
+  bindDevices: readonly DeviceID[],
+  perf?: PerfEvents,
+) {
   const bugs: unknown[] = [];
   const host = await startNativeHost(
     {
@@ -50,9 +55,10 @@ async function started({ core, kernel, sysfs }: ReturnType<typeof hostWithNic>, 
       watch: watchDirectory,
       notes: driverNotes(join(sysfs.root, "state/drivers")),
       uid: 0,
+      ...(perf && { perf }),
       onBug: (error) => bugs.push(error),
     },
-    { bindDevices },
+    { bindDevices, experimentalVtdNesting: false },
   );
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= host.stop());
@@ -72,6 +78,31 @@ test("what the configuration names is bound, asked and there, and goes back to i
   expect(await given.core.driverOf(NIC)).toBe("mlx5_core");
   expect(given.kernel.files.size).toBe(0);
   expect(bugs).toEqual([]);
+});
+
+test("the SMMUs' own counters are in the backend's for as long as it runs, and where there is none there are none", async () => {
+  const given = hostWithNic();
+  const source = "sys/bus/event_source/devices/smmuv3_pmcg_2b";
+  const texts = { type: "9", cpumask: "0", "format/event": "config:0-15", "events/transaction": "event=0x1" };
+  for (const [name, text] of Object.entries(texts)) given.sysfs.write(`${source}/${name}`, `${text}\n`);
+  const open = new Set<number>();
+  const perf: PerfEvents = {
+    open: ({ config }) => {
+      open.add(config);
+      return config;
+    },
+    readNow: () => 42,
+    close: (fd) => open.delete(fd),
+  };
+  const { backend, found, stop } = await started(given, [NIC], perf);
+  const { hasTranslationCounters, iommus } = backend.counters();
+  expect([hasTranslationCounters, iommus.length]).toEqual([true, 1]);
+  expect(iommus[0]).toMatchObject({ iommu: "smmuv3_pmcg_2b", transactions: 42, tlbMisses: undefined });
+  expect(found("translation_counters")?.verdict).toBe("ok");
+  await stop();
+  expect(open.size).toBe(0);
+  const without = await started(hostWithNic(), [NIC], perf);
+  expect(without.backend.counters()).toMatchObject({ hasTranslationCounters: false, iommus: [] });
 });
 
 test("what it does not name is left to its driver, until somebody binds it: then it is there, asked, and in the findings", async () => {

@@ -14,7 +14,16 @@ const SMMU = iommuID("smmu3.0x0000000009050000");
 function device(n: number): NativeDevice {
   const pci = { pasidBits: 0, ats: false, pri: false };
   const cdev = `/dev/vfio/devices/vfio${n}`;
-  return { id: deviceID(`0000:00:0${n}.0`), bus: "pci", iommu: SMMU, group: groupID(n), driver: "vfio-pci", cdev, pci };
+  return {
+    id: deviceID(`0000:00:0${n}.0`),
+    bus: "pci",
+    iommu: SMMU,
+    group: groupID(n),
+    driver: "vfio-pci",
+    cdev,
+    pci,
+    mayStall: false,
+  };
 }
 
 function kernelWith(options: Parameters<typeof fakeSmmu>[0] = {}): FakeIommufd {

@@ -40,9 +40,9 @@ test("another name under the guest's stage is a vDEVICE and an attach, for fault
   const before = world.kernel.calls.length;
   await world.backend.setVirtualStreamID(world.device(1).id, part, virtualStreamID(0x31));
   expect(world.kernel.calls.slice(before)).toEqual([
-    "hwpt_alloc",
     "destroy", // the vDEVICE of the name before
     "vdevice_alloc",
+    "hwpt_alloc",
     "attach_pt",
     "destroy", // the HWPT before
   ]);

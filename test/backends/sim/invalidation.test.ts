@@ -26,10 +26,10 @@ test("a command that names no device of the part is not issued", async () => {
   const part = await backend.createPart(await backend.createAddressSpace(), nvme.iommu);
   await backend.attach(nvme.group, part, "bypass");
   const issued = async (opcode: number) => {
-    const before = backend.counters().iommus[0]!.commands;
+    const before = backend.counters().iommus[0]!.commands!;
     // StreamID [63:32]: no device is called 0x30 yet
     await backend.invalidate([part], [{ opcode, dword0: BigInt(opcode) | (0x30n << 32n), dword1: 0n }]);
-    return backend.counters().iommus[0]!.commands - before;
+    return backend.counters().iommus[0]!.commands! - before;
   };
   expect(await issued(0x11)).toBe(2); // CMD_TLBI_NH_ASID and CMD_SYNC
   expect(await issued(0x05)).toBe(1); // CMD_CFGI_CD: CMD_SYNC alone

@@ -7,9 +7,11 @@ import { differentialCases } from "./differential.ts";
 import { doctorCases } from "./doctor.ts";
 import { guestCases } from "./guest.ts";
 import { iommufdCases } from "./iommufd.ts";
+import { memoryCases } from "./memory.ts";
 import { nativeCases } from "./native.ts";
 import { nestedCases } from "./nested.ts";
 import { recordCases } from "./records.ts";
+import { restartCases } from "./restart.ts";
 
 export const cases: readonly KernelCase[] = [
   ...guestCases,
@@ -20,5 +22,7 @@ export const cases: readonly KernelCase[] = [
   ...doctorCases,
   ...recordCases,
   ...differentialCases,
+  ...restartCases,
+  ...memoryCases,
   ...nativeCases,
 ];

@@ -18,7 +18,7 @@ test("until it is presented every access is a bus error and nothing can be looke
 test("once presented it is the file it was, and is held and let go as one", () => {
   const file = new BufferFile("/x", 8192);
   file.data.set([1, 2, 3], 4096);
-  awaited.present(file, true);
+  awaited.present(file, "by-call");
   const into = new Uint8Array(3);
   expect(awaited.read(4096, into)).toBe(true);
   expect([...into]).toEqual([1, 2, 3]);
@@ -35,7 +35,7 @@ test("once presented it is the file it was, and is held and let go as one", () =
 });
 
 test("memory of another length is not what was mapped", async () => {
-  const error = await refusal(() => awaited.present(new BufferFile("/x", 4096), false));
+  const error = await refusal(() => awaited.present(new BufferFile("/x", 4096), "no"));
   expect(error.facts).toMatchObject({ bytes: 4096, expected_bytes: 8192 });
   expect(awaited.isMissing).toBe(true);
 });
@@ -43,8 +43,25 @@ test("memory of another length is not what was mapped", async () => {
 test("memory that cannot be written is not what devices wrote to, but what they read from", async () => {
   const file = new BufferFile("/x", 8192);
   file.writeRefusal = "was passed open for reading only";
-  expect((await refusal(() => awaited.present(file, true))).message).toContain("for reading only");
-  awaited.present(file, false);
+  expect((await refusal(() => awaited.present(file, "by-call"))).message).toContain("for reading only");
+  awaited.present(file, "no");
+  expect(awaited.isMissing).toBe(false);
+});
+
+test("memory without pwrite is what hardware wrote to, and not what a simulated device can", async () => {
+  const file = new BufferFile("/x", 8192);
+  file.pwriteRefusal = "has no pwrite";
+  expect((await refusal(() => awaited.present(file, "by-call"))).message).toContain("has no pwrite");
+  awaited.present(file, "by-hardware");
+  expect([awaited.isMissing, awaited.pwriteRefusal]).toEqual([false, "has no pwrite"]);
+});
+
+test("memory that turned out not to be of use is withdrawn, let go, and missing as before", () => {
+  const file = new BufferFile("/x", 8192);
+  awaited.present(file, "by-call");
+  awaited.withdraw();
+  expect([awaited.isMissing, awaited.read(0, new Uint8Array(8)), file.references]).toEqual([true, false, 1]);
+  awaited.present(file, "by-call");
   expect(awaited.isMissing).toBe(false);
 });
 

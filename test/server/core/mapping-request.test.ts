@@ -6,7 +6,7 @@ import { refusal, TWO_SMMUS } from "../../support/host.ts";
 import { BufferFile } from "../../support/memory-file.ts";
 
 const FILE = new BufferFile("/memory/a", 0x3000);
-const BOUNDS = { ipaBits: 40, hosts: new SimulatedInventory(TWO_SMMUS).iommus() };
+const BOUNDS = { writesByCall: true, ipaBits: 40, hosts: new SimulatedInventory(TWO_SMMUS).iommus() };
 const WISH: MappingRequest = {
   ipa: 0x4000_0000n,
   bytes: 0x1000n,
@@ -48,6 +48,18 @@ describe("what does not fit is named by its place", () => {
     sealed.writeRefusal = "is sealed";
     const error = await refusal(() => check({ writable: true }, [sealed]));
     expect([error.fields[0]!.path, error.message]).toEqual(["mappings[7].writable", expect.stringContaining("sealed")]);
+  });
+
+  test("memory without pwrite is mapped writable for hardware, and not for devices that are simulated", async () => {
+    const huge = new BufferFile("/memory/huge", 0x3000);
+    huge.pwriteRefusal = "is of hugetlbfs";
+    const error = await refusal(() => check({ writable: true }, [huge]));
+    expect([error.fields[0]!.path, error.message]).toEqual([
+      "mappings[7].writable",
+      expect.stringContaining("hugetlbfs"),
+    ]);
+    const hardware = { ...BOUNDS, writesByCall: false };
+    expect(checkMapping({ ...WISH, writable: true }, "mappings[7]", [huge], hardware).file).toBe(huge);
   });
 });
 

@@ -40,11 +40,12 @@ describe("GetCapabilities", () => {
         nesting: true,
         nestingReason: "",
         tableShapes: [
-          { shape: TableShape.TABLE_SHAPE_SMMUV3_STE, supported: true, reason: "" },
+          { shape: TableShape.TABLE_SHAPE_SMMUV3_STE, supported: true, reason: "", unverified: "" },
           {
             shape: TableShape.TABLE_SHAPE_SINGLE_PAGE_TABLE,
             supported: false,
             reason: "an SMMUv3 needs context descriptors",
+            unverified: "",
           },
         ],
         faultActions: [1, 2, 3, 4, 5, 6], // in the order of the enum

@@ -171,12 +171,31 @@ describe("BindGuestStage", () => {
     expect(await faultsOf(call)).toEqual(invalid("device", "raw.doubleword0"));
   });
 
-  test("refuses a single page table as UNIMPLEMENTED, with the reason", async () => {
+  test("takes a single page table as it comes: core knows the IOMMU that it is for", async () => {
     const server = await serve();
-    const call = (await server.session()).bindGuestStage({ device: DEVICE, pageTable: { root: 4096n } });
-    const error = await refusal(call);
+    const session = await server.session();
+    const pageTable = { root: 2n ** 64n - 1n, addressBits: 57, sre: true, wpe: true };
+    const answer = await session.bindGuestStage({ device: DEVICE, pageTable });
+    expect(server.core.argsOf("stages.bind")).toEqual([
+      {
+        device: NVME,
+        virtualStreamID: undefined,
+        pageTable: { ...pageTable, eafe: false },
+        validateOnly: false,
+        expectedGeneration: undefined,
+      },
+    ]);
+    expect(answer.mode).toBe(Stage1Mode.STAGE1_MODE_TRANSLATE);
+  });
+
+  test("a refused page table is UNIMPLEMENTED with the reason", async () => {
+    const server = await serve();
+    server.core.stages.bind = async () => {
+      const facts = { table_shape: "TABLE_SHAPE_SINGLE_PAGE_TABLE" };
+      throw new BrokerError("backend_unsupported", "bind an STE", facts);
+    };
+    const error = await refusal((await server.session()).bindGuestStage({ device: DEVICE, pageTable: {} }));
     expect([error.codeName, error.reason]).toEqual(["UNIMPLEMENTED", "BACKEND_UNSUPPORTED"]);
-    expect(error.message).toContain("context descriptors");
     expect(error.metadata.table_shape).toBe("TABLE_SHAPE_SINGLE_PAGE_TABLE");
   });
 });

@@ -1432,6 +1432,7 @@ export namespace iommubroker {
             shape?: (iommubroker.v1.TableShape|null);
             supported?: (boolean|null);
             reason?: (string|null);
+            unverified?: (string|null);
         }
 
         class TableShapeSupport implements ITableShapeSupport {
@@ -1439,6 +1440,7 @@ export namespace iommubroker {
             public shape: iommubroker.v1.TableShape;
             public supported: boolean;
             public reason: string;
+            public unverified: string;
             public static encode(message: iommubroker.v1.ITableShapeSupport, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.TableShapeSupport;
         }
@@ -2558,12 +2560,18 @@ export namespace iommubroker {
         interface ISinglePageTable {
             root?: (Long|null);
             addressBits?: (number|null);
+            sre?: (boolean|null);
+            eafe?: (boolean|null);
+            wpe?: (boolean|null);
         }
 
         class SinglePageTable implements ISinglePageTable {
             constructor(properties?: iommubroker.v1.ISinglePageTable);
             public root: Long;
             public addressBits: number;
+            public sre: boolean;
+            public eafe: boolean;
+            public wpe: boolean;
             public static encode(message: iommubroker.v1.ISinglePageTable, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.SinglePageTable;
         }

@@ -7577,6 +7577,7 @@ export const iommubroker = $root.iommubroker = (() => {
             TableShapeSupport.prototype.shape = 0;
             TableShapeSupport.prototype.supported = false;
             TableShapeSupport.prototype.reason = "";
+            TableShapeSupport.prototype.unverified = "";
 
             TableShapeSupport.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -7591,6 +7592,8 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(16).bool(message.supported);
                 if (message.reason != null && Object.hasOwnProperty.call(message, "reason"))
                     writer.uint32(26).string(message.reason);
+                if (message.unverified != null && Object.hasOwnProperty.call(message, "unverified"))
+                    writer.uint32(34).string(message.unverified);
                 return writer;
             };
 
@@ -7627,6 +7630,10 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 3: {
                             message.reason = reader.string();
+                            break;
+                        }
+                    case 4: {
+                            message.unverified = reader.string();
                             break;
                         }
                     default:
@@ -13368,6 +13375,9 @@ export const iommubroker = $root.iommubroker = (() => {
 
             SinglePageTable.prototype.root = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
             SinglePageTable.prototype.addressBits = 0;
+            SinglePageTable.prototype.sre = false;
+            SinglePageTable.prototype.eafe = false;
+            SinglePageTable.prototype.wpe = false;
 
             SinglePageTable.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -13380,6 +13390,12 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(8).uint64(message.root);
                 if (message.addressBits != null && Object.hasOwnProperty.call(message, "addressBits"))
                     writer.uint32(16).uint32(message.addressBits);
+                if (message.sre != null && Object.hasOwnProperty.call(message, "sre"))
+                    writer.uint32(24).bool(message.sre);
+                if (message.eafe != null && Object.hasOwnProperty.call(message, "eafe"))
+                    writer.uint32(32).bool(message.eafe);
+                if (message.wpe != null && Object.hasOwnProperty.call(message, "wpe"))
+                    writer.uint32(40).bool(message.wpe);
                 return writer;
             };
 
@@ -13412,6 +13428,18 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 2: {
                             message.addressBits = reader.uint32();
+                            break;
+                        }
+                    case 3: {
+                            message.sre = reader.bool();
+                            break;
+                        }
+                    case 4: {
+                            message.eafe = reader.bool();
+                            break;
+                        }
+                    case 5: {
+                            message.wpe = reader.bool();
                             break;
                         }
                     default:
