@@ -17,11 +17,11 @@ export type { DeviceNews, DeviceWatch, DeviceWatchOptions } from "./device-watch
 export { BrokerCallError } from "./error.ts";
 export type { FaultQuery } from "./fault-list.ts";
 export type { FaultBatch, FaultWatch, FaultWatchOptions } from "./fault-watch.ts";
-export type { MemoryTicket } from "./fd-exchange.ts";
+export type { DeviceFile, MemoryTicket } from "./fd-exchange.ts";
 export { PutRefused } from "./fd-exchange.ts";
 export type { Notice } from "./keep-alive.ts";
 export * from "./messages.ts";
-export type { BrokerSession, ClaimOptions, ResumeOptions, SessionOptions, TakenUp } from "./session.ts";
+export type { BrokerSession, ClaimOptions, OpenedDevice, ResumeOptions, SessionOptions, TakenUp } from "./session.ts";
 
 /** @param target "unix:/run/iommu-broker/broker.sock" or "host:port" */
 export function connect(target: string, options: ConnectOptions = {}): BrokerClient {
@@ -130,7 +130,7 @@ export class BrokerClient {
   }
 
   #session(opened: { readonly session: messages.Session; readonly token: string }, options: ResumeOptions) {
-    return new BrokerSession(this.#channel, opened, options);
+    return new BrokerSession({ channel: this.#channel, fds: this.#fdSocket }, opened, options);
   }
 
   /**

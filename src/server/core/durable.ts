@@ -57,6 +57,8 @@ export interface DurableGroup {
   readonly virtualIommu: string | null;
   /** Doublewords 0 and 1. */
   readonly vste: readonly [string, string] | null;
+  /** Absent, as in records of before there was such a thing: no. */
+  readonly handedOut?: boolean | undefined;
 }
 
 export interface DurableDevice {
@@ -210,7 +212,8 @@ export function sessionRecord({ deadlineMs: _, ...session }: SessionRecord): Dur
   };
 }
 
-export function groupRecord({ id, state, generation, owner, virtualIommu, vste }: GroupRecord): DurableRecord {
+export function groupRecord(group: GroupRecord): DurableRecord {
+  const { id, state, generation, owner, virtualIommu, vste, handedOut } = group;
   return {
     type: "group",
     value: {
@@ -220,6 +223,7 @@ export function groupRecord({ id, state, generation, owner, virtualIommu, vste }
       owner: owner ?? null,
       virtualIommu: virtualIommu ?? null,
       vste: vste === undefined ? null : [hex(vste.dword0), hex(vste.dword1)],
+      ...(handedOut ? { handedOut } : {}),
     },
   };
 }

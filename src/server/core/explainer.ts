@@ -4,7 +4,7 @@
 import type { Backend } from "../../backends/backend.ts";
 import { BrokerError, invalidField } from "../../backends/errors.ts";
 import type { ExplainRequest } from "../../backends/explanation.ts";
-import { requireOwned } from "./admission.ts";
+import { requireNotVended, requireOwned } from "./admission.ts";
 import type { ExplainVerbs } from "./explain-verbs.ts";
 import type { Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
@@ -30,6 +30,7 @@ export class Explainer implements ExplainVerbs {
     const device = registry.device(request.device);
     const group = registry.group(device.host.group);
     requireOwned(group, device, session, group.owner === undefined ? undefined : sessions.owner(group.owner));
+    requireNotVended(group, device);
     const count = Math.max(1, device.host.streamIDs.length); // natively nobody is told how many
     if (request.streamIndex >= count) {
       throw invalidField("stream_index", `${request.streamIndex} is not an index into ${count} StreamIDs`);

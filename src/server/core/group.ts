@@ -18,7 +18,15 @@ export interface GroupRecord {
   readonly virtualIommu: string | undefined;
   /** The guest STE in force; undefined while there is no owner. */
   readonly vste: VSTE | undefined;
+  /** Others than the broker have, or may have, descriptors of its devices: who has one can attach and detach by itself. */
+  readonly handedOut: boolean;
 }
+
+/** What a stage change sets. */
+export type StageChange = Pick<GroupRecord, "state" | "owner" | "virtualIommu" | "vste"> & {
+  /** Absent: as it was. */
+  readonly handedOut?: boolean;
+};
 
 /** A group as it is found: no owner, the host's default domain. @param generation  above 0: it has been here before */
 export function newGroup(device: HostDevice, generation = 0): GroupRecord {
@@ -31,6 +39,7 @@ export function newGroup(device: HostDevice, generation = 0): GroupRecord {
     owner: undefined,
     virtualIommu: undefined,
     vste: undefined,
+    handedOut: false,
   });
 }
 
@@ -43,9 +52,6 @@ export function withoutDevice(group: GroupRecord, device: DeviceID): GroupRecord
 }
 
 /** The group after a stage change. */
-export function staged(
-  group: GroupRecord,
-  change: Pick<GroupRecord, "state" | "owner" | "virtualIommu" | "vste">,
-): GroupRecord {
+export function staged(group: GroupRecord, change: StageChange): GroupRecord {
   return Object.freeze({ ...group, ...change, generation: group.generation + 1 });
 }

@@ -6,6 +6,7 @@ import { addressSpaceCalls } from "./address-space-calls.ts";
 import { Calls } from "./calls.ts";
 import { capabilityCalls } from "./capability-calls.ts";
 import type { RpcDeps } from "./deps.ts";
+import { descriptorCalls } from "./descriptor-calls.ts";
 import { deviceWatchCalls } from "./device-watch-calls.ts";
 import { explainCalls } from "./explain-calls.ts";
 import { faultCalls } from "./fault-calls.ts";
@@ -36,6 +37,7 @@ export function addBrokerServices(server: grpc.Server, deps: RpcDeps): RpcHandle
     ...addressSpaceCalls(calls, deps),
     ...virtualIommuCalls(calls, deps),
     ...stageCalls(calls, deps),
+    ...descriptorCalls(calls, deps),
     ...deviceWatchCalls(calls, deps),
     ...faultCalls(calls, deps),
     ...explainCalls(calls, deps),

@@ -62,6 +62,7 @@ const group = z.strictObject({
   owner: id.nullable(),
   virtualIommu: id.nullable(),
   vste: z.tuple([word, word]).nullable(),
+  handedOut: z.boolean().optional(),
 });
 
 const device = z.strictObject({ id, attached: z.boolean(), virtualStreamID: count.nullable() });
