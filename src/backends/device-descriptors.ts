@@ -10,6 +10,8 @@ export interface DeviceDescriptor {
   readonly kind: DescriptorKind;
   /** The broker's own; who is passed it has a copy. */
   readonly fd: number;
+  /** Of a node that is passed with the iommufd it is bound to: the kernel's number of the device there (`dev_id`). */
+  readonly object?: number;
 }
 
 /**

@@ -21,7 +21,15 @@ export type { DeviceFile, MemoryTicket } from "./fd-exchange.ts";
 export { PutRefused } from "./fd-exchange.ts";
 export type { Notice } from "./keep-alive.ts";
 export * from "./messages.ts";
-export type { BrokerSession, ClaimOptions, OpenedDevice, ResumeOptions, SessionOptions, TakenUp } from "./session.ts";
+export type {
+  BrokerSession,
+  ClaimOptions,
+  OpenedDevice,
+  ResumeOptions,
+  SessionOptions,
+  TakenUp,
+  VendedDevice,
+} from "./session.ts";
 
 /** @param target "unix:/run/iommu-broker/broker.sock" or "host:port" */
 export function connect(target: string, options: ConnectOptions = {}): BrokerClient {

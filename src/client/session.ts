@@ -47,6 +47,11 @@ export interface OpenedDevice {
   readonly files: readonly DeviceFile[];
 }
 
+/** The device is bound to the iommufd already, under this number (`dev_id`); 0 where simulated. */
+export interface VendedDevice extends OpenedDevice {
+  readonly iommufdDevice: number;
+}
+
 export class BrokerSession {
   readonly #channel: Channel;
   readonly #fdSocket: string | undefined;
@@ -189,7 +194,8 @@ export class BrokerSession {
   /** A ticket for a device that nobody has and an iommufd that it is bound to: its stages are then this process's. */
   async vend(request: messages.VendDevice, options?: CallOptions) {
     const answer = await this.#channel.unary(BROKER.vendDevice, request, this.token, options);
-    return { ticket: present(answer.ticket, "ticket"), device: present(answer.device, "device") };
+    const { iommufdDevice } = answer;
+    return { ticket: present(answer.ticket, "ticket"), device: present(answer.device, "device"), iommufdDevice };
   }
 
   /**
@@ -202,9 +208,9 @@ export class BrokerSession {
   }
 
   /** Opens a device that nobody has together with its iommufd, for a VMM that sets the stages itself. As openDevice(). */
-  async vendDevice(name: string, options?: CallOptions): Promise<OpenedDevice> {
-    const { device, ticket } = await this.vend({ device: name }, options);
-    return { device, files: await this.#take(ticket.ticket) };
+  async vendDevice(name: string, options?: CallOptions): Promise<VendedDevice> {
+    const { device, iommufdDevice, ticket } = await this.vend({ device: name }, options);
+    return { device, iommufdDevice, files: await this.#take(ticket.ticket) };
   }
 
   async #take(ticket: string): Promise<readonly DeviceFile[]> {

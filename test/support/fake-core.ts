@@ -332,9 +332,9 @@ export class FakeCore implements Core {
     unbind: async (session, request) => this.#answer("stages.unbind", session, [request], DEVICE),
     reset: async (session, request) => this.#answer("stages.reset", session, [request], DEVICE),
     getDescriptor: async (session, request) =>
-      this.#answer("stages.getDescriptor", session, [request], { ticket: TICKET, device: DEVICE }),
+      this.#answer("stages.getDescriptor", session, [request], { ticket: TICKET, device: DEVICE, object: undefined }),
     vend: async (session, request) =>
-      this.#answer("stages.vend", session, [request], { ticket: TICKET, device: DEVICE }),
+      this.#answer("stages.vend", session, [request], { ticket: TICKET, device: DEVICE, object: 1 }),
   };
 
   faults: Core["faults"] = {

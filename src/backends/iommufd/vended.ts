@@ -46,7 +46,7 @@ export class Vended {
   get descriptors(): readonly DeviceDescriptor[] {
     return [
       { kind: "iommufd", fd: this.#iommufd.fd },
-      { kind: "vfio-cdev", fd: this.#device.file.fd },
+      { kind: "vfio-cdev", fd: this.#device.file.fd, object: this.#device.object },
     ];
   }
 

@@ -121,8 +121,10 @@ export class Descriptors {
   }
 
   #issue(session: string, device: DeviceID, holder: ProcessCaller): HandedOut {
+    const { backend, ports, view } = this.#deps;
     const open = () => this.#redeem(session, device, holder);
-    return { ticket: this.#deps.ports.deviceTickets.issue({ device, holder, open }), device: this.#deps.view(device) };
+    const [object] = backend.descriptorsOf(device).flatMap((each) => each.object ?? []);
+    return { ticket: ports.deviceTickets.issue({ device, holder, open }), device: view(device), object };
   }
 
   /** At the moment in which it is passed: the device may have changed hands since, and the session too. */

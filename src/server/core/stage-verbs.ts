@@ -37,6 +37,8 @@ export interface BindRequest {
 export interface HandedOut {
   readonly ticket: Ticket;
   readonly device: DeviceView;
+  /** The kernel's number of a vended device on the iommufd that it is bound to; undefined: brokered, or simulated. */
+  readonly object: number | undefined;
 }
 
 export interface StageVerbs {

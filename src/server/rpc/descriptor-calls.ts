@@ -14,15 +14,13 @@ export function descriptorCalls(calls: Calls, { core: { stages } }: RpcDeps) {
     getDeviceDescriptor: calls.withSession(BROKER.getDeviceDescriptor, async (request, session, { gate }) =>
       handedOutMessage(await stages.getDescriptor(session, parseDeviceRequest(request), gate), session),
     ),
-    vendDevice: calls.withSession(BROKER.vendDevice, async (request, session, { gate }) =>
-      handedOutMessage(await stages.vend(session, parseDeviceRequest(request), gate), session),
-    ),
+    vendDevice: calls.withSession(BROKER.vendDevice, async (request, session, { gate }) => {
+      const handedOut = await stages.vend(session, parseDeviceRequest(request), gate);
+      return { ...handedOutMessage(handedOut, session), iommufdDevice: handedOut.object ?? 0 };
+    }),
   };
 }
 
-function handedOutMessage(
-  { device, ticket }: HandedOut,
-  session: string,
-): iommubroker.v1.IGetDeviceDescriptorResponse & iommubroker.v1.IVendDeviceResponse {
+function handedOutMessage({ device, ticket }: HandedOut, session: string): iommubroker.v1.IGetDeviceDescriptorResponse {
   return { ticket, device: deviceMessage(device, session) };
 }

@@ -13,7 +13,7 @@ test("an iommufd that counts pages for each process, and the device bound to it,
   const file = { kernel: world.kernel, fd: world.kernel.dup(iommufd!.fd) };
   const node = { kernel: world.kernel, fd: world.kernel.dup(cdev!.fd) };
   const ioas = await ioasAlloc(file);
-  await attachPt(node, await hwptAlloc(file, 1, { kind: "nest_parent", ioas }));
+  await attachPt(node, await hwptAlloc(file, cdev!.object!, { kind: "nest_parent", ioas }));
   expect(world.stage(1)).toBe("stage 2");
 });
 

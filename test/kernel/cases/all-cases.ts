@@ -2,6 +2,7 @@
 
 import type { KernelCase } from "../kernel-case.ts";
 import { daemonCases } from "./daemon.ts";
+import { descriptorCases } from "./descriptors.ts";
 import { guestCases } from "./guest.ts";
 import { iommufdCases } from "./iommufd.ts";
 import { nativeCases } from "./native.ts";
@@ -12,5 +13,6 @@ export const cases: readonly KernelCase[] = [
   ...iommufdCases,
   ...nestedCases,
   ...daemonCases,
-  ...nativeCases,
+  ...descriptorCases,
+  ...nativeCases, // the last of them end the daemon
 ];

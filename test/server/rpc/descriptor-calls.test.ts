@@ -19,6 +19,11 @@ test.each([
   expect(await faultsOf(session[call]({}))).toEqual(invalid("device"));
 });
 
+test("a vended device comes with its number on the iommufd", async () => {
+  const server = await serve();
+  expect((await (await server.session()).vend({ device: DEVICE })).iommufdDevice).toBe(1);
+});
+
 test.each([
   ["device_releasing", "DEVICE_RELEASING"],
   ["vended", "VENDED"],

@@ -1947,12 +1947,14 @@ export namespace iommubroker {
         interface IVendDeviceResponse {
             ticket?: (iommubroker.v1.IDescriptorTicket|null);
             device?: (iommubroker.v1.IDevice|null);
+            iommufdDevice?: (number|null);
         }
 
         class VendDeviceResponse implements IVendDeviceResponse {
             constructor(properties?: iommubroker.v1.IVendDeviceResponse);
             public ticket?: (iommubroker.v1.DescriptorTicket|null);
             public device?: (iommubroker.v1.Device|null);
+            public iommufdDevice: number;
             public static encode(message: iommubroker.v1.IVendDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.VendDeviceResponse;
         }

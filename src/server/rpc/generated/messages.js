@@ -10082,6 +10082,7 @@ export const iommubroker = $root.iommubroker = (() => {
 
             VendDeviceResponse.prototype.ticket = null;
             VendDeviceResponse.prototype.device = null;
+            VendDeviceResponse.prototype.iommufdDevice = 0;
 
             VendDeviceResponse.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -10094,6 +10095,8 @@ export const iommubroker = $root.iommubroker = (() => {
                     $root.iommubroker.v1.DescriptorTicket.encode(message.ticket, writer.uint32(10).fork(), q + 1).ldelim();
                 if (message.device != null && Object.hasOwnProperty.call(message, "device"))
                     $root.iommubroker.v1.Device.encode(message.device, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.iommufdDevice != null && Object.hasOwnProperty.call(message, "iommufdDevice"))
+                    writer.uint32(24).uint32(message.iommufdDevice);
                 return writer;
             };
 
@@ -10126,6 +10129,10 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 2: {
                             message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 3: {
+                            message.iommufdDevice = reader.uint32();
                             break;
                         }
                     default:
