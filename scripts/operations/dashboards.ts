@@ -91,7 +91,7 @@ const OVERVIEW: Dashboard = {
         queries: [[`iommu_broker_client_mapped_bytes${ON}`, "{{client}}"]],
       }),
       panel("timeseries", "Devices by stage state", "short", {
-        description: "abort and quarantined pass no DMA.",
+        description: "abort, quarantined and releasing pass no DMA.",
         queries: [[`sum by (state) (iommu_stage_state${ON})`, "{{state}}"]],
       }),
     ],

@@ -57,6 +57,16 @@ export const MEANINGS: Readonly<Record<BrokerErrorCode, Meaning>> = {
     remedy: "An operator looks at it and calls `UnquarantineDevice`.",
     facts: ["device"],
   },
+  device_releasing: {
+    means: "Its last owner is gone, and others may still hold descriptors of the device.",
+    remedy: "Wait (`AttachDevice.wait_ms`), or end the processes that hold them: [fd-exchange.md](fd-exchange.md).",
+    facts: ["device", "group"],
+  },
+  vended: {
+    means: "The device was vended: its stage is its holder's, and not the broker's.",
+    remedy: "Make the iommufd call yourself, or `DetachDevice` and attach it.",
+    facts: ["device", "group"],
+  },
   not_owner: {
     means: "The object is not this session's.",
     remedy: "Attach the device first, or use the session that has it.",

@@ -4,6 +4,7 @@
 // never overlap: the arbiter's queues see to that. No method blocks the event loop.
 
 import type { BackendCounters } from "./counters.ts";
+import type { DeviceDescriptor } from "./device-descriptors.ts";
 import type { FaultDiagnosis } from "./diagnosis.ts";
 import type { ExplainRequest, Explanation } from "./explanation.ts";
 import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "./faults.ts";
@@ -98,6 +99,27 @@ export interface Backend {
   detach(group: GroupID): Promise<void>;
   /** Any state → every DMA of the group's devices aborted, and nobody's: no part serves it. Forgets virtual StreamIDs. */
   block(group: GroupID): Promise<void>;
+  /**
+   * Makes ready what the owner of an attached device may be passed of it. From then on the broker is not the only one who
+   * can attach and detach it. Once more changes nothing.
+   * @throws BrokerError backend_unsupported where nothing can be handed out
+   */
+  handOut(device: DeviceID): Promise<void>;
+  /** Default domain → in the hands of whoever is passed its descriptors, to be attached by them. A group of one device. */
+  vend(group: GroupID): Promise<void>;
+  /** What is to be passed of a device that handOut or vend made ready: to be used at once, for it may be closed later. */
+  descriptorsOf(device: DeviceID): readonly DeviceDescriptor[];
+  /**
+   * Handed out or vended → blocked as far as that is in the broker's power, and the broker's own descriptors are closed.
+   * Others' copies are not: until reclaim() nobody can have the group.
+   */
+  withhold(group: GroupID): Promise<void>;
+  /** After a restart: a group of which others may hold descriptors since before; as withhold() leaves it, or vend(). */
+  recall(group: GroupID): Promise<void>;
+  /** A group that was withheld or recalled: true, and blocked as by block(), once every copy is closed. */
+  reclaim(group: GroupID): Promise<boolean>;
+  /** One listener for groups that reclaim() refused and now would not. A backend that cannot know calls it never. */
+  onClosed(listener: (group: GroupID) => void): void;
   /** Function-level reset: what the device was doing is dropped. Its stage and its name stay. */
   reset(device: DeviceID): Promise<ResetOutcome>;
   /** Names the device in its part, so that invalidations and faults find it; undefined takes its name away. */

@@ -14,6 +14,8 @@ export type BrokerErrorCode =
   | "device_owned"
   | "device_resetting"
   | "device_quarantined"
+  | "device_releasing"
+  | "vended"
   | "not_owner"
   | "transition_illegal"
   | "group_not_singleton"

@@ -4,6 +4,7 @@
 // been asked for would be a broker that confines nobody's devices.
 
 import type { Backend } from "./backend.ts";
+import type { StandIns } from "./device-descriptors.ts";
 import { BrokerError } from "./errors.ts";
 import type { Notice } from "./faults.ts";
 import { type NativeSettings, type NativeSystem, startNativeHost } from "./iommufd/native-host.ts";
@@ -36,12 +37,17 @@ export interface BackendConfig {
 }
 
 /**
- * @param system  asked for only where the native backend is wanted
+ * @param system    asked for only where the native backend is wanted
+ * @param standIns  what the simulated backend hands out; undefined: nothing
  * @throws BrokerError backend_unavailable where the native backend is wanted and does not work, with the remedy
  */
-export async function selectBackend(config: BackendConfig, system: () => NativeSystem): Promise<BackendSelection> {
+export async function selectBackend(
+  config: BackendConfig,
+  system: () => NativeSystem,
+  standIns: StandIns | undefined,
+): Promise<BackendSelection> {
   if (config.backend === "simulated") {
-    const simulated = createSimulatedBackend(config.simulated);
+    const simulated = createSimulatedBackend(config.simulated, standIns);
     const facts = { backend: "simulated", reason: "the configuration says so, or nothing else" };
     const chosen = {
       level: "info",

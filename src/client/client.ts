@@ -25,7 +25,7 @@ export type { DeviceNews, DeviceWatch, DeviceWatchOptions } from "./device-watch
 export { BrokerCallError } from "./error.ts";
 export type { FaultQuery } from "./fault-list.ts";
 export type { FaultBatch, FaultWatch, FaultWatchOptions } from "./fault-watch.ts";
-export type { MemoryTicket } from "./fd-exchange.ts";
+export type { DeviceFile, MemoryTicket } from "./fd-exchange.ts";
 export { PutRefused } from "./fd-exchange.ts";
 export type { InvalidationStream, InvalidationStreamOptions } from "./invalidation-stream.ts";
 export type { Notice } from "./keep-alive.ts";
@@ -33,10 +33,12 @@ export * from "./messages.ts";
 export type {
   BrokerSession,
   ClaimOptions,
+  OpenedDevice,
   ResumeOptions,
   SessionOptions,
   SessionVerbs,
   TakenUp,
+  VendedDevice,
 } from "./session.ts";
 
 /** @param target "unix:/run/iommu-broker/broker.sock" or "host:port" */
@@ -171,7 +173,7 @@ export class BrokerClient {
   }
 
   #session(opened: { readonly session: messages.Session; readonly token: string }, options: ResumeOptions) {
-    return new BrokerSession(this.#channel, opened, options);
+    return new BrokerSession({ channel: this.#channel, fds: this.#fdSocket }, opened, options);
   }
 
   /**

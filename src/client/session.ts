@@ -7,6 +7,7 @@ import { DeviceWatch, type DeviceWatchOptions } from "./device-watch.ts";
 import { fromStatus } from "./error.ts";
 import { type FaultQuery, listFaults } from "./fault-list.ts";
 import { FaultWatch, type FaultWatchOptions } from "./fault-watch.ts";
+import { type DeviceFile, PutRefused, takeDescriptors } from "./fd-exchange.ts";
 import { InvalidationStream, type InvalidationStreamOptions } from "./invalidation-stream.ts";
 import { KeepAlive, type KeepAliveListeners } from "./keep-alive.ts";
 import type * as messages from "./messages.ts";
@@ -54,9 +55,20 @@ const UNTOLD: messages.Session = {
   graceMs: 0,
   transferableTo: [],
 };
+/** A device and the descriptors of it that this process now holds: closing them is up to the caller. */
+export interface OpenedDevice {
+  readonly device: messages.Device;
+  readonly files: readonly DeviceFile[];
+}
+
+/** The device is bound to the iommufd already, under this number (`dev_id`); 0 where simulated. */
+export interface VendedDevice extends OpenedDevice {
+  readonly iommufdDevice: number;
+}
 
 export class BrokerSession {
   readonly #channel: Channel;
+  readonly #fdSocket: string | undefined;
   readonly #session: messages.Session;
   readonly #keepAlive: KeepAlive | undefined;
   /** Secret: whoever has it is this session. */
@@ -64,8 +76,14 @@ export class BrokerSession {
   /** The Simulator service, for this session's devices. */
   readonly simulator: SimulatorClient;
 
-  constructor(channel: Channel, opened: { session: messages.Session; token: string }, options: ResumeOptions) {
+  /** `fds`: path of the descriptor socket. */
+  constructor(
+    { channel, fds }: { readonly channel: Channel; readonly fds: string | undefined },
+    opened: { session: messages.Session; token: string },
+    options: ResumeOptions,
+  ) {
     this.#channel = channel;
+    this.#fdSocket = fds;
     this.#session = opened.session;
     this.token = opened.token;
     this.simulator = new SimulatorClient(channel, opened.token);
@@ -79,7 +97,7 @@ export class BrokerSession {
 
   /** The session of a token that somebody else opened, its lease left to others. */
   static ofToken(channel: Channel, token: string): SessionVerbs {
-    return new BrokerSession(channel, { session: UNTOLD, token }, { keepAlive: false });
+    return new BrokerSession({ channel, fds: undefined }, { session: UNTOLD, token }, { keepAlive: false });
   }
 
   /** "sessions/{uuid}" */
@@ -184,6 +202,39 @@ export class BrokerSession {
   async resetDevice(request: messages.ResetDevice, options?: CallOptions) {
     const answer = await this.#channel.unary(BROKER.resetDevice, request, this.token, options);
     return present(answer.device, "device");
+  }
+
+  /** A ticket for the node of an attached device: fetch it with takeDescriptors(), or let openDevice() do both. */
+  async getDeviceDescriptor(request: messages.GetDeviceDescriptor, options?: CallOptions) {
+    const answer = await this.#channel.unary(BROKER.getDeviceDescriptor, request, this.token, options);
+    return { ticket: present(answer.ticket, "ticket"), device: present(answer.device, "device") };
+  }
+
+  /** A ticket for a device that nobody has and an iommufd that it is bound to: its stages are then this process's. */
+  async vend(request: messages.VendDevice, options?: CallOptions) {
+    const answer = await this.#channel.unary(BROKER.vendDevice, request, this.token, options);
+    const { iommufdDevice } = answer;
+    return { ticket: present(answer.ticket, "ticket"), device: present(answer.device, "device"), iommufdDevice };
+  }
+
+  /**
+   * Opens an attached device: its node, to drive its registers and interrupts. The broker goes on setting its stages.
+   * @throws BrokerCallError or PutRefused with the broker's reason
+   */
+  async openDevice(name: string, options?: CallOptions): Promise<OpenedDevice> {
+    const { device, ticket } = await this.getDeviceDescriptor({ device: name }, options);
+    return { device, files: await this.#take(ticket.ticket) };
+  }
+
+  /** Opens a device that nobody has together with its iommufd, for a VMM that sets the stages itself. As openDevice(). */
+  async vendDevice(name: string, options?: CallOptions): Promise<VendedDevice> {
+    const { device, iommufdDevice, ticket } = await this.vend({ device: name }, options);
+    return { device, iommufdDevice, files: await this.#take(ticket.ticket) };
+  }
+
+  async #take(ticket: string): Promise<readonly DeviceFile[]> {
+    if (this.#fdSocket === undefined) throw new PutRefused("failed", "name the descriptor socket: connect's fdSocket");
+    return await takeDescriptors(this.#fdSocket, ticket);
   }
 
   /** Complete on return. Gives how many commands were executed: all of them. */

@@ -348,10 +348,16 @@ export const METRICS = {
     help: "Tickets of descriptors by how they ended: used or expired.",
     labels: ["outcome"],
   },
+  handOuts: {
+    type: "counter",
+    name: "iommu_broker_descriptors_handed_out_total",
+    help: "Tickets for descriptors of devices that were given to their owners: brokered, or vended with the iommufd.",
+    labels: ["how"],
+  },
   putsRefused: {
     type: "counter",
     name: "iommu_broker_descriptors_refused_total",
-    help: "Connections to the descriptor socket that ended without a ticket.",
+    help: "Connections to the descriptor socket that ended without a ticket or descriptors.",
     labels: [],
   },
   sessionsRecovered: {

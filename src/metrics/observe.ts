@@ -205,6 +205,8 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
   const preemptions = counter(registry, METRICS.preemptions);
   const resets = counter(registry, METRICS.resets);
   const quarantines = counter(registry, METRICS.quarantines);
+  const handOuts = counter(registry, METRICS.handOuts);
+  for (const how of ["brokered", "vended"]) handOuts.inc({ how }, 0);
   const sessionsRecovered = counter(registry, METRICS.sessionsRecovered);
   for (const outcome of ["taken", "handed_over", "called_off", "failed"]) preemptions.inc({ outcome }, 0);
   for (const result of ["done", "absent", "failed"]) resets.inc({ result }, 0);
@@ -254,6 +256,12 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
         return resets.inc({ result: event.result });
       case "quarantined":
         return quarantines.inc();
+      case "handedOut":
+        return handOuts.inc({ how: event.how });
+      case "descriptorsTaken":
+        return ticketsEnded.inc({ outcome: "used" });
+      case "deviceTicketExpired":
+        return ticketsEnded.inc({ outcome: "expired" });
       case "deviceAdded":
         return deviceChanges.inc({ change: "added" });
       case "deviceRemoved":

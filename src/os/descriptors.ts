@@ -66,12 +66,19 @@ export function receiveMessage(socket: number, bytesMax: number): Received {
 }
 
 /**
- * Sends bytes with descriptors, whole or not at all as far as the kernel can: a message of some bytes never is cut on an
+ * Sends bytes with descriptors, or with none, whole or not at all as far as the kernel can: a message of some bytes never is cut on an
  * idle socket.
  * @returns false when the socket takes nothing now, or is broken
  */
 export function sendMessage(socket: number, bytes: Uint8Array, descriptors: readonly number[]): boolean {
-  const control = new Uint8Array(alignedUp(CMSG_HEADER_BYTES + descriptors.length * DESCRIPTOR_BYTES));
+  const dataBytes = descriptors.length * DESCRIPTOR_BYTES;
+  const control = new Uint8Array(descriptors.length === 0 ? 0 : alignedUp(CMSG_HEADER_BYTES + dataBytes));
+  if (descriptors.length > 0) writeRights(control, descriptors);
+  const sent = Number(sendmsg(socket, messageOf(bytes, control), MSG_DONTWAIT | MSG_NOSIGNAL));
+  return sent === bytes.length;
+}
+
+function writeRights(control: Uint8Array, descriptors: readonly number[]): void {
   const view = new DataView(control.buffer);
   writeSize(view, CMSG_HEADER_BYTES + descriptors.length * DESCRIPTOR_BYTES);
   view.setInt32(SIZE_BYTES, SOL_SOCKET, true);
@@ -79,8 +86,6 @@ export function sendMessage(socket: number, bytes: Uint8Array, descriptors: read
   for (const [index, fd] of descriptors.entries()) {
     view.setInt32(CMSG_HEADER_BYTES + index * DESCRIPTOR_BYTES, fd, true);
   }
-  const sent = Number(sendmsg(socket, messageOf(bytes, control), MSG_DONTWAIT | MSG_NOSIGNAL));
-  return sent === bytes.length;
 }
 
 export type AccessMode = "read" | "write" | "both" | "none";

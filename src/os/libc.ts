@@ -1,7 +1,7 @@
 // Native code (koffi): calls of libc that Node does not have, one typed function each; descriptors.ts and shared-view.ts
 // have those for descriptors and for memory.
 // SO_PEERCRED and SO_PEERPIDFD say who is at the other end of a Unix socket; flock keeps two daemons from starting in one
-// directory; _exit ends a process that process.exit() cannot; pidfd_open, epoll and eventfd are for poller.ts.
+// directory; _exit ends a process that process.exit() cannot; pidfd_open, epoll and eventfd are for poller.ts; mkfifo for stand-in-fifos.ts.
 // Every call here returns at once, but for waitReadable, which waits on a thread of libuv's pool.
 
 import type { Socket } from "node:net";
@@ -92,6 +92,7 @@ const EFD_NONBLOCK = 0o4000;
 /** struct epoll_event is packed on x86-64 only (eventpoll.h). */
 const EPOLL_EVENT = process.arch === "x64" ? { bytes: 12, dataAt: 4 } : { bytes: 16, dataAt: 8 };
 
+const mkfifo = libc.func("int mkfifo(const char *path, unsigned int mode)");
 const syscall = libc.func("long syscall(long number, int pid, unsigned int flags)");
 const epollCreate = libc.func("int epoll_create1(int flags)");
 const epollControl = libc.func("int epoll_ctl(int epfd, int op, int fd, void *event)");
@@ -99,6 +100,14 @@ const epollWait = libc.func("int epoll_wait(int epfd, _Out_ void *events, int ma
 const eventfd = libc.func("int eventfd(unsigned int initval, int flags)");
 
 export type Opened = { readonly ok: true; readonly fd: number } | { readonly ok: false; readonly errno: string };
+
+export type Made = { readonly ok: true } | { readonly ok: false; readonly errno: string };
+
+/** mkfifo(3). @param mode  before the umask */
+export function makeFifo(path: string, mode: number): Made {
+  const result = opened(mkfifo(path, mode));
+  return result.ok ? { ok: true } : result;
+}
 
 /** A descriptor that becomes readable when the process ends (pidfd_open(2)); whoever has it closes it. */
 export function openPidfd(pid: number): Opened {

@@ -146,6 +146,12 @@ export class Audit {
           group: event.group,
           reason: event.reason,
         };
+      case "handedOut": {
+        const { device, how, session } = event;
+        return { event: "device", change: "handed out", device, how, ...this.#of(session) };
+      }
+      case "descriptorsTaken":
+        return { event: "device", change: "descriptors taken", device: event.device, ...this.#of(event.session) };
       case "deviceRemoved":
         return { event: "device", change: "removed", device: event.device, ...this.#of(event.session) };
       default:

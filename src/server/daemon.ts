@@ -22,11 +22,13 @@ import type { Inherited } from "./daemon/inherited.ts";
 import { logLevelOf } from "./daemon/log-level.ts";
 import { nativeSystem } from "./daemon/native-system.ts";
 import { addServices, edgeOf, listenerOptions, servedCalls, serverOptions } from "./daemon/servers.ts";
+import { standInsOf } from "./daemon/stand-ins.ts";
 import { openState } from "./daemon/state.ts";
 import { statusOf } from "./daemon/status.ts";
 import { type Parts, stopAll } from "./daemon/stopping.ts";
 import { observeTls, rpcHooks } from "./daemon/watching.ts";
 import { logEvents, Throttle } from "./event-log.ts";
+import { IssuedTickets } from "./fds/device-tickets.ts";
 import { type Exchange, openExchange } from "./fds/exchange.ts";
 import { Tickets } from "./fds/tickets.ts";
 import { cryptoIdentifiers, randomTicket } from "./identifiers.ts";
@@ -89,13 +91,15 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
   const poller = new Poller(on.fatal);
   const system = nativeSystem(config, poller, (error) => log.error({ error }, "bug: the host could not be looked at"));
   // The state directory is one daemon's at a time, and so are the devices that it takes.
-  const selection = await selectBackend(config, system.get).catch(async (error: unknown) => {
-    await system.shutDown();
-    await poller.close();
-    await state.close();
-    audit.close();
-    throw error;
-  });
+  const selection = await selectBackend(config, system.get, standInsOf(config, poller)).catch(
+    async (error: unknown) => {
+      await system.shutDown();
+      await poller.close();
+      await state.close();
+      audit.close();
+      throw error;
+    },
+  );
   const { backend, simulator } = selection;
   const tell = ({ level, message, facts }: Notice): void => log[level]({ facts }, message);
   backend.onNotice(tell);
@@ -114,6 +118,14 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     onUsed: () => core.events.emit({ type: "ticketUsed" }),
     onExpired: (ticket) => core.events.emit({ type: "ticketExpired", ...ticket }),
   });
+  const deviceTickets = new IssuedTickets({
+    clock: systemClock,
+    random: randomTicket,
+    ttlMs: config.timing.ticketTtlMs,
+    ticketsMax: config.limits.ticketsMax,
+    ticketsPerPeerMax: config.limits.ticketsPerPeerMax,
+    onExpired: ({ label: device, ...who }) => core.events.emit({ type: "deviceTicketExpired", device, ...who }),
+  });
   const processes = createProcessWatch({ poller });
   const core = createCore({
     backend,
@@ -124,6 +136,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
       identifiers: cryptoIdentifiers,
       memoryFiles,
       memoryTickets: tickets,
+      deviceTickets,
       journal: state.journal,
       processes,
     },
@@ -194,6 +207,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
         path: config.fdSocket,
         inherited: on.inherited?.fds,
         tickets,
+        deviceTickets,
         connectionsMax: config.limits.fdConnectionsMax,
         requestTimeoutMs: config.timing.fdRequestTimeoutMs,
         adopt: (passed, label) => memoryFiles.adopt(passed, label),
@@ -227,7 +241,10 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
         requests,
       });
     }
-    const reaping = startReaping(core, config.timing.reapIntervalMs, log, () => tickets.expire());
+    const reaping = startReaping(core, config.timing.reapIntervalMs, log, () => {
+      tickets.expire();
+      deviceTickets.expire();
+    });
     const parts: Parts = {
       gracePeriodMs: config.timing.gracePeriodMs, // the configuration itself is let go: its devices are many
       server,

@@ -96,7 +96,12 @@ function lineOf(event: BrokerEvent): Line {
     case "reapFailed": {
       const { session, subject, error } = event;
       const message = "could not be given back; will be tried again";
-      return { level: "error", facts: { session, subject, error }, message, key: `reap ${session} ${subject}` };
+      return {
+        level: "error",
+        facts: { ...given(session), subject, error },
+        message,
+        key: `reap ${session} ${subject}`,
+      };
     }
     case "leaseConflict": {
       const { device, session, owner } = event;
@@ -168,6 +173,20 @@ function lineOf(event: BrokerEvent): Line {
       const { device, group, reason } = event;
       const message = "quarantined: the device could not be reset after its owner";
       return { level: "error", facts: { device, group, facts: { reason } }, message };
+    }
+    case "handedOut": {
+      const { device, how, session } = event;
+      const message = "a ticket for the device's descriptors was given: its stage is not the broker's alone any more";
+      return { level: "info", facts: { device, session, facts: { how } }, message, key: `hand out ${device}` };
+    }
+    case "descriptorsTaken": {
+      const { device, session } = event;
+      return { level: "info", facts: { device, session }, message: "descriptors fetched", key: `take ${device}` };
+    }
+    case "deviceTicketExpired": {
+      const { device, uid, pid } = event;
+      const message = "descriptors of a device were asked for and not fetched in time";
+      return { level: "warn", facts: { device, facts: { uid, pid } }, message, key: `ticket ${uid}` };
     }
     case "ticketExpired": {
       const { label, uid, pid } = event;

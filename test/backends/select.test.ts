@@ -57,7 +57,7 @@ function config(backend: BackendConfig["backend"], bindDevices: readonly (typeof
 }
 
 async function chosen(wanted: BackendConfig, system: NativeSystem) {
-  const selection = await selectBackend(wanted, () => system);
+  const selection = await selectBackend(wanted, () => system, undefined);
   onTestFinished(() => selection.stop());
   return selection;
 }
@@ -67,7 +67,7 @@ const unasked = (): never => {
 };
 
 test("the simulated backend asks nothing of the system, and says that no device is touched", async () => {
-  const { backend, chosen: notice, simulator } = await selectBackend(config("simulated"), unasked);
+  const { backend, chosen: notice, simulator } = await selectBackend(config("simulated"), unasked, undefined);
   expect(backend.kind).toBe("simulated");
   expect(simulator).toBe(backend);
   expect(notice.message).toContain("no device of this host is touched");
@@ -89,16 +89,16 @@ test.each(["iommufd", "auto"] as const)(
 test("auto guesses nothing: without /dev/iommu it does not start, and says what to mend or to ask for", async () => {
   const { kernel, system } = host({ driver: "vfio-pci" });
   kernel.failAll("open", "ENOENT");
-  const error = await refusal(() => selectBackend(config("auto"), () => system));
+  const error = await refusal(() => selectBackend(config("auto"), () => system, undefined));
   expect(error.code).toBe("backend_unavailable");
   expect(error.message).toMatch(/CONFIG_IOMMUFD.*backend: simulated/);
-  const plain = await refusal(() => selectBackend(config("iommufd"), () => system));
+  const plain = await refusal(() => selectBackend(config("iommufd"), () => system, undefined));
   expect(plain.message).not.toContain("simulated");
 });
 
 test("auto without a device on vfio-pci does not start; iommufd does, and waits for one", async () => {
   const { kernel, sysfs, system } = host({ driver: "mlx5_core" });
-  const error = await refusal(() => selectBackend(config("auto"), () => system));
+  const error = await refusal(() => selectBackend(config("auto"), () => system, undefined));
   expect(error.message).toContain("native.bind_devices");
   expect(kernel.alive().files).toBe(0);
   const { backend } = await chosen(config("iommufd"), system);
@@ -110,7 +110,7 @@ test("auto without a device on vfio-pci does not start; iommufd does, and waits 
 
 test("devices that are named are bound, and given back when the backend stops, after their descriptors", async () => {
   const { core, kernel, system } = host({ driver: "mlx5_core" });
-  const selection = await selectBackend(config("auto", [NIC]), () => system);
+  const selection = await selectBackend(config("auto", [NIC]), () => system, undefined);
   expect(await core.driverOf(NIC)).toBe("vfio-pci");
   await selection.stop();
   expect(await core.driverOf(NIC)).toBe("mlx5_core");
@@ -120,14 +120,14 @@ test("devices that are named are bound, and given back when the backend stops, a
 test("devices that are named go back when the kernel has no iommufd", async () => {
   const { core, kernel, system } = host({ driver: "mlx5_core" });
   kernel.failAll("open", "EACCES");
-  await refusal(() => selectBackend(config("iommufd", [NIC]), () => system));
+  await refusal(() => selectBackend(config("iommufd", [NIC]), () => system, undefined));
   expect(await core.driverOf(NIC)).toBe("mlx5_core");
 });
 
 test("to bind devices takes a state directory, where their drivers are remembered", async () => {
   const { core, system } = host({ driver: "mlx5_core" });
   const without = { ...system, notes: undefined };
-  const error = await refusal(() => selectBackend(config("iommufd", [NIC]), () => without));
+  const error = await refusal(() => selectBackend(config("iommufd", [NIC]), () => without, undefined));
   expect(error.message).toContain("state_directory");
   expect(await core.driverOf(NIC)).toBe("mlx5_core");
 });

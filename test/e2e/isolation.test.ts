@@ -202,7 +202,7 @@ describe.runIf(isRoot)("the admin socket", () => {
 });
 
 /** What an owner is refused for what the request says, and not for who it is. */
-const BY_CONTENT = /INVALID_ARGUMENT|IN_USE|MAPPING_|LIMIT_REACHED|FAULT_NOT_PENDING/;
+const BY_CONTENT = /INVALID_ARGUMENT|IN_USE|MAPPING_|LIMIT_REACHED|FAULT_NOT_PENDING|TRANSITION_ILLEGAL/;
 
 /** For those alone whom the session's opener named. */
 const CLAIM = "/iommubroker.v1.IommuBroker/ClaimSession";

@@ -16,6 +16,8 @@ const CONFIG: Readonly<Record<StageState, number>> = {
   "guest-abort": 0b000,
   "guest-nested": 0b111,
   quarantined: 0b000,
+  vended: 0b000, // simulated, nobody attaches it
+  releasing: 0b000,
 };
 /** STE.S1ContextPtr, bits [55:6] of the first doubleword (§5.2). */
 const CONTEXT_POINTER = 0x00ff_ffff_ffff_ffc0n;

@@ -29,9 +29,11 @@ const {
   createVirtualIommu,
   deleteVirtualIommu,
   detachDevice,
+  getDeviceDescriptor,
   resetDevice,
   setVirtualIommuMode,
   unbindGuestStage,
+  vendDevice,
 } = BROKER;
 const { STAGE1_MODE_ABORT, STAGE1_MODE_BYPASS, STAGE1_MODE_TRANSLATE } = Stage1Mode;
 
@@ -295,21 +297,37 @@ const ATTACH_CASES: readonly BadCase[] = [
   ),
 ];
 
-const LEAVE_CASES: readonly BadCase[] = [detachDevice, unbindGuestStage, resetDevice].flatMap((method) => [
-  ...MALFORMED_DEVICES.map((device) =>
-    bad(method, "device", `malformed ${shown(device)}`, () => ({ device }), invalid("device")),
-  ),
-  bad(method, "device", "unknown", () => ({ device: UNKNOWN_DEVICE }), unknown("DEVICE")),
-  bad(method, "device", "someone else's", () => ({ device: OTHERS }), precondition("DEVICE_OWNED")),
-  ...STALE_GENERATIONS.map((expectedGeneration) =>
-    bad(method, "expected_generation", `${expectedGeneration}`, () => ({ device: NESTED, expectedGeneration }), FENCED),
-  ),
+const HAND_OUTS = [getDeviceDescriptor, vendDevice];
+
+const LEAVE_CASES: readonly BadCase[] = [detachDevice, unbindGuestStage, resetDevice, ...HAND_OUTS].flatMap(
+  (method) => [
+    ...MALFORMED_DEVICES.map((device) =>
+      bad(method, "device", `malformed ${shown(device)}`, () => ({ device }), invalid("device")),
+    ),
+    bad(method, "device", "unknown", () => ({ device: UNKNOWN_DEVICE }), unknown("DEVICE")),
+    bad(method, "device", "someone else's", () => ({ device: OTHERS }), precondition("DEVICE_OWNED")),
+    ...STALE_GENERATIONS.map((expectedGeneration) =>
+      bad(
+        method,
+        "expected_generation",
+        `${expectedGeneration}`,
+        () => ({ device: NESTED, expectedGeneration }),
+        FENCED,
+      ),
+    ),
+  ],
+);
+
+const REQUEST_ID_CASES: readonly BadCase[] = [detachDevice, unbindGuestStage, resetDevice].map((method) =>
   bad(method, "request_id", "too long", () => ({ device: NESTED, requestId: LONG_ID }), invalid("request_id")),
-]);
+);
 
 export const STAGE_CASES: readonly BadCase[] = [
   ...VIRTUAL_IOMMU_CASES,
   ...ATTACH_CASES,
   ...LEAVE_CASES,
+  ...REQUEST_ID_CASES,
   bad(resetDevice, "device", "nobody's", () => ({ device: IDLE }), precondition("NOT_OWNER")),
+  bad(getDeviceDescriptor, "device", "nobody's", () => ({ device: IDLE }), precondition("NOT_OWNER")),
+  bad(vendDevice, "device", "attached", () => ({ device: NESTED }), precondition("TRANSITION_ILLEGAL")),
 ];

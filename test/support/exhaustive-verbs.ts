@@ -33,13 +33,48 @@ const GUEST_STES: readonly (readonly [string, VSTE, StageTrigger])[] = [
   ["translate", TRANSLATE, "bindTranslate"],
 ];
 
+/** Handed out, vended, closed: only a group of one is vended, and one of several is handed out like any other. */
+function descriptorRows(device: number): readonly Row[] {
+  const request = (world: ExhaustiveWorld) => ({ device: world.device(device), expectedGeneration: undefined });
+  return [
+    {
+      name: `hand out ${device}`,
+      mayPass: ({ devices, state }, { live, owns }) =>
+        live && owns && devices[device]!.present && devices[device]!.attached && state !== "vended",
+      run: async (world, actor) => {
+        const { ticket } = await world.host.core.stages.getDescriptor(world.sessionOf(actor), request(world));
+        world.fetch(ticket.ticket);
+      },
+    },
+    {
+      name: `vend ${device}`,
+      mayPass: ({ devices, owner, state }, { live }) =>
+        live &&
+        devices[device]!.present &&
+        devices.filter((one) => one.present).length === 1 &&
+        owner === undefined &&
+        state !== "releasing",
+      triggers: ["vend"],
+      run: async (world, actor) => {
+        const { ticket } = await world.host.core.stages.vend(world.sessionOf(actor), request(world));
+        world.fetch(ticket.ticket);
+      },
+    },
+  ];
+}
+
 function attachRows(device: number): readonly Row[] {
   return (["bypass", "abort"] as const).flatMap((initial) =>
     [false, true].map(
       (isStale): Row => ({
         name: `attach ${device} ${initial}${isStale ? " stale" : ""}`,
-        mayPass: ({ devices, owner }, { live, owns }) =>
-          live && !isStale && devices[device]!.present && (owns || owner === undefined),
+        mayPass: ({ devices, owner, state }, { live, owns }) =>
+          live &&
+          !isStale &&
+          devices[device]!.present &&
+          (owns || owner === undefined) &&
+          state !== "vended" &&
+          state !== "releasing",
         triggers: initial === "bypass" ? ["attach"] : ["attachAborted"],
         run: (world, actor) =>
           world.host.core.stages.attach(world.sessionOf(actor), {
@@ -53,6 +88,9 @@ function attachRows(device: number): readonly Row[] {
   );
 }
 
+/** A group whose descriptors were handed out is withheld first; where nobody holds one, it is free at once. */
+const LEAVING: readonly StageTrigger[] = ["release", "withhold"];
+
 function bindRow(device: number, [mode, vste, trigger]: (typeof GUEST_STES)[number], asked: number | undefined): Row {
   return {
     name: `bind ${device} ${mode}${asked === undefined ? "" : ` as ${asked}`}`,
@@ -60,7 +98,7 @@ function bindRow(device: number, [mode, vste, trigger]: (typeof GUEST_STES)[numb
       const { attached, name, present } = devices[device]!;
       const isTaken = devices.some((other, at) => at !== device && asked !== undefined && other.name === asked);
       const isRenamed = asked !== undefined && name !== undefined && asked !== name;
-      if (!live || !owns || !present || !attached || isTaken) return false;
+      if (!live || !owns || !present || !attached || isTaken || state === "vended") return false;
       if (isRenamed && state === "guest-nested") return false;
       return (
         mode !== "translate" || (devices.filter((one) => one.present).length === 1 && (asked ?? name) !== undefined)
@@ -85,6 +123,7 @@ function stageRows(device: number, names: readonly number[]): readonly Row[] {
     live && devices[device]!.present && (owns || owner === undefined);
   return [
     ...attachRows(device),
+    ...descriptorRows(device),
     ...GUEST_STES.flatMap((stes) => [undefined, ...names].map((name) => bindRow(device, stes, name))),
     {
       name: `bind ${device} stale`,
@@ -100,7 +139,7 @@ function stageRows(device: number, names: readonly number[]): readonly Row[] {
     },
     {
       name: `bind ${device} only to look`,
-      mayPass: (facts, is) => owned(facts, is) && facts.devices[device]!.attached,
+      mayPass: (facts, is) => owned(facts, is) && facts.devices[device]!.attached && facts.state !== "vended",
       run: (world, actor) =>
         world.host.core.stages.bind(world.sessionOf(actor), {
           device: world.device(device),
@@ -114,8 +153,9 @@ function stageRows(device: number, names: readonly number[]): readonly Row[] {
       [false, true].map(
         (isStale): Row => ({
           name: `${verb} ${device}${isStale ? " stale" : ""}`,
-          mayPass: (facts, is) => !isStale && ownedOrFree(facts, is),
-          triggers: verb === "unbind" ? ["unbind"] : ["release"],
+          mayPass: (facts, is) =>
+            !isStale && ownedOrFree(facts, is) && !(verb === "unbind" && facts.state === "vended"),
+          triggers: verb === "unbind" ? ["unbind"] : LEAVING,
           run: (world, actor) =>
             world.host.core.stages[verb](world.sessionOf(actor), {
               device: world.device(device),
@@ -133,12 +173,13 @@ function stageRows(device: number, names: readonly number[]): readonly Row[] {
       name: `remove device ${device}`,
       mayPass: (facts, is) =>
         ownedOrFree(facts, is) && !(is.owns && facts.devices.some((other, at) => at !== device && other.attached)),
-      triggers: ["release"],
+      triggers: LEAVING,
       run: (world, actor) => world.host.core.simulator!.removeDevice(world.sessionOf(actor), world.device(device)),
     },
     {
       name: `add device ${device}`,
-      mayPass: ({ devices, owner }, { live }) => live && !devices[device]!.present && owner === undefined,
+      mayPass: ({ devices, owner, state }, { live }) =>
+        live && !devices[device]!.present && owner === undefined && state !== "releasing",
       run: (world, actor) => world.host.core.simulator!.addDevice(world.sessionOf(actor), world.hostDevice(device)),
     },
   ];
@@ -178,7 +219,7 @@ const SESSION_ROWS: readonly Row[] = [
   {
     name: "close", // idempotent: also of a session that is gone
     mayPass: () => true,
-    triggers: ["ownerLost", "release"],
+    triggers: ["ownerLost", ...LEAVING],
     run: (world, actor) => world.close(actor),
   },
 ];
@@ -204,8 +245,15 @@ const HAPPENINGS: readonly Verb[] = [
     name: "the reaper looks",
     actor: undefined,
     mayPass: () => true,
-    triggers: ["ownerLost", "release"],
+    triggers: ["ownerLost", ...LEAVING],
     run: (world) => world.host.core.reapExpired(),
+  },
+  {
+    name: "every copy of a descriptor is closed",
+    actor: undefined,
+    mayPass: () => true,
+    triggers: ["release"],
+    run: (world) => world.closeCopies(),
   },
 ];
 

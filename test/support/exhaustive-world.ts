@@ -4,7 +4,17 @@
 import { type DeviceID, deviceID } from "../../src/backends/ids.ts";
 import type { HostDevice } from "../../src/backends/inventory.ts";
 import type { StageState } from "../../src/server/core/stage-state.ts";
-import { Failures, type Guest, guest, steConfig, type TestHost, TWO_SMMUS, testHost } from "./host.ts";
+import {
+  Failures,
+  fetchDescriptors,
+  type Guest,
+  guest,
+  steConfig,
+  type TestHost,
+  TWO_SMMUS,
+  testHost,
+  turn,
+} from "./host.ts";
 
 /** A client by its slot, or somebody whose session this daemon never had. */
 export type Actor = 0 | 1 | "stranger";
@@ -14,6 +24,9 @@ export interface Facts {
   readonly state: StageState;
   readonly owner: number | "gone" | undefined;
   readonly vste: string | undefined;
+  readonly authoritative: boolean;
+  /** Somebody holds a copy of a descriptor. */
+  readonly held: boolean;
   readonly devices: readonly {
     readonly present: boolean;
     readonly attached: boolean;
@@ -30,6 +43,8 @@ const CONFIG: Readonly<Record<StageState, number>> = {
   "guest-abort": 0b000,
   "guest-nested": 0b111,
   quarantined: 0b000,
+  vended: 0b000, // simulated, nobody attaches it
+  releasing: 0b000,
 };
 
 export class ExhaustiveWorld {
@@ -91,6 +106,17 @@ export class ExhaustiveWorld {
     return Promise.resolve();
   }
 
+  /** A process fetches what a ticket stands for, and holds it. */
+  fetch(ticket: string): void {
+    fetchDescriptors(this.host, ticket);
+  }
+
+  /** Every process that held a copy has ended. */
+  async closeCopies(): Promise<void> {
+    for (const id of this.#ids) this.host.standIns.closeAll(id);
+    await turn();
+  }
+
   renew(actor: Actor): number {
     return this.host.core.sessions.renew(this.sessionOf(actor));
   }
@@ -112,6 +138,8 @@ export class ExhaustiveWorld {
       state: first?.state ?? "default-domain",
       owner: first?.owner === undefined ? undefined : this.#slotOf(first.owner.id),
       vste: first?.vste?.disposition,
+      authoritative: first?.stageAuthoritative ?? true,
+      held: this.#ids.some((id) => this.host.standIns.isCopied(id)),
       devices: this.#ids.map((id) => {
         const view = views.find((one) => one.id === id);
         return { present: view !== undefined, attached: view?.attached ?? false, name: view?.virtualStreamID };
@@ -141,7 +169,8 @@ export class ExhaustiveWorld {
       const view = this.host.core.devices.get(id);
       if (view.attached && view.owner === undefined) found.push(`${id} is attached to nobody`);
     }
-    if ((owner === undefined) !== (state === "default-domain")) found.push(`owner ${owner} in state ${state}`);
+    if ((owner === undefined) !== (state === "default-domain" || state === "releasing"))
+      found.push(`owner ${owner} in state ${state}`);
     return found;
   }
 

@@ -56,8 +56,11 @@ export const DEVICE: DeviceView = {
   virtualIommu: VIRTUAL_IOMMU_ID,
   virtualStreamID: virtualStreamID(0x8),
   vste: checkVSTE(0x1000_000bn, 0x2n),
+  stageAuthoritative: true,
   waiters: 2,
 };
+
+const TICKET = { ticket: "0123456789abcdef0123456789abcdef", expiresMs: 10_000 };
 
 export const ADDRESS_SPACE: AddressSpaceView = {
   id: ADDRESS_SPACE_ID,
@@ -328,6 +331,10 @@ export class FakeCore implements Core {
       }),
     unbind: async (session, request) => this.#answer("stages.unbind", session, [request], DEVICE),
     reset: async (session, request) => this.#answer("stages.reset", session, [request], DEVICE),
+    getDescriptor: async (session, request) =>
+      this.#answer("stages.getDescriptor", session, [request], { ticket: TICKET, device: DEVICE, object: undefined }),
+    vend: async (session, request) =>
+      this.#answer("stages.vend", session, [request], { ticket: TICKET, device: DEVICE, object: 1 }),
   };
 
   faults: Core["faults"] = {

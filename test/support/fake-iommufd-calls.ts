@@ -60,8 +60,9 @@ const IOMMUFD_CALLS: Readonly<Partial<Record<FakeCall, Call>>> = {
     refuseIf(ranges.length > asked.num_iovas, "EMSGSIZE");
     ranges.forEach((range, at) => void called.payload?.set(uapi.IOMMU_IOVA_RANGE.create(range), at * 16));
   },
-  option: ({ bytes }, context) => {
+  option: ({ bytes }, context, fake) => {
     const { option_id, op, object_id, val64 } = uapi.IOMMU_OPTION.read(bytes);
+    refuseIf(fake.machine.limited === true, "EPERM");
     refuseIf(option_id !== uapi.OPTION.RLIMIT_MODE || object_id !== 0, "EOPNOTSUPP");
     refuseIf(op !== uapi.OPTION_OP.SET || val64 > 1n, "EINVAL");
     refuseIf(context.objects.size > 0, "EBUSY");
@@ -225,11 +226,16 @@ function bind(fake: FakeIommufd, file: OpenDevice, called: Called): void {
   if (target.kind !== "iommufd") throw new Refusal("EBADFD");
   refuseIf(fake.machine.unsafeInterrupts === true, "EPERM");
   const { device } = file;
+  const others = [...fake.files.values()].filter((other) => other.kind === "device" && other.bound !== undefined);
+  // A device is opened through its node once: asked before whose iommufd it is (vfio_df_open).
+  refuseIf(
+    others.some((other) => other.kind === "device" && other.device === device),
+    "EINVAL",
+  );
   refuseIf(fake.machine.hostGroups?.includes(device.group) === true, "EBUSY");
-  for (const other of fake.files.values()) {
-    if (other.kind !== "device" || other.bound === undefined || other.device.group !== device.group) continue;
-    refuseIf(other.bound.context !== target.context, "EBUSY"); // one iommufd for a group
-    refuseIf(other.device === device, "EINVAL");
+  for (const other of others) {
+    if (other.kind !== "device" || other.device.group !== device.group) continue;
+    refuseIf(other.bound?.context !== target.context, "EBUSY"); // one iommufd for a group
   }
   file.bound = { context: target.context, id: target.context.add({ kind: "device", device }) };
   called.bytes = uapi.VFIO_DEVICE_BIND_IOMMUFD.create({ iommufd, out_devid: file.bound.id });

@@ -170,6 +170,11 @@ export class FakeContext {
     );
   }
 
+  /** What is mapped, pinned or not. */
+  mapped(): Mapping[] {
+    return [...this.objects.values()].flatMap((object) => (object.kind === "ioas" ? [...object.maps.values()] : []));
+  }
+
   #hwptsOf(ioas: number): number[] {
     return [...this.objects].flatMap(([id, object]) => (object.kind === "paging" && object.ioas === ioas ? [id] : []));
   }

@@ -40,6 +40,8 @@ export interface FakeMachine {
   readonly unknown?: readonly FakeCall[];
   /** Groups that a driver of the host has. */
   readonly hostGroups?: readonly number[];
+  /** The daemon is without CAP_SYS_RESOURCE. */
+  readonly limited?: boolean;
   /** Devices' interrupts are not isolated. */
   readonly unsafeInterrupts?: boolean;
 }
@@ -185,8 +187,16 @@ export class FakeIommufd implements Kernel {
     if (file === undefined) throw new Error(`descriptor ${fd} is closed twice`);
     if (this.#listeners.has(fd)) throw new Error(`descriptor ${fd} is closed while it is watched`);
     this.files.delete(fd);
+    if ([...this.files.values()].includes(file)) return; // another process still has it
     if (file.kind === "device") file.bound?.context.unbind(file.bound.id);
     if (file.kind === "queue") file.queue.hasOpenFile = false;
+  }
+
+  /** What SCM_RIGHTS does: another number for the same open file, which is closed with its last one. */
+  dup(fd: number): number {
+    const file = this.files.get(fd);
+    if (file === undefined) throw new Error(`descriptor ${fd} is not open`);
+    return this.addFile(file);
   }
 
   onReadable(fd: number, listener: () => void): () => void {

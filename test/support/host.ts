@@ -1,6 +1,7 @@
 // A simulated host with core on top, a clock that a test moves, and guest memory in buffers.
 
 import type { Backend, PlainStage } from "../../src/backends/backend.ts";
+import type { DeviceDescriptor, StandIns } from "../../src/backends/device-descriptors.ts";
 import { BrokerError } from "../../src/backends/errors.ts";
 import { type DeviceID, deviceID, type IommuID, iommuID, virtualStreamID } from "../../src/backends/ids.ts";
 import { createSimulatedBackend } from "../../src/backends/sim/backend.ts";
@@ -15,10 +16,13 @@ import type { BrokerEvent } from "../../src/server/core/events.ts";
 import type { CoreLimits } from "../../src/server/core/limits.ts";
 import type { Policy } from "../../src/server/core/policy.ts";
 import type {
+  DeviceTicketRequest,
+  DeviceTickets,
   Journal,
   JournalEntry,
   MemoryTickets,
   ProcessWatch,
+  Ticket,
   WatchedProcess,
   WatchOutcome,
 } from "../../src/server/core/ports.ts";
@@ -170,6 +174,9 @@ export interface TestHost {
   readonly files: Map<string, BufferFile>;
   readonly processes: FakeProcesses;
   readonly tickets: FakeTickets;
+  /** What was issued and is not void. */
+  readonly deviceTickets: Map<string, DeviceTicketRequest>;
+  readonly standIns: FakeStandIns;
   readonly events: BrokerEvent[];
   readonly journal: JournalEntry[];
   /** What was noted to outlive the daemon; only after core.recover(). */
@@ -197,7 +204,6 @@ export function testHost(
     after?: TestHost;
   } = {},
 ): TestHost {
-  const backend = createSimulatedBackend(options.config ?? TWO_SMMUS);
   const clock = options.after?.clock ?? new ManualClock();
   const processes = options.processes ?? options.after?.processes ?? new FakeProcesses();
   const files = options.after?.files ?? new Map<string, BufferFile>();
@@ -205,6 +211,9 @@ export function testHost(
   const durable: DurableRecord[] = [];
   const serials = options.after?.serials ?? { last: 0 };
   const tickets = new FakeTickets();
+  const deviceTickets = new Map<string, DeviceTicketRequest>();
+  const standIns = options.after?.standIns ?? new FakeStandIns();
+  const backend = createSimulatedBackend(options.config ?? TWO_SMMUS, standIns);
   const core = createCore({
     backend: options.wrap ? options.wrap(backend) : backend,
     simulator: options.withSimulator === false ? undefined : backend,
@@ -227,6 +236,7 @@ export function testHost(
         },
       },
       memoryTickets: tickets,
+      deviceTickets: new FakeDeviceTickets(deviceTickets),
       journal: {
         append: async (entry) => {
           journal.push(entry);
@@ -252,6 +262,8 @@ export function testHost(
     files,
     processes,
     tickets,
+    deviceTickets,
+    standIns,
     events,
     journal,
     durable,
@@ -259,6 +271,89 @@ export function testHost(
     beforeDurable: async () => {},
   };
   return host;
+}
+
+/** Tickets of devices as the descriptor exchange keeps them, without time. */
+class FakeDeviceTickets implements DeviceTickets {
+  readonly #issued: Map<string, DeviceTicketRequest>;
+  #last = 0;
+
+  constructor(issued: Map<string, DeviceTicketRequest>) {
+    this.#issued = issued;
+  }
+
+  requireRoom(): void {}
+
+  issue(request: DeviceTicketRequest): Ticket {
+    const ticket = `ticket-${++this.#last}`;
+    this.#issued.set(ticket, request);
+    return { ticket, expiresMs: 10_000 };
+  }
+
+  void(device: DeviceID): void {
+    for (const [name, request] of this.#issued) if (request.device === device) this.#issued.delete(name);
+  }
+}
+
+/** Fetches what a ticket stands for and holds it, as a process would. */
+export function fetchDescriptors(host: TestHost, ticket: string): readonly DeviceDescriptor[] {
+  const request = host.deviceTickets.get(ticket);
+  if (request === undefined) throw new BrokerError("argument_invalid", `no ticket ${ticket}`);
+  host.deviceTickets.delete(ticket);
+  const descriptors = request.open();
+  host.standIns.hold(request.device);
+  return descriptors;
+}
+
+/** Stand-ins without files: who holds a copy is what a test says. They outlive a daemon, as processes do. */
+export class FakeStandIns implements StandIns {
+  readonly #held = new Set<DeviceID>();
+  readonly #listeners = new Map<DeviceID, () => void>();
+  /** The broker's own. */
+  readonly own = new Map<DeviceID, number[]>();
+  #lastFd = 100;
+
+  hold(device: DeviceID): void {
+    this.#held.add(device);
+  }
+
+  isCopied(device: DeviceID): boolean {
+    return this.#held.has(device);
+  }
+
+  /** Every copy that others had is closed. */
+  closeAll(device: DeviceID): void {
+    this.#held.delete(device);
+    const listener = this.#listeners.get(device);
+    this.#listeners.delete(device);
+    listener?.();
+  }
+
+  open(device: DeviceID): number {
+    const fd = ++this.#lastFd;
+    this.own.set(device, [...(this.own.get(device) ?? []), fd]);
+    return fd;
+  }
+
+  letGo(device: DeviceID): void {
+    this.own.delete(device);
+  }
+
+  isHeld(device: DeviceID, onClosed: () => void): boolean {
+    if (this.#held.has(device)) this.#listeners.set(device, onClosed);
+    return this.#held.has(device);
+  }
+
+  forget(device: DeviceID): void {
+    this.#held.delete(device);
+    this.#listeners.delete(device);
+    this.own.delete(device);
+  }
+
+  close(): void {
+    this.#listeners.clear();
+    this.own.clear();
+  }
 }
 
 /** Memory under tickets, as the descriptor exchange holds it, for whoever names one. */
@@ -438,6 +533,11 @@ const ASYNC_VERBS: ReadonlySet<string> = new Set([
   "attach",
   "setPlainStage",
   "bindGuestStage",
+  "handOut",
+  "vend",
+  "withhold",
+  "recall",
+  "reclaim",
   "detach",
   "block",
   "reset",

@@ -84,6 +84,8 @@ export const ISOLATION_ROWS: readonly IsolationRow[] = [
   row(BROKER.setVirtualIommuMode, (world) => ({ virtualIommu: virtual(world), mode: 3 }), NOT_OWNER),
   row(BROKER.attachDevice, (world) => ({ device: IDLE, virtualIommu: virtual(world) }), NOT_OWNER),
   row(BROKER.resetDevice, () => ({ device: NESTED }), OWNED),
+  row(BROKER.getDeviceDescriptor, () => ({ device: NESTED }), OWNED),
+  row(BROKER.vendDevice, () => ({ device: NESTED }), OWNED),
   row(BROKER.detachDevice, () => ({ device: GROUPED }), OWNED),
   row(BROKER.bindGuestStage, () => ({ device: NAMED, fields: { mode: 3 } }), OWNED),
   // Each bind in a batch ends by itself; the test looks at what changed.

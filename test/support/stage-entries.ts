@@ -66,6 +66,8 @@ export function entriesOf(host: Host, world: EntryWorld, stage2: Host["stage2"][
     "nest-parent": [{ name: "stage 2", words: vary(stage2STE(setting, features)) }],
     "guest-abort": [{ name: "abort", words: abortSTE() }],
     quarantined: [{ name: "quarantined", words: abortSTE() }],
+    vended: [{ name: "vended", words: abortSTE() }],
+    releasing: [{ name: "releasing", words: abortSTE() }],
     "guest-nested": guests.map((guest) => {
       const name = `nested ${Object.values(guest).join(" ")}`;
       const dword0 = 0xbn | BigInt(world[guest.table]) | at(guest.fmt, 4) | at(guest.cdMax, 59);

@@ -15,6 +15,8 @@ import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 
 export const IOMMU_NODE = "/dev/iommu";
+/** With an IOVA of 0: all there is (iommufd_ioas_unmap). */
+const WHOLE = 2n ** 64n - 1n;
 
 export class AddressSpace {
   readonly id: number;
@@ -113,8 +115,16 @@ export class AddressSpace {
     await this.abandon();
   }
 
-  /** The daemon goes down: the kernel frees what is left with the descriptor. */
+  /**
+   * The daemon goes down: the kernel frees what is left with the descriptor. Whoever holds a device's node keeps the
+   * iommufd that it is bound to, but shall find no memory there.
+   */
   async abandon(): Promise<void> {
+    if (this.#mappings.size > 0) {
+      await ioasUnmap(this.file, { ioas: this.ioas, iova: 0n, length: WHOLE }).catch((error: unknown) => {
+        if (!(error instanceof BrokerError)) throw error; // it goes with the iommufd, then or later
+      });
+    }
     await this.file.kernel.close(this.file.fd);
     for (const mapping of this.#mappings.values()) await this.#closeView(mapping);
     for (const mapping of [...this.#mappings.values()]) this.#forget(mapping);

@@ -15,6 +15,7 @@ import type {
   ResetOutcome,
 } from "../backend.ts";
 import type { BackendCounters } from "../counters.ts";
+import type { DeviceDescriptor } from "../device-descriptors.ts";
 import type { FaultDiagnosis } from "../diagnosis.ts";
 import { BrokerError } from "../errors.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
@@ -157,6 +158,33 @@ export class NativeBackend implements Backend {
     await this.#leaving(group, () => this.#stages.block(group));
   }
 
+  async handOut(id: DeviceID): Promise<void> {
+    this.#stages.handOut(this.inventory.requireHost(id));
+  }
+
+  async vend(group: GroupID): Promise<void> {
+    await this.#stages.vend(group, IOMMU_NODE);
+  }
+
+  descriptorsOf(id: DeviceID): readonly DeviceDescriptor[] {
+    return this.#stages.descriptorsOf(this.inventory.requireHost(id));
+  }
+
+  async withhold(group: GroupID): Promise<void> {
+    await this.#leaving(group, () => this.#stages.withhold(group));
+  }
+
+  async recall(group: GroupID): Promise<void> {
+    this.#stages.recall(group);
+  }
+
+  async reclaim(group: GroupID): Promise<boolean> {
+    return await this.#stages.reclaim(group);
+  }
+
+  /** The kernel tells nobody: reclaim() is how it is seen. */
+  onClosed(): void {}
+
   async reset(id: DeviceID): Promise<ResetOutcome> {
     const device = this.inventory.devices().find((one) => one.id === id);
     if (device === undefined) return { kind: "failed", reason: `device ${id} is gone` };
@@ -279,7 +307,7 @@ export class NativeBackend implements Backend {
   }
 
   #isIdle({ group }: HostDevice): boolean {
-    return this.#stages.attachmentOf(group) === undefined;
+    return this.#stages.isIdle(group);
   }
 
   #nodeOf(id: DeviceID): string {

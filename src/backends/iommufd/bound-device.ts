@@ -16,6 +16,8 @@ export class BoundDevice {
   hwpt: number | undefined;
   /** The HWPT that was made for its guest's STE alone. */
   nested: number | undefined;
+  /** Others were passed its node: what is known here of its attachment may be true no more. */
+  isShared = false;
   /** Under which name the kernel knows it. */
   vdevice: { readonly id: number; readonly name: VirtualStreamID } | undefined;
 
@@ -41,13 +43,15 @@ export class BoundDevice {
 
   /** What it was attached to stays when this fails. */
   async attach(hwpt: number | undefined): Promise<void> {
-    if (hwpt === this.hwpt) return;
+    if (hwpt === this.hwpt && !this.isShared) return;
     if (hwpt === undefined) await detachPt(this.file);
     else await attachPt(this.file, hwpt);
     this.hwpt = hwpt;
   }
 
+  /** Closing gives it to the host, unless others have its node: then it stays bound, and what was attached here is not. */
   async close(): Promise<void> {
+    if (this.isShared) await detachPt(this.file).catch(() => {}); // what closing does where nobody else has it
     await this.file.kernel.close(this.file.fd);
     this.hwpt = undefined;
     this.vdevice = undefined;

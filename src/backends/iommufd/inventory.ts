@@ -63,6 +63,13 @@ export class NativeInventory implements Inventory {
     return device;
   }
 
+  /** The same as core knows it. */
+  requireHost(id: DeviceID): HostDevice {
+    const device = this.#devices.get(id);
+    assert(device !== undefined, `device ${id} is not in the native inventory`);
+    return device;
+  }
+
   /** A group with at least one device in the inventory, its other members included. */
   requireGroup(id: GroupID): NativeGroup {
     const group = this.#scan.groups.find((one) => one.id === id);

@@ -5,6 +5,7 @@
 
 import { assert } from "../../spec/assert.ts";
 import type { BindRequest, PageTableBind, PlainStage, SteBind } from "../backend.ts";
+import type { DeviceDescriptor } from "../device-descriptors.ts";
 import { BrokerError } from "../errors.ts";
 import type { DeviceID, GroupID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
@@ -16,6 +17,7 @@ import { destroy, hwptAlloc, vdeviceAlloc } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 import { type OnNotice, Undo } from "./undo.ts";
+import { Vended } from "./vended.ts";
 import { vtdTableOf } from "./vtd-table.ts";
 
 /** Where a group is that is not in its default domain. */
@@ -41,6 +43,9 @@ export interface StagesOptions {
 export class Stages {
   readonly #options: StagesOptions;
   readonly #groups = new Map<GroupID, Attachment>();
+  readonly #vended = new Map<GroupID, Vended>();
+  /** Groups of which others may hold descriptors, and the broker none that translates. */
+  readonly #outside = new Set<GroupID>();
 
   constructor(options: StagesOptions) {
     this.#options = options;
@@ -195,10 +200,62 @@ export class Stages {
     await this.#leave(part, devices);
   }
 
+  handOut(host: HostDevice): void {
+    this.#boundDevice(host).isShared = true;
+  }
+
+  descriptorsOf(host: HostDevice): readonly DeviceDescriptor[] {
+    const vended = this.#vended.get(host.group);
+    if (vended !== undefined) return vended.descriptors;
+    return [{ kind: "vfio-cdev", fd: this.#boundDevice(host).file.fd }];
+  }
+
+  /** @param iommu  the node of iommufd */
+  async vend(group: GroupID, iommu: string): Promise<void> {
+    const { devicesOf, kernel, nodeOf, onNotice } = this.#options;
+    assert(this.#groups.get(group) === undefined, `group ${group} is attached already`);
+    const [host] = devicesOf(group);
+    if (host === undefined) throw notOnVfio(group);
+    this.#vended.set(group, await Vended.open(kernel, host, { iommu, cdev: nodeOf(host.id) }, onNotice));
+    this.#outside.add(group);
+  }
+
+  /** Blocked first, by a detach that a holder could undo only while there is something to attach to. */
+  async withhold(group: GroupID): Promise<void> {
+    await this.#vended.get(group)?.close();
+    this.#vended.delete(group);
+    if (this.#groups.has(group)) {
+      await this.block(group);
+      for (const device of this.#groups.get(group)?.devices ?? []) await device.close();
+      this.#groups.delete(group);
+    }
+    this.#outside.add(group);
+  }
+
+  recall(group: GroupID): void {
+    this.#outside.add(group);
+  }
+
+  /** A node that somebody else has bound cannot be bound through another open: that is how it is seen (device_cdev.c). */
+  async reclaim(group: GroupID): Promise<boolean> {
+    try {
+      await this.block(group);
+    } catch (error) {
+      if (error instanceof BrokerError && HELD.has(String(error.facts.errno))) return false;
+      throw error;
+    }
+    this.#outside.delete(group);
+    return true;
+  }
+
+  /** Nobody has it: it can be asked something. */
+  isIdle(group: GroupID): boolean {
+    return !this.#groups.has(group) && !this.#outside.has(group);
+  }
+
   /** Runs `act` with the device's open node; one that is in its default domain is ours for as long as that takes. */
   async withDevice<T>(host: HostDevice, act: (device: BoundDevice) => Promise<T>): Promise<T> {
-    const bound = this.#groups.get(host.group)?.devices.find((device) => device.host.id === host.id);
-    if (bound !== undefined) return await act(bound);
+    if (this.#groups.has(host.group)) return await act(this.#boundDevice(host));
     const { kernel, nodeOf, ownIommufd } = this.#options;
     const device = await BoundDevice.bind(kernel, host, nodeOf(host.id), ownIommufd);
     try {
@@ -211,16 +268,21 @@ export class Stages {
   /** The daemon goes down: every device goes back to the host. */
   async close(): Promise<void> {
     for (const { devices } of this.#groups.values()) for (const device of devices) await device.close();
+    for (const vended of this.#vended.values()) await vended.close();
     this.#groups.clear();
+    this.#vended.clear();
+  }
+
+  #boundDevice(host: HostDevice): BoundDevice {
+    const bound = this.#groups.get(host.group)?.devices.find((device) => device.host.id === host.id);
+    assert(bound !== undefined, `device ${host.id} is not bound`);
+    return bound;
   }
 
   async #bindAll(group: GroupID, iommufd: number, undo: Undo): Promise<readonly BoundDevice[]> {
     const { devicesOf, kernel, nodeOf } = this.#options;
     const hosts = devicesOf(group);
-    if (hosts.length === 0) {
-      const why = `no device of IOMMU group ${group} is bound to vfio-pci: bind one`;
-      throw new BrokerError("backend_unavailable", why, { group });
-    }
+    if (hosts.length === 0) throw notOnVfio(group);
     const devices: BoundDevice[] = [];
     for (const host of hosts) {
       const device = await BoundDevice.bind(kernel, host, nodeOf(host.id), iommufd);
@@ -293,6 +355,14 @@ export class Stages {
     assert(attachment?.part === part, `group ${group} is not attached to part ${part.id}`);
     return attachment;
   }
+}
+
+/** What binding a fresh open of a device fails with while another one is bound, or of a sibling of it. */
+const HELD: ReadonlySet<string> = new Set(["EINVAL", "EBUSY"]);
+
+function notOnVfio(group: GroupID): BrokerError {
+  const why = `no device of IOMMU group ${group} is bound to vfio-pci: bind one`;
+  return new BrokerError("backend_unavailable", why, { group });
 }
 
 /** Undefined: the blocking domain. */

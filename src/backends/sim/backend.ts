@@ -13,6 +13,7 @@ import type {
   ResetOutcome,
 } from "../backend.ts";
 import type { BackendCounters } from "../counters.ts";
+import type { DeviceDescriptor, StandIns } from "../device-descriptors.ts";
 import type { FaultDiagnosis } from "../diagnosis.ts";
 import type { ExplainRequest, Explanation } from "../explanation.ts";
 import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "../faults.ts";
@@ -37,6 +38,7 @@ import { guestView, hostView } from "../walks/explanation.ts";
 import { Attachments } from "./attachments.ts";
 import { DeviceCounting, iommuCounters } from "./counting.ts";
 import { answerFault, notPending } from "./fault-answers.ts";
+import { HandOuts } from "./hand-outs.ts";
 import { HardwareControl } from "./hardware-control.ts";
 import { SimulatedHost } from "./host.ts";
 import { invalidateParts } from "./invalidation.ts";
@@ -45,9 +47,12 @@ import { ObjectTable } from "./object-table.ts";
 import { SimulatedResets } from "./resets.ts";
 import { Stages } from "./stages.ts";
 
-/** Builds a simulated host. Throws BrokerError argument_invalid for registers or devices that make no host. */
-export function createSimulatedBackend(config: SimulatedConfig): Backend & SimulatorControl {
-  return new SimulatedBackend(config);
+/**
+ * Builds a simulated host. Throws BrokerError argument_invalid for registers or devices that make no host.
+ * @param standIns  undefined: no descriptor of a device can be handed out
+ */
+export function createSimulatedBackend(config: SimulatedConfig, standIns?: StandIns): Backend & SimulatorControl {
+  return new SimulatedBackend(config, standIns);
 }
 
 class SimulatedBackend implements Backend, SimulatorControl {
@@ -59,11 +64,13 @@ class SimulatedBackend implements Backend, SimulatorControl {
   readonly #attachments: Attachments;
   readonly #stages: Stages;
   readonly #control: HardwareControl;
+  readonly #handOuts: HandOuts;
   #onFault: (notice: FaultNotice) => void = () => {};
   #onNotice: (notice: Notice) => void = () => {};
 
-  constructor(config: SimulatedConfig) {
+  constructor(config: SimulatedConfig, standIns: StandIns | undefined) {
     this.inventory = new SimulatedInventory(config);
+    this.#handOuts = new HandOuts({ standIns, devicesOf: (group) => this.inventory.inGroup(group) });
     const attachments = new Attachments(this.inventory);
     this.#attachments = attachments;
     const resets = new SimulatedResets(config.devices);
@@ -131,6 +138,44 @@ class SimulatedBackend implements Backend, SimulatorControl {
     this.#stages.block(group);
   }
 
+  async handOut(id: DeviceID): Promise<void> {
+    this.#handOuts.open(id, ["simulated-cdev"]);
+  }
+
+  /** Bound to an iommufd and attached to nothing: blocked, until a VMM would attach it. */
+  async vend(group: GroupID): Promise<void> {
+    for (const { id } of this.inventory.inGroup(group)) {
+      this.#handOuts.open(id, ["simulated-iommufd", "simulated-cdev"]);
+    }
+    try {
+      this.#stages.block(group);
+    } catch (error) {
+      this.#handOuts.letGo(group);
+      throw error;
+    }
+  }
+
+  descriptorsOf(id: DeviceID): readonly DeviceDescriptor[] {
+    return this.#handOuts.of(id);
+  }
+
+  async withhold(group: GroupID): Promise<void> {
+    this.#stages.block(group);
+    this.#handOuts.letGo(group);
+  }
+
+  async recall(group: GroupID): Promise<void> {
+    this.#stages.block(group);
+  }
+
+  async reclaim(group: GroupID): Promise<boolean> {
+    return !this.#handOuts.isHeld(group);
+  }
+
+  onClosed(listener: (group: GroupID) => void): void {
+    this.#handOuts.onClosed(listener);
+  }
+
   reset(id: DeviceID): Promise<ResetOutcome> {
     return this.#stages.reset(id);
   }
@@ -196,6 +241,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
   }
 
   async close(): Promise<void> {
+    this.#handOuts.close();
     this.#host.close();
     this.#objects.abandon();
   }
@@ -206,6 +252,7 @@ class SimulatedBackend implements Backend, SimulatorControl {
 
   async removeDevice(id: DeviceID): Promise<void> {
     this.#control.removeDevice(id);
+    this.#handOuts.forget(id);
   }
 
   dma(id: DeviceID, accesses: readonly SimulatedDma[]): Promise<readonly DmaOutcome[]> {

@@ -93,6 +93,14 @@ export class AddressSpaces implements AddressSpaceVerbs {
     for (const mapping of space.table) mapping.file.release();
   }
 
+  /** Unmaps all there is of an address space whose owner is gone; its queue is held. */
+  async empty(space: AddressSpaceRecord): Promise<void> {
+    if (space.table.length === 0) return;
+    if (space.populated) await this.#deps.backend.unmap(space.handle, space.table);
+    this.#deps.registry.putAddressSpace({ ...space, table: [] });
+    for (const mapping of space.table) mapping.file.release();
+  }
+
   async map(session: string, request: MapRequest, gate?: CallGate): Promise<AddressSpaceView> {
     const { limits, permissions, ports, queues, registry, sessions } = this.#deps;
     registry.addressSpace(request.addressSpace, session);

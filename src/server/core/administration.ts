@@ -4,6 +4,7 @@
 import { BrokerError } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import type { AdminVerbs, HeldSession } from "./admin-verbs.ts";
+import { stillHeld } from "./admission.ts";
 import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
 import { mappedBytesOf } from "./mapping-table.ts";
 import type { SessionRecord } from "./session.ts";
@@ -44,10 +45,13 @@ export class Administration implements AdminVerbs {
     await queues.run([{ kind: "group", id: registry.device(device).host.group }], async () => {
       const group = registry.groupOf(device);
       const { owner } = group;
+      if (group.state === "releasing") {
+        const { state } = await arbiter.free(group);
+        if (state === "releasing") throw stillHeld(group, registry.device(device));
+        return;
+      }
       if (owner === undefined) throw nobodys(device);
-      const aborted =
-        group.state === "guest-abort" ? group : await arbiter.setPlain(group, "ownerLost", "abort", owner);
-      await arbiter.release(aborted, owner);
+      await arbiter.release(await arbiter.abort(group, owner), owner);
       for (const id of group.devices) {
         events.emit({ type: "deviceForced", device: id, session: owner, reason });
         sessions.notifyDeviceRemoved(owner, id);

@@ -49,6 +49,31 @@ export function requireNotQuarantined(group: GroupRecord, device: DeviceRecord):
   );
 }
 
+/** Refuses a group of which somebody may still hold descriptors that its last owner was given. */
+export function requireNotReleasing(group: GroupRecord, device: DeviceRecord): void {
+  if (group.state === "releasing") throw stillHeld(group, device);
+}
+
+/** What can be done about it, for whoever wants the device and for an administrator alike. */
+export function stillHeld(group: GroupRecord, { host: { id } }: Pick<DeviceRecord, "host">): BrokerError {
+  return new BrokerError(
+    "device_releasing",
+    `device ${id} is being released: a process still holds a copy of a descriptor that its last owner was given, and nobody can take that away; it is free once every copy is closed: end those processes`,
+    { device: id, group: group.id, state: group.state },
+  );
+}
+
+/** Refuses what is the holder's to do while a device is vended. */
+export function requireNotVended(group: GroupRecord, device: DeviceRecord): void {
+  if (group.state !== "vended") return;
+  const { id } = device.host;
+  throw new BrokerError(
+    "vended",
+    `device ${id} is vended: its stages are set through the iommufd that was handed out, not through the broker; detach it to have it brokered`,
+    { device: id, group: group.id, state: group.state },
+  );
+}
+
 /** Refuses a caller that has not seen the group's latest stage change. */
 export function requireGeneration(group: GroupRecord, expected: bigint | undefined): void {
   if (expected === undefined || expected === BigInt(group.generation)) return;

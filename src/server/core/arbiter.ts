@@ -1,7 +1,8 @@
 // The arbiter: every change of a group's stage passes here, one at a time for each group.
 // The path is always the same: admit (pure, on snapshots, inside the queues) → journal the intent → ask the backend →
 // journal the outcome → swap the records → tell. A refusal or a failure leaves records and hardware as they were.
-// Each verb has its file: attach.ts, bind.ts, reset.ts; waiting.ts and preemption.ts for a device that is another's.
+// Each verb has its file: attach.ts, bind.ts, reset.ts, descriptors.ts, releasing.ts;
+// waiting.ts and preemption.ts for a device that is another's.
 
 import type { Backend, PlainStage } from "../../backends/backend.ts";
 import type { DeviceID } from "../../backends/ids.ts";
@@ -9,6 +10,7 @@ import type { AddressSpaces } from "./address-space.ts";
 import { Attachments } from "./attach.ts";
 import { Binds } from "./bind.ts";
 import type { CallGate } from "./call-gate.ts";
+import { Descriptors } from "./descriptors.ts";
 import type { BrokerEvents } from "./events.ts";
 import type { FaultRouter } from "./fault-router.ts";
 import type { GroupRecord } from "./group.ts";
@@ -18,11 +20,12 @@ import type { Ports } from "./ports.ts";
 import { Preemptions } from "./preemption.ts";
 import { deviceView } from "./record-views.ts";
 import type { Registry } from "./registry.ts";
+import { Releasing } from "./releasing.ts";
 import { Resets } from "./reset.ts";
 import type { Sessions } from "./sessions.ts";
 import { StageChanges } from "./stage-change.ts";
 import type { StageTrigger } from "./stage-state.ts";
-import type { AttachRequest, BindOutcome, BindRequest, StageVerbs } from "./stage-verbs.ts";
+import type { AttachRequest, BindOutcome, BindRequest, HandedOut, StageVerbs } from "./stage-verbs.ts";
 import type { DeviceView } from "./views.ts";
 import { WaitingLines } from "./waiting.ts";
 import type { WorkQueues } from "./work-queues.ts";
@@ -52,6 +55,8 @@ export class Arbiter implements StageVerbs {
   readonly #lines: WaitingLines;
   readonly #attachments: Attachments;
   readonly #binds: Binds;
+  readonly #descriptors: Descriptors;
+  readonly #releasing: Releasing;
 
   constructor(deps: ArbiterDeps) {
     this.#deps = deps;
@@ -63,6 +68,8 @@ export class Arbiter implements StageVerbs {
     const preemptions = new Preemptions({ ...deps, changes, resets, lines });
     this.#attachments = new Attachments({ ...deps, changes, resets, lines, preemptions, view });
     this.#binds = new Binds({ ...deps, changes, resets, view });
+    this.#descriptors = new Descriptors({ ...deps, changes, resets, lines, view });
+    this.#releasing = new Releasing({ ...deps, resets });
     this.#changes = changes;
     this.#resets = resets;
     this.#lines = lines;
@@ -108,6 +115,29 @@ export class Arbiter implements StageVerbs {
   /** Refuses a device whose group is being reset. */
   requireNotResetting(device: DeviceID): void {
     this.#resets.requireNone(device);
+  }
+
+  async getDescriptor(session: string, request: DeviceRequest, gate?: CallGate): Promise<HandedOut> {
+    return await this.#descriptors.get(session, request, gate);
+  }
+
+  async vend(session: string, request: DeviceRequest, gate?: CallGate): Promise<HandedOut> {
+    return await this.#descriptors.vend(session, request, gate);
+  }
+
+  /** Sets a group to abort whose owner is gone, as far as that is in the broker's power. The group's queue is held. */
+  async abort(group: GroupRecord, session: string): Promise<GroupRecord> {
+    return await this.#changes.abort(group, session);
+  }
+
+  /** Gives a withheld group to the host if nobody holds a descriptor of it any more. The group's queue is held. */
+  async free(group: GroupRecord): Promise<GroupRecord> {
+    return await this.#resets.free(group);
+  }
+
+  /** Looks at every withheld group: the daemon's tick, where nobody tells that the last copy was closed. */
+  async freeAll(): Promise<void> {
+    await this.#releasing.freeAll();
   }
 
   /**

@@ -5,7 +5,7 @@ import type { AddressSpaceHandle, PartHandle, PlainStage } from "../../backends/
 import { BrokerError, invalidField, limitReached } from "../../backends/errors.ts";
 import type { DeviceID, IommuID } from "../../backends/ids.ts";
 import { ABORT_VSTE, BYPASS_VSTE } from "../../backends/vste.ts";
-import { requireGeneration, requireNotQuarantined } from "./admission.ts";
+import { requireGeneration, requireNotQuarantined, requireNotReleasing, requireNotVended } from "./admission.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
 import type { CallGate } from "./call-gate.ts";
 import { requireFit } from "./capability.ts";
@@ -134,6 +134,8 @@ export class Attachments {
     const virtual = registry.virtualIommu(request.virtualIommu, session);
     requireGeneration(group, request.expectedGeneration);
     requireNotQuarantined(group, device);
+    requireNotReleasing(group, device);
+    requireNotVended(group, device);
     if (group.virtualIommu !== undefined && group.virtualIommu !== virtual.id) throw elsewhere(device, group);
     if (device.attached) return;
     if (registry.attachedCount(session) >= limits.devicesPerSessionMax) {
@@ -206,12 +208,13 @@ export class Attachments {
   }
 
   async #detach(device: DeviceRecord, group: GroupRecord, session: string): Promise<void> {
-    const { backend, changes, registry, resets } = this.#deps;
+    const { backend, changes, ports, registry, resets } = this.#deps;
     const others = group.devices.filter((id) => id !== device.host.id && registry.device(id).attached);
     if (others.length === 0) {
       await resets.release(group, session);
       return;
     }
+    ports.deviceTickets.void(device.host.id);
     if (device.virtualStreamID !== undefined) {
       await backend.setVirtualStreamID(device.host.id, changes.partOf(group), undefined);
     }
@@ -221,10 +224,11 @@ export class Attachments {
 
 /** What passes by itself: worth waiting for. */
 function isBusy({ code }: BrokerError): boolean {
-  return code === "device_owned" || code === "device_resetting";
+  return code === "device_owned" || code === "device_resetting" || code === "device_releasing";
 }
 
-function promised(device: DeviceRecord, group: GroupRecord): BrokerError {
+/** Refuses one that has not waited a device that somebody does. */
+export function promised(device: DeviceRecord, group: GroupRecord): BrokerError {
   const { id } = device.host;
   return new BrokerError(
     "device_owned",

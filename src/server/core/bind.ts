@@ -8,7 +8,14 @@ import type { VSTE } from "../../backends/vste.ts";
 import { assert } from "../../spec/assert.ts";
 import { get } from "../../spec/layout.ts";
 import { IDR1 } from "../../spec/registers.ts";
-import { type BindDecision, decideBind, decideTableBind, requireAttached, requireGeneration } from "./admission.ts";
+import {
+  type BindDecision,
+  decideBind,
+  decideTableBind,
+  requireAttached,
+  requireGeneration,
+  requireNotVended,
+} from "./admission.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
 import type { CallGate } from "./call-gate.ts";
 import { steRefusal, translateRefusal } from "./capability.ts";
@@ -72,6 +79,7 @@ export class Binds {
       [changes.keyOf(request.device)],
       async () => {
         const { device, group } = changes.admit(session, request.device);
+        requireNotVended(group, device);
         requireGeneration(group, request.expectedGeneration);
         if (device.attached && group.state !== "nest-parent") {
           await changes.setPlain(group, "unbind", "bypass", session);
@@ -87,6 +95,7 @@ export class Binds {
     const { device, group } = changes.admit(session, request.device);
     if ("pageTable" in request) return await this.#bindTable(session, { device, group }, request);
     const { disposition } = request.vste;
+    requireNotVended(group, device);
     requireAttached(group, device, disposition === "translate" ? "bindTranslate" : "bindBypass");
     requireGeneration(group, request.expectedGeneration);
     const virtual = registry.virtualIommu(group.virtualIommu!, session);

@@ -119,7 +119,9 @@ export function createCore(options: CoreOptions): Core {
     },
     image: () => recorder.image(),
     durable: () => ports.journal.durable(),
-    reapExpired: () => reaper.reapLapsed(),
+    reapExpired: async () => {
+      await Promise.all([reaper.reapLapsed(), arbiter.freeAll()]);
+    },
     census: () => takeCensus({ ...deps, waiting: () => arbiter.waiting(), watch, diagnoser }),
   };
 }

@@ -60,6 +60,8 @@ export interface DurableGroup {
   readonly vste: readonly [string, string] | null;
   /** Present: a guest's bare page table is in force. */
   readonly pageTable?: DurablePageTable | undefined;
+  /** Absent, as in records of before there was such a thing: no. */
+  readonly handedOut?: boolean | undefined;
 }
 
 /** As PageTable, its root in hexadecimal. */
@@ -226,15 +228,8 @@ export function sessionRecord({ deadlineMs: _, ...session }: SessionRecord): Dur
   };
 }
 
-export function groupRecord({
-  id,
-  state,
-  generation,
-  owner,
-  virtualIommu,
-  vste,
-  pageTable,
-}: GroupRecord): DurableRecord {
+export function groupRecord(group: GroupRecord): DurableRecord {
+  const { id, state, generation, owner, virtualIommu, vste, pageTable, handedOut } = group;
   return {
     type: "group",
     value: {
@@ -245,6 +240,7 @@ export function groupRecord({
       virtualIommu: virtualIommu ?? null,
       vste: vste === undefined ? null : [hex(vste.dword0), hex(vste.dword1)],
       ...(pageTable && { pageTable: { ...pageTable, root: hex(pageTable.root) } }),
+      ...(handedOut ? { handedOut } : {}),
     },
   };
 }

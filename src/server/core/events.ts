@@ -48,7 +48,13 @@ export type BrokerEvent =
   /** `to`: who has it now. */
   | { readonly type: "sessionClaimed"; readonly session: string; readonly displayName: string; readonly to: string }
   | { readonly type: "reaped"; readonly session: string; readonly devices: number }
-  | { readonly type: "reapFailed"; readonly session: string; readonly subject: string; readonly error: unknown }
+  /** `session`: whose it was; undefined: nobody's any more. */
+  | {
+      readonly type: "reapFailed";
+      readonly session: string | undefined;
+      readonly subject: string;
+      readonly error: unknown;
+    }
   | {
       readonly type: "leaseConflict";
       readonly device: DeviceID;
@@ -74,6 +80,17 @@ export type BrokerEvent =
   | { readonly type: "deviceReset"; readonly device: DeviceID; readonly result: "done" | "absent" | "failed" }
   /** It could not be reset after its last owner: nobody gets it until an administrator says so. */
   | { readonly type: "quarantined"; readonly device: DeviceID; readonly group: GroupID; readonly reason: string }
+  /** Its owner was given a ticket for its descriptors: the cdev alone, or with the iommufd (vended). */
+  | {
+      readonly type: "handedOut";
+      readonly device: DeviceID;
+      readonly session: string;
+      readonly how: "brokered" | "vended";
+    }
+  /** They were fetched. */
+  | { readonly type: "descriptorsTaken"; readonly device: DeviceID; readonly session: string }
+  /** They were not fetched in time. */
+  | { readonly type: "deviceTicketExpired"; readonly device: string; readonly uid: number; readonly pid: number }
   | { readonly type: "deviceAdded"; readonly device: DeviceID }
   | { readonly type: "deviceRemoved"; readonly device: DeviceID; readonly session: string | undefined }
   /** A descriptor that a process put was mapped by nobody in time; it is closed. */

@@ -4,7 +4,7 @@
 import type { Backend } from "../../backends/backend.ts";
 import { BrokerError, invalidField } from "../../backends/errors.ts";
 import type { ExplainRequest } from "../../backends/explanation.ts";
-import { requireOwned } from "./admission.ts";
+import { requireNotVended, requireOwned } from "./admission.ts";
 import type { ExplainVerbs } from "./explain-verbs.ts";
 import type { Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
@@ -35,6 +35,7 @@ export class Explainer implements ExplainVerbs {
       const why = `device ${request.device} has no owner: there is no guest's translation to explain`;
       throw new BrokerError("not_owner", why, { device: request.device });
     }
+    requireNotVended(group, device);
     const count = Math.max(1, device.host.streamIDs.length); // natively nobody is told how many
     if (request.streamIndex >= count) {
       throw invalidField("stream_index", `${request.streamIndex} is not an index into ${count} StreamIDs`);

@@ -21,10 +21,15 @@ export interface GroupRecord {
   readonly vste: VSTE | undefined;
   /** The guest's bare page table in force, in place of an STE. */
   readonly pageTable?: PageTable | undefined;
+  /** Others than the broker have, or may have, descriptors of its devices: who has one can attach and detach by itself. */
+  readonly handedOut: boolean;
 }
 
-/** What a stage change decides of a group. */
-export type StageRecord = Pick<GroupRecord, "state" | "owner" | "virtualIommu" | "vste" | "pageTable">;
+/** What a stage change sets. */
+export type StageChange = Pick<GroupRecord, "state" | "owner" | "virtualIommu" | "vste" | "pageTable"> & {
+  /** Absent: as it was. */
+  readonly handedOut?: boolean;
+};
 
 /** A group as it is found: no owner, the host's default domain. @param generation  above 0: it has been here before */
 export function newGroup(device: HostDevice, generation = 0): GroupRecord {
@@ -37,6 +42,7 @@ export function newGroup(device: HostDevice, generation = 0): GroupRecord {
     owner: undefined,
     virtualIommu: undefined,
     vste: undefined,
+    handedOut: false,
   });
 }
 
@@ -49,6 +55,6 @@ export function withoutDevice(group: GroupRecord, device: DeviceID): GroupRecord
 }
 
 /** The group after a stage change. */
-export function staged(group: GroupRecord, change: StageRecord): GroupRecord {
+export function staged(group: GroupRecord, change: StageChange): GroupRecord {
   return Object.freeze({ ...group, pageTable: undefined, ...change, generation: group.generation + 1 });
 }

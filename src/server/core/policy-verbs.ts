@@ -25,6 +25,8 @@ export const VERBS: Readonly<Record<VerbGroup, readonly string[]>> = {
     "AttachDevice",
     "DetachDevice",
     "ResetDevice",
+    "GetDeviceDescriptor",
+    "VendDevice",
     "BindGuestStage",
     "BatchBindGuestStage",
     "UnbindGuestStage",

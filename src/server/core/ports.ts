@@ -1,7 +1,9 @@
 // What core needs from outside and is given: time, randomness, files, a journal, the deaths of processes. daemon.ts supplies them.
 
+import type { DeviceDescriptor } from "../../backends/device-descriptors.ts";
 import type { GuestMemoryFile } from "../../backends/guest-memory.ts";
-import type { Caller } from "./caller.ts";
+import type { DeviceID } from "../../backends/ids.ts";
+import type { Caller, ProcessCaller } from "./caller.ts";
 import type { DurableRecord } from "./durable.ts";
 
 /** Time. Monotonic time decides leases; wall time only labels events. */
@@ -47,6 +49,33 @@ export interface MemoryTickets {
   take(ticket: string, caller: Caller): GuestMemoryFile;
   /** Used: it is gone. Not used: it is good again for the rest of its time. */
   settle(ticket: string, isUsed: boolean): void;
+}
+
+/** A ticket that was just made. */
+export interface Ticket {
+  readonly ticket: string;
+  /** From now on. */
+  readonly expiresMs: number;
+}
+
+export interface DeviceTicketRequest {
+  readonly device: DeviceID;
+  /** The process that may redeem it. */
+  readonly holder: ProcessCaller;
+  /**
+   * What it stands for when it is redeemed, to be passed at once.
+   * @throws BrokerError why it stands for nothing any more
+   */
+  open(): readonly DeviceDescriptor[];
+}
+
+/** Descriptors of devices that their owners have asked for and not fetched yet, each set under a ticket that is good once. */
+export interface DeviceTickets {
+  /** @throws BrokerError limit_reached when this process, or everybody, has too many */
+  requireRoom(holder: ProcessCaller): void;
+  issue(request: DeviceTicketRequest): Ticket;
+  /** What was issued for a device is good no more. */
+  void(device: DeviceID): void;
 }
 
 /** One line of history: what is about to happen, or what came of it. */
@@ -100,6 +129,7 @@ export interface Ports {
   readonly identifiers: Identifiers;
   readonly memoryFiles: MemoryFiles;
   readonly memoryTickets: MemoryTickets;
+  readonly deviceTickets: DeviceTickets;
   readonly journal: Journal;
   readonly processes: ProcessWatch;
 }

@@ -109,9 +109,7 @@ export class Preemptions {
         if (running === undefined || record?.owner !== running.loser) return;
         running.isTaking = true;
         const { loser } = running;
-        const aborted =
-          record.state === "guest-abort" ? record : await changes.setPlain(record, "ownerLost", "abort", loser);
-        await resets.release(aborted, loser);
+        await resets.release(await changes.abort(record, loser), loser);
       });
     } catch (error) {
       this.#end(group, "failed");

@@ -93,9 +93,11 @@ export class Reaper {
     const { arbiter, queues, registry, sessions } = this.#deps;
     await queues.run([{ kind: "group", id: found.id }], async () => {
       const group = registry.groups().find((one) => one.id === found.id);
-      if (group?.owner !== session || group.state === "guest-abort") return;
+      if (group?.owner !== session) return;
       if (!sessions.isLost(session)) return; // resumed while this waited
-      const { id, generation } = await arbiter.setPlain(group, "ownerLost", "abort", session);
+      const aborted = await arbiter.abort(group, session);
+      if (aborted === group) return;
+      const { id, generation } = aborted;
       sessions.noteAborted(session, { group: id, generation });
     });
   }
@@ -125,6 +127,11 @@ export class Reaper {
       devices += group.devices.length;
       await attempt(`group/${group.id}`, () => this.#giveBackGroup(group, session));
     }
+    // Who holds a descriptor could attach its device again to what is still there: there shall be no memory in it.
+    const mayBeHeld = registry.groups().some(({ state }) => state === "releasing");
+    for (const space of mayBeHeld ? registry.addressSpacesOf(session) : []) {
+      await attempt(`addressSpace/${space.id}`, () => this.#empty(space.id, session));
+    }
     for (const virtual of registry.virtualIommusOf(session)) {
       await attempt(`virtualIommu/${virtual.id}`, () => this.#giveBackVirtualIommu(virtual.id, session));
     }
@@ -141,9 +148,14 @@ export class Reaper {
     await queues.run([{ kind: "group", id: found.id }], async () => {
       const group = registry.findGroup(found.id);
       if (group?.owner !== session) return;
-      const aborted =
-        group.state === "guest-abort" ? group : await arbiter.setPlain(group, "ownerLost", "abort", session);
-      await arbiter.release(aborted, session);
+      await arbiter.release(await arbiter.abort(group, session), session);
+    });
+  }
+
+  async #empty(id: string, session: string): Promise<void> {
+    const { queues, registry, spaces } = this.#deps;
+    await queues.run([{ kind: "address-space", id }], async () => {
+      if (registry.hasAddressSpace(id)) await spaces.empty(registry.addressSpace(id, session));
     });
   }
 

@@ -30,6 +30,7 @@ export function deviceView(registry: Registry, id: DeviceID, around: Around): De
     virtualIommu: group.virtualIommu,
     virtualStreamID: device.virtualStreamID,
     vste: group.vste,
+    stageAuthoritative: !group.handedOut,
     waiters: around.waiters(group.id),
   });
 }

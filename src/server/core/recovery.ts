@@ -11,7 +11,7 @@ import { checkPageTable, requirePageTables } from "../../backends/page-table.ts"
 import type { Answers } from "./answers.ts";
 import { AwaitedMemory } from "./awaited-memory.ts";
 import { uidOf } from "./caller.ts";
-import { attachedDevice, namedDevice } from "./device.ts";
+import { attachedDevice, detachedDevice, namedDevice } from "./device.ts";
 import {
   type DurableAddressSpace,
   type DurableGroup,
@@ -68,15 +68,20 @@ export async function restoreSessions(state: DurableState, deps: RecoveryDeps): 
 
 /**
  * A group that nobody owns now keeps counting: whoever lost it must not meet its generation again. One that could not be
- * reset stays out of everybody's reach.
+ * reset stays out of everybody's reach, and one whose descriptors were handed out until they are seen to be closed.
  */
 async function leaveReleased(durable: DurableGroup, { backend, registry }: RecoveryDeps): Promise<void> {
   const group = registry.findGroup(durable.id);
   if (group === undefined) return;
   const generation = durable.owner === null ? durable.generation : durable.generation + 1;
-  const { state } = durable;
-  if (state === "quarantined") await backend.block(group.id);
-  registry.putGroup(state === "quarantined" ? { ...group, generation, state } : { ...group, generation });
+  const { handedOut = false, state } = durable;
+  if (state === "quarantined") {
+    await backend.block(group.id);
+    registry.putGroup({ ...group, generation, state });
+  } else if (handedOut) {
+    await backend.recall(group.id);
+    registry.putGroup({ ...group, generation, state: "releasing", handedOut });
+  } else registry.putGroup({ ...group, generation });
 }
 
 /** One session on its way back. */
@@ -98,7 +103,9 @@ class Restoring {
     for (const space of [...this.#state.addressSpaces.values()].filter(isMine)) await this.#restoreSpace(space);
     for (const virtual of [...this.#state.virtualIommus.values()].filter(isMine)) await this.#restoreVirtual(virtual);
     for (const group of this.#state.groups.values()) {
-      if (group.owner === this.#session.id) await this.#restoreGroup(group);
+      if (group.owner !== this.#session.id) continue;
+      if (group.state === "vended") await this.#restoreVended(group);
+      else await this.#restoreGroup(group);
     }
   }
 
@@ -177,10 +184,25 @@ class Restoring {
     for (const id of group.devices) faults.claim(id, this.#session.id, "restored");
     await this.#restoreDevices(group.devices, part);
     await this.#restoreStage(durable, part);
-    const { state, generation } = durable;
+    const { state, generation, handedOut = false } = durable;
     const vste = vsteOf(durable.vste);
     const pageTable = durable.pageTable && pageTableOf(durable.pageTable);
-    registry.putGroup({ ...group, state, generation, owner: this.#session.id, virtualIommu, vste, pageTable });
+    const owner = this.#session.id;
+    registry.putGroup({ ...group, state, generation, owner, virtualIommu, vste, pageTable, handedOut });
+  }
+
+  /** Its holder's stages are as they were: the restart closed the broker's own descriptors and nobody else's. */
+  async #restoreVended({ generation, id, owner, state }: DurableGroup): Promise<void> {
+    const { backend, registry } = this.#deps;
+    const group = registry.findGroup(id);
+    if (group === undefined) throw missing(`IOMMU group ${id}`);
+    await backend.recall(group.id);
+    this.#undo.push(() => {
+      for (const device of group.devices) registry.putDevice(detachedDevice(registry.device(device)));
+      registry.putGroup(group);
+    });
+    for (const device of group.devices) registry.putDevice(attachedDevice(registry.device(device)));
+    registry.putGroup({ ...group, state, generation, owner: owner ?? undefined, handedOut: true });
   }
 
   async #restoreDevices(devices: readonly string[], part: PartHandle): Promise<void> {

@@ -2,10 +2,10 @@
 // owner put into it; nobody gets it until an administrator says so: its group is quarantined, every DMA aborted.
 // A reset changes no stage and no generation. While one runs, whoever would change the device's stage is refused at once.
 
-import type { ResetOutcome } from "../../backends/backend.ts";
+import type { Backend, ResetOutcome } from "../../backends/backend.ts";
 import { BrokerError } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
-import { requireGeneration, requireOwned } from "./admission.ts";
+import { requireGeneration, requireNotVended, requireOwned } from "./admission.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
 import type { CallGate } from "./call-gate.ts";
 import { detachedDevice } from "./device.ts";
@@ -16,6 +16,12 @@ import type { DeviceView } from "./views.ts";
 
 /** After how long a call that met a reset may be worth another try. */
 const RETRY_AFTER_MS = 100;
+
+/** The ways out of an owner's hands, and what the backend does for each. */
+const LEAVE = { release: "detach", quarantine: "block", withhold: "withhold" } as const satisfies Partial<
+  Record<StageTrigger, keyof Backend>
+>;
+type Leaving = keyof typeof LEAVE;
 
 interface Unclean {
   readonly device: DeviceID;
@@ -64,6 +70,7 @@ export class Resets {
       async () => {
         const { device, group } = changes.admit(session, request.device);
         requireOwned(group, device, session, sessions.view(session));
+        requireNotVended(group, device);
         requireGeneration(group, request.expectedGeneration);
         const unclean = await this.#all(group, [request.device]);
         if (unclean !== undefined) throw refused(unclean);
@@ -75,7 +82,7 @@ export class Resets {
 
   /**
    * Takes a group from its owner: reset, then the host's default domain or, where a device could not be reset,
-   * quarantine. The group's queue is held.
+   * quarantine. Where others may hold descriptors of it, it is only withheld until they are closed. The group's queue is held.
    *
    * @param leaving  a device that is about to disappear: nobody gets it, so it need not be reset
    */
@@ -83,14 +90,37 @@ export class Resets {
     const { faults } = this.#deps;
     for (const id of group.devices) faults.leave(id);
     try {
-      return await this.#release(group, session, leaving);
+      if (group.handedOut) return await this.#withhold(group, session);
+      return await this.#giveToHost(group, session, leaving);
     } catch (error) {
       for (const id of group.devices) faults.stay(id);
       throw error;
     }
   }
 
-  async #release(group: GroupRecord, session: string, leaving: DeviceID | undefined): Promise<GroupRecord> {
+  /** Gives a withheld group to the host if nobody holds a descriptor of it any more. The group's queue is held. */
+  async free(group: GroupRecord): Promise<GroupRecord> {
+    if (!(await this.#deps.backend.reclaim(group.id))) return group;
+    return await this.#giveToHost(group, undefined, undefined);
+  }
+
+  /** It has left its owner whatever comes of the first look at it: a later one may do better. */
+  async #withhold(group: GroupRecord, session: string): Promise<GroupRecord> {
+    const withheld = await this.#leave(group, "withhold", session);
+    try {
+      return await this.free(withheld);
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      this.#deps.events.emit({ type: "reapFailed", session: undefined, subject: `group/${group.id}`, error });
+      return this.#deps.registry.group(group.id);
+    }
+  }
+
+  async #giveToHost(
+    group: GroupRecord,
+    session: string | undefined,
+    leaving: DeviceID | undefined,
+  ): Promise<GroupRecord> {
     const staying = group.devices.filter((id) => id !== leaving);
     const unclean = await this.#all(group, staying);
     if (unclean === undefined) return await this.#leave(group, "release", session);
@@ -139,21 +169,17 @@ export class Resets {
     }
   }
 
-  async #leave(
-    group: GroupRecord,
-    trigger: Extract<StageTrigger, "release" | "quarantine">,
-    session: string | undefined,
-  ): Promise<GroupRecord> {
-    const { backend, changes, faults, registry } = this.#deps;
+  async #leave(group: GroupRecord, trigger: Leaving, session: string | undefined): Promise<GroupRecord> {
+    const { backend, changes, faults, ports, registry } = this.#deps;
     const to = next(group.state, trigger);
-    await changes.journaled(trigger, group, session, () =>
-      trigger === "release" ? backend.detach(group.id) : backend.block(group.id),
-    );
+    for (const id of group.devices) ports.deviceTickets.void(id);
+    await changes.journaled(trigger, group, session, () => backend[LEAVE[trigger]](group.id));
     for (const id of group.devices) {
       registry.putDevice(detachedDevice(registry.device(id)));
       faults.release(id);
     }
-    return changes.commit(group, trigger, { state: to, owner: undefined, virtualIommu: undefined, vste: undefined });
+    const nobodys = { owner: undefined, virtualIommu: undefined, vste: undefined };
+    return changes.commit(group, trigger, { ...nobodys, state: to, handedOut: trigger === "withhold" });
   }
 }
 

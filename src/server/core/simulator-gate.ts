@@ -12,7 +12,7 @@ import type {
   SimulatorControl,
   TranslationOutcome,
 } from "../../backends/simulator-control.ts";
-import { requireNotOthers, requireOwned } from "./admission.ts";
+import { requireNotOthers, requireNotVended, requireOwned, stillHeld } from "./admission.ts";
 import type { Arbiter, ArbiterDeps } from "./arbiter.ts";
 import type { CallGate } from "./call-gate.ts";
 import type { GroupRecord } from "./group.ts";
@@ -36,6 +36,7 @@ export class SimulatorGate implements SimulatorVerbs {
     registry.iommu(device.iommu);
     const group = registry.findGroup(device.group);
     if (group?.state === "quarantined") throw quarantined(device);
+    if (group?.state === "releasing") throw stillHeld(group, { host: device });
     if (group?.owner !== undefined || queues.isHeld({ kind: "group", id: device.group })) {
       throw new BrokerError(
         "in_use",
@@ -113,6 +114,7 @@ export class SimulatorGate implements SimulatorVerbs {
   structures(session: string, device: DeviceID, streamIndex: number, substreamID: number): RawStructures {
     const { registry } = this.#deps;
     const group = this.#requireOwned(session, device, [{ streamIndex }], () => "stream_index");
+    requireNotVended(group, registry.device(device));
     const virtual = registry.virtualIommu(group.virtualIommu!, session);
     const { handle } = registry.addressSpace(virtual.addressSpace, session);
     return this.#control.structures(device, streamIndex, substreamID, handle);

@@ -8,7 +8,7 @@ import { assert } from "../../spec/assert.ts";
 import { requireNotOthers } from "./admission.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
 import type { DeviceRecord } from "./device.ts";
-import { type GroupRecord, type StageRecord, staged } from "./group.ts";
+import { type GroupRecord, type StageChange, staged } from "./group.ts";
 import { next, type StageTrigger } from "./stage-state.ts";
 import type { QueueKey } from "./work-queues.ts";
 
@@ -83,7 +83,13 @@ export class StageChanges {
     await journal.append({ ...entry, kind: "outcome", result: "done" });
   }
 
-  commit(before: GroupRecord, trigger: StageTrigger, change: StageRecord): GroupRecord {
+  /** Sets a group to abort whose owner is gone. Not one that is vended: its DMA is the holder's of its descriptors. */
+  async abort(group: GroupRecord, session: string): Promise<GroupRecord> {
+    if (group.state === "guest-abort" || group.state === "vended") return group;
+    return await this.setPlain(group, "ownerLost", "abort", session);
+  }
+
+  commit(before: GroupRecord, trigger: StageTrigger, change: StageChange): GroupRecord {
     const { events, registry } = this.#deps;
     const after = staged(registry.group(before.id), change);
     registry.putGroup(after);

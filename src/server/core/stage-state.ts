@@ -1,12 +1,20 @@
 // The stage states of an IOMMU group and the one table of transitions between them.
 // No other code knows an order: an absent cell is transition_illegal.
 // STE.Config per state (IHI 0070G.b §5.2): default-domain 0b101, nest-parent 0b110, guest-abort 0b000, guest-nested 0b111,
-// quarantined 0b000.
+// quarantined and releasing 0b000; vended: whatever the holder of its descriptors attaches.
 
 import { BrokerError } from "../../backends/errors.ts";
 import type { Disposition } from "../../backends/vste.ts";
 
-export const STAGE_STATES = ["default-domain", "nest-parent", "guest-abort", "guest-nested", "quarantined"] as const;
+export const STAGE_STATES = [
+  "default-domain",
+  "nest-parent",
+  "guest-abort",
+  "guest-nested",
+  "quarantined",
+  "vended",
+  "releasing",
+] as const;
 /** What the hardware holds for a group. */
 export type StageState = (typeof STAGE_STATES)[number];
 
@@ -20,6 +28,8 @@ export const STAGE_TRIGGERS = [
   "release",
   "ownerLost",
   "quarantine",
+  "vend",
+  "withhold",
 ] as const;
 /** What may happen to a group. */
 export type StageTrigger = (typeof STAGE_TRIGGERS)[number];
@@ -30,6 +40,7 @@ export const TRANSITIONS = {
     attachAborted: "guest-abort",
     release: "default-domain",
     ownerLost: "default-domain",
+    vend: "vended",
   },
   "nest-parent": {
     bindBypass: "nest-parent",
@@ -39,6 +50,7 @@ export const TRANSITIONS = {
     release: "default-domain",
     ownerLost: "guest-abort",
     quarantine: "quarantined",
+    withhold: "releasing",
   },
   "guest-abort": {
     bindBypass: "nest-parent",
@@ -48,6 +60,7 @@ export const TRANSITIONS = {
     release: "default-domain",
     ownerLost: "guest-abort",
     quarantine: "quarantined",
+    withhold: "releasing",
   },
   "guest-nested": {
     bindBypass: "nest-parent",
@@ -57,10 +70,21 @@ export const TRANSITIONS = {
     release: "default-domain",
     ownerLost: "guest-abort",
     quarantine: "quarantined",
+    withhold: "releasing",
   },
   quarantined: {
     release: "default-domain",
     ownerLost: "quarantined",
+  },
+  // The holder of its iommufd attaches and detaches it: nobody else can stop its DMA until every copy is closed.
+  vended: {
+    ownerLost: "vended",
+    withhold: "releasing",
+  },
+  releasing: {
+    release: "default-domain",
+    ownerLost: "releasing",
+    quarantine: "quarantined",
   },
 } as const satisfies Record<StageState, Partial<Record<StageTrigger, StageState>>>;
 
@@ -94,5 +118,6 @@ export function bindTrigger(disposition: Disposition): StageTrigger {
 
 function remedy(state: StageState): string {
   if (state === "quarantined") return "an administrator must release it from quarantine first";
+  if (state === "releasing") return "every copy of its descriptors must be closed first";
   return state === "default-domain" ? "attach the device first" : "detach the device first";
 }

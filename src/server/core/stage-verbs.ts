@@ -1,10 +1,11 @@
-// What the edge may ask about a device's stages: attach, bind, unbind, detach, reset. arbiter.ts answers.
+// What the edge may ask about a device's stages: attach, bind, unbind, detach, reset, hand out. arbiter.ts answers.
 
 import type { BindPreview, PlainStage } from "../../backends/backend.ts";
 import type { DeviceID, VirtualStreamID } from "../../backends/ids.ts";
 import type { PageTable } from "../../backends/page-table.ts";
 import type { Disposition, VSTE } from "../../backends/vste.ts";
 import type { CallGate } from "./call-gate.ts";
+import type { Ticket } from "./ports.ts";
 import type { DeviceView } from "./views.ts";
 
 export interface BindOutcome {
@@ -35,6 +36,14 @@ export type BindRequest = GuestStage & {
   readonly expectedGeneration: bigint | undefined;
 };
 
+/** A ticket for the descriptors of a device, and the device as it is now. */
+export interface HandedOut {
+  readonly ticket: Ticket;
+  readonly device: DeviceView;
+  /** The kernel's number of a vended device on the iommufd that it is bound to; undefined: brokered, or simulated. */
+  readonly object: number | undefined;
+}
+
 export interface StageVerbs {
   attach(session: string, request: AttachRequest, gate?: CallGate): Promise<DeviceView>;
   detach(
@@ -48,6 +57,21 @@ export interface StageVerbs {
     request: { device: DeviceID; expectedGeneration: bigint | undefined },
     gate?: CallGate,
   ): Promise<DeviceView>;
+  /**
+   * A ticket for the node of a device that is attached, for its owner to drive it. The broker is then not the only one any
+   * more who can attach and detach it: from its release on nobody has the device until every copy is closed.
+   */
+  getDescriptor(
+    session: string,
+    request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
+  ): Promise<HandedOut>;
+  /** A ticket for a device's node and an iommufd that it is bound to: its stages are then its holder's, not the broker's. */
+  vend(
+    session: string,
+    request: { device: DeviceID; expectedGeneration: bigint | undefined },
+    gate?: CallGate,
+  ): Promise<HandedOut>;
   /** Function-level reset; meanwhile who would change the device's stage is refused. Changes no generation. */
   reset(
     session: string,

@@ -54,6 +54,8 @@ export interface DeviceView {
   readonly virtualStreamID: VirtualStreamID | undefined;
   /** The guest STE in force; undefined while the group has no owner. */
   readonly vste: VSTE | undefined;
+  /** Only the broker can change the stage. */
+  readonly stageAuthoritative: boolean;
   /** Calls that stand in line for the group. */
   readonly waiters: number;
 }

@@ -121,6 +121,7 @@ export class WaitingLines {
     const record = this.#deps.registry.findGroup(group);
     if (record === undefined) return true; // to be told that the device is gone
     if (this.#deps.isResetting(group)) return false;
+    if (record.state === "releasing") return false;
     if (record.owner !== undefined) return record.owner === place.session;
     return this.isNext(group, place);
   }

@@ -1,5 +1,5 @@
-// The descriptor socket: a client connects, sends one request with one descriptor, and is given a ticket; gRPC cannot carry
-// descriptors. Stream, not SEQPACKET: Node accepts no other, and VMMs speak it everywhere.
+// The descriptor socket: a client connects and sends one request: a descriptor, for which it is given a ticket, or a ticket,
+// for which it is given descriptors; gRPC cannot carry them. Stream, not SEQPACKET: Node accepts no other, and VMMs speak it everywhere.
 // libuv accepts and writes, but never reads here: its read(2) would throw descriptors away. So there is no readiness to
 // wait for, and a connection is asked by recvmsg(MSG_DONTWAIT): at once, when nearly all have sent, and then ever more
 // rarely up to a deadline, after which it is cut. Nothing waits, and connections are few by limit, in all and for a uid.
@@ -8,11 +8,19 @@
 import { createServer, type Socket } from "node:net";
 import { BrokerError, limitOf, limitReached } from "../../backends/errors.ts";
 import type { GuestMemoryFile } from "../../backends/guest-memory.ts";
-import { type ReceivedMessage, receiveMessage } from "../../os/descriptors.ts";
+import { type ReceivedMessage, receiveMessage, sendMessage } from "../../os/descriptors.ts";
 import { descriptorOf, peerCredentials } from "../../os/libc.ts";
 import { SlowClose } from "../../os/slow-close.ts";
 import { listenUnix } from "../../os/unix-listener.ts";
-import { parseRequest, REQUEST_BYTES_MAX, type Refusal, refusalAnswer, ticketAnswer } from "./protocol.ts";
+import type { IssuedTickets } from "./device-tickets.ts";
+import {
+  descriptorsAnswer,
+  parseRequest,
+  REQUEST_BYTES_MAX,
+  type Refusal,
+  refusalAnswer,
+  ticketAnswer,
+} from "./protocol.ts";
 import type { Putter, Tickets } from "./tickets.ts";
 
 const FIRST_LOOK_MS = 1;
@@ -33,6 +41,7 @@ export interface ExchangeOptions {
   /** Its descriptor, where the process was started with it. */
   readonly inherited?: number | undefined;
   readonly tickets: Tickets;
+  readonly deviceTickets: IssuedTickets;
   readonly connectionsMax: number;
   /** From the connection to the end of the request. */
   readonly requestTimeoutMs: number;
@@ -154,6 +163,9 @@ class Visit {
       this.#refuse(request.status, request.why);
     } else if (request.kind === "partial") {
       this.#lookAgain();
+    } else if (request.kind === "take") {
+      if (descriptor === undefined) this.#pass(request.ticket);
+      else this.#refuse("invalid", "a descriptor came with a ticket: take needs none");
     } else if (descriptor === undefined) {
       this.#refuse("invalid", "no descriptor came with the request (SCM_RIGHTS)");
     } else {
@@ -172,11 +184,33 @@ class Visit {
   }
 
   #put(descriptor: number, label: string): void {
-    const { adopt, onBug, tickets } = this.#options;
-    try {
+    const { adopt, tickets } = this.#options;
+    this.#attempt(() => {
       tickets.requireRoom(this.putter);
       const { ticket, expiresMs } = tickets.put(adopt(descriptor, label), label, this.putter);
       this.#answer(ticketAnswer(ticket, expiresMs));
+    });
+  }
+
+  /** In one turn from the look at who has the device to the last byte: what is passed is open, and the holder's. */
+  #pass(ticket: string): void {
+    this.#attempt(() => {
+      const { descriptors } = this.#options.deviceTickets.redeem(ticket, this.putter);
+      const labels = descriptorsAnswer(descriptors.map(({ kind }) => kind));
+      const isSent = sendMessage(
+        this.#fd,
+        labels,
+        descriptors.map(({ fd }) => fd),
+      );
+      if (isSent) this.#close();
+      else this.#cut("the descriptors could not be sent: the peer is gone, or takes nothing");
+    });
+  }
+
+  #attempt(act: () => void): void {
+    const { onBug } = this.#options;
+    try {
+      act();
     } catch (error) {
       if (error instanceof BrokerError) {
         this.#refuse(statusOf(error), error.message, limitOf(error));
@@ -198,8 +232,12 @@ class Visit {
   }
 
   #answer(bytes: Uint8Array): void {
-    this.#finish();
     this.#socket.write(bytes);
+    this.#close();
+  }
+
+  #close(): void {
+    this.#finish();
     this.#socket.destroySoon();
   }
 

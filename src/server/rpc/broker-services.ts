@@ -6,6 +6,7 @@ import { addressSpaceCalls } from "./address-space-calls.ts";
 import { Calls } from "./calls.ts";
 import { capabilityCalls } from "./capability-calls.ts";
 import type { RpcDeps } from "./deps.ts";
+import { descriptorCalls } from "./descriptor-calls.ts";
 import { deviceWatchCalls } from "./device-watch-calls.ts";
 import { explainCalls } from "./explain-calls.ts";
 import { faultCalls } from "./fault-calls.ts";
@@ -37,6 +38,7 @@ export function addBrokerServices(server: grpc.Server, deps: RpcDeps): RpcHandle
     ...addressSpaceCalls(calls, deps),
     ...virtualIommuCalls(calls, deps),
     ...stageCalls(calls, deps),
+    ...descriptorCalls(calls, deps),
     ...deviceWatchCalls(calls, deps),
     ...invalidationCalls(calls, deps),
     ...faultCalls(calls, deps),

@@ -21,6 +21,8 @@ const STATES = {
   "guest-abort": WireState.STAGE_STATE_GUEST_ABORT,
   "guest-nested": WireState.STAGE_STATE_GUEST_NESTED,
   quarantined: WireState.STAGE_STATE_QUARANTINED,
+  vended: WireState.STAGE_STATE_VENDED,
+  releasing: WireState.STAGE_STATE_RELEASING,
 } as const satisfies Record<StageState, iommubroker.v1.StageState>;
 
 /** @param viewer  the session that is answered: what a guest has installed is its owner's to see */
@@ -40,7 +42,7 @@ export function deviceMessage(device: DeviceView, viewer: string | undefined): v
     virtualIommu: device.virtualIommu === undefined ? "" : virtualIommuName(device.virtualIommu),
     virtualStreamId: isOwners ? (device.virtualStreamID ?? null) : null,
     installedVste: isOwners && device.vste ? [longOf(device.vste.dword0), longOf(device.vste.dword1)] : [],
-    stageAuthoritative: true,
+    stageAuthoritative: device.stageAuthoritative,
     waiters: device.waiters,
   };
 }

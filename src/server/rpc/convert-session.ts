@@ -93,7 +93,7 @@ export function holdingsMessage(held: HeldView): iommubroker.v1.ISessionHoldings
     virtualIommus: held.virtualIommus.map(virtualIommuName),
     devices: held.devices.map(({ id, virtualIommu, generation, rebindRequired }) => ({
       device: deviceName(id),
-      virtualIommu: virtualIommuName(virtualIommu),
+      virtualIommu: virtualIommu === "" ? "" : virtualIommuName(virtualIommu),
       generation: longOfNumber(generation),
       rebindRequired,
     })),

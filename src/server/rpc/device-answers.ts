@@ -46,6 +46,7 @@ function isSame(one: DeviceView, other: DeviceView): boolean {
     one.vste === other.vste &&
     one.waiters === other.waiters &&
     one.attached === other.attached &&
+    one.stageAuthoritative === other.stageAuthoritative &&
     one.owner?.id === other.owner?.id &&
     one.owner?.displayName === other.owner?.displayName &&
     one.virtualIommu === other.virtualIommu &&

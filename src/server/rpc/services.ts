@@ -102,6 +102,13 @@ export const BROKER = {
   ),
   unbindGuestStage: broker("UnbindGuestStage", "unary", v1.UnbindGuestStageRequest, v1.UnbindGuestStageResponse),
   resetDevice: broker("ResetDevice", "unary", v1.ResetDeviceRequest, v1.ResetDeviceResponse),
+  getDeviceDescriptor: broker(
+    "GetDeviceDescriptor",
+    "unary",
+    v1.GetDeviceDescriptorRequest,
+    v1.GetDeviceDescriptorResponse,
+  ),
+  vendDevice: broker("VendDevice", "unary", v1.VendDeviceRequest, v1.VendDeviceResponse),
   invalidateCache: broker("InvalidateCache", "unary", v1.InvalidateCacheRequest, v1.InvalidateCacheResponse),
   streamInvalidations: broker(
     "StreamInvalidations",

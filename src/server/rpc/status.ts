@@ -20,6 +20,8 @@ export const GRPC_STATUS = {
   device_owned: grpc.status.FAILED_PRECONDITION,
   device_resetting: grpc.status.UNAVAILABLE,
   device_quarantined: grpc.status.FAILED_PRECONDITION,
+  device_releasing: grpc.status.FAILED_PRECONDITION,
+  vended: grpc.status.FAILED_PRECONDITION,
   not_owner: grpc.status.FAILED_PRECONDITION,
   transition_illegal: grpc.status.FAILED_PRECONDITION,
   group_not_singleton: grpc.status.FAILED_PRECONDITION,

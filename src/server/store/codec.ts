@@ -65,6 +65,7 @@ const group = z.strictObject({
   pageTable: z
     .strictObject({ root: word, addressBits: count, sre: z.boolean(), eafe: z.boolean(), wpe: z.boolean() })
     .optional(),
+  handedOut: z.boolean().optional(),
 });
 
 const device = z.strictObject({ id, attached: z.boolean(), virtualStreamID: count.nullable() });

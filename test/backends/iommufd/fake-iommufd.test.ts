@@ -90,9 +90,20 @@ describe("binding", () => {
     const { cdev } = await bind(FIRST.path);
     expect(await errnoOf(bindIommufd(cdev, file.fd))).toBe("EINVAL");
     const second = await openIommufd(kernel, "/dev/iommu");
-    expect(await errnoOf(bindIommufd(await open(FIRST.path), second))).toBe("EBUSY");
+    // vfio_df_open looks at the open count before it looks at whose iommufd it is.
+    expect(await errnoOf(bindIommufd(await open(FIRST.path), second))).toBe("EINVAL");
     expect(await errnoOf(bindIommufd(await open(SECOND.path), cdev.fd))).toBe("EBADFD");
     expect(await errnoOf(bindIommufd(await open(SECOND.path), 7))).toBe("EBADF");
+  });
+
+  test("a node whose descriptor was passed on is bound until its last copy is closed", async () => {
+    const { kernel, file, open, bind } = await world();
+    const { cdev } = await bind(FIRST.path);
+    const copy = kernel.dup(cdev.fd);
+    await kernel.close(cdev.fd);
+    expect(await errnoOf(bindIommufd(await open(FIRST.path), file.fd))).toBe("EINVAL");
+    await kernel.close(copy);
+    expect(await bindIommufd(await open(FIRST.path), file.fd)).toBeGreaterThan(0);
   });
 
   test("what the host does not allow is refused", async () => {

@@ -2,10 +2,12 @@
 // the rest.
 
 import { describe, expect, test } from "vitest";
+import { BrokerError } from "../../../src/backends/errors.ts";
 import { virtualStreamID } from "../../../src/backends/ids.ts";
+import { attachPt, bindIommufd, detachPt } from "../../../src/backends/iommufd/ioctl.ts";
 import { fakeSmmu } from "../../support/fake-iommufd-machine.ts";
 import { refusal } from "../../support/host.ts";
-import { BASE, nativeWorld, PassedFile } from "../../support/native-world.ts";
+import { BASE, devicePath, nativeWorld, PassedFile } from "../../support/native-world.ts";
 
 test("abort, bypass and the queue of events are there before the first bind; a bind is a vDEVICE, an HWPT and an attach", async () => {
   const world = await nativeWorld();
@@ -167,4 +169,92 @@ test("a device that a host's driver has cannot be attached, and the error says h
   const error = await refusal(() => world.backend.attach(world.group(1), part, "bypass"));
   expect(error.code).toBe("device_owned");
   expect(error.message).toContain("vfio-pci");
+});
+
+describe("a device whose node was passed on", () => {
+  async function handedOut(n = 1) {
+    const world = await nativeWorld();
+    const made = await world.part();
+    const { id } = world.device(n);
+    await world.backend.attach(world.group(n), made.part, "bypass");
+    await world.backend.handOut(id);
+    const [node, ...others] = world.backend.descriptorsOf(id);
+    expect([node?.kind, others]).toEqual(["vfio-cdev", []]); // never the iommufd
+    const copy = world.kernel.dup(node!.fd);
+    const holder = { kernel: world.kernel, fd: copy };
+    return { ...made, world, holder };
+  }
+
+  test("is detached when it is given up, and cannot be bound anew before the last copy is closed", async () => {
+    const { world, holder } = await handedOut();
+    const another = world.kernel.dup(holder.fd);
+    await world.backend.withhold(world.group(1));
+    expect(world.stage(1)).toBe("blocked");
+    expect(await world.backend.reclaim(world.group(1))).toBe(false);
+    await world.kernel.close(holder.fd);
+    expect(await world.backend.reclaim(world.group(1))).toBe(false);
+    await world.kernel.close(another);
+    expect(await world.backend.reclaim(world.group(1))).toBe(true);
+    expect(world.stage(1)).toBe("blocked"); // ours again, until it is reset
+    expect(await world.backend.reclaim(world.group(1))).toBe(true);
+    expect(await world.backend.reset(world.device(1).id)).toEqual({ kind: "done" });
+    await world.backend.detach(world.group(1));
+    expect(world.stage(1)).toBe("host");
+  });
+
+  test("is attached where the broker says even if its holder has attached it elsewhere", async () => {
+    const { world, holder, part } = await handedOut();
+    await detachPt(holder);
+    expect(world.stage(1)).toBe("blocked");
+    await world.backend.setPlainStage(world.group(1), part, "bypass");
+    expect(world.stage(1)).toBe("9 0");
+  });
+
+  test("finds nothing to attach to once its address space is gone", async () => {
+    const { part, space, world, holder } = await handedOut();
+    const hwpts = world.kernel.contexts().flatMap(({ objects }) => [...objects.keys()]);
+    await world.backend.withhold(world.group(1));
+    await world.backend.destroyPart(part);
+    await world.backend.destroyAddressSpace(space);
+    for (const id of hwpts) await expect(attachPt(holder, id)).rejects.toBeInstanceOf(BrokerError);
+    expect(world.kernel.pinned()).toEqual([]);
+  });
+
+  test("of one in a group keeps the whole group", async () => {
+    const { world, holder } = await handedOut(3);
+    await world.backend.withhold(world.group(3));
+    expect(await world.backend.reclaim(world.group(3))).toBe(false);
+    const left = world.kernel.alive();
+    expect(await world.backend.reclaim(world.group(3))).toBe(false);
+    expect(world.kernel.alive()).toEqual(left); // a look leaves nothing behind
+    await world.kernel.close(holder.fd);
+    expect(await world.backend.reclaim(world.group(3))).toBe(true);
+  });
+
+  test("is blocked and finds no memory when the daemon closes, though its holder goes on", async () => {
+    const { world, holder } = await handedOut();
+    await world.backend.close();
+    expect(world.stage(1)).toBe("blocked");
+    expect(world.kernel.contexts().flatMap((context) => context.mapped())).toEqual([]);
+    await world.kernel.close(holder.fd);
+    expect(world.kernel.alive()).toEqual({ files: 0, views: 0, objects: [] });
+  });
+
+  test("of before a restart is found to be held, and is not asked for its registers meanwhile", async () => {
+    const world = await nativeWorld();
+    const cdev = { kernel: world.kernel, fd: await world.kernel.open(devicePath(world.device(2).id)) };
+    const iommufd = await world.kernel.open("/dev/iommu");
+    await bindIommufd(cdev, iommufd); // by the daemon of before
+    await world.backend.recall(world.group(2));
+    expect(await world.backend.reclaim(world.group(2))).toBe(false);
+    await world.kernel.close(cdev.fd);
+    expect(await world.backend.reclaim(world.group(2))).toBe(true);
+  });
+
+  test("what cannot be looked at is an error, not an answer", async () => {
+    const { world } = await handedOut();
+    await world.backend.withhold(world.group(1));
+    world.kernel.failAll("open", "EACCES");
+    await expect(world.backend.reclaim(world.group(1))).rejects.toMatchObject({ facts: { errno: "EACCES" } });
+  });
 });

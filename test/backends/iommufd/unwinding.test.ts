@@ -80,6 +80,16 @@ const VERBS: Readonly<Record<string, Setting>> = {
       act: () => world.backend.setVirtualStreamID(world.device(1).id, part, virtualStreamID(0x32)),
     };
   },
+  "a device that is vended": async (world) => ({
+    ...(await world.part()),
+    act: () => world.backend.vend(world.group(1)),
+  }),
+  "a look at a group of two that was withheld": async (world) => {
+    const { part } = await attached(world, 3);
+    await world.backend.handOut(world.device(3).id);
+    await world.backend.withhold(world.group(3));
+    return { part, act: () => world.backend.reclaim(world.group(3)) };
+  },
   "a block of what nobody has": async (world) => ({
     ...(await world.part()),
     act: () => world.backend.block(world.group(3)),

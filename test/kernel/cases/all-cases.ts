@@ -3,6 +3,7 @@
 import type { KernelCase } from "../kernel-case.ts";
 import { contractKernelCases } from "./contract.ts";
 import { daemonCases } from "./daemon.ts";
+import { descriptorCases } from "./descriptors.ts";
 import { differentialCases } from "./differential.ts";
 import { doctorCases } from "./doctor.ts";
 import { guestCases } from "./guest.ts";
@@ -24,5 +25,6 @@ export const cases: readonly KernelCase[] = [
   ...differentialCases,
   ...restartCases,
   ...memoryCases,
-  ...nativeCases,
+  ...descriptorCases,
+  ...nativeCases, // the last of them end the daemon
 ];

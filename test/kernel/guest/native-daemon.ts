@@ -74,6 +74,20 @@ export async function withGuest(
   });
 }
 
+interface Holder {
+  readonly vmm: ChildProcess;
+  /** A process that holds a copy too, where one was asked for. */
+  readonly heir: number;
+}
+
+/** A VMM as a process, with the device bound and its node in its hands. */
+export async function startHolder({ target }: GuestDaemon, ram: number, words: readonly string[]): Promise<Holder> {
+  const script = "/app/test/kernel/guest/holder.js";
+  const vmm = spawn(process.execPath, [script, target, ...words], { stdio: ["ignore", "pipe", "inherit", ram] });
+  const [said] = await once(vmm.stdout!, "data");
+  return { vmm, heir: Number(said) };
+}
+
 /** A VMM as a process, with the first device bound. */
 export async function startVmm({ target }: GuestDaemon, ram: number, address: string): Promise<ChildProcess> {
   const script = "/app/test/kernel/guest/vmm.js";

@@ -92,6 +92,13 @@ describe("putting it together", () => {
           },
           settle: () => {},
         },
+        deviceTickets: {
+          requireRoom: () => {},
+          issue: () => {
+            throw new Error("no tickets here");
+          },
+          void: () => {},
+        },
         memoryFiles: { open: () => Promise.reject(new Error("no files here")) },
         journal: { append: async () => {}, note: () => {}, durable: async () => {} },
         processes: new FakeProcesses(),

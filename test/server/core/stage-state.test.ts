@@ -12,13 +12,16 @@ import { refusal } from "../../support/host.ts";
 
 // The thread of 2018 and HOUSE's table, written out again: rows are states, columns triggers, "-" is refused.
 // A quarantined group has lost its owner already: losing it again changes nothing.
-//                      attach         attachAborted  bindBypass     bindAbort      bindTranslate  unbind         release           ownerLost      quarantine
+// A vended group is its holder's: whoever loses it, it is free only through releasing.
+//              attach         attachAborted  bindBypass     bindAbort      bindTranslate  unbind         release        ownerLost      quarantine     vend           withhold
 const TABLE = `
-  default-domain        nest-parent    guest-abort    -              -              -              -              default-domain    default-domain -
-  nest-parent           -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain    guest-abort    quarantined
-  guest-abort           -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain    guest-abort    quarantined
-  guest-nested          -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain    guest-abort    quarantined
-  quarantined           -              -              -              -              -              -              default-domain    quarantined    -
+  default-domain nest-parent    guest-abort    -              -              -              -              default-domain default-domain -              vended         -
+  nest-parent    -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain guest-abort    quarantined    -              releasing
+  guest-abort    -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain guest-abort    quarantined    -              releasing
+  guest-nested   -              -              nest-parent    guest-abort    guest-nested   nest-parent    default-domain guest-abort    quarantined    -              releasing
+  quarantined    -              -              -              -              -              -              default-domain quarantined    -              -              -
+  vended         -              -              -              -              -              -              -              vended         -              -              releasing
+  releasing      -              -              -              -              -              -              default-domain releasing      quarantined    -              -
 `;
 const COLUMNS: readonly StageTrigger[] = [
   "attach",
@@ -30,6 +33,8 @@ const COLUMNS: readonly StageTrigger[] = [
   "release",
   "ownerLost",
   "quarantine",
+  "vend",
+  "withhold",
 ];
 const ROWS = TABLE.trim()
   .split("\n")
@@ -56,7 +61,9 @@ describe("every state and every trigger", () => {
               ? /attach the device first/
               : from === "quarantined"
                 ? /an administrator must release it/
-                : /detach the device first/,
+                : from === "releasing"
+                  ? /every copy of its descriptors must be closed/
+                  : /detach the device first/,
           );
         });
       } else {
@@ -68,16 +75,24 @@ describe("every state and every trigger", () => {
   }
 });
 
+/** States whose stages are the broker's to set. */
+const OURS = STAGE_STATES.filter((state) => state !== "vended");
+
 describe("failing closed", () => {
   test("a lost owner is a legal trigger in every state, and never lets a guest's table stand", () => {
-    for (const state of STAGE_STATES) {
+    for (const state of OURS) {
       const to: StageState = next(state, "ownerLost");
-      expect(["default-domain", "guest-abort", "quarantined"], state).toContain(to);
+      expect(["default-domain", "guest-abort", "quarantined", "releasing"], state).toContain(to);
     }
   });
 
   test("release leads to the default domain from everywhere", () => {
-    expect(STAGE_STATES.map((state) => next(state, "release"))).toEqual(STAGE_STATES.map(() => "default-domain"));
+    expect(OURS.map((state) => next(state, "release"))).toEqual(OURS.map(() => "default-domain"));
+  });
+
+  test("what others may hold descriptors of is nobody's before it was withheld, whatever the broker's own stage", () => {
+    const held = ["nest-parent", "guest-abort", "guest-nested", "vended"] as const;
+    expect(held.map((state) => next(state, "withhold"))).toEqual(held.map(() => "releasing"));
   });
 });
 

@@ -1,14 +1,18 @@
 import { once } from "node:events";
-import { closeSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { closeSync, fstatSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { BrokerError } from "../../../src/backends/errors.ts";
+import { deviceID } from "../../../src/backends/ids.ts";
+import { takeDescriptors } from "../../../src/client/fd-exchange.ts";
 import { sendMessage } from "../../../src/os/descriptors.ts";
 import { descriptorOf } from "../../../src/os/libc.ts";
 import { createMemoryFiles, type OpenMemoryFiles } from "../../../src/os/memory-files.ts";
+import { IssuedTickets } from "../../../src/server/fds/device-tickets.ts";
 import { type Exchange, openExchange, type RefusedPut } from "../../../src/server/fds/exchange.ts";
-import { parseAnswer, putRequest } from "../../../src/server/fds/protocol.ts";
+import { parseAnswer, putRequest, takeRequest } from "../../../src/server/fds/protocol.ts";
 import { Tickets } from "../../../src/server/fds/tickets.ts";
 import { CALLER, ManualClock } from "../../support/host.ts";
 import { memfd, openDescriptors, socketPair } from "../../support/memfd.ts";
@@ -21,6 +25,7 @@ let directory: string;
 let path: string;
 let files: OpenMemoryFiles;
 let tickets: Tickets;
+let deviceTickets: IssuedTickets;
 let exchange: Exchange;
 let refused: RefusedPut[];
 let clock: ManualClock;
@@ -43,9 +48,18 @@ beforeEach(async () => {
     onUsed: () => {},
     onExpired: () => {},
   });
+  deviceTickets = new IssuedTickets({
+    clock,
+    random: () => String(++serial).padStart(32, "0"),
+    ttlMs: 1000,
+    ticketsMax: 2,
+    ticketsPerPeerMax: 2,
+    onExpired: () => {},
+  });
   exchange = await openExchange({
     path,
     tickets,
+    deviceTickets,
     connectionsMax: 8,
     requestTimeoutMs: 100,
     adopt: (passed, label) => files.adopt(passed, label),
@@ -190,4 +204,56 @@ test("stop cuts who is connected and removes the socket", async () => {
   socket.resume();
   await closed;
   expect(() => statSync(path)).toThrow("ENOENT");
+});
+
+describe("a ticket of a device", () => {
+  const DEVICE = deviceID("0000:01:00.0");
+  const issue = (fd: number): string =>
+    deviceTickets.issue({
+      device: DEVICE,
+      holder: SELF,
+      open: () => [
+        { kind: "iommufd", fd },
+        { kind: "vfio-cdev", fd },
+      ],
+    }).ticket;
+
+  test("gives its descriptors with their labels, once, and the broker keeps its own", async () => {
+    const fd = memfd(8192);
+    onTestFinished(() => closeSync(fd));
+    const ticket = issue(fd);
+    const taken = await takeDescriptors(path, ticket);
+    expect(taken.map(({ label }) => label)).toEqual(["iommufd", "vfio-cdev"]);
+    expect(taken.map((each) => fstatSync(each.fd).size)).toEqual([8192, 8192]);
+    expect(new Set([fd, ...taken.map((each) => each.fd)]).size).toBe(3);
+    for (const each of taken) closeSync(each.fd);
+    await expect(takeDescriptors(path, ticket)).rejects.toMatchObject({ status: "invalid" });
+    expect(fstatSync(fd).size).toBe(8192);
+  });
+
+  test("with a descriptor beside it is refused, and stays good", async () => {
+    const fd = memfd(4096);
+    onTestFinished(() => closeSync(fd));
+    const ticket = issue(fd);
+    expect(await put([fd], takeRequest(ticket))).toMatchObject({ kind: "refused", status: "invalid" });
+    for (const each of await takeDescriptors(path, ticket)) closeSync(each.fd);
+  });
+
+  test("is of no use to another process", async () => {
+    const fd = memfd(4096);
+    onTestFinished(() => closeSync(fd));
+    const other = { ...SELF, pid: SELF.pid + 1 };
+    const { ticket } = deviceTickets.issue({ device: DEVICE, holder: other, open: () => [{ kind: "iommufd", fd }] });
+    await expect(takeDescriptors(path, ticket)).rejects.toMatchObject({ status: "denied" });
+    expect(deviceTickets.waiting).toBe(1);
+  });
+
+  test("that stands for nothing any more says why, and nothing is passed", async () => {
+    const gone = (): never => {
+      throw new BrokerError("not_owner", "it has changed hands");
+    };
+    const { ticket } = deviceTickets.issue({ device: DEVICE, holder: SELF, open: gone });
+    await expect(takeDescriptors(path, ticket)).rejects.toMatchObject({ message: "it has changed hands" });
+    await vi.waitFor(() => expect(openDescriptors()).toBe(before)); // the connection closes on both sides
+  });
 });

@@ -1,10 +1,13 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
+  descriptorsAnswer,
   isLabel,
   parseAnswer,
   parseRequest,
+  parseTaken,
   putRequest,
   refusalAnswer,
+  takeRequest,
   ticketAnswer,
 } from "../../../src/server/fds/protocol.ts";
 
@@ -62,4 +65,39 @@ test("a status of a later version is told as its number", () => {
 
 test.each(["", " ", "a b", "é", "x".repeat(65), "a\n"])("%j is no label", (text) => {
   expect(isLabel(text)).toBe(false);
+});
+
+describe("take", () => {
+  const TICKET = "0123456789abcdef".repeat(2);
+
+  test("is operation 2 of kind 2 with the ticket for a label", () => {
+    const bytes = takeRequest(TICKET);
+    expect(Buffer.from(bytes).toString("latin1")).toBe(`IOFD\x01\x02\x02\x20${TICKET}`);
+    expect(parseRequest(bytes)).toEqual({ kind: "take", ticket: TICKET });
+  });
+
+  test.each([
+    ["memory for a kind", "IOFD\x01\x02\x01\x20", "unsupported"],
+    ["put of a device", "IOFD\x01\x01\x02\x20", "unsupported"],
+    ["operation 3", "IOFD\x01\x03\x02\x20", "unsupported"],
+  ])("with %s is refused", (_what, header, status) => {
+    expect(parseRequest(Buffer.from(header + TICKET, "latin1"))).toMatchObject({ kind: "bad", status });
+  });
+
+  test("with what is no ticket is refused", () => {
+    const bytes = Buffer.from(`IOFD\x01\x02\x02\x20${TICKET.toUpperCase()}`, "latin1");
+    expect(parseRequest(bytes)).toMatchObject({ kind: "bad", status: "invalid" });
+  });
+
+  test("is answered with the number of descriptors and a label for each, lengths before them", () => {
+    const bytes = descriptorsAnswer(["iommufd", "vfio-cdev"]);
+    expect(Buffer.from(bytes).toString("latin1")).toBe("IOFD\x01\x00\x13\x00\x02\x07iommufd\x09vfio-cdev");
+    expect(parseTaken(bytes)).toEqual({ kind: "taken", labels: ["iommufd", "vfio-cdev"] });
+    for (let cut = 0; cut < bytes.length; cut += 1) expect(parseTaken(bytes.subarray(0, cut))).toBeUndefined();
+  });
+
+  test("is answered like put when it is refused, and a label that goes past the end is no answer", () => {
+    expect(parseTaken(refusalAnswer("denied", "no"))).toEqual({ kind: "refused", status: "denied", why: "no" });
+    expect(parseTaken(Buffer.from("IOFD\x01\x00\x03\x00\x01\x09v", "latin1"))).toBeUndefined();
+  });
 });

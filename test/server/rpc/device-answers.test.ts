@@ -19,6 +19,7 @@ const VIEW: DeviceView = {
   virtualIommu: "0e5bb0a0-5e53-4a6e-8f3a-5e4a4d4f1a02",
   virtualStreamID: virtualStreamID(5),
   vste: BYPASS_VSTE,
+  stageAuthoritative: true,
   waiters: 0,
 };
 /** Another value for each field. */
@@ -35,6 +36,7 @@ const CHANGED: { readonly [K in keyof DeviceView]: DeviceView[K] } = {
   virtualIommu: undefined,
   virtualStreamID: undefined,
   vste: ABORT_VSTE,
+  stageAuthoritative: false,
   waiters: 1,
 };
 

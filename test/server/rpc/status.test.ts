@@ -29,6 +29,8 @@ const EXPECTED: Record<BrokerErrorCode, status> = {
   device_owned: status.FAILED_PRECONDITION,
   device_resetting: status.UNAVAILABLE,
   device_quarantined: status.FAILED_PRECONDITION,
+  device_releasing: status.FAILED_PRECONDITION,
+  vended: status.FAILED_PRECONDITION,
   not_owner: status.FAILED_PRECONDITION,
   transition_illegal: status.FAILED_PRECONDITION,
   group_not_singleton: status.FAILED_PRECONDITION,

@@ -799,7 +799,9 @@ export namespace iommubroker {
             STAGE_STATE_GUEST_ABORT = 3,
             STAGE_STATE_GUEST_NESTED = 4,
             STAGE_STATE_QUARANTINED = 5,
-            STAGE_STATE_LOST = 6
+            STAGE_STATE_LOST = 6,
+            STAGE_STATE_VENDED = 7,
+            STAGE_STATE_RELEASING = 8
         }
 
         interface IListDevicesRequest {
@@ -1894,6 +1896,73 @@ export namespace iommubroker {
             FAULT_ACTION_SUCCESS = 4,
             FAULT_ACTION_INVALID = 5,
             FAULT_ACTION_FAILURE = 6
+        }
+
+        interface IDescriptorTicket {
+            ticket?: (string|null);
+            expiresMs?: (number|null);
+        }
+
+        class DescriptorTicket implements IDescriptorTicket {
+            constructor(properties?: iommubroker.v1.IDescriptorTicket);
+            public ticket: string;
+            public expiresMs: number;
+            public static encode(message: iommubroker.v1.IDescriptorTicket, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.DescriptorTicket;
+        }
+
+        interface IGetDeviceDescriptorRequest {
+            device?: (string|null);
+            expectedGeneration?: (Long|null);
+        }
+
+        class GetDeviceDescriptorRequest implements IGetDeviceDescriptorRequest {
+            constructor(properties?: iommubroker.v1.IGetDeviceDescriptorRequest);
+            public device: string;
+            public expectedGeneration?: (Long|null);
+            public static encode(message: iommubroker.v1.IGetDeviceDescriptorRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceDescriptorRequest;
+        }
+
+        interface IGetDeviceDescriptorResponse {
+            ticket?: (iommubroker.v1.IDescriptorTicket|null);
+            device?: (iommubroker.v1.IDevice|null);
+        }
+
+        class GetDeviceDescriptorResponse implements IGetDeviceDescriptorResponse {
+            constructor(properties?: iommubroker.v1.IGetDeviceDescriptorResponse);
+            public ticket?: (iommubroker.v1.DescriptorTicket|null);
+            public device?: (iommubroker.v1.Device|null);
+            public static encode(message: iommubroker.v1.IGetDeviceDescriptorResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.GetDeviceDescriptorResponse;
+        }
+
+        interface IVendDeviceRequest {
+            device?: (string|null);
+            expectedGeneration?: (Long|null);
+        }
+
+        class VendDeviceRequest implements IVendDeviceRequest {
+            constructor(properties?: iommubroker.v1.IVendDeviceRequest);
+            public device: string;
+            public expectedGeneration?: (Long|null);
+            public static encode(message: iommubroker.v1.IVendDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.VendDeviceRequest;
+        }
+
+        interface IVendDeviceResponse {
+            ticket?: (iommubroker.v1.IDescriptorTicket|null);
+            device?: (iommubroker.v1.IDevice|null);
+            iommufdDevice?: (number|null);
+        }
+
+        class VendDeviceResponse implements IVendDeviceResponse {
+            constructor(properties?: iommubroker.v1.IVendDeviceResponse);
+            public ticket?: (iommubroker.v1.DescriptorTicket|null);
+            public device?: (iommubroker.v1.Device|null);
+            public iommufdDevice: number;
+            public static encode(message: iommubroker.v1.IVendDeviceResponse, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.VendDeviceResponse;
         }
 
         interface IExplainTranslationRequest {

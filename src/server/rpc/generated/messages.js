@@ -4393,6 +4393,8 @@ export const iommubroker = $root.iommubroker = (() => {
             values[valuesById[4] = "STAGE_STATE_GUEST_NESTED"] = 4;
             values[valuesById[5] = "STAGE_STATE_QUARANTINED"] = 5;
             values[valuesById[6] = "STAGE_STATE_LOST"] = 6;
+            values[valuesById[7] = "STAGE_STATE_VENDED"] = 7;
+            values[valuesById[8] = "STAGE_STATE_RELEASING"] = 8;
             return values;
         })();
 
@@ -9780,6 +9782,394 @@ export const iommubroker = $root.iommubroker = (() => {
             values[valuesById[5] = "FAULT_ACTION_INVALID"] = 5;
             values[valuesById[6] = "FAULT_ACTION_FAILURE"] = 6;
             return values;
+        })();
+
+        v1.DescriptorTicket = (function() {
+
+            function DescriptorTicket(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            DescriptorTicket.prototype.ticket = "";
+            DescriptorTicket.prototype.expiresMs = 0;
+
+            DescriptorTicket.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.ticket != null && Object.hasOwnProperty.call(message, "ticket"))
+                    writer.uint32(10).string(message.ticket);
+                if (message.expiresMs != null && Object.hasOwnProperty.call(message, "expiresMs"))
+                    writer.uint32(16).uint32(message.expiresMs);
+                return writer;
+            };
+
+            DescriptorTicket.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.DescriptorTicket();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.ticket = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.expiresMs = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return DescriptorTicket;
+        })();
+
+        v1.GetDeviceDescriptorRequest = (function() {
+
+            function GetDeviceDescriptorRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GetDeviceDescriptorRequest.prototype.device = "";
+            GetDeviceDescriptorRequest.prototype.expectedGeneration = null;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(GetDeviceDescriptorRequest.prototype, "_expectedGeneration", {
+                get: $util.oneOfGetter($oneOfFields = ["expectedGeneration"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            GetDeviceDescriptorRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.expectedGeneration != null && Object.hasOwnProperty.call(message, "expectedGeneration"))
+                    writer.uint32(16).uint64(message.expectedGeneration);
+                return writer;
+            };
+
+            GetDeviceDescriptorRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.GetDeviceDescriptorRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.expectedGeneration = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return GetDeviceDescriptorRequest;
+        })();
+
+        v1.GetDeviceDescriptorResponse = (function() {
+
+            function GetDeviceDescriptorResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            GetDeviceDescriptorResponse.prototype.ticket = null;
+            GetDeviceDescriptorResponse.prototype.device = null;
+
+            GetDeviceDescriptorResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.ticket != null && Object.hasOwnProperty.call(message, "ticket"))
+                    $root.iommubroker.v1.DescriptorTicket.encode(message.ticket, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(18).fork(), q + 1).ldelim();
+                return writer;
+            };
+
+            GetDeviceDescriptorResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.GetDeviceDescriptorResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.ticket = $root.iommubroker.v1.DescriptorTicket.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return GetDeviceDescriptorResponse;
+        })();
+
+        v1.VendDeviceRequest = (function() {
+
+            function VendDeviceRequest(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            VendDeviceRequest.prototype.device = "";
+            VendDeviceRequest.prototype.expectedGeneration = null;
+
+            let $oneOfFields;
+
+            // Virtual OneOf for proto3 optional field
+            Object.defineProperty(VendDeviceRequest.prototype, "_expectedGeneration", {
+                get: $util.oneOfGetter($oneOfFields = ["expectedGeneration"]),
+                set: $util.oneOfSetter($oneOfFields)
+            });
+
+            VendDeviceRequest.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    writer.uint32(10).string(message.device);
+                if (message.expectedGeneration != null && Object.hasOwnProperty.call(message, "expectedGeneration"))
+                    writer.uint32(16).uint64(message.expectedGeneration);
+                return writer;
+            };
+
+            VendDeviceRequest.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.VendDeviceRequest();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.device = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.expectedGeneration = reader.uint64();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return VendDeviceRequest;
+        })();
+
+        v1.VendDeviceResponse = (function() {
+
+            function VendDeviceResponse(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            VendDeviceResponse.prototype.ticket = null;
+            VendDeviceResponse.prototype.device = null;
+            VendDeviceResponse.prototype.iommufdDevice = 0;
+
+            VendDeviceResponse.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.ticket != null && Object.hasOwnProperty.call(message, "ticket"))
+                    $root.iommubroker.v1.DescriptorTicket.encode(message.ticket, writer.uint32(10).fork(), q + 1).ldelim();
+                if (message.device != null && Object.hasOwnProperty.call(message, "device"))
+                    $root.iommubroker.v1.Device.encode(message.device, writer.uint32(18).fork(), q + 1).ldelim();
+                if (message.iommufdDevice != null && Object.hasOwnProperty.call(message, "iommufdDevice"))
+                    writer.uint32(24).uint32(message.iommufdDevice);
+                return writer;
+            };
+
+            VendDeviceResponse.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.VendDeviceResponse();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.ticket = $root.iommubroker.v1.DescriptorTicket.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 2: {
+                            message.device = $root.iommubroker.v1.Device.decode(reader, reader.uint32(), undefined, long + 1);
+                            break;
+                        }
+                    case 3: {
+                            message.iommufdDevice = reader.uint32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return VendDeviceResponse;
         })();
 
         v1.ExplainTranslationRequest = (function() {
