@@ -104,14 +104,14 @@ export const STAGE_STATES: readonly Mutant[] = mutantsOf(
     ["S1ContextPtr[55:52] is refused", "& ~CONTEXT_PTR_HIGH, mask", ", mask", VSTE],
     [
       "a lost owner is aborted first",
-      'group.state === "guest-abort" ? group : await arbiter.setPlain(group, "ownerLost", "abort", session)',
-      "group",
-      { file: "src/server/core/reaper.ts", tests: ["test/server/core/reaper.test.ts"] },
+      'return await this.setPlain(group, "ownerLost", "abort", session);',
+      "return group;",
+      { file: "src/server/core/stage-change.ts", tests: ["test/server/core/reaper.test.ts"] },
     ],
     [
       "a lost owner's group is then released",
-      "await arbiter.release(aborted, session);",
-      "void aborted;",
+      "await arbiter.release(await arbiter.abort(group, session), session);",
+      "await arbiter.abort(group, session);",
       { file: "src/server/core/reaper.ts", tests: ["test/server/core/reaper.test.ts"] },
     ],
     [
