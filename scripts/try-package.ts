@@ -122,6 +122,8 @@ async function tryDaemon(image: string, config: string): Promise<void> {
     // No admin right is needed to ask; what doctor finds of a simulated host is nothing amiss.
     const found = output(image, "iommuctl", ["doctor", "--socket", join(work, "run/broker.sock")]);
     process.stdout.write(found);
+    const devices = output(image, "iommuctl", ["devices", "--socket", join(work, "run/broker.sock")]);
+    check(devices.includes("0000:01:00.0"), `iommuctl devices does not list the simulated devices: ${devices}`);
     daemon.kill("SIGTERM");
     const [code] = await exited;
     check(code === 0, `the daemon ended with ${code}`);

@@ -83,8 +83,11 @@ const THROUGH: TestedThrough = [
   [/^src\/os\/native-call\.ts$/, "test/os/native-kernel.test.ts"],
   [/^src\/os\/call-slot\.ts$/, "test/os/kernel-pool.test.ts"],
   [/^src\/os\/ioctl-chain\.ts$/, "test/os/native-kernel.test.ts"],
-  [/^src\/backends\/iommufd\/(?:bind-job|bound-device|undo)\.ts$/, "test/backends/iommufd/unwinding.test.ts"],
-  [/^src\/backends\/iommufd\/(?:counting|reset)\.ts$/, "test/backends/iommufd/backend.test.ts"],
+  [
+    /^src\/backends\/iommufd\/(?:bind-job|bound-device|guest-stage|undo)\.ts$/,
+    "test/backends/iommufd/unwinding.test.ts",
+  ],
+  [/^src\/backends\/iommufd\/(?:counting|early-notices|probing|reset)\.ts$/, "test/backends/iommufd/backend.test.ts"],
   [/^src\/backends\/iommufd\/doublewords\.ts$/, "test/backends/iommufd/invalidation.test.ts"],
   [/^src\/backends\/iommufd\/fault-answers\.ts$/, "test/backends/iommufd/fault-queue.test.ts"],
   [/^src\/backends\/iommufd\/part-queue\.ts$/, "test/backends/iommufd/veventq.test.ts"],
@@ -107,6 +110,8 @@ const THROUGH: TestedThrough = [
   [/^src\/server\/rpc\/convert-virtual-iommu\.ts$/, "test/server/rpc/virtual-iommu-calls.test.ts"],
   [/^src\/server\/rpc\/heartbeat\.ts$/, "test/server/rpc/device-watch-calls.test.ts"],
   [/^src\/server\/rpc\/(?:failure|server-stream)\.ts$/, "test/server/rpc/calls.test.ts"],
+  [/^src\/server\/rpc\/(?:call-context|call-over|draining|unary-runs)\.ts$/, "test/server/rpc/calls.test.ts"],
+  [/^src\/server\/rpc\/request-replays\.ts$/, "test/server/rpc/calls.test.ts"],
   [/^src\/server\/rpc\/streams-per-session\.ts$/, "test/server/rpc/session-calls.test.ts"],
   [/^src\/client\/(?:session|simulator|messages|present)\.ts$/, "test/client/client.test.ts"],
   [/^src\/cli\/command-tree\.ts$/, "test/cli/teaching.test.ts"],
@@ -119,7 +124,7 @@ const THROUGH: TestedThrough = [
   [/^src\/cli\/render(?:-vmms)?\.ts$/, "test/cli/render-values.test.ts"],
   [/^src\/server\/core\/(?:admission|attach|bind|device|group|stage-change)\.ts$/, "test/server/core/arbiter.test.ts"],
   [/^src\/spec\/page-requests\.ts$/, "test/judge/page-requests.test.ts"],
-  [/^src\/server\/core\/session-(?:errors|table|watches)\.ts$/, "test/server/core/sessions.test.ts"],
+  [/^src\/server\/core\/session-(?:authentication|errors|table|watches)\.ts$/, "test/server/core/sessions.test.ts"],
   [/^src\/spec\/descriptor\.ts$/, "test/backends/smmuv3/walk.test.ts"],
 ];
 

@@ -15,12 +15,12 @@ import { openAudit } from "./audit-stream.ts";
 import { systemAlarms, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { logRefusedConnection, logTlsEvent } from "./connection-log.ts";
-import type { Core } from "./core/core.ts";
 import { createCore } from "./core/create-core.ts";
-import { type Policy, policyWith } from "./core/policy.ts";
 import type { Inherited } from "./daemon/inherited.ts";
 import { logLevelOf } from "./daemon/log-level.ts";
 import { nativeSystem } from "./daemon/native-system.ts";
+import { policyOf } from "./daemon/policy-of.ts";
+import { startReaping } from "./daemon/reaping.ts";
 import { addServices, edgeOf, listenerOptions, servedCalls, serverOptions } from "./daemon/servers.ts";
 import { standInsOf } from "./daemon/stand-ins.ts";
 import { openState } from "./daemon/state.ts";
@@ -293,20 +293,4 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     audit.close();
     throw error;
   }
-}
-
-function policyOf({ admin, policyRules }: Config): Policy {
-  return policyWith(policyRules, { daemonUid: process.getuid?.() ?? 0, adminUids: admin.uids });
-}
-
-/**
- * Looks for lapsed leases at an interval, also while an earlier look is still giving back what it found: a look that
- * does not come is how core knows that the daemon stood still.
- */
-function startReaping(core: Core, intervalMs: number, log: Log, alsoReap: () => void): { stop(): void } {
-  const timer = setInterval(() => {
-    alsoReap();
-    core.reapExpired().catch((error: unknown) => log.error({ error }, "bug: reaping failed"));
-  }, intervalMs).unref();
-  return { stop: () => clearInterval(timer) };
 }

@@ -6,8 +6,9 @@ import type { PartHandle } from "../../src/backends/backend.ts";
 import type { FaultNotice } from "../../src/backends/faults.ts";
 import { deviceID } from "../../src/backends/ids.ts";
 import type { HostDevice } from "../../src/backends/inventory.ts";
+import { refusal } from "../support/refusal.ts";
 import type { ContractCase } from "./contract-case.ts";
-import { ENTRY, LEAF, refusal, type Scene } from "./scene.ts";
+import { ENTRY, LEAF, type Scene } from "./scene.ts";
 
 const NAME = 0x30;
 

@@ -4,7 +4,6 @@
 
 import assert from "node:assert/strict";
 import type { AddressSpaceHandle, Backend, PartHandle } from "../../src/backends/backend.ts";
-import { BrokerError } from "../../src/backends/errors.ts";
 import type { FaultNotice } from "../../src/backends/faults.ts";
 import type { GuestMapping } from "../../src/backends/guest-memory.ts";
 import { virtualStreamID } from "../../src/backends/ids.ts";
@@ -150,14 +149,4 @@ export class Scene {
 /** -1: V=0. */
 export function configOf(ste: readonly bigint[]): number {
   return ste[0]! & 1n ? Number((ste[0]! >> 1n) & 7n) : -1;
-}
-
-export async function refusal(act: () => Promise<unknown>): Promise<BrokerError> {
-  try {
-    await act();
-  } catch (error) {
-    if (error instanceof BrokerError) return error;
-    throw error;
-  }
-  throw new Error("expected a refusal, but the call succeeded");
 }

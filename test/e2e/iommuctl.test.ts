@@ -10,10 +10,10 @@ import { type BrokerProcess, startBroker } from "../../examples/support/broker-p
 import { type BrokerClient, type BrokerSession, connect, Stage1Mode } from "../../src/client/client.ts";
 import { GUEST_FILE_BYTES, GUEST_RAM, LAYOUT, PAGE, writeGuestTables } from "../support/e2e-guest-tables.ts";
 import { sparseFile } from "../support/e2e-world.ts";
+import { IOMMUCTL, iommuctl, type Run } from "../support/iommuctl-process.ts";
 import { LEAF } from "../support/smmuv3-tables.ts";
 
 const DEVICE = "0000:01:00.0";
-const MAIN = "src/cli/main.ts";
 /** The guest has seven pages: the third data page is in its tables and not in its memory. */
 const MAPPED_BYTES = 7 * PAGE;
 
@@ -48,29 +48,6 @@ afterAll(async () => {
 async function bind(change: { s1ContextPtr?: bigint; s1CdMax?: number } = {}): Promise<void> {
   const fields = { mode: Stage1Mode.STAGE1_MODE_TRANSLATE, s1ContextPtr: BigInt(GUEST_RAM + LAYOUT.cd), ...change };
   await session.bindGuestStage({ device: `devices/${DEVICE}`, virtualStreamId: 0x42, fields });
-}
-
-interface Run {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function iommuctl(argv: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Run> {
-  const { COLUMNS: _columns, XDG_RUNTIME_DIR: _directory, ...inherited } = process.env;
-  const child = spawn(process.execPath, [MAIN, ...argv], {
-    env: { ...inherited, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [out, err] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    out += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    err += text;
-  });
-  const [code] = await once(child, "close");
-  return { code, out, err };
 }
 
 /** One that must be explained. */
@@ -325,7 +302,7 @@ describe("refusals", () => {
       "bash",
       [
         "-c",
-        `"$0" ${MAIN} explain ${DEVICE} 0x1000 --socket "$1" --token-file "$2" | true; echo "\${PIPESTATUS[0]}"`,
+        `"$0" ${IOMMUCTL} explain ${DEVICE} 0x1000 --socket "$1" --token-file "$2" | true; echo "\${PIPESTATUS[0]}"`,
       ].concat(process.execPath, broker.socket, tokenFile),
       { stdio: ["ignore", "pipe", "inherit"] },
     );

@@ -31,6 +31,8 @@ import type { DeviceView, Pinning } from "../../src/server/core/views.ts";
 import { BufferFile } from "./memory-file.ts";
 import { ANYBODY } from "./policy.ts";
 
+export { refusal } from "./refusal.ts";
+
 /** Two SMMUs with different ID registers, eight devices in six IOMMU groups, one of them of three. */
 export const TWO_SMMUS: SimulatedConfig = {
   iommus: [
@@ -544,17 +546,6 @@ const ASYNC_VERBS: ReadonlySet<string> = new Set([
   "setVirtualStreamID",
   "invalidate",
 ]);
-
-/** The code of the BrokerError that `act` ends in. */
-export async function refusal(act: () => unknown): Promise<BrokerError> {
-  try {
-    await act();
-  } catch (error) {
-    if (error instanceof BrokerError) return error;
-    throw error;
-  }
-  throw new Error("expected a refusal, but the call succeeded");
-}
 
 /** Lets the event-queue drivers have their turn. */
 export async function turn(): Promise<void> {

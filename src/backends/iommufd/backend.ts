@@ -27,23 +27,23 @@ import { ABORT_VSTE, type VSTE } from "../vste.ts";
 import { noLonger } from "../walks/diagnosis-walk.ts";
 import { IOMMU_NODE } from "./address-space.ts";
 import { FaultCounting } from "./counting.ts";
+import { EarlyNotices } from "./early-notices.ts";
 import { diagnoseAccess, explainAccess, faultOf, notCovered, previewBind, type Walked } from "./explanation.ts";
 import { answerFault } from "./fault-answers.ts";
 import { FaultQueue } from "./fault-queue.ts";
-import { type Experiments, iommuFacts } from "./hw-info.ts";
+import type { Experiments } from "./hw-info.ts";
 import { invalidateParts } from "./invalidation.ts";
-import { type NativeInventory, unknownFacts } from "./inventory.ts";
+import type { NativeInventory } from "./inventory.ts";
 import { destroy, ioasAlloc, type KernelFile, openIommufd } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import { ObjectTable } from "./object-table.ts";
 import type { PartQueues } from "./part-queue.ts";
 import type { PmcgCounters } from "./pmcg.ts";
 import type { DeviceProbe } from "./probe.ts";
+import { probeIommus } from "./probing.ts";
 import { resetDevice } from "./reset.ts";
 import { Stages } from "./stages.ts";
 import { VirtualEventQueue } from "./veventq.ts";
-
-const EARLY_NOTICES_MAX = 64;
 
 export interface NativeOptions {
   readonly kernel: Kernel;
@@ -69,12 +69,10 @@ export class NativeBackend implements Backend {
   /** For what is no guest's: questions, resets, devices that are blocked. */
   readonly #own: KernelFile;
   readonly #counting = new FaultCounting();
+  readonly #notices = new EarlyNotices();
   readonly #stages: Stages;
   readonly #objects: ObjectTable;
   #onFault: (notice: FaultNotice) => void = () => {};
-  #onNotice: ((notice: Notice) => void) | undefined;
-  /** Of before anybody listened. */
-  readonly #early: Notice[] = [];
 
   constructor(options: NativeOptions, own: KernelFile) {
     this.inventory = options.inventory;
@@ -97,11 +95,8 @@ export class NativeBackend implements Backend {
 
   /** Asks every IOMMU that has not answered yet and has a device that nobody uses. */
   async probe(): Promise<void> {
-    for (const host of this.inventory.iommus()) {
-      if (host.registers !== undefined || (host.otherHardware?.kind ?? "unknown") !== "unknown") continue;
-      const idle = this.inventory.devices().find((one) => one.iommu === host.id && this.#isIdle(one));
-      if (idle !== undefined) await this.#probeThrough(host.id, idle);
-    }
+    const isIdle = ({ group }: HostDevice): boolean => this.#stages.isIdle(group);
+    await probeIommus({ ...this.#options, isIdle, onNotice: (notice) => this.tell(notice) });
   }
 
   createAddressSpace(): Promise<AddressSpaceHandle> {
@@ -200,10 +195,8 @@ export class NativeBackend implements Backend {
   }
 
   async invalidate(handles: readonly PartHandle[], commands: readonly InvalidationCommand[]): Promise<void> {
-    await invalidateParts(
-      handles.map((handle) => this.#objects.part(handle)),
-      commands,
-    );
+    const parts = handles.map((handle) => this.#objects.part(handle));
+    await invalidateParts(parts, commands);
   }
 
   explain(request: ExplainRequest): Explanation {
@@ -227,8 +220,7 @@ export class NativeBackend implements Backend {
   }
 
   onNotice(listener: (notice: Notice) => void): void {
-    this.#onNotice = listener;
-    for (const notice of this.#early.splice(0)) listener(notice);
+    this.#notices.onNotice(listener);
   }
 
   counters(): BackendCounters {
@@ -252,18 +244,6 @@ export class NativeBackend implements Backend {
     const devices = this.#stages.attachmentOf(group)?.devices ?? [];
     await act();
     for (const { host } of devices) this.#counting.end(host.id);
-  }
-
-  async #probeThrough(iommu: IommuID, device: HostDevice): Promise<void> {
-    const { experiments, probe } = this.#options;
-    const answer = await probe(this.inventory.require(device.id));
-    if (answer.kind === "answered") {
-      this.inventory.tell(iommu, iommuFacts(answer.hardware, answer.nestingRefusal, experiments));
-      return;
-    }
-    this.inventory.tell(iommu, unknownFacts(answer.error.message));
-    const facts = { iommu, device: device.id, reason: answer.error.message };
-    this.tell({ level: "warn", message: "an IOMMU could not be asked: its registers stay unknown", facts });
   }
 
   #queues(): PartQueues {
@@ -292,10 +272,8 @@ export class NativeBackend implements Backend {
     this.#onFault(notice);
   }
 
-  /** Kept until somebody listens. */
   tell(notice: Notice): void {
-    if (this.#onNotice !== undefined) this.#onNotice(notice);
-    else if (this.#early.length < EARLY_NOTICES_MAX) this.#early.push(notice);
+    this.#notices.tell(notice);
   }
 
   #walked(id: DeviceID): Walked | undefined {
@@ -304,10 +282,6 @@ export class NativeBackend implements Backend {
       return { host: part.host, space: part.space, vste: vste ?? ABORT_VSTE }; // only an SMMUv3's walk begins at an STE
     }
     return undefined;
-  }
-
-  #isIdle({ group }: HostDevice): boolean {
-    return this.#stages.isIdle(group);
   }
 
   #nodeOf(id: DeviceID): string {

@@ -4,21 +4,19 @@
 // Source: Linux drivers/iommu/iommufd/device.c (replace), viommu.c; HOUSE §7.
 
 import { assert } from "../../spec/assert.ts";
-import type { BindRequest, PageTableBind, PlainStage, SteBind } from "../backend.ts";
+import type { BindRequest, PlainStage } from "../backend.ts";
 import type { DeviceDescriptor } from "../device-descriptors.ts";
 import { BrokerError } from "../errors.ts";
 import type { DeviceID, GroupID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
 import { ABORT_VSTE, BYPASS_VSTE, type VSTE } from "../vste.ts";
-import { runBind } from "./bind-job.ts";
 import { BoundDevice } from "./bound-device.ts";
-import { bytesOfPairs } from "./doublewords.ts";
-import { destroy, hwptAlloc, vdeviceAlloc } from "./ioctl.ts";
+import { bindSTE, bindTable, type GuestPlace, leaveGuestStage, nameDevice } from "./guest-stage.ts";
+import { destroy } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 import { type OnNotice, Undo } from "./undo.ts";
 import { Vended } from "./vended.ts";
-import { vtdTableOf } from "./vtd-table.ts";
 
 /** Where a group is that is not in its default domain. */
 export interface Attachment {
@@ -83,84 +81,17 @@ export class Stages {
     part.drain();
     await this.#attachAll(attachment, plainTarget(part, stage));
     attachment.vste = vsteOf(stage);
-    for (const device of attachment.devices) await this.#leaveGuestStage(device, part);
+    for (const device of attachment.devices) await leaveGuestStage(device, part);
   }
 
   async bind(part: Part, request: BindRequest): Promise<void> {
-    if ("pageTable" in request) await this.#bindTable(part, request);
-    else await this.#bindSTE(part, request);
+    const place = this.#find(request.device, part);
+    if ("pageTable" in request) await bindTable(place, request.pageTable);
+    else await bindSTE(place, request);
   }
 
-  async #bindSTE(part: Part, request: Omit<SteBind, "part">): Promise<void> {
-    const { device, attachment } = this.#find(request.device, part);
-    const { faults, viommu } = part.requireNesting();
-    part.drain();
-    const undo = new Undo(this.#options.onNotice);
-    const before = device.nested;
-    const failure = await undo.around(async () => {
-      const name = part.nameOf(device.host.id);
-      undo.add(() => this.#rename(device, part, name));
-      if (device.vdevice !== undefined) await this.#rename(device, part, request.virtualStreamID);
-      // What never stalls needs no fault queue, for which Linux may refuse to attach it.
-      const faultQueue = faults === undefined || device.host.stall !== true ? {} : { faultQueue: faults.id };
-      const outcome = await runBind({
-        iommufd: part.space.file,
-        cdev: device.file,
-        device: device.object,
-        hwpt: { kind: "arm_smmuv3", viommu, ste: bytesOfPairs([request.vste]), ...faultQueue },
-        name: device.vdevice === undefined ? { viommu, virtualID: BigInt(request.virtualStreamID) } : undefined,
-        before,
-      });
-      const { error, isAttached, nested, vdevice } = outcome;
-      if (nested !== undefined) undo.add(() => part.discard(nested));
-      if (vdevice !== undefined) {
-        device.vdevice = { id: vdevice, name: request.virtualStreamID };
-        part.rename(device.host.id, request.virtualStreamID);
-      }
-      if (!isAttached) throw error;
-      device.nested = nested;
-      device.hwpt = nested;
-      return error;
-    });
-    attachment.vste = request.vste;
-    part.faults?.end(device.host.id); // the kernel answers what waits when it replaces an HWPT
-    if (before !== undefined && failure !== undefined) part.keepInMind(before, failure);
-  }
-
-  /** VT-d knows no vIOMMU: the table is nested on stage 2, and the device goes by itself. */
-  async #bindTable(part: Part, { device: id, pageTable: table }: PageTableBind): Promise<void> {
-    const { device, attachment } = this.#find(id, part);
-    const parent = part.requireTableParent();
-    const undo = new Undo(this.#options.onNotice);
-    const before = device.nested;
-    await undo.around(async () => {
-      const nested = await hwptAlloc(part.space.file, device.object, {
-        kind: "vtd_s1",
-        parent,
-        table: vtdTableOf(table),
-      });
-      undo.add(() => part.discard(nested));
-      await device.attach(nested);
-      device.nested = nested;
-    });
-    attachment.vste = undefined;
-    if (before !== undefined) await part.discard(before);
-  }
-
-  /** Faults have the name of when their HWPT was attached (arm_smmu_attach_prepare_vmaster): a guest's stage is bound anew. */
   async name(id: DeviceID, part: Part, virtual: VirtualStreamID | undefined): Promise<void> {
-    const { attachment, device } = this.#find(id, part);
-    const before = part.nameOf(id);
-    const { vste } = attachment;
-    if (device.nested !== undefined && vste !== undefined && virtual !== undefined && virtual !== before) {
-      await this.#bindSTE(part, { device: id, virtualStreamID: virtual, vste });
-      return;
-    }
-    const undo = new Undo(this.#options.onNotice);
-    await undo.around(async () => {
-      undo.add(() => this.#rename(device, part, before));
-      await this.#rename(device, part, virtual);
-    });
+    await nameDevice(this.#find(id, part), virtual);
   }
 
   /** Closing a device detaches it: nothing here can fail half-way. */
@@ -304,48 +235,20 @@ export class Stages {
     });
   }
 
-  /** The guest's stage is not installed any more. */
-  async #leaveGuestStage(device: BoundDevice, part: Part): Promise<void> {
-    const { nested } = device;
-    device.nested = undefined;
-    part.faults?.end(device.host.id);
-    if (nested !== undefined) await part.discard(nested);
-  }
-
   async #leave(part: Part, devices: readonly BoundDevice[]): Promise<void> {
     for (const device of devices) {
-      await this.#leaveGuestStage(device, part);
+      await leaveGuestStage(device, part);
       part.rename(device.host.id, undefined);
       part.objects.delete(device.object);
     }
     part.users -= 1;
   }
 
-  /** The kernel's name first: what fails there changes nothing here. */
-  async #rename(device: BoundDevice, part: Part, name: VirtualStreamID | undefined): Promise<void> {
-    const { id } = device.host;
-    const { file } = part.space;
-    const { nesting } = part;
-    const wanted = nesting === undefined ? undefined : name;
-    if (part.nameOf(id) === name && device.vdevice?.name === wanted) return;
-    part.drain(); // records of before the change carry the name of before
-    if (device.vdevice !== undefined) {
-      await destroy(file, device.vdevice.id);
-      device.vdevice = undefined;
-    }
-    part.rename(id, undefined);
-    if (name === undefined) return;
-    if (nesting !== undefined) {
-      const named = { viommu: nesting.viommu, device: device.object, virtualID: BigInt(name) };
-      device.vdevice = { id: await vdeviceAlloc(file, named), name };
-    }
-    part.rename(id, name);
-  }
-
-  #find(id: DeviceID, part: Part): { readonly device: BoundDevice; readonly attachment: Attachment } {
+  #find(id: DeviceID, part: Part): GuestPlace {
     for (const attachment of this.#groups.values()) {
       const device = attachment.devices.find(({ host }) => host.id === id);
-      if (device !== undefined && attachment.part === part) return { device, attachment };
+      if (device !== undefined && attachment.part === part)
+        return { part, device, attachment, onNotice: this.#options.onNotice };
     }
     throw new BrokerError("backend_failed", `${id} is not attached to part ${part.id}`, { device: id });
   }

@@ -5,7 +5,7 @@
 import { limitReached } from "../../backends/errors.ts";
 import type { DeviceID } from "../../backends/ids.ts";
 import { Absences } from "./absences.ts";
-import { type Caller, isSameIdentity } from "./caller.ts";
+import type { Caller } from "./caller.ts";
 import type { DurableRecord, DurableSession } from "./durable.ts";
 import type { BrokerEvents } from "./events.ts";
 import { LeaseClock } from "./lease-clock.ts";
@@ -25,14 +25,15 @@ import {
   type SessionRecord,
   type SessionState,
 } from "./session.ts";
-import * as refusals from "./session-errors.ts";
+import { SessionAuthentication } from "./session-authentication.ts";
+import type { EndReason } from "./session-errors.ts";
 import { SessionHandover } from "./session-handover.ts";
 import { type NoticeListener, type Preemption, SessionNotices } from "./session-notices.ts";
 import { SessionTable } from "./session-table.ts";
 import { settleTerms, type TermsWish } from "./session-terms.ts";
 import type { OpenRequest } from "./session-verbs.ts";
 import { SessionWatches } from "./session-watches.ts";
-import { type CallIssue, unused, used } from "./token-issue.ts";
+import { type CallIssue, unused } from "./token-issue.ts";
 import type { OwnerView, SessionView } from "./views.ts";
 
 export interface SessionsDeps {
@@ -49,12 +50,8 @@ export class Sessions {
   readonly #notices = new SessionNotices();
   readonly #watches: SessionWatches;
   readonly #handover: SessionHandover;
+  readonly #authentication: SessionAuthentication;
   readonly #deps: SessionsDeps;
-  /**
-   * The token that each connection sent last, and its digest, so that it is not made anew for each call. What the token
-   * is good for is looked up every time. Gone with the connection's Caller; HTTP/2 keeps the header as long.
-   */
-  readonly #lastTokens = new WeakMap<Caller, { readonly token: string; readonly digest: string }>();
   readonly #leaseClock: LeaseClock;
   #onLost: (session: SessionRecord) => void = () => {};
 
@@ -69,6 +66,7 @@ export class Sessions {
     this.#watches = new SessionWatches(deps.processes, (session) => this.lose(session, "peer_died"));
     const parts = { table: this.#table, notices: this.#notices, watches: this.#watches, leaseClock: this.#leaseClock };
     this.#handover = new SessionHandover({ ...deps, ...parts });
+    this.#authentication = new SessionAuthentication({ ...deps, ...parts });
   }
 
   /** One listener for what shall outlive the daemon: the recorder. */
@@ -128,30 +126,21 @@ export class Sessions {
     return { session: this.#table.view(id)!, token };
   }
 
-  /** Session id of a token, for the identity it belongs to. Throws unauthenticated or lease_expired. */
+  /** As SessionAuthentication.authenticate(). */
   authenticate(token: string, caller: Caller): string {
-    const { id } = this.#ofToken(token, caller);
-    const session = this.requireLive(id);
-    if (session.state === "restored") this.#confirm(session, caller);
-    if (session.issue?.isUsed === false) this.#noteUse(id);
-    this.#table.seen(id, this.#deps.clock.wallMs());
-    return id;
+    return this.#authentication.authenticate(token, caller);
   }
 
   /** Session id of a token for whoever gives up the session, lost or not. Throws as authenticate() where it is over. */
   authenticateToClose(token: string, caller: Caller): string {
-    const { id } = this.#ofToken(token, caller);
+    const { id } = this.#authentication.ofToken(token, caller);
     this.#handover.requireRevivable(id);
     return id;
   }
 
-  /** Refuses a session that has ended, is lost, or whose lease has lapsed, looked at or not. */
+  /** As SessionAuthentication.requireLive(). */
   requireLive(id: string): SessionRecord {
-    const nowMs = this.#leaseClock.nowMs();
-    const session = this.#table.get(id);
-    if (!session) throw refusals.ended("closed");
-    if (session.state === "lost" || isLapsed(session, nowMs)) throw refusals.notLive(session, nowMs);
-    return session;
+    return this.#authentication.requireLive(id);
   }
 
   renew(id: string): number {
@@ -171,7 +160,7 @@ export class Sessions {
 
   /** As SessionHandover.resume(). Gives the session's id. */
   resume(token: string, caller: Caller): string {
-    return this.#handover.resume(this.#ofToken(token, caller), caller);
+    return this.#handover.resume(this.#authentication.ofToken(token, caller), caller);
   }
 
   /** As SessionHandover.reissue(). */
@@ -204,7 +193,7 @@ export class Sessions {
   }
 
   /** Marks the session ended: from now on nothing more is admitted. False when it already was. */
-  end(id: string, reason: refusals.EndReason): boolean {
+  end(id: string, reason: EndReason): boolean {
     const session = this.#table.end(id, reason);
     if (!session) return false;
     this.#watches.drop(id);
@@ -300,31 +289,5 @@ export class Sessions {
   /** Told before the session is ended by somebody else's decision. */
   notifyRevoked(id: string, reason: string): void {
     this.#notices.tellLast(id, { kind: "revoked", reason });
-  }
-
-  #noteUse(id: string): void {
-    const session = this.#table.get(id);
-    if (session !== undefined) this.#table.put(used(session));
-  }
-
-  #ofToken(token: string, caller: Caller): SessionRecord {
-    const session = this.#table.ofDigest(this.#digestOf(token, caller));
-    if (!isSameIdentity(session.caller, caller)) throw refusals.anotherIdentity(session, caller);
-    return session;
-  }
-
-  #digestOf(token: string, caller: Caller): string {
-    const last = this.#lastTokens.get(caller);
-    if (last?.token === token) return last.digest;
-    const digest = this.#deps.identifiers.digest(token);
-    this.#lastTokens.set(caller, { token, digest });
-    return digest;
-  }
-
-  /** The first call after a restart: the owner is there. Where its process cannot be watched it stays on probation. */
-  #confirm(session: SessionRecord, caller: Caller): void {
-    const nowMs = this.#deps.clock.monotonicMs();
-    const presence = session.liveness === "ttl" ? session : this.#watches.adopt(session.id, caller);
-    if (presence) this.#table.put(revived(session, caller, presence, nowMs));
   }
 }

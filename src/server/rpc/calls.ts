@@ -3,80 +3,53 @@
 // A deadline or cancellation is seen before the handler runs and, by the gate that core asks, again before the intent:
 // until then nothing changes, after that the operation completes.
 
-import * as grpc from "@grpc/grpc-js";
+import type * as grpc from "@grpc/grpc-js";
 import { BrokerError } from "../../backends/errors.ts";
-import { assert } from "../../spec/assert.ts";
-import { Answers } from "../core/answers.ts";
-import type { CallGate } from "../core/call-gate.ts";
-import { type Caller, lastingScope, replayScope } from "../core/caller.ts";
+import type { Caller } from "../core/caller.ts";
 import type { CallIssue } from "../core/token-issue.ts";
+import { type CallContext, contextOf } from "./call-context.ts";
+import { isOver, type UnaryCall } from "./call-over.ts";
 import type { CallInfo, RpcDeps } from "./deps.ts";
-import { drainingError, failureMessage } from "./failure.ts";
-import { requestID } from "./field.ts";
-import { contentDigest, ReplayCache } from "./replay.ts";
+import { Draining } from "./draining.ts";
+import { failureStatus } from "./failure.ts";
+import { issueOf, RequestReplays } from "./request-replays.ts";
 import { cancelCode, ServerStream, type StreamCall } from "./server-stream.ts";
 import type { Method, UnaryMethod } from "./services.ts";
-import { type CallStatus, callStatus } from "./status.ts";
 import { optionalToken, sessionToken } from "./token.ts";
+import { callerIn, noted, type Trail } from "./trail.ts";
+import { UnaryRuns } from "./unary-runs.ts";
 
 export type UnaryHandler = grpc.handleUnaryCall<Buffer, Buffer>;
-type UnaryCall = grpc.ServerUnaryCall<Buffer, Buffer>;
 type Answer<ResInput> = ResInput | Promise<ResInput>;
 /** Bytes at once where nothing has to be waited for: a promise more is a good part of what a small call costs. */
 type AnswerBytes = (call: UnaryCall, trail: Trail) => Answer<Buffer>;
 
-const IN_FLIGHT_PER_SESSION_MAX = 256;
-const IN_FLIGHT_PER_PEER_MAX = 16;
-/** In memory alone: they hold tokens. */
-const PEER_ANSWERS = {
-  scopesMax: 1024,
-  entriesPerScopeMax: IN_FLIGHT_PER_PEER_MAX,
-  bytesPerScopeMax: 2 ** 14,
-  bytesMax: 2 ** 24,
-  durableBytesMax: 0,
-};
-
-/** What a handler may know of a call besides its message and its session. */
-export interface CallContext {
-  /** For core's verbs: asked before they change anything. */
-  readonly gate: CallGate;
-  readonly caller: Caller;
-  /** For the audit: what the call turned out to be about, where its request does not say it. */
-  about(subject: string, reason: string): void;
-}
-
 export class Calls {
   readonly #deps: RpcDeps;
-  readonly #sessionReplays: ReplayCache;
-  readonly #peerReplays = new ReplayCache(new Answers(PEER_ANSWERS), IN_FLIGHT_PER_PEER_MAX);
-  readonly #drainListeners = new Set<() => void>();
+  readonly #replays: RequestReplays;
+  readonly #draining = new Draining();
+  readonly #runs: UnaryRuns;
   readonly #guard: (caller: Caller) => void;
-  #isDraining = false;
-  #inFlight = 0;
-  #whenIdle: (() => void)[] = [];
 
   /** @param guard  throws for a caller who may call nothing here, whatever the policy says */
   constructor(deps: RpcDeps, guard: (caller: Caller) => void = () => {}) {
     this.#deps = deps;
     this.#guard = guard;
-    this.#sessionReplays = new ReplayCache(deps.core.answers, IN_FLIGHT_PER_SESSION_MAX);
+    this.#runs = new UnaryRuns(deps.hooks, this.#draining);
+    this.#replays = new RequestReplays(deps.core.answers);
     deps.core.events.subscribe((event) => {
-      // With what is in flight: it is answered to whoever asked, and not remembered for who has the session now.
-      if (event.type === "sessionEnded" || event.type === "sessionClaimed") this.#sessionReplays.drop(event.session);
+      if (event.type === "sessionEnded" || event.type === "sessionClaimed") this.#replays.dropSession(event.session);
     });
   }
 
   /** Unary calls that are running, and batches of streams. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#draining.inFlight;
   }
 
   /** Refuses new calls, ends the streams, and resolves when no unary call and no batch of a stream is running. */
-  async drain(): Promise<void> {
-    this.#isDraining = true;
-    for (const listener of [...this.#drainListeners]) listener();
-    if (this.#inFlight === 0) return;
-    await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+  drain(): Promise<void> {
+    return this.#draining.drain();
   }
 
   /** A call that needs no session. */
@@ -97,10 +70,10 @@ export class Calls {
     return this.#unary(method, async (call, trail) => {
       const request = noted(method.request.decode(call.request), trail);
       const caller = callerIn(trail);
-      const issue = issueOf(caller, request.requestId, () => contentDigest(method.path, call.request));
+      const repeatable = { path: method.path, requestID: request.requestId, request: call.request };
+      const issue = issueOf(caller, repeatable);
       const execute = async () => method.response.encode(await handle(request, caller, issue));
-      const scope = replayScope(caller);
-      return await once(this.#peerReplays, scope, method.path, request.requestId, call.request, execute);
+      return await this.#replays.ofPeer(caller, repeatable, execute);
     });
   }
 
@@ -133,7 +106,7 @@ export class Calls {
     return this.#unary(method, (call, trail) => {
       const session = this.#authenticateNoted(call, trail);
       const request = noted(method.request.decode(call.request), trail);
-      return encoded(method, handle(request, session, this.#contextOf(call, trail)));
+      return encoded(method, handle(request, session, contextOf(call, trail, this.#draining)));
     });
   }
 
@@ -145,9 +118,10 @@ export class Calls {
     return this.#unary(method, (call, trail) => {
       const session = this.#authenticateNoted(call, trail);
       const request = noted(method.request.decode(call.request), trail);
-      const context = this.#contextOf(call, trail);
+      const context = contextOf(call, trail, this.#draining);
       const execute = async () => method.response.encode(await handle(request, session, context));
-      return once(this.#sessionReplays, session, method.path, request.requestId, call.request, execute);
+      const repeatable = { path: method.path, requestID: request.requestId, request: call.request };
+      return this.#replays.ofSession(session, repeatable, execute);
     });
   }
 
@@ -187,12 +161,12 @@ export class Calls {
     return (call) => {
       const began = this.#begin(info);
       const stream = new ServerStream<ResInput>(call, observed(method.response, info, this.#deps), (error) =>
-        this.#statusOf(error),
+        failureStatus(error, this.#deps.hooks),
       );
       stream.onOver(({ code, error }) => began(code, error));
       if (method.kind === "server_stream") this.received(method);
       try {
-        this.#refuseWhileDraining();
+        this.#draining.requireOpen();
         this.#admit(call, method.name);
         serve(stream, call);
       } catch (error) {
@@ -203,8 +177,7 @@ export class Calls {
 
   /** Tells a stream that the daemon drains, until the stream is over. */
   onDrain(stream: { onOver(cleanup: () => void): void }, listener: () => void): void {
-    this.#drainListeners.add(listener);
-    stream.onOver(() => this.#drainListeners.delete(listener));
+    stream.onOver(this.#draining.onDrain(listener));
   }
 
   /**
@@ -217,13 +190,13 @@ export class Calls {
     call: Pick<UnaryCall, "metadata" | "getPeer">,
     act: (session: string) => Promise<T>,
   ): Promise<T> {
-    this.#inFlight += 1;
+    this.#draining.began();
     try {
       const session = this.authenticate(call);
       this.#admit(call, method.name);
       return await act(session);
     } finally {
-      this.#left();
+      this.#draining.ended();
     }
   }
 
@@ -261,94 +234,30 @@ export class Calls {
   ): UnaryHandler {
     const info = infoOf(method);
     return (call, callback) => {
-      const trail = newTrail(info.method);
-      const run: Run = { info, call, callback, trail, startMs: performance.now(), isEnded: false };
-      const { hooks } = this.#deps;
-      hooks.onStart(info);
-      hooks.onMessage?.(info, "received");
-      this.#inFlight += 1;
+      const run = this.#runs.begin(info, call, callback);
+      const { trail } = run;
       try {
-        this.#refuseWhileDraining();
+        this.#draining.requireOpen();
         if (isOver(call)) {
-          this.#ended(run, cancelCode(call), undefined);
+          this.#runs.ended(run, cancelCode(call), undefined);
           return;
         }
         trail.caller = this.#admit(call, info.method);
         const bytes = answer(call, trail);
         const kept = bytes instanceof Promise ? bytes.then(this.#keeping) : this.#keeping(bytes);
         if (kept instanceof Promise) {
-          kept.then((answered) => this.#answered(run, answered)).catch((error: unknown) => this.#failed(run, error));
-        } else this.#answered(run, kept);
+          kept
+            .then((answered) => this.#runs.answered(run, answered))
+            .catch((error: unknown) => this.#runs.failed(run, error));
+        } else this.#runs.answered(run, kept);
       } catch (error) {
-        this.#failed(run, error);
+        this.#runs.failed(run, error);
       }
     };
   }
 
   /** What an answer tells must outlive a crash: only then is it sent. */
   readonly #keeping = (bytes: Buffer): Answer<Buffer> => this.#deps.core.durable()?.then(() => bytes) ?? bytes;
-
-  #answered(run: Run, bytes: Buffer): void {
-    const { call, callback, info } = run;
-    callback(null, bytes);
-    this.#deps.hooks.onMessage?.(info, "sent");
-    this.#ended(run, isOver(call) ? cancelCode(call) : grpc.status.OK, undefined);
-  }
-
-  #failed(run: Run, error: unknown): void {
-    const status = this.#statusOf(error);
-    const ending = isCallOver(error) ? { ...status, code: cancelCode(run.call) } : status;
-    run.callback(ending);
-    this.#ended(run, ending.code, error);
-  }
-
-  #ended(run: Run, code: grpc.status, error: unknown): void {
-    if (run.isEnded) return;
-    run.isEnded = true;
-    const { info, startMs, trail } = run;
-    const { hooks } = this.#deps;
-    hooks.onCall({ ...info, code, error, seconds: (performance.now() - startMs) / 1000 });
-    trail.code = code;
-    trail.error = error;
-    hooks.onAct?.(trail);
-    this.#left();
-  }
-
-  #left(): void {
-    this.#inFlight -= 1;
-    if (this.#inFlight === 0) for (const idle of this.#whenIdle.splice(0)) idle();
-  }
-
-  #contextOf(call: UnaryCall, trail: Trail): CallContext {
-    return {
-      gate: this.#gateOf(call),
-      caller: callerIn(trail),
-      about(subject, reason) {
-        trail.subjects = [subject];
-        trail.reason = reason;
-      },
-    };
-  }
-
-  #gateOf(call: UnaryCall): CallGate {
-    return {
-      requireOpen: () => {
-        if (isOver(call)) throw callOver();
-      },
-      onOver: (listener) => {
-        const draining = (): void => listener(drainingError());
-        const cancelled = (): void => listener(callOver());
-        this.#drainListeners.add(draining);
-        call.once("cancelled", cancelled);
-        if (isOver(call)) cancelled();
-        if (this.#isDraining) draining();
-        return () => {
-          this.#drainListeners.delete(draining);
-          call.off("cancelled", cancelled);
-        };
-      },
-    };
-  }
 
   /** A call outlives its connection: nobody waits for it any more. */
   #callerOf(call: Pick<UnaryCall, "getPeer">): Caller {
@@ -363,49 +272,6 @@ export class Calls {
     hooks.onStart(info);
     return (code, error) => hooks.onCall({ ...info, code, error, seconds: (performance.now() - startMs) / 1000 });
   }
-
-  #refuseWhileDraining(): void {
-    if (this.#isDraining) throw drainingError();
-  }
-
-  #statusOf(error: unknown): CallStatus {
-    return callStatus(failureMessage(error, this.#deps.hooks));
-  }
-}
-
-/** What becomes known of a call while it runs, for the audit log. */
-interface Trail {
-  readonly verb: string;
-  caller: Caller | undefined;
-  session: string | undefined;
-  requestID: string;
-  subjects: readonly string[];
-  reason: string;
-  code: grpc.status;
-  error: unknown;
-}
-
-/** A unary call under way. */
-interface Run {
-  readonly info: CallInfo;
-  readonly call: UnaryCall;
-  readonly callback: grpc.sendUnaryData<Buffer>;
-  readonly trail: Trail;
-  readonly startMs: number;
-  isEnded: boolean;
-}
-
-const NO_SUBJECTS: readonly string[] = [];
-
-function newTrail(verb: string): Trail {
-  const [caller, session, error] = [undefined, undefined, undefined];
-  return { verb, caller, session, requestID: "", subjects: NO_SUBJECTS, reason: "", code: grpc.status.OK, error };
-}
-
-/** A call is admitted, and so its caller known, before anything is answered. */
-function callerIn({ caller }: Trail): Caller {
-  assert(caller !== undefined, "a call is answered before it was admitted");
-  return caller;
 }
 
 function encoded<Req, ReqInput, Res, ResInput>(
@@ -413,60 +279,6 @@ function encoded<Req, ReqInput, Res, ResInput>(
   message: Answer<ResInput>,
 ): Answer<Buffer> {
   return message instanceof Promise ? message.then((each) => response.encode(each)) : response.encode(message);
-}
-
-/** What a request says of itself is noted up to here; longer is refused anyway. */
-const NOTED_CHARACTERS_MAX = 128;
-const NOTED_BINDS_MAX = 16;
-const SUBJECT_FIELDS = ["device", "session", "addressSpace", "virtualIommu"] as const;
-
-/** Notes what a request names. Requests are read by these fields' names alone: nothing else of them is noted. */
-function noted<Req>(request: Req, trail: Trail): Req {
-  if (typeof request !== "object" || request === null) return request;
-  trail.requestID = textIn(request, "requestId");
-  trail.reason = textIn(request, "reason");
-  const subjects: string[] = [];
-  noteSubjects(request, subjects);
-  for (const bind of bindsIn(request)) noteSubjects(bind, subjects);
-  trail.subjects = subjects;
-  return request;
-}
-
-function noteSubjects(request: object, subjects: string[]): void {
-  for (const field of SUBJECT_FIELDS) {
-    const text = textIn(request, field);
-    if (text !== "") subjects.push(text);
-  }
-}
-
-function textIn(request: object, field: string): string {
-  const value: unknown = Reflect.get(request, field);
-  return typeof value === "string" ? value.slice(0, NOTED_CHARACTERS_MAX) : "";
-}
-
-/** The first of a batch. */
-function bindsIn(request: object): readonly object[] {
-  const binds: unknown = Reflect.get(request, "requests");
-  return Array.isArray(binds) ? binds.slice(0, NOTED_BINDS_MAX).filter((each) => typeof each === "object") : [];
-}
-
-/** By what a call is known again after a restart; undefined: by nothing. */
-function issueOf(caller: Caller, requestID: string, digest: () => string): CallIssue | undefined {
-  const scope = lastingScope(caller);
-  return requestID === "" || scope === undefined ? undefined : { scope, requestID, digest: digest() };
-}
-
-async function once(
-  replays: ReplayCache,
-  scope: string,
-  path: string,
-  id: string,
-  request: Buffer,
-  execute: () => Promise<Buffer>,
-): Promise<Buffer> {
-  requestID(id);
-  if (id === "") return await execute();
-  return await replays.run({ scope, requestID: id, digest: contentDigest(path, request) }, execute);
 }
 
 function infoOf(method: Pick<Method<never, never, never, never>, "service" | "name" | "kind">): CallInfo {
@@ -481,19 +293,4 @@ function observed<I>(codec: Method<unknown, never, unknown, I>["response"], info
       return codec.encode(message);
     },
   };
-}
-
-function isOver(call: UnaryCall): boolean {
-  if (call.cancelled) return true;
-  const deadline = call.getDeadline();
-  if (deadline === Number.POSITIVE_INFINITY) return false;
-  return Date.now() >= (typeof deadline === "number" ? deadline : deadline.getTime());
-}
-
-function callOver(): BrokerError {
-  return new BrokerError("call_over", "the call was cancelled or timed out before it began");
-}
-
-function isCallOver(error: unknown): boolean {
-  return error instanceof BrokerError && error.code === "call_over";
 }

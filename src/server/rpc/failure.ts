@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { BrokerError } from "../../backends/errors.ts";
 import { type google, MalformedMessage } from "./codec.ts";
 import type { RpcHooks } from "./deps.ts";
-import { bugStatusMessage, statusMessage } from "./status.ts";
+import { bugStatusMessage, type CallStatus, callStatus, statusMessage } from "./status.ts";
 
 /** The google.rpc.Status of an error; reports bugs and backend failures under the id that the client is told. */
 export function failureMessage(error: unknown, hooks: RpcHooks): google.rpc.IStatus {
@@ -24,6 +24,11 @@ export function failureMessage(error: unknown, hooks: RpcHooks): google.rpc.ISta
   const id = randomUUID();
   hooks.onBackendFailure?.(id, error);
   return statusMessage(new BrokerError(error.code, `${error.message}, id ${id}`, { ...error.facts, id }));
+}
+
+/** The same, as grpc-js takes it. */
+export function failureStatus(error: unknown, hooks: RpcHooks): CallStatus {
+  return callStatus(failureMessage(error, hooks));
 }
 
 /** What every call is told once the daemon is stopping. */
