@@ -6,6 +6,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { listenTcp, type TcpAddress } from "../os/tcp-listener.ts";
 import { listenUnix } from "../os/unix-listener.ts";
+import { limitConnections } from "./connection-limit.ts";
 import { type Answer, plain } from "./http-answer.ts";
 import { OPENMETRICS_TYPE, openMetricsOf, prefersOpenMetrics } from "./openmetrics.ts";
 import { isLoopbackAddress, isLoopbackHost, refusedHost, type StatusPage } from "./status/status-page.ts";
@@ -37,6 +38,10 @@ const { createServer } = process.getBuiltinModule("node:http");
 
 const CONNECTIONS_MAX = 32;
 const REQUEST_TIMEOUT_MS = 10_000;
+/** From the connection to the end of its headers. */
+const HEADERS_TIMEOUT_MS = 3000;
+/** How often Node looks for connections that are late. */
+const CHECK_MS = 1000;
 const HEADER_BYTES_MAX = 8192;
 
 type Answerer = (request: IncomingMessage) => Promise<Answer>;
@@ -52,10 +57,15 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   const open = (page: PageAnswerer): Server => {
     const answer = answerer({ ...options, scrape }, page);
     const server = createServer(
-      { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+      {
+        maxHeaderSize: HEADER_BYTES_MAX,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        connectionsCheckingInterval: CHECK_MS,
+      },
       (request, response) => void answer(request).then((found) => send(request, response, found)),
     );
-    server.maxConnections = CONNECTIONS_MAX;
+    limitConnections(server, CONNECTIONS_MAX);
     servers.push(server);
     return server;
   };

@@ -11,6 +11,7 @@ import { METRICS } from "./catalog.ts";
 import type { Families } from "./families.ts";
 import { counter, gauge } from "./instruments.ts";
 import { OVERFLOW } from "./label-values.ts";
+import { CarriedTotals, ShownNames } from "./overflow.ts";
 
 export interface SampleSources {
   counters(): BackendCounters;
@@ -68,15 +69,11 @@ export function sampler(registry: Registry, families: Families, sources: SampleS
   const openMemoryFiles = gauge(registry, METRICS.openMemoryFiles);
   const tickets = gauge(registry, METRICS.tickets);
   const devicesOmitted = gauge(registry, METRICS.devicesOmitted);
+  const shownDevices = new ShownNames(sources.devicesMax);
   return () => {
     const counters = sources.counters();
     const census = sources.census();
-    const shown = new Set(
-      firstInOrder(
-        census.devices.map((device) => device.id),
-        sources.devicesMax,
-      ),
-    );
+    const shown = shownDevices.among(census.devices.map(({ id }) => id));
     translationCounters.set(counters.hasTranslationCounters ? 1 : 0);
     sampleIommus(counters);
     sampleDevices(counters, shown);
@@ -89,10 +86,6 @@ export function sampler(registry: Registry, families: Families, sources: SampleS
     for (const [state, count] of Object.entries(sources.tickets())) tickets.set({ state }, count);
     devicesOmitted.set(census.devices.length - shown.size);
   };
-}
-
-function firstInOrder(names: readonly string[], maximum: number): string[] {
-  return [...names].sort().slice(0, maximum);
 }
 
 type IommuRow = readonly [Counter<"iommu"> | Gauge<"iommu">, (from: IommuCounters) => number | undefined];
@@ -134,20 +127,35 @@ function deviceSampler(families: Families): (counters: BackendCounters, shown: R
   const translations = families.of(METRICS.translations);
   const faults = families.of(METRICS.faults);
   const msis = families.of(METRICS.msis);
+  const overflow = new CarriedTotals();
   return ({ devices, hasTranslationCounters }, shown) => {
     translations.reset();
     faults.reset();
     msis.reset();
     for (const each of devices) {
-      const device = shown.has(each.device) ? each.device : OVERFLOW;
+      const isShown = shown.has(each.device);
+      const device = isShown ? each.device : OVERFLOW;
       const outcomes = { ok: each.translationsOk, fault: each.translationsFaulted, abort: each.translationsAborted };
       for (const [outcome, count] of Object.entries(outcomes)) {
-        if (hasTranslationCounters && count !== undefined) translations.inc({ device, outcome }, count);
+        if (!hasTranslationCounters || count === undefined) continue;
+        if (isShown) translations.inc({ device, outcome }, count);
+        else overflow.note(outcome, each.device, count, (total) => translations.inc({ device, outcome }, total));
       }
-      if (hasTranslationCounters && each.msis !== undefined) msis.inc({ device }, each.msis);
+      if (hasTranslationCounters && each.msis !== undefined) {
+        if (isShown) msis.inc({ device }, each.msis);
+        else overflow.note("msis", each.device, each.msis, (total) => msis.inc({ device }, total));
+      }
       for (const fault of EXPECTED_FAULTS) faults.inc({ device, ...faultLabels(fault) }, 0);
-      for (const fault of each.faults) faults.inc({ device, ...faultLabels(fault) }, fault.count);
+      for (const fault of each.faults) {
+        const labels = { device, ...faultLabels(fault) };
+        if (isShown) faults.inc(labels, fault.count);
+        else {
+          const series = `${labels.event_type} ${labels.stage} ${labels.class}`;
+          overflow.note(series, each.device, fault.count, (total) => faults.inc(labels, total));
+        }
+      }
     }
+    overflow.flush();
   };
 }
 
@@ -161,13 +169,9 @@ function clientSampler(registry: Registry): (clients: readonly ClientCensus[]) =
     [gauge(registry, METRICS.clientDevices), (from) => from.devices],
     [gauge(registry, METRICS.clientMappedBytes), (from) => from.mappedBytes],
   ];
+  const shownClients = new ShownNames(CLIENTS_MAX);
   return (clients) => {
-    const shown = new Set(
-      firstInOrder(
-        clients.map(({ name }) => name),
-        CLIENTS_MAX,
-      ),
-    );
+    const shown = shownClients.among(clients.map(({ name }) => name));
     for (const [metric, read] of rows) {
       metric.reset();
       for (const each of clients) metric.inc({ client: shown.has(each.name) ? each.name : OVERFLOW }, read(each));
