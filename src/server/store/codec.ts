@@ -144,25 +144,32 @@ const RECORD: z.ZodType<DurableRecord> = z.discriminatedUnion("type", [
 const HISTORY = z.object({ kind: z.enum(["intent", "outcome"]) });
 
 /**
- * The records of one frame or image.
+ * The records of one frame or image. `directory` is for the error.
  * @throws BrokerError backend_failed when one is not what this version writes
  */
-export function recordsOf(payload: unknown): DurableRecord[] {
+export function recordsOf(payload: unknown, directory: string): DurableRecord[] {
   const list = z.array(z.unknown()).safeParse(payload);
-  if (!list.success) throw unreadable("a frame is no list of records");
+  if (!list.success) throw unreadable("a frame is no list of records", directory);
   const records: DurableRecord[] = [];
   for (const each of list.data) {
     if (HISTORY.safeParse(each).success) continue;
     const parsed = RECORD.safeParse(each);
-    if (!parsed.success) throw unreadable(z.prettifyError(parsed.error));
+    if (!parsed.success) throw unreadable(firstProblem(parsed.error), directory);
     records.push(parsed.data);
   }
   return records;
 }
 
-function unreadable(why: string): BrokerError {
+function firstProblem({ issues: [issue] }: z.ZodError): string {
+  return issue === undefined
+    ? "a record is not known"
+    : `in a record, ${issue.path.join(".") || "all of it"}: ${issue.message}`;
+}
+
+function unreadable(why: string, directory: string): BrokerError {
   return new BrokerError(
     "backend_failed",
-    `the state directory holds a record that this version does not write: ${why}; start the version that wrote it, or move the directory away to begin without sessions`,
+    `${directory} was written by another version: start that one, or move the directory away to begin without sessions (${why})`,
+    { directory },
   );
 }

@@ -30,8 +30,8 @@ export async function openFileJournal(options: FileJournalOptions): Promise<File
   const { directory, image, journalBytesMax, onFailure } = options;
   const recovered = await readState(directory);
   const records = [
-    ...(recovered.image === undefined ? [] : recordsOf(recovered.image)),
-    ...recovered.payloads.flatMap(recordsOf),
+    ...(recovered.image === undefined ? [] : recordsOf(recovered.image, directory)),
+    ...recovered.payloads.flatMap((payload) => recordsOf(payload, directory)),
   ];
   const writer = await JournalWriter.open({ directory, journalBytesMax, image }, recovered);
   let hasFailed = false;

@@ -14,7 +14,7 @@ const LINES_MAX = 1000;
 export async function repairLines(directory: string, dryRun: boolean): Promise<readonly string[]> {
   const damage = await repairState(directory, dryRun);
   if (damage === undefined) return [`${directory}: no damage`];
-  const lost = damage.lost.flatMap((frame) => recordsOf(frame.payload)).map(describeRecord);
+  const lost = damage.lost.flatMap((frame) => recordsOf(frame.payload, directory)).map(describeRecord);
   return [
     `${damage.file}: damaged at byte ${damage.offset}: ${damage.why}`,
     `lost besides the damaged bytes: ${lost.length} records`,

@@ -199,7 +199,7 @@ test("a bound table is there again after a restart, and given up where the key w
   const on = await vtdHost();
   const vmm = await attached(on);
   await bind(on, vmm, { pageTable: { ...TABLE, wpe: true } });
-  const bytes = recordsOf(JSON.parse(JSON.stringify(on.host.durable)));
+  const bytes = recordsOf(JSON.parse(JSON.stringify(on.host.durable)), "/state");
   const again = await vtdHost({}, bytes);
   expect(installed(again)).toBe("4 40123000 30");
   expect(again.host.core.devices.list()).toEqual(on.host.core.devices.list());

@@ -223,7 +223,7 @@ test("a device that was added and may stall may still stall after restarts", asy
   const device = host.backend.inventory.devices().find(({ id }) => id === NVME)!;
   const plugged = { ...device, id: deviceID("dsp"), group: groupID(77), streamIDs: [streamID(0x77)], stall: true };
   host.core.simulator?.addDevice(session, plugged);
-  let records: readonly DurableRecord[] = recordsOf(JSON.parse(JSON.stringify(host.durable)));
+  let records: readonly DurableRecord[] = recordsOf(JSON.parse(JSON.stringify(host.durable)), "/state");
   for (const life of [2, 3]) {
     const next = testHost({ config });
     for (const [path, file] of host.files) addFile(next, path, file.bytes);

@@ -184,7 +184,7 @@ test("of every call that changes something the last record and the answer share 
   const [name] = readdirSync(directory);
   const beside = new Map<string, string[]>();
   for (const { payload } of scanFrames(readFileSync(join(directory, name!)), 1).frames) {
-    const records = recordsOf(payload);
+    const records = recordsOf(payload, "/state");
     for (const record of records) {
       if (record.type === "answer") beside.set(record.value.requestID, [...new Set(records.map(({ type }) => type))]);
     }

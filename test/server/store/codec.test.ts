@@ -8,7 +8,10 @@ const GROUP = {
 };
 
 test("a record comes back as it was written", () => {
-  expect(recordsOf([GROUP, { type: "sessionGone", id: "s" }])).toEqual([GROUP, { type: "sessionGone", id: "s" }]);
+  expect(recordsOf([GROUP, { type: "sessionGone", id: "s" }], "/state")).toEqual([
+    GROUP,
+    { type: "sessionGone", id: "s" },
+  ]);
 });
 
 const SESSION = {
@@ -35,7 +38,7 @@ describe("whoever opened a session comes back as it was written", () => {
     ["a TCP client", { kind: "unknown", connection: "tcp-3" }],
   ])("%s", (_who, caller) => {
     const record = { type: "session", value: { ...SESSION, caller } };
-    expect(recordsOf([record])).toEqual([record]);
+    expect(recordsOf([record], "/state")).toEqual([record]);
   });
 });
 
@@ -44,14 +47,14 @@ test("a session comes back with what it hangs on, whom it may go to, and what it
   const hanging = { liveness: "peer-process", ttlMs: 0, process: { pid: 42, birth: "1234@boot" }, graceMs: 500 };
   const gone = { state: "lost", lossReason: "peer_died", aborted: [{ group: 3, generation: 9 }] };
   const record = { type: "session", value: { ...SESSION, caller, ...hanging, ...gone, transferableTo: ["uid:7"] } };
-  expect(recordsOf([record])).toEqual([record]);
+  expect(recordsOf([record], "/state")).toEqual([record]);
 });
 
 test("a mapping of memory that was passed comes back with its label and length", () => {
   const range = { ipa: 0x4000_0000, bytes: 4096, offset: 0, readable: true, writable: false };
   const passed = { ...range, path: "ticket:ram", passed: { label: "ram", bytes: 8192 } };
   const record = { type: "mappings", id: "a", removed: [0], added: [{ ...range, path: "/ram" }, passed] };
-  expect(recordsOf([record])).toEqual([record]);
+  expect(recordsOf([record], "/state")).toEqual([record]);
 });
 
 test.each([
@@ -66,19 +69,19 @@ test.each([
     value: { id: "d", iommu: "i", group: 1, streamIDs: [8], pasidBits: 0, ats: true, pri: true, stall: true },
   },
 ])("$type comes back as it was written", (record) => {
-  expect(recordsOf([record])).toEqual([record]);
+  expect(recordsOf([record], "/state")).toEqual([record]);
 });
 
 test("a session comes back with the call that was given its token", () => {
   const caller = { kind: "unknown", connection: "tcp-3" };
   const issue = { scope: "1000/42/7", requestID: "boot", digest: "d", isUsed: true };
   const record = { type: "session", value: { ...SESSION, caller, issue } };
-  expect(recordsOf([record])).toEqual([record]);
+  expect(recordsOf([record], "/state")).toEqual([record]);
 });
 
 test("intents and outcomes are history, not state", () => {
   const intent = { kind: "intent", verb: "attach", session: "s", subject: "group/3", generation: 1, result: "pending" };
-  expect(recordsOf([intent, GROUP])).toEqual([GROUP]);
+  expect(recordsOf([intent, GROUP], "/state")).toEqual([GROUP]);
 });
 
 describe("what this version does not write is refused and named", () => {
@@ -100,7 +103,11 @@ describe("what this version does not write is refused and named", () => {
     ["a field too many", [{ ...GROUP, value: { ...GROUP.value, colour: "red" } }], /colour/],
     ["a field missing", [{ type: "device", value: { id: "d", attached: true } }], /virtualStreamID/],
   ])("%s", async (_what, payload, named) => {
-    const error = await refusal(() => recordsOf(payload));
+    const error = await refusal(() => recordsOf(payload, "/state"));
     expect(error).toMatchObject({ code: "backend_failed", message: expect.stringMatching(named) });
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/^\/state was written by another version: start that one/),
+    });
+    expect(error).toMatchObject({ message: expect.not.stringContaining("\n") });
   });
 });

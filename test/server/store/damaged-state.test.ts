@@ -128,7 +128,10 @@ function damage(chance: Chance, path: string): void {
 async function recordsIn(directory: string): Promise<readonly DurableRecord[] | undefined> {
   try {
     const { image, payloads } = await readState(directory);
-    return [...(image === undefined ? [] : recordsOf(image)), ...payloads.flatMap(recordsOf)];
+    return [
+      ...(image === undefined ? [] : recordsOf(image, "/state")),
+      ...payloads.flatMap((payload) => recordsOf(payload, "/state")),
+    ];
   } catch (error) {
     if (error instanceof BrokerError) return undefined;
     throw error;
