@@ -204,7 +204,7 @@ export const nativeCases: readonly KernelCase[] = [
   },
   {
     name: "daemon, native: kill -9 of the daemon while a device's DMA is on its way, and another has the device next",
-    run: async (machine) => {
+    run: async (machine, tell) => {
       const { address } = machine.devices[0]!;
       using memory = new GuestRam();
       const ram = memory.fd;
@@ -214,13 +214,21 @@ export const nativeCases: readonly KernelCase[] = [
       using edu = Edu.ofAddress(address);
       await aimed(ram, edu);
       edu.beginWrite(FIRST_IOVA + PAGE, 4);
+      const began = performance.now();
       await killed.kill();
+      const diedMs = Math.round(performance.now() - began);
+      tell(`the daemon was gone after ${diedMs} ms`);
       await pause(LATER_MS);
-      assert.equal(textAt(ram, TARGET, 4), "old.");
+      assert.equal(textAt(ram, TARGET, 4), "old.", `the daemon was gone after ${diedMs} ms`);
       await edu.write(FIRST_IOVA + PAGE, 4);
       assert.equal(textAt(ram, TARGET, 4), "old.");
       vmm.kill("SIGKILL");
       await restart(killed);
+      // Its session was restored, and has the resume window and its grace to come back.
+      await withClient(machine, async (client) => {
+        const free = StageState.STAGE_STATE_DEFAULT_DOMAIN;
+        while ((await client.getDevice(`devices/${address}`)).state !== free) await pause(LATER_MS);
+      });
       await withGuest(machine, { devices: 1 }, async (next) => {
         await next.bind(0);
         await aimed(next.ram, edu);
