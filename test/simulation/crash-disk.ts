@@ -61,7 +61,7 @@ export class CrashDisk {
 
   /** What a daemon that starts now reads. */
   records(): readonly DurableRecord[] {
-    return this.#scan().frames.flatMap(({ payload }) => recordsOf(payload));
+    return this.#scan().frames.flatMap(({ payload }) => recordsOf(payload, "the disk"));
   }
 
   /** The same disk for the next daemon: a torn tail is cut off. */

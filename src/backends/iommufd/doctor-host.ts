@@ -5,6 +5,9 @@ import type { HostScan } from "./devices.ts";
 import { type HostFiles, type HostRoots, readText } from "./host-files.ts";
 import { lacks, parseKernelVersion } from "./kernel-versions.ts";
 
+/** Bit of a set of capabilities. Source: Linux, uapi/linux/capability.h. */
+const CAP_IPC_LOCK = 14n;
+
 export interface HostLook {
   readonly files: HostFiles;
   readonly roots: HostRoots;
@@ -98,19 +101,33 @@ async function iommufdNode({ files, roots, uid }: HostLook): Promise<HostFinding
   };
 }
 
-/** iommufd counts what is pinned against this limit, whoever the user is. */
+/**
+ * iommufd counts what a user has pinned against this limit, unless whoever maps has CAP_IPC_LOCK, for which the kernel asks
+ * the initial user namespace (capable(), Linux iommufd/pages.c).
+ */
 async function memlock({ files, roots }: HostLook): Promise<HostFinding> {
   const limits = await readText(files, `${roots.proc}/self/limits`);
   const [, soft] = /^Max locked memory\s+(\d+|unlimited)\s/m.exec(limits ?? "") ?? [];
   if (soft === "unlimited") return ok("memlock", "", "locked memory is not limited");
+  const what = soft === undefined ? "the limit is not known" : `at most ${soft} bytes of locked memory`;
+  if (await mayLockAnything(files, roots)) return ok("memlock", "", `${what}, which CAP_IPC_LOCK lifts`);
   return {
     check: "memlock",
     subject: "",
     verdict: "warning",
-    what: soft === undefined ? "the limit is not known" : `at most ${soft} bytes of locked memory`,
+    what,
     why: "guest memory that devices reach is pinned and counted against it: mapping a larger guest fails with ENOMEM",
     remedy: "LimitMEMLOCK=infinity in the daemon's unit, or ulimit -l unlimited before it starts; quotas bound VMMs",
   };
+}
+
+/** A kernel without user namespaces has no uid_map; the initial one maps every uid to itself. */
+async function mayLockAnything(files: HostFiles, roots: HostRoots): Promise<boolean> {
+  const status = await readText(files, `${roots.proc}/self/status`);
+  const [, effective = "0"] = /^CapEff:\s+([0-9a-f]{1,16})$/m.exec(status ?? "") ?? [];
+  if (((BigInt(`0x${effective}`) >> CAP_IPC_LOCK) & 1n) === 0n) return false;
+  const uidMap = await readText(files, `${roots.proc}/self/uid_map`);
+  return uidMap === undefined || /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
 }
 
 async function unsafeInterrupts({ files, roots }: HostLook): Promise<HostFinding> {

@@ -124,6 +124,21 @@ test("a limit on locked memory is a warning with the number", async () => {
   ]);
 });
 
+// Bit 14 is CAP_IPC_LOCK (uapi/linux/capability.h): 000001ffffffffff is all of Linux 7.3's, 000001ffffffbfff all but that one.
+test.each([
+  ["of root", "000001ffffffffff", "         0          0 4294967295\n", []],
+  ["alone", "0000000000004000", "         0          0 4294967295\n", []],
+  ["on a kernel without user namespaces", "000001ffffffffff", undefined, []],
+  ["missing of root's", "000001ffffffbfff", "         0          0 4294967295\n", ["memlock"]],
+  ["of a container's own root", "000001ffffffffff", "         0     100000      65536\n", ["memlock"]],
+])("a limit on locked memory binds nobody with CAP_IPC_LOCK: %s", async (_, effective, uidMap, expected) => {
+  const sysfs = goodHost();
+  sysfs.write("proc/self/limits", LIMITS.replaceAll("unlimited ", "8388608   "));
+  sysfs.write("proc/self/status", `Name:\tnode\nCapPrm:\t0000000000000000\nCapEff:\t${effective}\n`);
+  if (uidMap !== undefined) sysfs.write("proc/self/uid_map", uidMap);
+  expect((await amiss(sysfs)).map(({ check }) => check)).toEqual(expected);
+});
+
 test("unsafe interrupts are a warning where they are allowed", async () => {
   const sysfs = goodHost();
   sysfs.write("sys/module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");

@@ -5,11 +5,10 @@ import assert from "node:assert/strict";
 import { closeSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { BrokerCallError, type BrokerClient, StageState } from "../../../src/client/client.ts";
-import { memfd } from "../../support/memfd.ts";
 import { Edu } from "../guest/edu.ts";
 import { allocateAddressSpace, allocateNestParent, attachDevice, mapFile } from "../guest/iommufd.ts";
 import { running, startHolder, withClient, withGuest } from "../guest/native-daemon.ts";
-import { FIRST_IOVA, RAM, READ_WRITE, setPage, textAt, writeTables, writeText } from "../guest/nested.ts";
+import { FIRST_IOVA, GuestRam, RAM, READ_WRITE, setPage, textAt, writeTables, writeText } from "../guest/nested.ts";
 import type { GuestMachine, KernelCase } from "../kernel-case.ts";
 
 const TARGET = 0x20_0000;
@@ -46,7 +45,8 @@ export const descriptorCases: readonly KernelCase[] = [
       withClient(machine, async (client) => {
         const { address } = machine.devices[0]!;
         const device = `devices/${address}`;
-        const ram = memfd(RAM.bytes);
+        using memory = new GuestRam();
+        const ram = memory.fd;
         writeTables(ram);
         const { vmm } = await startHolder(await running(machine), ram, [address]);
         assert.equal((await client.getDevice(device)).stageAuthoritative, false);
@@ -66,7 +66,8 @@ export const descriptorCases: readonly KernelCase[] = [
       withClient(machine, async (client) => {
         const { address } = machine.devices[0]!;
         const device = `devices/${address}`;
-        const ram = memfd(RAM.bytes);
+        using memory = new GuestRam();
+        const ram = memory.fd;
         writeTables(ram);
         const { vmm, heir } = await startHolder(await running(machine), ram, [address, "heir"]);
         using edu = Edu.ofAddress(address);
@@ -91,7 +92,8 @@ export const descriptorCases: readonly KernelCase[] = [
         const session = await client.openSession({ displayName: "vendee" });
         const { files, iommufdDevice } = await session.vendDevice(device);
         const [iommufd, cdev] = files.map(({ fd }) => fd);
-        const ram = memfd(RAM.bytes);
+        using memory = new GuestRam();
+        const ram = memory.fd;
         const ioas = allocateAddressSpace(iommufd!);
         mapFile(iommufd!, { ioas, file: ram, start: 0, bytes: RAM.bytes, ipa: RAM.ipa });
         attachDevice(cdev!, allocateNestParent(iommufd!, iommufdDevice, ioas));

@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { type BrokerSession, Stage1Mode, StageState } from "../../../src/client/client.ts";
-import { memfd } from "../../support/memfd.ts";
 import { doublewordsOf, takeFaults, VIRTUAL_STREAM_IDS } from "../guest/broker-guest.ts";
 import { Edu } from "../guest/edu.ts";
 import { driverOf } from "../guest/edu-devices.ts";
@@ -13,6 +12,7 @@ import {
   ASID,
   CD,
   FIRST_IOVA,
+  GuestRam,
   RAM,
   READ_ONLY,
   READ_WRITE,
@@ -179,7 +179,8 @@ export const nativeCases: readonly KernelCase[] = [
     name: "daemon, native: kill -9 of a VMM while its device's DMA is on its way, and another has the device next",
     run: async (machine) => {
       const { address } = machine.devices[0]!;
-      const ram = memfd(RAM.bytes);
+      using memory = new GuestRam();
+      const ram = memory.fd;
       writeTables(ram);
       const vmm = await startVmm(await running(machine), ram, address);
       using edu = Edu.ofAddress(address);
@@ -203,22 +204,31 @@ export const nativeCases: readonly KernelCase[] = [
   },
   {
     name: "daemon, native: kill -9 of the daemon while a device's DMA is on its way, and another has the device next",
-    run: async (machine) => {
+    run: async (machine, tell) => {
       const { address } = machine.devices[0]!;
-      const ram = memfd(RAM.bytes);
+      using memory = new GuestRam();
+      const ram = memory.fd;
       writeTables(ram);
       const killed = await running(machine);
       const vmm = await startVmm(killed, ram, address);
       using edu = Edu.ofAddress(address);
       await aimed(ram, edu);
       edu.beginWrite(FIRST_IOVA + PAGE, 4);
+      const began = performance.now();
       await killed.kill();
+      const diedMs = Math.round(performance.now() - began);
+      tell(`the daemon was gone after ${diedMs} ms`);
       await pause(LATER_MS);
-      assert.equal(textAt(ram, TARGET, 4), "old.");
+      assert.equal(textAt(ram, TARGET, 4), "old.", `the daemon was gone after ${diedMs} ms`);
       await edu.write(FIRST_IOVA + PAGE, 4);
       assert.equal(textAt(ram, TARGET, 4), "old.");
       vmm.kill("SIGKILL");
       await restart(killed);
+      // Its session was restored, and has the resume window and its grace to come back.
+      await withClient(machine, async (client) => {
+        const free = StageState.STAGE_STATE_DEFAULT_DOMAIN;
+        while ((await client.getDevice(`devices/${address}`)).state !== free) await pause(LATER_MS);
+      });
       await withGuest(machine, { devices: 1 }, async (next) => {
         await next.bind(0);
         await aimed(next.ram, edu);

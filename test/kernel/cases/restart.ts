@@ -4,12 +4,11 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { type BrokerClient, connect, StageState } from "../../../src/client/client.ts";
-import { memfd } from "../../support/memfd.ts";
 import { openGuest } from "../guest/broker-guest.ts";
 import type { GuestDaemon } from "../guest/daemon.ts";
 import { Edu } from "../guest/edu.ts";
 import { restart, running } from "../guest/native-daemon.ts";
-import { FIRST_IOVA, RAM, READ_ONLY, READ_WRITE, setPage, textAt, writeText } from "../guest/nested.ts";
+import { FIRST_IOVA, GuestRam, RAM, READ_ONLY, READ_WRITE, setPage, textAt, writeText } from "../guest/nested.ts";
 import type { KernelCase } from "../kernel-case.ts";
 
 const SOURCE = 0x10_0000;
@@ -37,7 +36,8 @@ export const restartCases: readonly KernelCase[] = [
     run: async (machine) => {
       const { address } = machine.devices[0]!;
       const killed = await running(machine);
-      const ram = memfd(RAM.bytes);
+      using memory = new GuestRam();
+      const ram = memory.fd;
       using edu = Edu.ofAddress(address);
       const written = async (text: string): Promise<string> => {
         writeText(ram, SOURCE, text);

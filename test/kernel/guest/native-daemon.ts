@@ -4,12 +4,11 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type BrokerClient, connect } from "../../../src/client/client.ts";
-import { memfd } from "../../support/memfd.ts";
 import type { GuestMachine } from "../kernel-case.ts";
 import { type BrokerGuest, openGuest } from "./broker-guest.ts";
 import { GuestDaemon } from "./daemon.ts";
 import { unbindFromVfio } from "./edu-devices.ts";
-import { RAM } from "./nested.ts";
+import { GuestRam } from "./nested.ts";
 
 let daemon: GuestDaemon | undefined;
 
@@ -63,7 +62,8 @@ export async function withGuest(
   use: (guest: Running) => Promise<void>,
 ): Promise<void> {
   await withClient(machine, async (client) => {
-    const ram = memfd(RAM.bytes);
+    using memory = new GuestRam();
+    const ram = memory.fd;
     const addresses = machine.devices.slice(0, devices).map(({ address }) => address);
     const guest = await openGuest(client, { name: "guest", ram, addresses, ...(initialMode && { initialMode }) });
     try {

@@ -1,7 +1,7 @@
 // A guest's memory, its tables and its virtual SMMU, set up by the kernel's own calls.
 // Source: IHI 0070G.b §5.2 (STE), §5.4 (CD); Arm DDI 0487 D8.3 (descriptors).
 
-import { readSync, writeSync } from "node:fs";
+import { closeSync, readSync, writeSync } from "node:fs";
 import { memfd } from "../../support/memfd.ts";
 import type { GuestDevice } from "../kernel-case.ts";
 import {
@@ -16,7 +16,8 @@ import {
 } from "./iommufd.ts";
 import { type IommufdSession, withDevices } from "./session.ts";
 
-export const RAM = { ipa: 0x4000_0000, bytes: 64 * 2 ** 20 } as const;
+/** Little, because to pin it is to clear it, by emulated instructions. */
+export const RAM = { ipa: 0x4000_0000, bytes: 16 * 2 ** 20 } as const;
 /** Where the tables are, as offsets in RAM. */
 export const CD = 0x1_0000;
 const TABLES = [0x2_0000, 0x2_1000, 0x2_2000] as const;
@@ -38,6 +39,15 @@ const TABLE = 3n;
 export const READ_WRITE = 0xf43n;
 export const READ_ONLY = 0xfc3n;
 const RECORD_BYTES = 40;
+
+/** Its pages are there, once they were pinned, until its last descriptor is closed: of many guests' the machine has no room. */
+export class GuestRam {
+  readonly fd = memfd(RAM.bytes);
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+}
 
 export interface StageTwo extends IommufdSession {
   /** The memory's file. */
