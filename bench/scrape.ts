@@ -65,7 +65,7 @@ function metricsOf(devices: number): Metrics {
     events: new BrokerEvents(),
     connections: () => 1,
     openMemoryFiles: () => 1,
-    tickets: () => ({ waiting: 0, taken: 0 }),
+    tickets: () => ({ waiting: 0, taken: 0, device: 0 }),
     journal: () => undefined,
     devicesMax: devices,
     calls: [],

@@ -92,6 +92,7 @@ const THROUGH: TestedThrough = [
   [/^src\/backends\/iommufd\/fault-answers\.ts$/, "test/backends/iommufd/fault-queue.test.ts"],
   [/^src\/backends\/iommufd\/part-queue\.ts$/, "test/backends/iommufd/veventq.test.ts"],
   [/^src\/backends\/sim\/objects\.ts$/, "test/backends/sim/contract.test.ts"],
+  [/^src\/cli\/vend\.ts$/, "test/e2e/iommuctl-vend.test.ts"],
   [/^src\/server\/daemon\//, "test/server/daemon.test.ts"],
   [/^src\/server\/config\//, "test/server/config.test.ts"],
   [/^src\/metrics\/http-answer\.ts$/, "test/metrics/http.test.ts"],

@@ -61,6 +61,9 @@ export interface BindPreview {
 }
 
 /** How a function-level reset went. */
+/** Whether a vended device's node is passed bound to its iommufd, or to be bound by whoever gets it, which can be done once. */
+export type VendedNode = "bound" | "unbound";
+
 export type ResetOutcome =
   | { readonly kind: "done" }
   /** The device knows none. */
@@ -106,7 +109,7 @@ export interface Backend {
    */
   handOut(device: DeviceID): Promise<void>;
   /** Default domain → in the hands of whoever is passed its descriptors, to be attached by them. A group of one device. */
-  vend(group: GroupID): Promise<void>;
+  vend(group: GroupID, node: VendedNode): Promise<void>;
   /** What is to be passed of a device that handOut or vend made ready: to be used at once, for it may be closed later. */
   descriptorsOf(device: DeviceID): readonly DeviceDescriptor[];
   /**

@@ -21,6 +21,7 @@ import { addSessions } from "./sessions.ts";
 import { epilogue } from "./teaching.ts";
 import { printable, type Terminal } from "./terminal.ts";
 import { addTop } from "./top.ts";
+import { addVend } from "./vend.ts";
 
 /** What a command has of the process around it. */
 export interface Surroundings {
@@ -60,6 +61,7 @@ export function createProgram(surroundings: Surroundings, exit: (code: number) =
   addExplain(program, surroundings);
   addFaults(program, surroundings);
   addTop(program, surroundings);
+  addVend(program, surroundings, exit);
   addRender(program, surroundings);
   addDoctor(program, surroundings, exit);
   addCompletion(program, surroundings);

@@ -61,7 +61,7 @@ export interface OpenedDevice {
   readonly files: readonly DeviceFile[];
 }
 
-/** The device is bound to the iommufd already, under this number (`dev_id`); 0 where simulated. */
+/** With `bound` the device is bound to the iommufd already, under this number (`dev_id`); 0 without, and where simulated. */
 export interface VendedDevice extends OpenedDevice {
   readonly iommufdDevice: number;
 }
@@ -210,7 +210,7 @@ export class BrokerSession {
     return { ticket: present(answer.ticket, "ticket"), device: present(answer.device, "device") };
   }
 
-  /** A ticket for a device that nobody has and an iommufd that it is bound to: its stages are then this process's. */
+  /** A ticket for a device that nobody has and an iommufd for it: its stages are then this process's. */
   async vend(request: messages.VendDevice, options?: CallOptions) {
     const answer = await this.#channel.unary(BROKER.vendDevice, request, this.token, options);
     const { iommufdDevice } = answer;
@@ -226,9 +226,13 @@ export class BrokerSession {
     return { device, files: await this.#take(ticket.ticket) };
   }
 
-  /** Opens a device that nobody has together with its iommufd, for a VMM that sets the stages itself. As openDevice(). */
-  async vendDevice(name: string, options?: CallOptions): Promise<VendedDevice> {
-    const { device, iommufdDevice, ticket } = await this.vend({ device: name }, options);
+  /**
+   * Opens a device that nobody has and an iommufd for it, for a VMM that sets the stages itself. As openDevice().
+   * @param options  `bound`: the node is bound to the iommufd already; else VFIO_DEVICE_BIND_IOMMUFD is the holder's to call
+   */
+  async vendDevice(name: string, options: CallOptions & { readonly bound?: boolean } = {}): Promise<VendedDevice> {
+    const { bound = false, ...call } = options;
+    const { device, iommufdDevice, ticket } = await this.vend({ device: name, bound }, call);
     return { device, iommufdDevice, files: await this.#take(ticket.ticket) };
   }
 

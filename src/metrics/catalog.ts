@@ -339,7 +339,7 @@ export const METRICS = {
   tickets: {
     type: "gauge",
     name: "iommu_broker_tickets",
-    help: "Descriptors that were put and are not mapped yet: waiting, or taken by a call.",
+    help: "Tickets of descriptors: memory that was put and is not mapped yet (waiting, or taken by a call), and devices' that nobody has fetched yet (device).",
     labels: ["state"],
   },
   ticketsEnded: {

@@ -18,7 +18,7 @@ export interface SampleSources {
   census(): Census;
   connections(): number;
   openMemoryFiles(): number;
-  tickets(): { readonly waiting: number; readonly taken: number };
+  tickets(): { readonly waiting: number; readonly taken: number; readonly device: number };
   /** Undefined: there is no journal. */
   journal(): JournalSample | undefined;
   /** Devices with series of their own; the rest is counted as one. */

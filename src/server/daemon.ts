@@ -162,7 +162,7 @@ export async function startDaemon(config: Config, log: Log, version: string, on:
     census: () => core.census(),
     connections: () => listeners?.connections() ?? 0,
     openMemoryFiles: () => memoryFiles.openCount(),
-    tickets: () => tickets.census(),
+    tickets: () => ({ ...tickets.census(), device: deviceTickets.waiting }),
     journal: () => state.counters,
     devicesMax: config.metrics.devicesMax,
     calls: servedCalls(core, config),

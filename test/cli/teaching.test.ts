@@ -31,7 +31,8 @@ describe.each(PAGES)("$name", ({ children, lesson, name, options }) => {
       const line = /^source <\((.*)\)$/.exec(example)?.[1] ?? example;
       const { page, rest } = resolved(line);
       if (children.length === 0) expect(page?.name, line).toBe(name);
-      const flags = rest.filter((word) => /^--?[a-z]/.test(word));
+      const [own = ""] = rest.join(" ").split(" -- "); // what follows is another program's
+      const flags = own.split(" ").filter((word) => /^--?[a-z]/.test(word));
       const known = new Set(page?.options.flatMap(({ long, short }) => [long, short]));
       for (const flag of flags) expect(known.has(flag), `${line}: ${flag}`).toBe(true);
       const required = page?.operands.filter((operand) => operand.required).length ?? 0;
@@ -45,7 +46,7 @@ describe.each(PAGES)("$name", ({ children, lesson, name, options }) => {
   });
 
   test("prints JSON on request, and says in which shape", () => {
-    if (children.length > 0 || name === "completion") return;
+    if (children.length > 0 || name === "completion" || name === "vend") return; // what it runs has the output
     expect(options.map(({ long }) => long)).toContain("--json");
     expect(lesson.json).toBeTypeOf("string");
   });

@@ -90,7 +90,7 @@ function metrics(devicesMax = 16): Metrics {
     census: () => census,
     connections: () => 3,
     openMemoryFiles: () => 2,
-    tickets: () => ({ waiting: 4, taken: 1 }),
+    tickets: () => ({ waiting: 4, taken: 1, device: 2 }),
     journal: () => journal,
     devicesMax,
     calls: [CALL],
@@ -568,6 +568,7 @@ test("passed descriptors are counted: by where they are, by how they ended, and 
   const after = await scraped(subject);
   expect(after.get('iommu_broker_tickets{state="waiting"}')).toBe(4);
   expect(after.get('iommu_broker_tickets{state="taken"}')).toBe(1);
+  expect(after.get('iommu_broker_tickets{state="device"}')).toBe(2);
   expect(after.get('iommu_broker_tickets_ended_total{outcome="used"}')).toBe(1);
   expect(after.get('iommu_broker_tickets_ended_total{outcome="expired"}')).toBe(2);
   expect(after.get("iommu_broker_descriptors_refused_total")).toBe(2);

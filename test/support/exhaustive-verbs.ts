@@ -56,7 +56,10 @@ function descriptorRows(device: number): readonly Row[] {
         state !== "releasing",
       triggers: ["vend"],
       run: async (world, actor) => {
-        const { ticket } = await world.host.core.stages.vend(world.sessionOf(actor), request(world));
+        const { ticket } = await world.host.core.stages.vend(world.sessionOf(actor), {
+          ...request(world),
+          node: "unbound",
+        });
         world.fetch(ticket.ticket);
       },
     },

@@ -13,6 +13,7 @@ import type {
   PartHandle,
   PlainStage,
   ResetOutcome,
+  VendedNode,
 } from "../backend.ts";
 import type { BackendCounters } from "../counters.ts";
 import type { DeviceDescriptor } from "../device-descriptors.ts";
@@ -157,8 +158,8 @@ export class NativeBackend implements Backend {
     this.#stages.handOut(this.inventory.requireHost(id));
   }
 
-  async vend(group: GroupID): Promise<void> {
-    await this.#stages.vend(group, IOMMU_NODE);
+  async vend(group: GroupID, node: VendedNode): Promise<void> {
+    await this.#stages.vend(group, IOMMU_NODE, node);
   }
 
   descriptorsOf(id: DeviceID): readonly DeviceDescriptor[] {

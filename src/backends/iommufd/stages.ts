@@ -4,7 +4,7 @@
 // Source: Linux drivers/iommu/iommufd/device.c (replace), viommu.c; HOUSE §7.
 
 import { assert } from "../../spec/assert.ts";
-import type { BindRequest, PlainStage } from "../backend.ts";
+import type { BindRequest, PlainStage, VendedNode } from "../backend.ts";
 import type { DeviceDescriptor } from "../device-descriptors.ts";
 import { BrokerError } from "../errors.ts";
 import type { DeviceID, GroupID, VirtualStreamID } from "../ids.ts";
@@ -142,12 +142,13 @@ export class Stages {
   }
 
   /** @param iommu  the node of iommufd */
-  async vend(group: GroupID, iommu: string): Promise<void> {
+  async vend(group: GroupID, iommu: string, node: VendedNode): Promise<void> {
     const { devicesOf, kernel, nodeOf, onNotice } = this.#options;
     assert(this.#groups.get(group) === undefined, `group ${group} is attached already`);
     const [host] = devicesOf(group);
     if (host === undefined) throw notOnVfio(group);
-    this.#vended.set(group, await Vended.open(kernel, host, { iommu, cdev: nodeOf(host.id) }, onNotice));
+    const nodes = { iommu, cdev: nodeOf(host.id) };
+    this.#vended.set(group, await Vended.open({ kernel, host, nodes, node, onNotice }));
     this.#outside.add(group);
   }
 
@@ -199,7 +200,9 @@ export class Stages {
   /** The daemon goes down: every device goes back to the host. */
   async close(): Promise<void> {
     for (const { devices } of this.#groups.values()) for (const device of devices) await device.close();
-    for (const vended of this.#vended.values()) await vended.close();
+    const leave = new Undo(this.#options.onNotice);
+    for (const vended of this.#vended.values()) leave.add(() => vended.close());
+    await leave.takeBack();
     this.#groups.clear();
     this.#vended.clear();
   }

@@ -25,7 +25,7 @@ import { Resets } from "./reset.ts";
 import type { Sessions } from "./sessions.ts";
 import { StageChanges } from "./stage-change.ts";
 import type { StageTrigger } from "./stage-state.ts";
-import type { AttachRequest, BindOutcome, BindRequest, HandedOut, StageVerbs } from "./stage-verbs.ts";
+import type { AttachRequest, BindOutcome, BindRequest, HandedOut, StageVerbs, VendRequest } from "./stage-verbs.ts";
 import type { DeviceView } from "./views.ts";
 import { WaitingLines } from "./waiting.ts";
 import type { WorkQueues } from "./work-queues.ts";
@@ -121,7 +121,7 @@ export class Arbiter implements StageVerbs {
     return await this.#descriptors.get(session, request, gate);
   }
 
-  async vend(session: string, request: DeviceRequest, gate?: CallGate): Promise<HandedOut> {
+  async vend(session: string, request: VendRequest, gate?: CallGate): Promise<HandedOut> {
     return await this.#descriptors.vend(session, request, gate);
   }
 

@@ -2,6 +2,7 @@
 // keeps the stages. Vended: it is passed the iommufd too, and keeps the stages itself.
 // What was passed cannot be taken back, and to have passed it is in the journal before the ticket is in anybody's hands.
 
+import type { VendedNode } from "../../backends/backend.ts";
 import type { DeviceDescriptor } from "../../backends/device-descriptors.ts";
 import { BrokerError, limitReached } from "../../backends/errors.ts";
 import type { DeviceID, GroupID } from "../../backends/ids.ts";
@@ -22,7 +23,7 @@ import type { Subject as PolicySubject } from "./policy.ts";
 import type { Resets } from "./reset.ts";
 import type { StageChanges, Subject } from "./stage-change.ts";
 import { next } from "./stage-state.ts";
-import type { HandedOut } from "./stage-verbs.ts";
+import type { HandedOut, VendRequest } from "./stage-verbs.ts";
 import type { DeviceView } from "./views.ts";
 import type { WaitingLines } from "./waiting.ts";
 
@@ -41,7 +42,7 @@ interface DescriptorRequest {
 export class Descriptors {
   readonly #deps: DescriptorsDeps;
   /** Vended in this life of the daemon, and fetched by nobody yet. */
-  readonly #unfetched = new Set<GroupID>();
+  readonly #unfetched = new Map<GroupID, VendedNode>();
 
   constructor(deps: DescriptorsDeps) {
     this.#deps = deps;
@@ -74,7 +75,7 @@ export class Descriptors {
   }
 
   /** Default domain → vended. Once more, while nobody has fetched the descriptors: another ticket in place of the one before. */
-  async vend(session: string, request: DescriptorRequest, gate: CallGate | undefined): Promise<HandedOut> {
+  async vend(session: string, request: VendRequest, gate: CallGate | undefined): Promise<HandedOut> {
     const { changes, ports, queues, resets } = this.#deps;
     this.#admitByPolicy(session, "VendDevice", request.device);
     resets.requireNone(request.device);
@@ -86,9 +87,9 @@ export class Descriptors {
         requireNotQuarantined(group, device);
         requireNotReleasing(group, device);
         const holder = this.#holderOf(session);
-        if (group.state === "vended" && !this.#unfetched.has(group.id)) throw fetched(device, group);
+        if (group.state === "vended") this.#requireUnfetched({ device, group }, request.node);
         ports.deviceTickets.requireRoom(holder);
-        if (group.state !== "vended") await this.#vend(session, { device, group });
+        if (group.state !== "vended") await this.#vend(session, { device, group }, request.node);
         ports.deviceTickets.void(request.device);
         return this.#issue(session, request.device, holder);
       },
@@ -96,7 +97,13 @@ export class Descriptors {
     );
   }
 
-  async #vend(session: string, { device, group }: Subject): Promise<void> {
+  #requireUnfetched({ device, group }: Subject, node: VendedNode): void {
+    const vended = this.#unfetched.get(group.id);
+    if (vended === undefined) throw fetched(device, group);
+    if (vended !== node) throw otherNode(device, group, vended);
+  }
+
+  async #vend(session: string, { device, group }: Subject, node: VendedNode): Promise<void> {
     const { backend, changes, events, limits, lines, permissions, registry, sessions } = this.#deps;
     const to = next(group.state, "vend");
     if (group.devices.length > 1) throw notAlone(device, group);
@@ -109,14 +116,14 @@ export class Descriptors {
     const subject = { kind: "device", id, group: group.id } as const;
     const settle = permissions.reserve(caller, { verb: "VendDevice", subject, quota: "devices", amount: 1 });
     try {
-      await changes.journaled("vend", group, session, () => backend.vend(group.id));
+      await changes.journaled("vend", group, session, () => backend.vend(group.id, node));
       registry.putDevice(attachedDevice(device));
       const change = { state: to, owner: session, virtualIommu: undefined, vste: undefined, handedOut: true };
       changes.commit(group, "vend", change);
     } finally {
       settle();
     }
-    this.#unfetched.add(group.id);
+    this.#unfetched.set(group.id, node);
     events.emit({ type: "handedOut", device: id, session, how: "vended" });
   }
 
@@ -170,6 +177,14 @@ function fetched({ host: { id } }: DeviceRecord, group: GroupRecord): BrokerErro
     "vended",
     `device ${id} is vended and its descriptors were fetched, or this daemon was started since: detach it to vend it anew`,
     { device: id, group: group.id, state: group.state },
+  );
+}
+
+function otherNode({ host: { id } }: DeviceRecord, group: GroupRecord, vended: VendedNode): BrokerError {
+  return new BrokerError(
+    "vended",
+    `device ${id} is vended with its node ${vended}: ask for it so, or detach it to vend it anew`,
+    { device: id, group: group.id, state: group.state, node: vended },
   );
 }
 

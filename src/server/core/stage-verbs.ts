@@ -1,6 +1,6 @@
 // What the edge may ask about a device's stages: attach, bind, unbind, detach, reset, hand out. arbiter.ts answers.
 
-import type { BindPreview, PlainStage } from "../../backends/backend.ts";
+import type { BindPreview, PlainStage, VendedNode } from "../../backends/backend.ts";
 import type { DeviceID, VirtualStreamID } from "../../backends/ids.ts";
 import type { PageTable } from "../../backends/page-table.ts";
 import type { Disposition, VSTE } from "../../backends/vste.ts";
@@ -36,11 +36,17 @@ export type BindRequest = GuestStage & {
   readonly expectedGeneration: bigint | undefined;
 };
 
+export interface VendRequest {
+  readonly device: DeviceID;
+  readonly node: VendedNode;
+  readonly expectedGeneration: bigint | undefined;
+}
+
 /** A ticket for the descriptors of a device, and the device as it is now. */
 export interface HandedOut {
   readonly ticket: Ticket;
   readonly device: DeviceView;
-  /** The kernel's number of a vended device on the iommufd that it is bound to; undefined: brokered, or simulated. */
+  /** The kernel's number of a vended device on the iommufd that it is bound to; undefined: brokered, not bound, or simulated. */
   readonly object: number | undefined;
 }
 
@@ -66,12 +72,8 @@ export interface StageVerbs {
     request: { device: DeviceID; expectedGeneration: bigint | undefined },
     gate?: CallGate,
   ): Promise<HandedOut>;
-  /** A ticket for a device's node and an iommufd that it is bound to: its stages are then its holder's, not the broker's. */
-  vend(
-    session: string,
-    request: { device: DeviceID; expectedGeneration: bigint | undefined },
-    gate?: CallGate,
-  ): Promise<HandedOut>;
+  /** A ticket for a device's node and an iommufd for it: its stages are then its holder's, not the broker's. */
+  vend(session: string, request: VendRequest, gate?: CallGate): Promise<HandedOut>;
   /** Function-level reset; meanwhile who would change the device's stage is refused. Changes no generation. */
   reset(
     session: string,

@@ -15,7 +15,8 @@ export function descriptorCalls(calls: Calls, { core: { stages } }: RpcDeps) {
       handedOutMessage(await stages.getDescriptor(session, parseDeviceRequest(request), gate), session),
     ),
     vendDevice: calls.withSession(BROKER.vendDevice, async (request, session, { gate }) => {
-      const handedOut = await stages.vend(session, parseDeviceRequest(request), gate);
+      const node = request.bound ? "bound" : "unbound";
+      const handedOut = await stages.vend(session, { ...parseDeviceRequest(request), node }, gate);
       return { ...handedOutMessage(handedOut, session), iommufdDevice: handedOut.object ?? 0 };
     }),
   };

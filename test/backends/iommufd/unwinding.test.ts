@@ -6,6 +6,7 @@ import type { PartHandle } from "../../../src/backends/backend.ts";
 import { BrokerError } from "../../../src/backends/errors.ts";
 import { virtualStreamID } from "../../../src/backends/ids.ts";
 import { fakeSmmu } from "../../support/fake-iommufd-machine.ts";
+import { holderAttaches, vendedFiles } from "../../support/native-holder.ts";
 import { BASE, type NativeWorld, nativeWorld, PassedFile, type WorldOptions } from "../../support/native-world.ts";
 
 interface Scene {
@@ -82,8 +83,22 @@ const VERBS: Readonly<Record<string, Setting>> = {
   },
   "a device that is vended": async (world) => ({
     ...(await world.part()),
-    act: () => world.backend.vend(world.group(1)),
+    act: () => world.backend.vend(world.group(1), "bound"),
   }),
+  "a device that is vended to be bound by others": async (world) => ({
+    ...(await world.part()),
+    act: () => world.backend.vend(world.group(1), "unbound"),
+  }),
+  "the end of a vended device that nobody has bound": async (world) => {
+    const made = await world.part();
+    await world.backend.vend(world.group(1), "unbound");
+    return { ...made, act: () => world.backend.withhold(world.group(1)) };
+  },
+  "the end of a vended device that its holder has attached": async (world) => {
+    const made = await world.part();
+    await holderAttaches(await vendedFiles(world));
+    return { ...made, act: () => world.backend.withhold(world.group(1)) };
+  },
   "a look at a group of two that was withheld": async (world) => {
     const { part } = await attached(world, 3);
     await world.backend.handOut(world.device(3).id);

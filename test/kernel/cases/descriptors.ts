@@ -6,8 +6,8 @@ import { closeSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { BrokerCallError, type BrokerClient, StageState } from "../../../src/client/client.ts";
 import { Edu } from "../guest/edu.ts";
-import { allocateAddressSpace, allocateNestParent, attachDevice, mapFile } from "../guest/iommufd.ts";
-import { running, startHolder, withClient, withGuest } from "../guest/native-daemon.ts";
+import { allocateAddressSpace, allocateNestParent, attachDevice, bindDevice, mapFile } from "../guest/iommufd.ts";
+import { running, startHolder, startVendee, withClient, withGuest } from "../guest/native-daemon.ts";
 import { FIRST_IOVA, GuestRam, RAM, READ_WRITE, setPage, textAt, writeTables, writeText } from "../guest/nested.ts";
 import type { GuestMachine, KernelCase } from "../kernel-case.ts";
 
@@ -30,6 +30,13 @@ async function aimed(ram: number, edu: Edu): Promise<void> {
   setPage(ram, 0, BigInt(RAM.ipa + TARGET) + READ_WRITE);
   writeText(ram, TARGET, "new.");
   await edu.read(FIRST_IOVA, 4);
+  writeText(ram, TARGET, "old.");
+}
+
+/** As aimed(), by stage 2 alone. */
+async function reaches(ram: number, edu: Edu): Promise<void> {
+  writeText(ram, TARGET, "new.");
+  await edu.read(RAM.ipa + TARGET, 4);
   writeText(ram, TARGET, "old.");
 }
 
@@ -85,12 +92,73 @@ export const descriptorCases: readonly KernelCase[] = [
       }),
   },
   {
-    name: "daemon, descriptors: a vended device is attached by its holder's own ioctls, and is free when the holder has closed it",
+    name: "daemon, vended: a VMM that binds its node itself, as QEMU does, killed with DMA on its way: nothing lands, the device is free",
+    run: (machine) =>
+      withClient(machine, async (client) => {
+        const { address } = machine.devices[0]!;
+        const device = `devices/${address}`;
+        using memory = new GuestRam();
+        const ram = memory.fd;
+        const { vmm } = await startVendee(await running(machine), ram, [address]);
+        assert.equal((await client.getDevice(device)).state, StageState.STAGE_STATE_VENDED);
+        using edu = Edu.ofAddress(address);
+        await reaches(ram, edu);
+        edu.beginWrite(RAM.ipa + TARGET, 4);
+        vmm.kill("SIGKILL");
+        await pause(LATER_MS);
+        assert.equal(textAt(ram, TARGET, 4), "old.");
+        await until(client, device, StageState.STAGE_STATE_DEFAULT_DOMAIN);
+        await withGuest(machine, { devices: 1 }, ({ bind }) => bind(0));
+      }),
+  },
+  {
+    name: "daemon, vended: a copy of a node that its VMM has bound keeps the device from everybody until it is closed",
+    run: (machine) =>
+      withClient(machine, async (client) => {
+        const { address } = machine.devices[0]!;
+        const device = `devices/${address}`;
+        using memory = new GuestRam();
+        const ram = memory.fd;
+        const { vmm, heir } = await startVendee(await running(machine), ram, [address, "heir"]);
+        using edu = Edu.ofAddress(address);
+        await reaches(ram, edu);
+        vmm.kill("SIGKILL");
+        await until(client, device, StageState.STAGE_STATE_RELEASING);
+        await edu.write(RAM.ipa + TARGET, 4);
+        assert.equal(textAt(ram, TARGET, 4), "old.");
+        await isReleasing(machine);
+        process.kill(heir, "SIGKILL");
+        await until(client, device, StageState.STAGE_STATE_DEFAULT_DOMAIN);
+        await withGuest(machine, { devices: 1 }, ({ bind }) => bind(0));
+      }),
+  },
+  {
+    name: "daemon, vended: a copy of a node that nobody has bound is seen too, and cannot be bound any more",
+    run: (machine) =>
+      withClient(machine, async (client) => {
+        const device = `devices/${machine.devices[0]!.address}`;
+        const session = await client.openSession({ displayName: "idle vendee" });
+        const { files, iommufdDevice } = await session.vendDevice(device);
+        assert.equal(iommufdDevice, 0);
+        const [iommufd, cdev] = files.map(({ fd }) => fd);
+        await session.close();
+        assert.equal((await client.getDevice(device)).state, StageState.STAGE_STATE_RELEASING);
+        assert.throws(() => bindDevice(cdev!, iommufd!), /EINVAL/);
+        const ioas = allocateAddressSpace(iommufd!);
+        assert.throws(() => attachDevice(cdev!, ioas), /ENOENT|EINVAL/);
+        await isReleasing(machine);
+        for (const { fd } of files) closeSync(fd);
+        await until(client, device, StageState.STAGE_STATE_DEFAULT_DOMAIN);
+        await withGuest(machine, { devices: 1 }, ({ bind }) => bind(0));
+      }),
+  },
+  {
+    name: "daemon, descriptors: a device that is vended bound is attached by its holder's own ioctls, and is free when the holder has closed it",
     run: (machine) =>
       withClient(machine, async (client) => {
         const device = `devices/${machine.devices[0]!.address}`;
         const session = await client.openSession({ displayName: "vendee" });
-        const { files, iommufdDevice } = await session.vendDevice(device);
+        const { files, iommufdDevice } = await session.vendDevice(device, { bound: true });
         const [iommufd, cdev] = files.map(({ fd }) => fd);
         using memory = new GuestRam();
         const ram = memory.fd;

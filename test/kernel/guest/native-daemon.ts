@@ -81,8 +81,21 @@ interface Holder {
 }
 
 /** A VMM as a process, with the device bound and its node in its hands. */
-export async function startHolder({ target }: GuestDaemon, ram: number, words: readonly string[]): Promise<Holder> {
-  const script = "/app/test/kernel/guest/holder.js";
+export async function startHolder(daemon: GuestDaemon, ram: number, words: readonly string[]): Promise<Holder> {
+  return await started("/app/test/kernel/guest/holder.js", daemon, ram, words);
+}
+
+/** A VMM as a process that is vended the device, binds it by itself and attaches it to the memory. */
+export async function startVendee(daemon: GuestDaemon, ram: number, words: readonly string[]): Promise<Holder> {
+  return await started("/app/test/kernel/guest/vendee.js", daemon, ram, words);
+}
+
+async function started(
+  script: string,
+  { target }: GuestDaemon,
+  ram: number,
+  words: readonly string[],
+): Promise<Holder> {
   const vmm = spawn(process.execPath, [script, target, ...words], { stdio: ["ignore", "pipe", "inherit", ram] });
   const [said] = await once(vmm.stdout!, "data");
   return { vmm, heir: Number(said) };

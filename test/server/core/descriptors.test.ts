@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { VendedNode } from "../../../src/backends/backend.ts";
 import { checkVSTE } from "../../../src/backends/vste.ts";
 import {
   attach,
@@ -33,7 +34,8 @@ beforeEach(async () => {
 
 const ask = (device = NVME, expectedGeneration?: bigint) => ({ device, expectedGeneration });
 const get = (who: Guest = vmm, device = NVME) => host.core.stages.getDescriptor(who.session, ask(device));
-const vend = (who: Guest = vmm, device = NVME) => host.core.stages.vend(who.session, ask(device));
+const vend = (who: Guest = vmm, device = NVME, node: VendedNode = "unbound") =>
+  host.core.stages.vend(who.session, { ...ask(device), node });
 const view = (device = NVME) => host.core.devices.get(device);
 
 describe("the node of an attached device", () => {
@@ -107,7 +109,9 @@ test("over TCP nobody is given a ticket, for no kernel says who would fetch", as
     ttlMs: undefined,
     caller: { kind: "unknown", connection: "tcp-1" },
   });
-  expect((await refusal(() => host.core.stages.vend(session.id, ask()))).code).toBe("policy_denied");
+  expect((await refusal(() => host.core.stages.vend(session.id, { ...ask(), node: "unbound" }))).code).toBe(
+    "policy_denied",
+  );
   expect(view().state).toBe("default-domain");
 });
 
@@ -154,6 +158,12 @@ describe("a vended device", () => {
     expect([...host.deviceTickets.keys()]).toEqual([second.ticket.ticket]);
     fetchDescriptors(host, second.ticket.ticket);
     expect((await refusal(() => vend())).code).toBe("vended");
+  });
+
+  test("has its node as it was first asked for: bound or not cannot be both", async () => {
+    const { ticket } = await vend();
+    expect((await refusal(() => vend(vmm, NVME, "bound"))).facts).toMatchObject({ state: "vended", node: "unbound" });
+    expect([...host.deviceTickets.keys()]).toEqual([ticket.ticket]);
   });
 
   test("is nobody's who has it otherwise, and alone in its group", async () => {

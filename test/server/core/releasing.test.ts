@@ -71,7 +71,8 @@ describe("while a copy is open", () => {
       expect([error.code, error.facts.state]).toEqual(["device_releasing", "releasing"]);
       expect(error.message).toContain("once every copy is closed: end those processes");
     }
-    const vend = () => host.core.stages.vend(other.session, { device: NVME, expectedGeneration: undefined });
+    const vend = () =>
+      host.core.stages.vend(other.session, { device: NVME, node: "unbound", expectedGeneration: undefined });
     expect((await refusal(vend)).code).toBe("device_releasing");
   });
 
@@ -207,11 +208,16 @@ describe("after a restart", () => {
   });
 
   test("a vended device is its session's; its descriptors are not given once more", async () => {
-    const { ticket } = await host.core.stages.vend(vmm.session, { device: NVME, expectedGeneration: undefined });
+    const { ticket } = await host.core.stages.vend(vmm.session, {
+      device: NVME,
+      node: "unbound",
+      expectedGeneration: undefined,
+    });
     fetchDescriptors(host, ticket.ticket);
     await restarted();
     expect(view()).toMatchObject({ state: "vended", attached: true, stageAuthoritative: false });
-    const again = () => host.core.stages.vend(vmm.session, { device: NVME, expectedGeneration: undefined });
+    const again = () =>
+      host.core.stages.vend(vmm.session, { device: NVME, node: "unbound", expectedGeneration: undefined });
     expect((await refusal(again)).code).toBe("vended");
     expect((await detach(host, vmm, NVME)).state).toBe("releasing");
   });

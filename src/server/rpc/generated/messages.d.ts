@@ -1940,12 +1940,14 @@ export namespace iommubroker {
         interface IVendDeviceRequest {
             device?: (string|null);
             expectedGeneration?: (Long|null);
+            bound?: (boolean|null);
         }
 
         class VendDeviceRequest implements IVendDeviceRequest {
             constructor(properties?: iommubroker.v1.IVendDeviceRequest);
             public device: string;
             public expectedGeneration?: (Long|null);
+            public bound: boolean;
             public static encode(message: iommubroker.v1.IVendDeviceRequest, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.VendDeviceRequest;
         }

@@ -10022,6 +10022,7 @@ export const iommubroker = $root.iommubroker = (() => {
 
             VendDeviceRequest.prototype.device = "";
             VendDeviceRequest.prototype.expectedGeneration = null;
+            VendDeviceRequest.prototype.bound = false;
 
             let $oneOfFields;
 
@@ -10042,6 +10043,8 @@ export const iommubroker = $root.iommubroker = (() => {
                     writer.uint32(10).string(message.device);
                 if (message.expectedGeneration != null && Object.hasOwnProperty.call(message, "expectedGeneration"))
                     writer.uint32(16).uint64(message.expectedGeneration);
+                if (message.bound != null && Object.hasOwnProperty.call(message, "bound"))
+                    writer.uint32(24).bool(message.bound);
                 return writer;
             };
 
@@ -10074,6 +10077,10 @@ export const iommubroker = $root.iommubroker = (() => {
                         }
                     case 2: {
                             message.expectedGeneration = reader.uint64();
+                            break;
+                        }
+                    case 3: {
+                            message.bound = reader.bool();
                             break;
                         }
                     default:
