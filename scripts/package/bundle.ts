@@ -2,9 +2,9 @@
 // thousand modules was most of the daemon's start. Nothing is renamed or squeezed, so that stack traces stay readable.
 // CommonJS, which V8 takes in without reading every function first; ARCHITECTURE.md, "Start", has the figures.
 
-import { globSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
-import { type OutputOptions, type Plugin, rolldown } from "rolldown";
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { type Plugin, rolldown } from "rolldown";
 
 const ROOT = join(import.meta.dirname, "../..");
 const SOURCES = join(ROOT, "src");
@@ -38,15 +38,20 @@ export async function bundle(source: string, file: string, format: "cjs" | "esm"
       throw new Error(`${source}: ${message}`);
     },
   });
-  const form: OutputOptions = {
-    file,
-    format,
-    codeSplitting: false,
-    comments: { legal: true, annotation: false, jsdoc: false },
-  };
-  const { output } = await build.write(form);
+  const comments = { legal: true, annotation: false, jsdoc: false };
+  const { output } = await build.generate({ format, codeSplitting: false, comments });
   await build.close();
-  return output.flatMap((part) => (part.type === "chunk" ? part.moduleIds : []));
+  const [program] = output;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, plainLetters(program.code));
+  return program.moduleIds;
+}
+
+/** V8 keeps a text with a letter outside Latin-1 at two bytes a letter, all of it, and has to decode it first. */
+function plainLetters(code: string): string {
+  const unclear = /(?:\\|String\.raw`[^`]*)[^\0-\x7f]/.exec(code)?.[0];
+  if (unclear !== undefined) throw new Error(`this has another meaning with \\u in it: ${unclear}`);
+  return code.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** The licences of the packages that are in the bundles, which ask to go where the code goes. */
