@@ -19,8 +19,9 @@ const LICENSE_FILES = "{LICENSE,LICENCE,COPYING}{,.*,-*}";
 const ownPlaces: Plugin = {
   name: "own-places",
   transform: {
-    filter: { id: /\/src\/.*\.ts$/ },
+    filter: { code: "import.meta.url" },
     handler: (code, id) => {
+      if (!id.startsWith(`${SOURCES}/`)) return undefined;
       const place = relative(SOURCES, id).replace(/\.ts$/, ".js");
       return code.replaceAll("import.meta.url", `new URL("../${place}", import.meta.url).href`);
     },
