@@ -32,7 +32,10 @@ const NOT_PACKED = /\.test\.|\/test\/|node_modules|\.tsbuildinfo$|\.log$|~$/;
 /** What it must hold. */
 const NEEDED = [
   "dist/server/main.js",
-  "dist/server/main.d.ts",
+  "dist/server/main.cjs",
+  "dist/LICENSES-OF-OTHERS.txt",
+  "dist/client/client.d.ts",
+  "dist/os/kernel-worker.js",
   "dist/server/rpc/generated/messages.js",
   "dist/cli/main.js",
   "dist/client/client.js",

@@ -55,6 +55,7 @@ const BITWISE = new Map([
   ["src/os/native-call.ts", "flags of open(2) and mmap(2)"],
   ["src/server/store/journal-writer.ts", "flags of open(2)"],
   ["src/os/state-directory.ts", "flags of open(2), permission bits"],
+  ["src/os/compile-cache.ts", "permission bits"],
   ["src/os/unix-listener.ts", "flags of open(2), permission bits"],
 ]);
 

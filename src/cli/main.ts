@@ -27,13 +27,17 @@ async function taken(): Promise<void> {
   await once(process.stdout, "drain", { signal: gone.signal }).catch(() => undefined); // gone is as good as taken
 }
 
-process.exitCode = await run(process.argv.slice(2), {
-  environment: process.env,
-  terminal: terminalOf(process.stdout, process.env),
-  version: packageVersion(),
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
-  taken,
-  gone: gone.signal,
-  screen: screenOf(process.stdin, process.stdout),
-});
+async function main(): Promise<void> {
+  process.exitCode = await run(process.argv.slice(2), {
+    environment: process.env,
+    terminal: terminalOf(process.stdout, process.env),
+    version: packageVersion(),
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    taken,
+    gone: gone.signal,
+    screen: screenOf(process.stdin, process.stdout),
+  });
+}
+
+void main();

@@ -2,6 +2,7 @@
 // The process: command line, configuration, signals, exit codes. The only file that ends it.
 
 import { readFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { BrokerError } from "../backends/errors.ts";
 import { forgetInheritedSockets, inheritedSockets } from "../os/inherited-sockets.ts";
 import { exitAtOnce } from "../os/libc.ts";
@@ -87,6 +88,7 @@ async function main(): Promise<void> {
     reloadOnSignal(running, () => loadConfig({ ...invocation, environment: process.env }));
     announce(daemon, log, version);
     manager?.ready(servingLine(daemon), () => daemon.isReady());
+    flushCompileCache(); // now, with what a start needs; not at the end, which may be a kill
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     manager?.failed(error.message);
@@ -221,4 +223,4 @@ function packageVersion(): string {
   return typeof version === "string" ? version : "unknown";
 }
 
-await main();
+void main();

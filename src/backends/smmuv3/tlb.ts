@@ -137,6 +137,7 @@ export class Tlb {
 
   /** Drops every entry that `dies` names; one call per valid entry. */
   invalidate(dies: (entry: TlbEntryView) => boolean): void {
+    if (this.#isEmpty()) return;
     this.#forgetNotes();
     const { words } = this;
     for (let slot = 0; slot < words.length; slot += 1 << STRIDE_BITS) {
@@ -170,6 +171,7 @@ export class Tlb {
   }
 
   clear(): void {
+    if (this.#isEmpty()) return; // zeros written to memory that nobody has touched are where it begins to cost
     this.words.fill(0);
     this.#forgetNotes();
   }
@@ -188,6 +190,11 @@ export class Tlb {
     this.#tags.add(tag);
     if (isGlobal) this.#globalTags.add(tag);
     if (bits > this.#largestBits) this.#largestBits = bits;
+  }
+
+  /** Every entry is at least a page, so there is none while no size is noted. */
+  #isEmpty(): boolean {
+    return this.#largestBits === 0;
   }
 
   #forgetNotes(): void {
