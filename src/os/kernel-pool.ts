@@ -90,13 +90,21 @@ export class KernelPool {
       const thread = [...this.#threads].find(({ current }) => current === undefined) ?? this.#start();
       thread.current = waiting;
       thread.worker.ref();
-      thread.slot.carryOut(waiting.job).then(
-        (answer) => this.#over(thread, () => waiting.resolve(answer)),
-        (error: unknown) => this.#over(thread, () => waiting.reject(error)), // it was not even begun
-      );
+      this.#hand(waiting, thread);
     }
     if (this.load.running > 0) return;
     for (const idle of this.#onIdle.splice(0)) idle();
+  }
+
+  #hand({ job, resolve, reject }: Waiting, thread: Thread): void {
+    try {
+      const answered = thread.slot.handOver(job);
+      const take = (): void => this.#over(thread, () => resolve(thread.slot.takeAnswer()));
+      if (answered === undefined) queueMicrotask(take);
+      else void answered.then(take);
+    } catch (error) {
+      queueMicrotask(() => this.#over(thread, () => reject(error))); // it was not even begun
+    }
   }
 
   #over(thread: Thread, tell: () => void): void {

@@ -3,40 +3,32 @@
 
 import { workerData } from "node:worker_threads";
 import { assertNever } from "../spec/assert.ts";
-import { CallSlot, type KernelAnswer, type KernelJob } from "./call-slot.ts";
-import { bytesOfResults, runChain } from "./ioctl-chain.ts";
+import { CallSlot, type ThreadJob } from "./call-slot.ts";
+import { makeSteps, type PlacedIoctl } from "./ioctl-chain.ts";
 import { closeDescriptor, mapShared, NativeCaller, openReadWrite, unmapShared } from "./native-call.ts";
 
 const caller = new NativeCaller();
-const NO_BYTES = new Uint8Array();
+const ioctl = (placed: PlacedIoctl): number => caller.ioctlIn(placed);
 
-function carryOut(job: KernelJob): KernelAnswer {
+/** @returns what the call returned, or the negative errno */
+function carryOut(job: ThreadJob): bigint {
   switch (job.kind) {
-    case "ioctl": {
-      const { result, bytes, payload } = caller.ioctl(job.request);
-      return { result: BigInt(result), bytes, payload };
-    }
-    case "ioctls": {
-      const results = runChain(job.steps, (request) => caller.ioctl(request));
-      return { result: 0n, bytes: bytesOfResults(results), payload: undefined };
-    }
+    case "ioctls":
+      makeSteps(job.memory, job.bytes, ioctl);
+      return 0n;
     case "open":
-      return plain(BigInt(openReadWrite(job.path)));
+      return BigInt(openReadWrite(job.path));
     case "close":
       closeDescriptor(job.fd);
-      return plain(0n);
+      return 0n;
     case "map":
-      return plain(mapShared(job.part));
+      return mapShared(job.part);
     case "unmap":
       unmapShared(job.address, job.bytes);
-      return plain(0n);
+      return 0n;
     default:
       return assertNever(job, "call");
   }
-}
-
-function plain(result: bigint): KernelAnswer {
-  return { result, bytes: NO_BYTES, payload: undefined };
 }
 
 const slot = new CallSlot(workerData);

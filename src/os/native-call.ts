@@ -8,6 +8,7 @@ import { constants } from "node:fs";
 import koffi from "koffi";
 import type { FilePart, IoctlRequest, IoctlResult } from "../backends/iommufd/kernel.ts";
 import { assert } from "../spec/assert.ts";
+import type { PlacedIoctl } from "./ioctl-chain.ts";
 
 const STRUCT_BYTES_MAX = 4096;
 const PAYLOAD_BYTES_MAX = 2 ** 20;
@@ -23,7 +24,7 @@ const MAP_FAILED = 2n ** BigInt(8 * koffi.sizeof("size_t")) - 1n;
 
 const libc = koffi.load(null);
 // ioctl and open take "..." in C; on Linux a fixed argument is passed in the same place.
-const ioctl = libc.func("int ioctl(int fd, unsigned long request, void *argument)");
+const ioctl = libc.func("int ioctl(int fd, unsigned long request, uintptr_t argument)");
 const open = libc.func("int open(const char *path, int flags, int mode)");
 const close = libc.func("int close(int fd)");
 const mmap = libc.func("mmap", "void *", ["void *", "size_t", "int", "int", "int", "int64_t"]);
@@ -34,44 +35,77 @@ export class NativeCaller {
   readonly #struct = new Place(STRUCT_BYTES_MAX);
   readonly #payload = new Place(PAYLOAD_BYTES_MAX);
 
-  ioctl({ fd, request, bytes, payload }: IoctlRequest): IoctlResult {
+  ioctl({ fd, request, bytes, payload, isInput = false }: IoctlRequest): IoctlResult {
     this.#struct.put(bytes);
     if (payload !== undefined) {
       this.#payload.put(payload.bytes);
-      this.#struct.view.setBigUint64(payload.pointerAt, this.#payload.address, true);
+      this.#point(payload.pointerAt);
     }
+    const result = this.#make(fd, request);
+    return {
+      result,
+      bytes: isInput && result >= 0 ? bytes : this.#struct.take(bytes.byteLength),
+      payload: payload === undefined || payload.isInput ? undefined : this.#payload.take(payload.bytes.byteLength),
+    };
+  }
+
+  /** Writes what the kernel made of the structure and the payload over them. @returns the result, or the negative errno */
+  ioctlIn(placed: PlacedIoctl): number {
+    const { fd, memory, payloadAt, payloadBytes, request, structureAt, structureBytes } = placed;
+    this.#struct.put(memory.subarray(structureAt, structureAt + structureBytes));
+    if (payloadBytes >= 0) {
+      this.#payload.put(memory.subarray(payloadAt, payloadAt + payloadBytes));
+      this.#point(placed.pointerAt);
+    }
+    const result = this.#make(fd, request);
+    memory.set(this.#struct.show(structureBytes), structureAt);
+    if (payloadBytes >= 0 && !placed.isInput) memory.set(this.#payload.show(payloadBytes), payloadAt);
+    return result;
+  }
+
+  #point(at: number): void {
+    const address = this.#payload.address;
+    this.#struct.view.setUint32(at, address, true); // modulo 2^32
+    this.#struct.view.setUint32(at + 4, address / 2 ** 32, true);
+  }
+
+  #make(fd: number, request: number): number {
     let result = 0;
     let broken = 0;
     do result = resultOf(ioctl(fd, request, this.#struct.address));
     while (result === -EINTR && ++broken < BROKEN_OFF_MAX);
-    return {
-      result,
-      bytes: this.#struct.take(bytes.byteLength),
-      payload: payload === undefined || payload.isInput ? undefined : this.#payload.take(payload.bytes.byteLength),
-    };
+    return result;
   }
 }
 
 /** Memory whose address is known and stays; it is never given back, as its thread lives as long as the process. */
 class Place {
-  readonly address: bigint;
+  /** User space ends below 2^53 (arm64 and x86-64 with 48 bits), and a bigint costs more to hand over. */
+  readonly address: number;
   readonly view: DataView;
   readonly #bytes: Uint8Array;
 
   constructor(bytes: number) {
-    this.address = BigInt(calloc(1, bytes));
-    assert(this.address !== 0n, `no memory for ${bytes} bytes`);
-    this.#bytes = new Uint8Array(koffi.view(this.address, bytes));
+    const address = BigInt(calloc(1, bytes));
+    assert(address !== 0n, `no memory for ${bytes} bytes`);
+    assert(address <= BigInt(Number.MAX_SAFE_INTEGER), "memory lies where a number does not reach");
+    this.address = Number(address);
+    this.#bytes = new Uint8Array(koffi.view(address, bytes));
     this.view = new DataView(this.#bytes.buffer);
   }
 
   put(bytes: Uint8Array): void {
-    assert(bytes.byteLength <= this.#bytes.byteLength, `${bytes.byteLength} bytes are more than a call takes`);
+    if (bytes.byteLength > this.#bytes.byteLength)
+      assert(false, `${bytes.byteLength} bytes are more than a call takes`);
     this.#bytes.set(bytes);
   }
 
   take(bytes: number): Uint8Array {
     return this.#bytes.slice(0, bytes);
+  }
+
+  show(bytes: number): Uint8Array {
+    return this.#bytes.subarray(0, bytes);
   }
 }
 

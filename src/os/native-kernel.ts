@@ -4,7 +4,7 @@
 
 import { readSync, writeSync } from "node:fs";
 import type { Kernel } from "../backends/iommufd/kernel.ts";
-import { resultsOfBytes } from "./ioctl-chain.ts";
+import { assert } from "../spec/assert.ts";
 import { KernelPool, type KernelPoolOptions } from "./kernel-pool.ts";
 import { NativeCaller } from "./native-call.ts";
 import type { Poller } from "./poller.ts";
@@ -22,10 +22,11 @@ export function createNativeKernel({
   const caller = new NativeCaller();
   return {
     ioctl: async (request) => {
-      const { result, bytes, payload } = await pool.run({ kind: "ioctl", request });
-      return { result: Number(result), bytes, payload };
+      const [answer] = (await pool.run({ kind: "ioctls", steps: [request] })).results;
+      assert(answer !== undefined, "the ioctl was made");
+      return answer;
     },
-    ioctls: async (steps) => resultsOfBytes((await pool.run({ kind: "ioctls", steps })).bytes),
+    ioctls: async (steps) => (await pool.run({ kind: "ioctls", steps })).results,
     ioctlNow: (request) => caller.ioctl(request),
     open: async (path) => Number((await pool.run({ kind: "open", path })).result),
     close: async (fd) => {

@@ -68,7 +68,7 @@ test("shutting down waits for what runs and what waits, and takes nothing new", 
 test("a call that kills its thread fails, and the next one gets another", async () => {
   const on = pool({ threadsMax: 1 });
   const tooLong = { fd: 0, request: 0, bytes: new Uint8Array(4097) };
-  await expect(on.run({ kind: "ioctl", request: tooLong })).rejects.toMatchObject({
+  await expect(on.run({ kind: "ioctls", steps: [tooLong] })).rejects.toMatchObject({
     code: "backend_failed",
     cause: expect.objectContaining({ message: expect.stringContaining("4097 bytes are more than a call takes") }),
   });
@@ -78,7 +78,7 @@ test("a call that kills its thread fails, and the next one gets another", async 
 test("a call that does not even fit is refused here, and the thread lives on", async () => {
   const on = pool({ threadsMax: 1 });
   const request = { fd: 0, request: 0, bytes: new Uint8Array(2 ** 21) };
-  await expect(on.run({ kind: "ioctl", request })).rejects.toThrow("more than a call takes");
+  await expect(on.run({ kind: "ioctls", steps: [request] })).rejects.toThrow("more than a call takes");
   expect(await on.run({ kind: "open", path: "/nowhere" })).toMatchObject({ result: -2n });
 });
 

@@ -74,7 +74,36 @@ describe.each([
   });
 });
 
+describe.each([
+  ["in the pool", (on: NativeKernel) => on.ioctl],
+  ["at once", (on: NativeKernel) => on.ioctlNow],
+] as const)("what the kernel only reads, %s,", (_, way) => {
+  const input = { pointerAt: 8, bytes: Uint8Array.of(9, 8, 7), isInput: true };
+
+  test("does not come back", async () => {
+    const request = { request: FIONREAD, bytes: new Uint8Array(16), payload: input };
+    expect(await way(kernel())({ ...request, fd: pipe() })).toMatchObject({ result: 0, payload: undefined });
+  });
+
+  test("comes back where it is the structure of a call that fails, with what the kernel was given", async () => {
+    const request = { request: 0x3b80, bytes: new Uint8Array(16), payload: input, isInput: true };
+    const { bytes, result } = await way(kernel())({ ...request, fd: pipe() });
+    expect(result).toBe(-ENOTTY);
+    expect(new BigUint64Array(bytes.buffer)[1]).not.toBe(0n); // the payload's address
+  });
+});
+
 describe("several ioctls as one", () => {
+  test("are refused where one takes of a later one, or has no room for it; the thread lives on", async () => {
+    const [on, fd] = [kernel(), pipe()];
+    const step = { fd, request: FIONREAD, bytes: new Uint8Array(8) };
+    const later = on.ioctls([{ ...step, take: { step: 1, at: 0, into: 0 } }, step]);
+    await expect(later).rejects.toThrow("a step takes of a later one");
+    const beyond = on.ioctls([step, { ...step, take: { step: 0, at: 0, into: 5 } }]);
+    await expect(beyond).rejects.toThrow("has room in it");
+    expect((await on.ioctls([step, step])).map(({ result }) => result)).toEqual([0, 0]);
+  });
+
   test("are made in order, a later one with what an earlier one answered, until one fails", async () => {
     const fd = pipe();
     writeSync(fd, "seven b");

@@ -7,7 +7,6 @@ import { ERRNO } from "../../src/backends/iommufd/errno.ts";
 import { REQUEST } from "../../src/backends/iommufd/ioctl-call.ts";
 import type { ChainStep, FilePart, IoctlRequest, IoctlResult, Kernel } from "../../src/backends/iommufd/kernel.ts";
 import { IOMMU_HWPT_PGFAULT } from "../../src/backends/iommufd/structs.ts";
-import { runChain } from "../../src/os/ioctl-chain.ts";
 import { type Called, callDevice, callIommufd } from "./fake-iommufd-calls.ts";
 import { queueEvent, readQueue } from "./fake-iommufd-queues.ts";
 import { Refusal } from "./fake-iommufd-refusal.ts";
@@ -148,7 +147,17 @@ export class FakeIommufd implements Kernel {
 
   async ioctls(steps: readonly ChainStep[]): Promise<readonly IoctlResult[]> {
     await turn();
-    return runChain(steps, (request) => this.ioctlNow(request));
+    const results: IoctlResult[] = [];
+    for (const step of steps) {
+      const bytes = step.bytes.slice();
+      if (step.take !== undefined) {
+        const { step: from, at, into } = step.take;
+        bytes.set(results[from]!.bytes.subarray(at, at + 4), into);
+      }
+      results.push(this.ioctlNow({ ...step, bytes }));
+      if (results.at(-1)!.result < 0) break;
+    }
+    return results;
   }
 
   ioctlNow({ fd, request, bytes, payload }: IoctlRequest): IoctlResult {

@@ -110,7 +110,7 @@ function invalidateRequest(fd: number, { target, dataType, entryBytes, entries }
   INVALIDATE_VIEW.setUint32(entry_len.at, entryBytes, true);
   INVALIDATE_VIEW.setUint32(entry_num.at, entries.byteLength / entryBytes, true);
   const payload = { pointerAt: data_uptr.at, bytes: entries, isInput: true };
-  return { fd, request: REQUEST.hwpt_invalidate, bytes: INVALIDATE, payload };
+  return { fd, request: REQUEST.hwpt_invalidate, bytes: INVALIDATE, payload, isInput: true };
 }
 
 function requireInvalidated({ result, bytes }: IoctlResult, { target, entries, entryBytes }: Invalidation): void {

@@ -20,8 +20,8 @@ export const COMMANDS_PER_IOCTL_MAX = 65_536;
 
 /**
  * What is longer goes to the pool. Linux gives its queue 63 commands at a time (CMDQ_BATCH_ENTRIES - 1) and polls for the
- * CMD_SYNC behind them: seven such lists take as long as the trip to the pool and back (npm run bench:native: a command
- * 0.45 µs, the trip 200), so what is shorter delays others by less than it would be delayed itself.
+ * CMD_SYNC behind them: seven such lists take about as long as the trip to the pool and back (npm run bench:native: a command
+ * 0.45 µs, the trip 170), so what is shorter delays others hardly longer than the trip would delay it.
  */
 export const COMMANDS_NOW_MAX = 7 * 63;
 

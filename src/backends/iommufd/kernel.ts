@@ -11,6 +11,8 @@ export interface IoctlRequest {
   readonly bytes: Uint8Array;
   /** Memory that a field of the structure points to: its address stands at `pointerAt` during the call. At most 1 MiB. */
   readonly payload?: Payload;
+  /** What a success writes to the structure is of no interest: the result may have it as it came. */
+  readonly isInput?: boolean;
 }
 
 export interface Payload {

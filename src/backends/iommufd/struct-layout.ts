@@ -3,7 +3,7 @@
 // Numbers of up to 32 bits are numbers, of 64 bits bigints; an array is its bytes. What is not given is zero, as the kernel
 // demands of reserved fields. The tables themselves are in structs.ts.
 
-import { assert } from "../../spec/assert.ts";
+import { AssertionFailure, assert } from "../../spec/assert.ts";
 
 type Kind = "number" | "bigint" | "bytes";
 
@@ -70,13 +70,14 @@ function make<T extends FieldTable>(bytes: number, fields: T, ownLength: number)
       if (ownLength > 0) view.setUint32(0, ownLength, true);
       for (const [name, value] of Object.entries(values)) {
         const field = fields[name];
-        assert(field !== undefined, `no field ${name}`);
+        if (field === undefined) refuse(`no field ${name}`);
         write(view, field, name, value);
       }
       return made;
     },
     read: (from, at = 0) => {
-      assert(from.byteLength - at >= bytes, `${from.byteLength - at} bytes are too few for a structure of ${bytes}`);
+      const left = from.byteLength - at;
+      if (left < bytes) refuse(`${left} bytes are too few for a structure of ${bytes}`);
       const view = new DataView(from.buffer, from.byteOffset + at, bytes);
       const values: Record<string, unknown> = {};
       for (const [name, field] of Object.entries(fields)) values[name] = readField(view, field);
@@ -85,22 +86,27 @@ function make<T extends FieldTable>(bytes: number, fields: T, ownLength: number)
   };
 }
 
+/** Messages are made where one is needed: those of every field would cost more than the ioctls. */
 function write(view: DataView, field: StructField, name: string, value: unknown): void {
   const { kind, at, bytes } = field;
   if (kind === "bytes") {
-    assert(value instanceof Uint8Array && value.byteLength === bytes, `${name} takes ${bytes} bytes`);
+    if (!(value instanceof Uint8Array && value.byteLength === bytes)) refuse(`${name} takes ${bytes} bytes`);
     new Uint8Array(view.buffer, at, bytes).set(value);
   } else if (kind === "bigint") {
-    assert(typeof value === "bigint" && value >= 0n && value < 2n ** 64n, `${name} is no 64-bit value: ${value}`);
+    if (typeof value !== "bigint" || value < 0n || value >= 2n ** 64n) refuse(`${name} is no 64-bit value: ${value}`);
     view.setBigUint64(at, value, true);
   } else {
-    assert(typeof value === "number" && Number.isInteger(value), `${name} is no whole number: ${value}`);
+    if (typeof value !== "number" || !Number.isInteger(value)) refuse(`${name} is no whole number: ${value}`);
     // Descriptors are signed and -1 stands for none.
-    assert(value >= -(2 ** (8 * bytes - 1)) && value < 2 ** (8 * bytes), `${name} does not fit: ${value}`);
+    if (value < -(2 ** (8 * bytes - 1)) || value >= 2 ** (8 * bytes)) refuse(`${name} does not fit: ${value}`);
     if (bytes === 4) view.setUint32(at, value, true);
     else if (bytes === 2) view.setUint16(at, value, true);
     else view.setUint8(at, value);
   }
+}
+
+function refuse(message: string): never {
+  throw new AssertionFailure(message);
 }
 
 function readField(view: DataView, { kind, at, bytes }: StructField): number | bigint | Uint8Array {
