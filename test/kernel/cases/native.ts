@@ -22,7 +22,7 @@ import {
   writeTables,
   writeText,
 } from "../guest/nested.ts";
-import type { KernelCase } from "../kernel-case.ts";
+import type { GuestMachine, KernelCase } from "../kernel-case.ts";
 
 const SOURCE = 0x10_0000;
 const TARGET = 0x20_0000;
@@ -31,7 +31,11 @@ const PAGE = 0x1000;
 const ACCESS_FLAG = 1n << 10n;
 /** One past what IDR5.OAS=0b100 lets tables lead to: 44 bits. */
 const BEYOND_OUTPUT = 1n << 44n;
-/** From the beginning of a transfer: edu's 100 ms, and as much again as the issue asks for. */
+/** From the order of a DMA to its transfer, in edu. */
+const EDU_DELAY_MS = 100;
+/** Daemons that are killed until one is gone before its device's DMA. */
+const KILLS_MAX = 3;
+/** From the beginning of a transfer: well beyond edu's delay. */
 const LATER_MS = 500;
 
 async function bindAbort(session: BrokerSession, device: string): Promise<void> {
@@ -57,6 +61,33 @@ async function aimed(ram: number, edu: Edu): Promise<void> {
   edu.beginWrite(FIRST_IOVA + PAGE + 8, 4);
   await pause(LATER_MS);
   assert.equal(textAt(ram, TARGET + 8, 4), "new.", "DMA did not work before");
+}
+
+/** Ends the daemon while the device's DMA is on its way, and starts it again. `landed`: the DMA did, within LATER_MS. */
+async function killDaemonUnder(machine: GuestMachine, edu: Edu, ram: number) {
+  const { address } = machine.devices[0]!;
+  writeTables(ram);
+  const killed = await running(machine);
+  const vmm = await startVmm(killed, ram, address);
+  await aimed(ram, edu);
+  edu.beginWrite(FIRST_IOVA + PAGE, 4);
+  const began = performance.now();
+  await killed.kill();
+  const diedMs = Math.round(performance.now() - began);
+  await pause(LATER_MS);
+  const landed = textAt(ram, TARGET, 4) !== "old.";
+  if (!landed) {
+    await edu.write(FIRST_IOVA + PAGE, 4);
+    assert.equal(textAt(ram, TARGET, 4), "old.");
+  }
+  vmm.kill("SIGKILL");
+  await restart(killed);
+  // Its session was restored, and has the resume window and its grace to come back.
+  await withClient(machine, async (client) => {
+    const free = StageState.STAGE_STATE_DEFAULT_DOMAIN;
+    while ((await client.getDevice(`devices/${address}`)).state !== free) await pause(LATER_MS);
+  });
+  return { diedMs, landed };
 }
 
 export const nativeCases: readonly KernelCase[] = [
@@ -206,34 +237,22 @@ export const nativeCases: readonly KernelCase[] = [
     name: "daemon, native: kill -9 of the daemon while a device's DMA is on its way, and another has the device next",
     run: async (machine, tell) => {
       const { address } = machine.devices[0]!;
-      using memory = new GuestRam();
-      const ram = memory.fd;
-      writeTables(ram);
-      const killed = await running(machine);
-      const vmm = await startVmm(killed, ram, address);
       using edu = Edu.ofAddress(address);
-      await aimed(ram, edu);
-      edu.beginWrite(FIRST_IOVA + PAGE, 4);
-      const began = performance.now();
-      await killed.kill();
-      const diedMs = Math.round(performance.now() - began);
-      tell(`the daemon was gone after ${diedMs} ms`);
-      await pause(LATER_MS);
-      assert.equal(textAt(ram, TARGET, 4), "old.", `the daemon was gone after ${diedMs} ms`);
-      await edu.write(FIRST_IOVA + PAGE, 4);
-      assert.equal(textAt(ram, TARGET, 4), "old.");
-      vmm.kill("SIGKILL");
-      await restart(killed);
-      // Its session was restored, and has the resume window and its grace to come back.
-      await withClient(machine, async (client) => {
-        const free = StageState.STAGE_STATE_DEFAULT_DOMAIN;
-        while ((await client.getDevice(`devices/${address}`)).state !== free) await pause(LATER_MS);
-      });
-      await withGuest(machine, { devices: 1 }, async (next) => {
-        await next.bind(0);
-        await aimed(next.ram, edu);
-        assert.equal(textAt(ram, TARGET, 4), "old.");
-      });
+      for (let attempt = 1; ; attempt += 1) {
+        using memory = new GuestRam();
+        const { diedMs, landed } = await killDaemonUnder(machine, edu, memory.fd);
+        tell(`the daemon was gone after ${diedMs} ms`);
+        assert.ok(!landed || diedMs >= EDU_DELAY_MS, `DMA landed, though the daemon was gone after ${diedMs} ms`);
+        // Of a process that the kernel takes longer to end than the device needs, the DMA says nothing.
+        if (landed && attempt < KILLS_MAX) continue;
+        assert.ok(!landed, `each of ${KILLS_MAX} daemons lived longer than its device's DMA took`);
+        await withGuest(machine, { devices: 1 }, async (next) => {
+          await next.bind(0);
+          await aimed(next.ram, edu);
+          assert.equal(textAt(memory.fd, TARGET, 4), "old.");
+        });
+        return;
+      }
     },
   },
   {
