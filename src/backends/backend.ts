@@ -10,7 +10,7 @@ import type { ExplainRequest, Explanation } from "./explanation.ts";
 import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "./faults.ts";
 import type { GuestMapping, IpaRange } from "./guest-memory.ts";
 import type { DeviceID, GroupID, IommuID, VirtualStreamID } from "./ids.ts";
-import type { Inventory } from "./inventory.ts";
+import type { HostDevice, Inventory } from "./inventory.ts";
 import type { PageTable } from "./page-table.ts";
 import type { VSTE } from "./vste.ts";
 
@@ -102,6 +102,13 @@ export interface Backend {
   detach(group: GroupID): Promise<void>;
   /** Any state → every DMA of the group's devices aborted, and nobody's: no part serves it. Forgets virtual StreamIDs. */
   block(group: GroupID): Promise<void>;
+  /**
+   * A device that the inventory tells as added: it gets what its group has. Absent, with forget(), where devices come and go
+   * by a call of core alone, which has given back their group.
+   */
+  join?(device: HostDevice): Promise<void>;
+  /** A device that the inventory tells as removed, whatever it was attached to: nothing of it stays in use. */
+  forget?(device: HostDevice): Promise<void>;
   /**
    * Makes ready what the owner of an attached device may be passed of it. From then on the broker is not the only one who
    * can attach and detach it. Once more changes nothing.

@@ -72,15 +72,16 @@ export interface WorldOptions {
   readonly mayStall?: boolean;
 }
 
+const GROUPS = [[1], [2], [3, 4]];
+
 /** Devices 1 and 2 alone in groups 1 and 2; 3 and 4 together in group 3. */
 export async function nativeWorld(options: WorldOptions = {}) {
   const { experiments, iommu = fakeSmmu(), machine = {}, mayStall = false, resets = true } = options;
-  const groups = [[1], [2], [3, 4]];
-  const devices = groups.flatMap((numbers, index) =>
+  const devices = GROUPS.flatMap((numbers, index) =>
     numbers.map((n) => fakeDevice(n, iommu, { group: index + 1, resets })),
   );
   const kernel = new FakeIommufd({ ...machine, devices });
-  const inventory = new NativeInventory(scanOf(iommu, groups, mayStall));
+  const inventory = new NativeInventory(scanOf(iommu, GROUPS, mayStall));
   const probe = deviceProbe(kernel, HOST_ROOTS);
   const backend = await createNativeBackend({ kernel, inventory, probe, ...(experiments && { experiments }) });
   const faults: FaultNotice[] = [];
@@ -106,6 +107,12 @@ export class NativeWorld {
 
   device(n: number): HostDevice {
     return this.backend.inventory.devices().find(({ id }) => id === `0000:00:0${n}.0`)!;
+  }
+
+  /** What a look at the host finds from now on: the devices of these numbers have a VFIO node, and no others. */
+  look(...numbers: readonly number[]): void {
+    const groups = GROUPS.map((group) => group.filter((n) => numbers.includes(n)));
+    this.backend.inventory.update(scanOf(this.kernel.machine.devices[0]!.iommu, groups, false));
   }
 
   group(n: number): GroupID {

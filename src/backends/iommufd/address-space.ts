@@ -29,6 +29,8 @@ export class AddressSpace {
   readonly #views = new Map<number, bigint>();
   /** Mappings by IPA that the kernel has not got: their memory was missing. */
   readonly #holes = new Set<number>();
+  /** By IPA, in nobody's table: the kernel has them because it would not take them back. */
+  readonly #strays = new Map<number, GuestMapping>();
   #takesFiles = true;
   /** By IPA; undefined: the table has changed since. */
   #sorted: readonly GuestMapping[] | undefined;
@@ -120,17 +122,20 @@ export class AddressSpace {
    * iommufd that it is bound to, but shall find no memory there.
    */
   async abandon(): Promise<void> {
-    if (this.#mappings.size > 0) {
+    if (this.#mappings.size + this.#strays.size > 0) {
       await ioasUnmap(this.file, { ioas: this.ioas, iova: 0n, length: WHOLE }).catch((error: unknown) => {
         if (!(error instanceof BrokerError)) throw error; // it goes with the iommufd, then or later
       });
     }
     await this.file.kernel.close(this.file.fd);
-    for (const mapping of this.#mappings.values()) await this.#closeView(mapping);
+    for (const mapping of [...this.#mappings.values(), ...this.#strays.values()]) await this.#closeView(mapping);
+    this.#strays.clear();
     for (const mapping of [...this.#mappings.values()]) this.#forget(mapping);
   }
 
+  /** Nothing more is mapped while the kernel has something that shall not be. */
   async #mapAll(mappings: readonly GuestMapping[]): Promise<void> {
+    for (const stray of [...this.#strays.values()]) await this.#unmapFromKernel(stray);
     const done: GuestMapping[] = [];
     try {
       for (const mapping of mappings) {
@@ -190,31 +195,33 @@ export class AddressSpace {
   }
 
   async #unmapOne(mapping: GuestMapping): Promise<void> {
-    if (!this.#holes.has(mapping.ipa)) await this.#unmapFromKernel(mapping);
+    const { ipa } = mapping;
+    if (!this.#holes.has(ipa) || this.#strays.has(ipa)) await this.#unmapFromKernel(mapping);
   }
 
   async #unmapFromKernel(mapping: GuestMapping): Promise<void> {
     const { bytes, ipa } = mapping;
     await ioasUnmap(this.file, { ioas: this.ioas, iova: BigInt(ipa), length: BigInt(bytes) });
+    this.#strays.delete(ipa);
     await this.#closeView(mapping);
   }
 
   /** After a failure of a later one. */
   async #takeBack(mapping: GuestMapping): Promise<void> {
     await this.#unmapFromKernel(mapping).catch((error: unknown) => {
-      const ipa = hex(mapping.ipa);
-      this.#tell(
-        "a mapping that shall not be could not be taken back: the guest keeps it until it is deleted",
-        ipa,
-        error,
-      );
+      this.#strays.set(mapping.ipa, mapping);
+      const message =
+        "a mapping that shall not be could not be taken back: devices reach it until the next change of the address space's mappings";
+      this.#tell(message, hex(mapping.ipa), error);
     });
   }
 
+  /** What cannot be put back is a hole from then on: its owner still has it in the table, and can unmap it. */
   async #putBack(mapping: GuestMapping): Promise<void> {
     if (this.#holes.has(mapping.ipa)) return;
     await this.#mapOne(mapping).catch((error: unknown) => {
-      this.#forget(mapping);
+      this.#holes.add(mapping.ipa);
+      this.#sorted = undefined;
       this.#tell("a mapping that shall stay could not be put back: DMA faults there", hex(mapping.ipa), error);
     });
   }

@@ -150,6 +150,16 @@ export class NativeBackend implements Backend {
     await this.#leaving(group, () => this.#stages.detach(group));
   }
 
+  async join(device: HostDevice): Promise<void> {
+    await this.#stages.join(device);
+    if (this.#stages.attachmentOf(device.group)?.part !== undefined) this.#counting.begin(device.id);
+  }
+
+  async forget(device: HostDevice): Promise<void> {
+    await this.#stages.forget(device);
+    this.#counting.end(device.id);
+  }
+
   async block(group: GroupID): Promise<void> {
     await this.#leaving(group, () => this.#stages.block(group));
   }

@@ -6,6 +6,7 @@ import { assert } from "../../spec/assert.ts";
 import { STALL_MODEL } from "../../spec/encodings.ts";
 import { get } from "../../spec/layout.ts";
 import { IDR0 } from "../../spec/registers.ts";
+import { BrokerError } from "../errors.ts";
 import type { FaultAnswer } from "../faults.ts";
 import type { HostFinding } from "../host-finding.ts";
 import type { DeviceID, GroupID, IommuID } from "../ids.ts";
@@ -56,18 +57,14 @@ export class NativeInventory implements Inventory {
     return this.#natives.get(id);
   }
 
-  /** A device that is in the inventory; it is a bug when it is not. Its `cdev` and `iommu` are there. */
+  /** Its `cdev` and `iommu` are there. @throws BrokerError device_unknown: it went away, which core may not know yet */
   require(id: DeviceID): NativeDevice {
-    const device = this.#natives.get(id);
-    assert(device !== undefined, `device ${id} is not in the native inventory`);
-    return device;
+    return this.#natives.get(id) ?? gone(id);
   }
 
   /** The same as core knows it. */
   requireHost(id: DeviceID): HostDevice {
-    const device = this.#devices.get(id);
-    assert(device !== undefined, `device ${id} is not in the native inventory`);
-    return device;
+    return this.#devices.get(id) ?? gone(id);
   }
 
   /** A group with at least one device in the inventory, its other members included. */
@@ -145,6 +142,10 @@ export class NativeInventory implements Inventory {
     const stall = this.#stall(device);
     return Object.freeze({ id, iommu, group: group.id, streamIDs: [], pasidBits, ats, reservedRegions: own, ...stall });
   }
+}
+
+function gone(id: DeviceID): never {
+  throw new BrokerError("device_unknown", `device ${id} is gone: its VFIO node is not there any more`, { device: id });
 }
 
 function notAsked(iommu: IommuID): string {

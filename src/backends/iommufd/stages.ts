@@ -11,8 +11,8 @@ import type { DeviceID, GroupID, VirtualStreamID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
 import { ABORT_VSTE, BYPASS_VSTE, type VSTE } from "../vste.ts";
 import { BoundDevice } from "./bound-device.ts";
+import { bindMember, closeMember, joinMembers, memberOf, requireMember } from "./group-members.ts";
 import { bindSTE, bindTable, type GuestPlace, leaveGuestStage, nameDevice } from "./guest-stage.ts";
-import { destroy } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 import { type OnNotice, Undo } from "./undo.ts";
@@ -22,7 +22,7 @@ import { Vended } from "./vended.ts";
 export interface Attachment {
   /** Undefined: blocked, and nobody's. */
   readonly part: Part | undefined;
-  readonly devices: readonly BoundDevice[];
+  devices: readonly BoundDevice[];
   /** Of the group's stage 1; undefined: it is a guest's bare page table. */
   vste: VSTE | undefined;
 }
@@ -100,14 +100,36 @@ export class Stages {
     if (attachment === undefined) return;
     const { devices, part } = attachment;
     if (part !== undefined) part.drain();
-    for (const device of devices) {
-      // The kernel would take it with the device, but keep its number as long as the iommufd is there.
-      if (part !== undefined && device.vdevice !== undefined)
-        await destroy(part.space.file, device.vdevice.id).catch(() => {});
-      await device.close();
-    }
+    for (const device of devices) await closeMember(device, part);
     this.#groups.delete(group);
     if (part !== undefined) await this.#leave(part, devices);
+  }
+
+  /** A device that came to vfio-pci: it gets what its group has. */
+  async join(host: HostDevice): Promise<void> {
+    const attachment = this.#groups.get(host.group);
+    if (attachment === undefined || memberOf(attachment, host.id) !== undefined) return;
+    const device = await joinMembers(this.#options, host, attachment);
+    attachment.devices = [...attachment.devices, device];
+  }
+
+  /** A device that is not there any more: nothing of it stays open. Its siblings keep what they have. */
+  async forget({ group, id }: HostDevice): Promise<void> {
+    const attachment = this.#groups.get(group);
+    const device = attachment && memberOf(attachment, id);
+    if (attachment?.devices.length === 1 && device !== undefined) await this.detach(group);
+    else if (attachment !== undefined && device !== undefined) {
+      const { devices, part } = attachment;
+      part?.drain();
+      await closeMember(device, part);
+      attachment.devices = devices.filter((one) => one !== device);
+      if (part !== undefined) await this.#leaveDevice(part, device);
+    }
+    const isLast = this.#options.devicesOf(group).every((other) => other.id === id);
+    if (!isLast) return;
+    await this.#vended.get(group)?.close();
+    this.#vended.delete(group);
+    this.#outside.delete(group);
   }
 
   async block(group: GroupID): Promise<void> {
@@ -132,13 +154,13 @@ export class Stages {
   }
 
   handOut(host: HostDevice): void {
-    this.#boundDevice(host).isShared = true;
+    requireMember(this.#groups.get(host.group), host).isShared = true;
   }
 
   descriptorsOf(host: HostDevice): readonly DeviceDescriptor[] {
     const vended = this.#vended.get(host.group);
     if (vended !== undefined) return vended.descriptors;
-    return [{ kind: "vfio-cdev", fd: this.#boundDevice(host).file.fd }];
+    return [{ kind: "vfio-cdev", fd: requireMember(this.#groups.get(host.group), host).file.fd }];
   }
 
   /** @param iommu  the node of iommufd */
@@ -187,9 +209,10 @@ export class Stages {
 
   /** Runs `act` with the device's open node; one that is in its default domain is ours for as long as that takes. */
   async withDevice<T>(host: HostDevice, act: (device: BoundDevice) => Promise<T>): Promise<T> {
-    if (this.#groups.has(host.group)) return await act(this.#boundDevice(host));
-    const { kernel, nodeOf, ownIommufd } = this.#options;
-    const device = await BoundDevice.bind(kernel, host, nodeOf(host.id), ownIommufd);
+    const attachment = this.#groups.get(host.group);
+    const bound = attachment && memberOf(attachment, host.id);
+    if (bound !== undefined) return await act(bound);
+    const device = await bindMember(this.#options, host, attachment);
     try {
       return await act(device);
     } finally {
@@ -205,12 +228,6 @@ export class Stages {
     await leave.takeBack();
     this.#groups.clear();
     this.#vended.clear();
-  }
-
-  #boundDevice(host: HostDevice): BoundDevice {
-    const bound = this.#groups.get(host.group)?.devices.find((device) => device.host.id === host.id);
-    assert(bound !== undefined, `device ${host.id} is not bound`);
-    return bound;
   }
 
   async #bindAll(group: GroupID, iommufd: number, undo: Undo): Promise<readonly BoundDevice[]> {
@@ -239,12 +256,14 @@ export class Stages {
   }
 
   async #leave(part: Part, devices: readonly BoundDevice[]): Promise<void> {
-    for (const device of devices) {
-      await leaveGuestStage(device, part);
-      part.rename(device.host.id, undefined);
-      part.objects.delete(device.object);
-    }
+    for (const device of devices) await this.#leaveDevice(part, device);
     part.users -= 1;
+  }
+
+  async #leaveDevice(part: Part, device: BoundDevice): Promise<void> {
+    await leaveGuestStage(device, part);
+    part.rename(device.host.id, undefined);
+    part.objects.delete(device.object);
   }
 
   #find(id: DeviceID, part: Part): GuestPlace {

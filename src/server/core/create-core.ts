@@ -2,7 +2,6 @@
 
 import type { Backend } from "../../backends/backend.ts";
 import { type DeviceID, deviceID, groupID, iommuID, streamID } from "../../backends/ids.ts";
-import type { InventoryChange } from "../../backends/inventory.ts";
 import type { SimulatorControl } from "../../backends/simulator-control.ts";
 import { AddressSpaces } from "./address-space.ts";
 import { Administration } from "./administration.ts";
@@ -12,7 +11,6 @@ import { deviceCapability } from "./capability.ts";
 import type { CapabilityQueries } from "./capability-views.ts";
 import { takeCensus } from "./census.ts";
 import type { Core } from "./core.ts";
-import { newDevice } from "./device.ts";
 import { Recorder } from "./durable.ts";
 import { type DurableState, foldRecords } from "./durable-state.ts";
 import { BrokerEvents } from "./events.ts";
@@ -21,6 +19,7 @@ import { FaultDiagnoser } from "./fault-diagnoser.ts";
 import { FaultRouter } from "./fault-router.ts";
 import type { FaultVerbs } from "./fault-verbs.ts";
 import { givenUpRecords } from "./given-up.ts";
+import { InventoryChanges } from "./inventory-changes.ts";
 import { InventoryWatch } from "./inventory-watch.ts";
 import { iommuCapability } from "./iommu-capability.ts";
 import type { CoreLimits } from "./limits.ts";
@@ -86,7 +85,7 @@ export function createCore(options: CoreOptions): Core {
   const recorder = new Recorder({ registry, sessions, watch, answers, numbers, journal: ports.journal });
   const verbs = sessionVerbs(deps, reaper);
   backend.onFault((notice) => faults.record(notice));
-  backend.inventory.onChange((change) => follow(change, deps));
+  const inventoryChanges = new InventoryChanges({ ...deps, arbiter });
   return {
     permissions,
     administration: new Administration({ ...deps, arbiter, revoke: verbs.revoke }),
@@ -120,7 +119,7 @@ export function createCore(options: CoreOptions): Core {
     image: () => recorder.image(),
     durable: () => ports.journal.durable(),
     reapExpired: async () => {
-      await Promise.all([reaper.reapLapsed(), arbiter.freeAll()]);
+      await Promise.all([reaper.reapLapsed(), arbiter.freeAll(), inventoryChanges.retry()]);
     },
     census: () => takeCensus({ ...deps, waiting: () => arbiter.waiting(), watch, diagnoser }),
   };
@@ -226,19 +225,4 @@ function tellRecovery({ restored, givenUp }: RecoveryReport, events: BrokerEvent
   for (const { session, error } of givenUp) {
     events.emit({ type: "sessionGivenUp", session: session.id, displayName: session.displayName, error });
   }
-}
-
-/** Keeps the records in step with what appears and disappears. */
-function follow(change: InventoryChange, { events, faults, registry, sessions }: ArbiterDeps): void {
-  const { id } = change.device;
-  if (change.kind === "added") {
-    registry.plugDevice(newDevice(change.device));
-    events.emit({ type: "deviceAdded", device: id });
-    return;
-  }
-  const { owner } = registry.groupOf(id);
-  registry.removeDevice(id);
-  faults.remove(id);
-  if (owner !== undefined) sessions.notifyDeviceRemoved(owner, id);
-  events.emit({ type: "deviceRemoved", device: id, session: owner });
 }

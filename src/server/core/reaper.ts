@@ -67,10 +67,14 @@ export class Reaper {
 
   /** An attach that was under way brings a group more: whoever waits in a virtual IOMMU's queue after it sees that. */
   async #abortAll(session: string): Promise<void> {
-    const { queues, registry } = this.#deps;
+    const { events, queues, registry } = this.#deps;
     const done = await this.#abortGroups(session, new Set());
     for (const { id } of registry.virtualIommusOf(session)) {
-      await queues.run([{ kind: "virtual-iommu", id }], async () => {});
+      try {
+        await queues.run([{ kind: "virtual-iommu", id }], async () => {});
+      } catch (error) {
+        events.emit({ type: "reapFailed", session, subject: `virtualIommu/${id}`, error });
+      }
     }
     await this.#abortGroups(session, done);
   }

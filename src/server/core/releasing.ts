@@ -1,7 +1,6 @@
 // Groups that nobody has because others may hold descriptors of their devices: given to the host once every copy is closed.
 // A backend that sees the last one close tells; where none can, each tick of the daemon asks, and nobody asks in between.
 
-import { BrokerError } from "../../backends/errors.ts";
 import type { GroupID } from "../../backends/ids.ts";
 import type { ArbiterDeps } from "./arbiter.ts";
 import type { Resets } from "./reset.ts";
@@ -24,7 +23,7 @@ export class Releasing {
     await Promise.all(withheld.map(({ id }) => this.#free(id)));
   }
 
-  /** One look at a time; what fails is told and looked at again with the next tick. */
+  /** One look at a time; what fails is told, whatever it is, and looked at again with the next tick: nobody waits for it. */
   async #free(id: GroupID): Promise<void> {
     if (this.#running.has(id)) return;
     this.#running.add(id);
@@ -35,7 +34,6 @@ export class Releasing {
         if (group?.state === "releasing") await resets.free(group);
       });
     } catch (error) {
-      if (!(error instanceof BrokerError)) throw error;
       events.emit({ type: "reapFailed", session: undefined, subject: `group/${id}`, error });
     } finally {
       this.#running.delete(id);

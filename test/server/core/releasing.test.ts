@@ -163,6 +163,26 @@ describe("where nobody tells that the last copy was closed", () => {
   });
 });
 
+test("a look at it that fails by a bug is told and made again with the next tick, and ends nothing else", async () => {
+  await handedOut();
+  await detach(host, vmm, NVME);
+  const bug = new Error("not a refusal");
+  failures.before = async (verb) => {
+    if (verb === "reclaim") throw bug;
+  };
+  host.standIns.closeAll(NVME);
+  await turn();
+  expect(host.events.at(-1)).toEqual({
+    type: "reapFailed",
+    session: undefined,
+    subject: `group/${view().group}`,
+    error: bug,
+  });
+  failures.before = async () => {};
+  await host.core.reapExpired();
+  expect(view().state).toBe("default-domain");
+});
+
 test("one that does not come out of its reset when it is free is quarantined", async () => {
   await handedOut();
   await detach(host, vmm, NVME);
