@@ -5,6 +5,7 @@
 
 import { Worker } from "node:worker_threads";
 import { BrokerError, limitReached } from "../backends/errors.ts";
+import { type CallLane, laneOf } from "./call-lane.ts";
 import { CallSlot, type KernelAnswer, type KernelJob } from "./call-slot.ts";
 
 export interface KernelPoolOptions {
@@ -21,6 +22,7 @@ const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./kernel-worker.ts" : 
 
 interface Waiting {
   readonly job: KernelJob;
+  readonly lane: CallLane;
   readonly resolve: (answer: KernelAnswer) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -51,19 +53,19 @@ export class KernelPool {
   }
 
   /**
-   * What gives something back (close, unmap) is always taken: refusing it would leave it behind.
+   * What ends DMA or gives something back is always taken, and waits for no memory to be pinned (call-lane.ts).
    * @throws BrokerError limit_reached with kernel_calls_waiting, draining after close(), backend_failed when the thread dies
    */
   run(job: KernelJob): Promise<KernelAnswer> {
     if (this.#isClosed)
       return Promise.reject(new BrokerError("draining", "the daemon makes no more calls of the kernel"));
-    const givesBack = job.kind === "close" || job.kind === "unmap";
-    if (!givesBack && this.#line.length >= this.#waitingMax && !this.#hasRoom()) {
+    const lane = laneOf(job);
+    if (lane !== "ends" && this.#line.length >= this.#waitingMax && !(this.#hasRoom() && this.#mayRun(lane))) {
       const remedy = "earlier calls sleep in the kernel: try again later, or look into its log";
       return Promise.reject(limitReached("kernel_calls_waiting", this.#waitingMax, remedy));
     }
     const { promise, resolve, reject } = Promise.withResolvers<KernelAnswer>();
-    this.#line.push({ job, resolve, reject });
+    this.#line.push({ job, lane, resolve, reject });
     this.#next();
     return promise;
   }
@@ -85,8 +87,8 @@ export class KernelPool {
 
   #next(): void {
     while (this.#line.length > 0 && this.#hasRoom()) {
-      const waiting = this.#line.shift();
-      if (waiting === undefined) return;
+      const waiting = this.#takeFirst();
+      if (waiting === undefined) break;
       const thread = [...this.#threads].find(({ current }) => current === undefined) ?? this.#start();
       thread.current = waiting;
       thread.worker.ref();
@@ -105,6 +107,18 @@ export class KernelPool {
     } catch (error) {
       queueMicrotask(() => this.#over(thread, () => reject(error))); // it was not even begun
     }
+  }
+
+  /** In the order in which they came, but that what pins leaves one thread to others, where there are several. */
+  #takeFirst(): Waiting | undefined {
+    const at = this.#line.findIndex(({ lane }) => this.#mayRun(lane));
+    return at < 0 ? undefined : this.#line.splice(at, 1)[0];
+  }
+
+  #mayRun(lane: CallLane): boolean {
+    if (lane !== "pins") return true;
+    const pinning = [...this.#threads].filter(({ current }) => current?.lane === "pins").length;
+    return pinning < Math.max(1, this.#threadsMax - 1);
   }
 
   #over(thread: Thread, tell: () => void): void {

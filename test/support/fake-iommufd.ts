@@ -3,6 +3,7 @@
 // page faults can be put into queues. It moves no data and knows no time.
 // Source: reference of the uAPI §2-§5.
 
+import { BrokerError } from "../../src/backends/errors.ts";
 import { ERRNO } from "../../src/backends/iommufd/errno.ts";
 import { REQUEST } from "../../src/backends/iommufd/ioctl-call.ts";
 import type { ChainStep, FilePart, IoctlRequest, IoctlResult, Kernel } from "../../src/backends/iommufd/kernel.ts";
@@ -29,7 +30,7 @@ export interface OpenQueue {
 export type OpenFile = OpenIommufd | OpenDevice | OpenQueue;
 
 /** A call as it is named in failures: an ioctl, or what is none. */
-export type FakeCall = keyof typeof REQUEST | "open" | "mapFile";
+export type FakeCall = keyof typeof REQUEST | "open" | "mapFile" | "watch";
 
 export interface FakeMachine {
   readonly devices: readonly FakeDevice[];
@@ -210,6 +211,7 @@ export class FakeIommufd implements Kernel {
 
   onReadable(fd: number, listener: () => void): () => void {
     if (this.#listeners.has(fd)) throw new Error(`descriptor ${fd} is watched twice`);
+    if (this.#result("watch", () => 0) < 0) throw new BrokerError("backend_failed", "epoll does not take it", { fd });
     this.#listeners.set(fd, listener);
     this.#wake(fd);
     return () => void this.#listeners.delete(fd);

@@ -303,6 +303,7 @@ export function fetchDescriptors(host: TestHost, ticket: string): readonly Devic
   if (request === undefined) throw new BrokerError("argument_invalid", `no ticket ${ticket}`);
   host.deviceTickets.delete(ticket);
   const descriptors = request.open();
+  request.passed();
   host.standIns.hold(request.device);
   return descriptors;
 }

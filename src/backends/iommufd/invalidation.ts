@@ -36,7 +36,7 @@ export function invalidateParts(
   commands: readonly InvalidationCommand[],
 ): Promise<void> | undefined {
   const wanting = parts.filter(({ nesting }) => nesting !== undefined); // elsewhere no guest's tables were ever used
-  if (commands.length > COMMANDS_NOW_MAX) return inPool(wanting, commands);
+  if (commands.length > COMMANDS_NOW_MAX || commands.some(waitsForEndpoint)) return inPool(wanting, commands);
   for (const part of wanting) {
     const own = commandsFor(part, commands);
     if (own.length === 0) continue;
@@ -47,6 +47,11 @@ export function invalidateParts(
     }
   }
   return undefined;
+}
+
+/** A CMD_SYNC behind it waits for the device's answer, and for one that gives none until the queue's time is over. */
+function waitsForEndpoint({ opcode }: InvalidationCommand): boolean {
+  return opcode === COMMAND.CMD_ATC_INV;
 }
 
 async function inPool(parts: readonly Part[], commands: readonly InvalidationCommand[]): Promise<void> {

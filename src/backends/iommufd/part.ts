@@ -134,11 +134,12 @@ export class Part {
     if (this.#built !== undefined) return false;
     await this.#finish();
     const undo = new Undo(this.#onNotice);
-    const built = await undo.around(() => this.#make(device, undo));
-    this.#built = built;
-    const { events, faults } = "reason" in built.nesting ? {} : built.nesting;
-    if (events) this.#events = this.#queues.events(events.fd, this);
-    if (faults) this.#faults = this.#queues.faults(faults.fd, this);
+    this.#built = await undo.around(async () => {
+      const built = await this.#make(device, undo);
+      undo.add(() => this.#stopQueues()); // before what closes their files; whichever of them is read by then
+      this.#readQueues(built.nesting);
+      return built;
+    });
     return true;
   }
 
@@ -188,6 +189,14 @@ export class Part {
   #queueObjects(): readonly QueueObject[] {
     const { events, faults } = this.nesting ?? {};
     return [events, faults].filter((queue) => queue !== undefined);
+  }
+
+  /** @throws BrokerError backend_failed when a queue cannot be watched */
+  #readQueues(nesting: Built["nesting"]): void {
+    if ("reason" in nesting) return;
+    const { events, faults } = nesting;
+    if (events !== undefined) this.#events = this.#queues.events(events.fd, this);
+    if (faults !== undefined) this.#faults = this.#queues.faults(faults.fd, this);
   }
 
   #stopQueues(): void {

@@ -13,6 +13,7 @@ import { ABORT_VSTE, BYPASS_VSTE, type VSTE } from "../vste.ts";
 import { BoundDevice } from "./bound-device.ts";
 import { bindMember, closeMember, joinMembers, memberOf, requireMember } from "./group-members.ts";
 import { bindSTE, bindTable, type GuestPlace, leaveGuestStage, nameDevice } from "./guest-stage.ts";
+import { Held } from "./held.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 import { type OnNotice, Undo } from "./undo.ts";
@@ -44,9 +45,11 @@ export class Stages {
   readonly #vended = new Map<GroupID, Vended>();
   /** Groups of which others may hold descriptors, and the broker none that translates. */
   readonly #outside = new Set<GroupID>();
+  readonly #held: Held;
 
   constructor(options: StagesOptions) {
     this.#options = options;
+    this.#held = new Held(options);
   }
 
   /** Undefined: in its default domain. */
@@ -195,9 +198,10 @@ export class Stages {
     try {
       await this.block(group);
     } catch (error) {
-      if (error instanceof BrokerError && HELD.has(String(error.facts.errno))) return false;
+      if (await this.#held.explains(group, this.#options.devicesOf(group), error)) return false;
       throw error;
     }
+    this.#held.forget(group);
     this.#outside.delete(group);
     return true;
   }
@@ -281,9 +285,6 @@ export class Stages {
     return attachment;
   }
 }
-
-/** What binding a fresh open of a device fails with while another one is bound, or of a sibling of it. */
-const HELD: ReadonlySet<string> = new Set(["EINVAL", "EBUSY"]);
 
 function notOnVfio(group: GroupID): BrokerError {
   const why = `no device of IOMMU group ${group} is bound to vfio-pci: bind one`;

@@ -130,13 +130,14 @@ export class Descriptors {
   #issue(session: string, device: DeviceID, holder: ProcessCaller): HandedOut {
     const { backend, ports, view } = this.#deps;
     const open = () => this.#redeem(session, device, holder);
+    const passed = () => this.#passed(session, device);
     const [object] = backend.descriptorsOf(device).flatMap((each) => each.object ?? []);
-    return { ticket: ports.deviceTickets.issue({ device, holder, open }), device: view(device), object };
+    return { ticket: ports.deviceTickets.issue({ device, holder, open, passed }), device: view(device), object };
   }
 
   /** At the moment in which it is passed: the device may have changed hands since, and the session too. */
   #redeem(session: string, device: DeviceID, holder: ProcessCaller): readonly DeviceDescriptor[] {
-    const { backend, events, registry, sessions } = this.#deps;
+    const { backend, registry, sessions } = this.#deps;
     const { caller } = sessions.requireLive(session);
     const group = registry.groupOf(device);
     const isHolders = caller.kind === "process" && isSameIdentity(caller, holder) && caller.pid === holder.pid;
@@ -144,10 +145,13 @@ export class Descriptors {
       const why = `device ${device} has changed hands since the ticket was given: ask for another`;
       throw new BrokerError("not_owner", why, { device });
     }
-    const descriptors = backend.descriptorsOf(device);
-    this.#unfetched.delete(group.id);
+    return backend.descriptorsOf(device);
+  }
+
+  #passed(session: string, device: DeviceID): void {
+    const { events, registry } = this.#deps;
+    this.#unfetched.delete(registry.groupOf(device).id);
     events.emit({ type: "descriptorsTaken", device, session });
-    return descriptors;
   }
 
   /** A ticket is good for one process, as the kernel knows it on both sockets. */

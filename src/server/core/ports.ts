@@ -67,6 +67,8 @@ export interface DeviceTicketRequest {
    * @throws BrokerError why it stands for nothing any more
    */
   open(): readonly DeviceDescriptor[];
+  /** In the turn of open(): the kernel has taken the message that they are in. */
+  passed(): void;
 }
 
 /** Descriptors of devices that their owners have asked for and not fetched yet, each set under a ticket that is good once. */

@@ -29,6 +29,8 @@ interface Issued extends DeviceTicketRequest {
 export interface Redeemed {
   readonly device: DeviceID;
   readonly descriptors: readonly DeviceDescriptor[];
+  /** To be told once they are on their way. */
+  passed(): void;
 }
 
 export class IssuedTickets implements DeviceTickets {
@@ -78,7 +80,7 @@ export class IssuedTickets implements DeviceTickets {
       );
     }
     this.#tickets.delete(name);
-    return { device, descriptors: ticket.open() };
+    return { device, descriptors: ticket.open(), passed: () => ticket.passed() };
   }
 
   /** Forgets what nobody fetched in time. */

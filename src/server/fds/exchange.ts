@@ -195,15 +195,17 @@ class Visit {
   /** In one turn from the look at who has the device to the last byte: what is passed is open, and the holder's. */
   #pass(ticket: string): void {
     this.#attempt(() => {
-      const { descriptors } = this.#options.deviceTickets.redeem(ticket, this.putter);
+      const { descriptors, passed } = this.#options.deviceTickets.redeem(ticket, this.putter);
       const labels = descriptorsAnswer(descriptors.map(({ kind }) => kind));
       const isSent = sendMessage(
         this.#fd,
         labels,
         descriptors.map(({ fd }) => fd),
       );
-      if (isSent) this.#close();
-      else this.#cut("the descriptors could not be sent: the peer is gone, or takes nothing");
+      if (isSent) {
+        passed();
+        this.#close();
+      } else this.#cut("the descriptors could not be sent: the peer is gone, or takes nothing");
     });
   }
 

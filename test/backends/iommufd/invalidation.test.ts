@@ -85,3 +85,13 @@ test("a batch of seven command lists is carried out at once, a longer one in the
   const error = await refusal(() => world.backend.invalidate([part], [cfgiCDAll(0x31), ...batch(441), bad]));
   expect(error).toMatchObject({ code: "argument_invalid", facts: { index: 442 } });
 });
+
+test("a batch that waits for an endpoint's answer holds up nobody else, however short it is", async () => {
+  const { world, part } = await twoParts();
+  const atcInv = { opcode: 0x40, dword0: 0x30_0000_0040n, dword1: 0n }; // §4.5.1
+  const before = world.kernel.invalidated.length;
+  const done = refusal(() => world.backend.invalidate([part], [tlbiVA(0x1000n), atcInv]));
+  expect(world.kernel.invalidated.length).toBe(before); // nothing has run on the event loop
+  expect((await done).facts.index).toBe(1); // this machine has no ATS
+  expect(world.kernel.invalidated.slice(before).map(({ bytes: [opcode] }) => opcode)).toEqual([0x12]);
+});

@@ -23,6 +23,7 @@ test("abort, bypass and the queue of events are there before the first bind; a b
     "hwpt_alloc", // abort
     "hwpt_alloc", // bypass
     "veventq_alloc",
+    "watch",
     "attach_pt",
   ]);
   const bound = calls().length;

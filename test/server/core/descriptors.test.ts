@@ -86,6 +86,15 @@ describe("the node of an attached device", () => {
     expect((await refusal(() => request.open())).code).toBe("lease_expired");
   });
 
+  test("is told as fetched only when it was passed", async () => {
+    const { ticket } = await get();
+    const request = host.deviceTickets.get(ticket.ticket)!;
+    request.open();
+    expect(host.events.filter(({ type }) => type === "descriptorsTaken")).toEqual([]);
+    request.passed();
+    expect(host.events.filter(({ type }) => type === "descriptorsTaken")).toHaveLength(1);
+  });
+
   test("is told and counted: who was given a ticket, and who fetched", async () => {
     const { ticket } = await get();
     fetchDescriptors(host, ticket.ticket);

@@ -208,6 +208,10 @@ test("stop cuts who is connected and removes the socket", async () => {
 
 describe("a ticket of a device", () => {
   const DEVICE = deviceID("0000:01:00.0");
+  let passed = 0;
+  beforeEach(() => {
+    passed = 0;
+  });
   const issue = (fd: number): string =>
     deviceTickets.issue({
       device: DEVICE,
@@ -216,6 +220,7 @@ describe("a ticket of a device", () => {
         { kind: "iommufd", fd },
         { kind: "vfio-cdev", fd },
       ],
+      passed: () => void (passed += 1),
     }).ticket;
 
   test("gives its descriptors with their labels, once, and the broker keeps its own", async () => {
@@ -227,6 +232,7 @@ describe("a ticket of a device", () => {
     expect(taken.map((each) => fstatSync(each.fd).size)).toEqual([8192, 8192]);
     expect(new Set([fd, ...taken.map((each) => each.fd)]).size).toBe(3);
     for (const each of taken) closeSync(each.fd);
+    expect(passed).toBe(1);
     await expect(takeDescriptors(path, ticket)).rejects.toMatchObject({ status: "invalid" });
     expect(fstatSync(fd).size).toBe(8192);
   });
@@ -239,11 +245,24 @@ describe("a ticket of a device", () => {
     for (const each of await takeDescriptors(path, ticket)) closeSync(each.fd);
   });
 
+  test("is not told as fetched when the kernel does not take the message", async () => {
+    const ticket = issue(2 ** 30); // open nowhere: EBADF
+    const socket = await connected();
+    send(socket, takeRequest(ticket), []);
+    expect(await answerOf(socket)).not.toMatchObject({ kind: "descriptors" });
+    expect([passed, refused.length]).toEqual([0, 1]);
+  });
+
   test("is of no use to another process", async () => {
     const fd = memfd(4096);
     onTestFinished(() => closeSync(fd));
     const other = { ...SELF, pid: SELF.pid + 1 };
-    const { ticket } = deviceTickets.issue({ device: DEVICE, holder: other, open: () => [{ kind: "iommufd", fd }] });
+    const { ticket } = deviceTickets.issue({
+      device: DEVICE,
+      holder: other,
+      open: () => [{ kind: "iommufd", fd }],
+      passed: () => {},
+    });
     await expect(takeDescriptors(path, ticket)).rejects.toMatchObject({ status: "denied" });
     expect(deviceTickets.waiting).toBe(1);
   });
@@ -252,7 +271,7 @@ describe("a ticket of a device", () => {
     const gone = (): never => {
       throw new BrokerError("not_owner", "it has changed hands");
     };
-    const { ticket } = deviceTickets.issue({ device: DEVICE, holder: SELF, open: gone });
+    const { ticket } = deviceTickets.issue({ device: DEVICE, holder: SELF, open: gone, passed: () => {} });
     await expect(takeDescriptors(path, ticket)).rejects.toMatchObject({ message: "it has changed hands" });
     await vi.waitFor(() => expect(openDescriptors()).toBe(before)); // the connection closes on both sides
   });
