@@ -2,6 +2,7 @@
 // threads; what ends DMA or gives something back has a thread meanwhile, and is never refused, for that would leave it behind.
 // Source: Linux drivers/iommu/iommufd/pages.c (pinning, at a map or at the first HWPT on an IOAS); HOUSE rule 6.
 
+import type { ChainStep } from "../backends/iommufd/kernel.ts";
 import type { KernelJob } from "./call-slot.ts";
 
 /** `pins`: may pin memory. `ends`: an abort is an attach or a detach, a way back a close, an unmap or a destroy. */
@@ -23,10 +24,12 @@ const ENDS: ReadonlySet<number> = new Set([LANED.attach_pt, LANED.detach_pt, LAN
 
 export function laneOf(job: KernelJob): CallLane {
   if (job.kind === "close" || job.kind === "unmap") return "ends";
-  if (job.kind !== "ioctl") return "other";
-  const { payload, request } = job.request;
-  if (ENDS.has(request)) return "ends";
-  // One without data stands on the IOAS itself, whose pages are pinned for it.
-  const isPaging = request === LANED.hwpt_alloc && payload === undefined;
-  return isPaging || PINS.has(request) ? "pins" : "other";
+  if (job.kind !== "ioctls") return "other";
+  if (job.steps.some(pins)) return "pins";
+  return job.steps.every(({ request }) => ENDS.has(request)) ? "ends" : "other";
+}
+
+function pins({ payload, request }: ChainStep): boolean {
+  // An HWPT without data stands on the IOAS itself, whose pages are pinned for it.
+  return PINS.has(request) || (request === LANED.hwpt_alloc && payload === undefined);
 }

@@ -12,7 +12,7 @@ const [ATTACH, DETACH, BIND] = [0x3b77, 0x3b78, 0x3b76];
 /** On a descriptor that is not open: what is tried is the way there. */
 function ioctl(request: number, payload?: { pointerAt: number; bytes: Uint8Array }): KernelJob {
   const plain = { fd: 12_345, request, bytes: new Uint8Array(8) };
-  return { kind: "ioctl", request: payload === undefined ? plain : { ...plain, payload } };
+  return { kind: "ioctls", steps: [payload === undefined ? plain : { ...plain, payload }] };
 }
 
 function pool(options: KernelPoolOptions): KernelPool {
@@ -40,13 +40,23 @@ test("whatever ends DMA or gives back is of one lane", () => {
   expect([...calls, ...others].map(laneOf)).toEqual(Array(6).fill("ends"));
 });
 
+test("a chain pins when a step of it does, and ends when all do", () => {
+  const chain = (...requests: number[]): KernelJob => ({
+    kind: "ioctls",
+    steps: requests.map((request) => ({ fd: 12_345, request, bytes: new Uint8Array(8) })),
+  });
+  expect(laneOf(chain(DETACH, DESTROY))).toBe("ends");
+  expect(laneOf(chain(BIND, ATTACH))).toBe("other");
+  expect(laneOf(chain(ATTACH, MAP))).toBe("pins");
+});
+
 test("guests that map leave one thread, which a detach takes past all that wait", async () => {
   const on = pool({ threadsMax: 3 });
   const maps = Array.from({ length: 8 }, () => on.run(ioctl(MAP)));
   expect(on.load).toEqual({ running: 2, waiting: 6 });
   const detached = on.run(ioctl(DETACH));
   expect(on.load).toEqual({ running: 3, waiting: 6 });
-  expect((await detached).result).toBe(-9n); // EBADF
+  expect((await detached).results[0]?.result).toBe(-9); // EBADF
   await Promise.all(maps);
   expect(on.load).toEqual({ running: 0, waiting: 0 });
 });
@@ -56,10 +66,10 @@ test("maps are refused at the end of the line though a thread is free, and what 
   const maps = [on.run(ioctl(MAP)), on.run(ioctl(MAP))];
   await expect(on.run(ioctl(MAP))).rejects.toMatchObject({ facts: { limit: "kernel_calls_waiting" } });
   const ends = [on.run(ioctl(DETACH)), on.run(ioctl(ATTACH)), on.run(ioctl(DESTROY))];
-  expect((await Promise.all([...maps, ...ends])).map(({ result }) => result)).toEqual(Array(5).fill(-9n));
+  expect((await Promise.all([...maps, ...ends])).map(({ results }) => results[0]?.result)).toEqual(Array(5).fill(-9));
 });
 
 test("where there is one thread, it pins too", async () => {
   const on = pool({ threadsMax: 1 });
-  expect((await on.run(ioctl(MAP_FILE))).result).toBe(-9n);
+  expect((await on.run(ioctl(MAP_FILE))).results[0]?.result).toBe(-9);
 });
