@@ -78,6 +78,11 @@ function opened(path: string, flags: "r" | "wx"): number {
 }
 
 function unusable(path: string, what: string, error: unknown): UsageError {
+  if (what === "made" && error instanceof Error && Reflect.get(error, "code") === "EEXIST") {
+    return new UsageError(
+      `--token-file ${JSON.stringify(path)} is there already, with the token of an earlier session: close that (iommuctl session close) and remove the file, or name another`,
+    );
+  }
   const why = error instanceof Error ? error.message : String(error);
   return new UsageError(`--token-file ${JSON.stringify(path)} cannot be ${what}: ${why}`);
 }

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import type { BrokerClient } from "../client/client.ts";
+import { BrokerCallError, type BrokerClient } from "../client/client.ts";
 import { boundedBy, parseDuration } from "./argument-values.ts";
 import { addTargetOptions, type ConnectionOptions, withBroker } from "./connection.ts";
 import { METRICS_DEFAULT, METRICS_VARIABLE, type MetricsSource, metricsSource, scrape } from "./metrics-source.ts";
@@ -12,6 +12,7 @@ import type { ScreenEvent } from "./screen.ts";
 import { type Lesson, taught } from "./teaching.ts";
 import { type Rates, type Reading, ratesOf } from "./top-rates.ts";
 import { topJson, topLines } from "./top-text.ts";
+import { Unreachable } from "./unreachable.ts";
 
 interface TopOptions extends ConnectionOptions {
   readonly metrics?: string;
@@ -80,6 +81,12 @@ class Rounds {
     return ratesOf(before, after, devices);
   }
 
+  /** The broker was away: what it counted before says nothing of what it counts now. */
+  async forget(stopped: AbortSignal): Promise<void> {
+    this.#last = undefined;
+    await sleep(this.#intervalMs, undefined, { signal: stopped }).catch(() => undefined);
+  }
+
   async #read(): Promise<Reading> {
     const text = await scrape(this.#source, this.#timeoutMs);
     return { atMs: performance.now(), samples: samplesOf(text, "iommu_") };
@@ -105,24 +112,41 @@ async function draw(
 ): Promise<void> {
   const stop = new AbortController();
   let rates: Rates | undefined;
+  let awaySince: Date | undefined;
   const redraw = (): void => {
     const { columns, rows } = screen.size();
     const title = `iommuctl top, every ${interval} ms, q quits`.slice(0, columns);
-    const body = rates === undefined ? ["reading…"] : topLines(rates, { ...terminal, columns }, rows - 2);
+    const away = awaySince && `no answer from the broker since ${awaySince.toLocaleTimeString()}: waiting for it`;
+    const body = rates === undefined ? [away ?? "reading…"] : topLines(rates, { ...terminal, columns }, rows - 2);
     screen.draw([title, "", ...body].slice(0, rows));
   };
   const giveBack = screen.take((event: ScreenEvent) => (event === "quit" ? stop.abort() : redraw()));
   try {
     redraw();
     const stopped = AbortSignal.any([stop.signal, gone]);
-    for (let left = count ?? Number.POSITIVE_INFINITY; left > 0; left -= 1) {
-      rates = await rounds.next(stopped);
-      if (rates === undefined) return;
+    let hasAnswered = false;
+    for (let left = count ?? Number.POSITIVE_INFINITY; left > 0 && !stopped.aborted; left -= 1) {
+      try {
+        rates = await rounds.next(stopped);
+        if (rates === undefined) return;
+        hasAnswered = true;
+        awaySince = undefined;
+      } catch (error) {
+        if (!hasAnswered || !isAway(error)) throw error;
+        rates = undefined;
+        awaySince ??= new Date();
+        redraw();
+        await rounds.forget(stopped);
+      }
       redraw();
     }
   } finally {
     giveBack();
   }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof Unreachable || (error instanceof BrokerCallError && error.isBrokenOff);
 }
 
 function parseInterval(text: string): number {
