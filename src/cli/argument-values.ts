@@ -24,7 +24,7 @@ export function parseSize(text: string): bigint {
     try {
       return parseAddress(text);
     } catch {
-      throw new InvalidArgumentError("Write it as 2M, 1GiB, 0x20_0000 or as decimal.");
+      throw new InvalidArgumentError("Write it as 2M or 1GiB, in capitals, 0x20_0000 or as decimal.");
     }
   }
   const bytes = BigInt(count) * (UNITS[unit] ?? 1n);
