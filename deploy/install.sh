@@ -5,7 +5,8 @@
 #   /etc/iommu-broker/config.yaml    kept where there is one; a newer one is then config.yaml.new
 #   /usr/lib/{systemd/system,sysusers.d,tmpfiles.d,udev/rules.d}
 #   /usr/share/iommu-broker          drop-ins, Prometheus rules, Grafana dashboards, Kubernetes manifests
-#   /usr/share/doc/iommu-broker
+#   /usr/share/doc/iommu-broker      the documents, as they lie in the package: their links to each other hold
+#   /usr/share/man/man1, and bash's and zsh's directories of completions
 # It changes files beneath DESTDIR only: users, directories and units are made known by the commands that it prints.
 set -eu
 
@@ -68,7 +69,7 @@ elif ! cmp -s "$package/deploy/systemd/config.yaml" "$destdir/$config"; then
 fi
 
 share=$destdir/usr/share/iommu-broker
-mkdir -p "$share" "$destdir/usr/share/doc/iommu-broker"
+mkdir -p "$share"
 for drop_in in native.conf bind-devices.conf modules-load.conf; do
   file "systemd/$drop_in" "usr/share/iommu-broker/systemd/$drop_in"
 done
@@ -76,9 +77,29 @@ for tree in prometheus grafana kubernetes; do
   rm -rf "${share:?}/$tree"
   cp -R "$package/deploy/$tree" "$share/$tree"
 done
-for document in README.md CHANGELOG.md LICENSE docs/.; do
-  cp -R "$package/$document" "$destdir/usr/share/doc/iommu-broker/"
+
+doc=$destdir/usr/share/doc/iommu-broker
+rm -rf "${doc:?}"
+mkdir -p "$doc"
+for document in README.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md LICENSE docs; do
+  cp -R "$package/$document" "$doc/$document"
 done
+# What the documents link to besides: not a second time, only where they look for it.
+for linked in deploy examples proto; do
+  ln -s "../../../lib/iommu-broker/node_modules/iommu-broker/$linked" "$doc/$linked"
+done
+man=$destdir/usr/share/man/man1
+mkdir -p "$man"
+mv -f "$doc/docs/iommuctl.1" "$man/iommuctl.1"
+chmod 0644 "$man/iommuctl.1"
+
+completion() {
+  mkdir -p "$destdir/$(dirname "$2")"
+  "$node" "$package/dist/cli/main.js" completion "$1" > "$destdir/$2"
+  chmod 0644 "$destdir/$2"
+}
+completion bash usr/share/bash-completion/completions/iommuctl
+completion zsh usr/share/zsh/vendor-completions/_iommuctl
 
 [ -n "$destdir" ] || cat <<'NEXT'
 Installed. To make it known and start it:

@@ -20,6 +20,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { type Instruction, stagesOf } from "./package/dockerfile-stages.ts";
+import { brokenLinksOf } from "./package/document-links.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const work = mkdtempSync(join(tmpdir(), "iommu-broker-package-"));
@@ -27,8 +28,8 @@ const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
 
 /** What the tarball may hold: everything else is an oversight. */
 const PACKED =
-  /^package\/(?:(?:dist|proto|docs|deploy)\/.+|package\.json|README\.md|ARCHITECTURE\.md|CHANGELOG\.md|LICENSE)$/;
-const NOT_PACKED = /\.test\.|\/test\/|node_modules|\.tsbuildinfo$|\.log$|~$/;
+  /^package\/(?:(?:dist|proto|docs|deploy|examples)\/.+|package\.json|README\.md|ARCHITECTURE\.md|CHANGELOG\.md|CONTRIBUTING\.md|LICENSE)$/;
+const NOT_PACKED = /\.test\.|\/test\/|node_modules|\/rust\/target\/|__pycache__|\.tsbuildinfo$|\.log$|~$/;
 /** What it must hold. */
 const NEEDED = [
   "dist/server/main.js",
@@ -46,6 +47,8 @@ const NEEDED = [
   "deploy/kubernetes/base/kustomization.yaml",
   "deploy/prometheus/alerts.yaml",
   "docs/operations.md",
+  "docs/iommuctl.1",
+  "examples/python/life_cycle.py",
 ];
 
 function step(text: string): void {
@@ -97,6 +100,23 @@ function checkTarball(): void {
   const missing = NEEDED.filter((file) => !files.includes(`package/${file}`));
   check(missing.length === 0, `the tarball lacks ${missing.join(", ")}`);
   step(`the tarball: ${files.length} files, ${(statSync(tarball).size / 1024).toFixed(0)} KiB`);
+}
+
+/** What is for people to read, and for their shells. */
+function checkLayout(image: string): void {
+  for (const path of [
+    "usr/lib/systemd/system/iommu-broker.socket",
+    "usr/share/doc/iommu-broker/docs/operations.md",
+    "usr/share/man/man1/iommuctl.1",
+    "usr/share/bash-completion/completions/iommuctl",
+    "usr/share/zsh/vendor-completions/_iommuctl",
+  ]) {
+    check(existsSync(join(image, path)), `${path} is not installed`);
+  }
+  for (const tree of ["usr/share/doc/iommu-broker", "usr/lib/iommu-broker/node_modules/iommu-broker"]) {
+    const broken = brokenLinksOf(join(image, tree));
+    check(broken.length === 0, `in ${tree}: ${broken.join(", ")}`);
+  }
 }
 
 /** The wrappers name the place that they will have: here they are read, and run from where they are. */
@@ -197,9 +217,7 @@ try {
   check(output(image, "iommu-brokerd", ["--version"]).trim() === version, "another version is installed");
   check(output(image, "iommuctl", ["--version"]).trim() === version, "another version is installed");
   output(image, "iommu-brokerd", ["--config", join(image, "etc/iommu-broker/config.yaml"), "--check-config"]);
-  for (const path of ["usr/lib/systemd/system/iommu-broker.socket", "usr/share/doc/iommu-broker/operations.md"]) {
-    check(existsSync(join(image, path)), `${path} is not installed`);
-  }
+  checkLayout(image);
   await tryDaemon(image, configHere(image));
   installAgain(image);
   boot(image);
