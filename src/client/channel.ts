@@ -4,7 +4,7 @@
 import * as grpc from "@grpc/grpc-js";
 import type { Method, UnaryMethod } from "../server/rpc/services.ts";
 import { TOKEN_KEY } from "../server/rpc/token.ts";
-import { asCallError, fromServiceError } from "./error.ts";
+import { asCallError, BrokerCallError, fromServiceError } from "./error.ts";
 import { type Plain, plain, type Sendable, wire } from "./plain.ts";
 import { repeatedly } from "./retry.ts";
 
@@ -49,6 +49,7 @@ const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnec
 
 export class Channel {
   readonly #client: grpc.Client;
+  readonly #target: string;
   readonly #deadlineMs: number;
   readonly #retryForMs: number;
   #isClosed = false;
@@ -61,14 +62,19 @@ export class Channel {
       ...RECONNECT,
       ...options.channelOptions,
     });
+    this.#target = target;
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_DEFAULT_MS;
     this.#retryForMs = options.retryForMs ?? 0;
   }
 
   /** Resolves once the connection stands; rejects after `deadlineMs`. */
   async ready(deadlineMs: number): Promise<void> {
+    this.#assertOpen();
     await new Promise<void>((resolve, reject) => {
       this.#client.waitForReady(Date.now() + deadlineMs, (error) => (error ? reject(error) : resolve()));
+    }).catch((error: unknown) => {
+      this.#assertOpen();
+      throw failed(grpc.status.UNAVAILABLE, `no connection to ${this.#target} within ${deadlineMs} ms`, error);
     });
   }
 
@@ -92,6 +98,7 @@ export class Channel {
     token: string | undefined,
     options: CallOptions,
   ): Promise<Plain<Res>> {
+    this.#assertOpen();
     const deadline = Date.now() + (options.deadlineMs ?? this.#deadlineMs + (options.waitMs ?? 0));
     return await new Promise<Plain<Res>>((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
@@ -118,6 +125,7 @@ export class Channel {
     request: Sendable<ReqInput>,
     token: string | undefined,
   ): grpc.ClientReadableStream<Res> {
+    this.#assertOpen();
     return this.#client.makeServerStreamRequest(
       method.path,
       (message: ReqInput) => method.request.encode(message),
@@ -132,6 +140,7 @@ export class Channel {
     token: string,
     deadlineMs?: number,
   ): grpc.ClientDuplexStream<ReqInput, Res> {
+    this.#assertOpen();
     return this.#client.makeBidiStreamRequest(
       method.path,
       (message: ReqInput) => method.request.encode(message),
@@ -141,7 +150,7 @@ export class Channel {
     );
   }
 
-  /** No call can be made any more; grpc-js throws at the attempt. */
+  /** No call can be made any more: the attempt is a BrokerCallError. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -150,6 +159,17 @@ export class Channel {
     this.#isClosed = true;
     this.#client.close();
   }
+
+  /** A code that is never tried again by itself: only another connection helps. */
+  #assertOpen(): void {
+    if (!this.#isClosed) return;
+    throw failed(grpc.status.FAILED_PRECONDITION, `the connection to ${this.#target} was closed: connect again`);
+  }
+}
+
+/** A failure of this side's. */
+function failed(code: grpc.status, message: string, cause?: unknown): BrokerCallError {
+  return new BrokerCallError(message, { code, reason: "", metadata: {}, fields: [], retryAfterMs: undefined }, cause);
 }
 
 function hasRequestID(request: unknown): boolean {

@@ -22,14 +22,14 @@ export interface MemoryTicket {
   readonly expiresMs: number;
 }
 
-/** The broker did not take the descriptor. */
+/** The broker did not take the descriptor, or could not be reached. */
 export class PutRefused extends Error {
   override readonly name = "PutRefused";
   /** "invalid", "denied", "limit", "unsupported" or "failed". */
   readonly status: string;
 
-  constructor(status: string, message: string) {
-    super(message);
+  constructor(status: string, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.status = status;
   }
 }
@@ -48,7 +48,7 @@ export async function putMemory(
   if (!isLabel(memory.label)) throw new PutRefused("invalid", "a label is 1 to 64 printable ASCII characters");
   const connection = connect(socket);
   try {
-    await once(connection, "connect");
+    await connected(connection, socket);
     const fd = descriptorOf(connection);
     if (fd === undefined || !sendMessage(fd, putRequest(memory.label), [memory.fd])) {
       throw new PutRefused("failed", `descriptor ${memory.fd} could not be sent: is it open?`);
@@ -79,7 +79,7 @@ export async function takeDescriptors(socket: string, ticket: string): Promise<r
   const connection = connect(socket);
   connection.pause(); // libuv would read the bytes, and drop what comes with them
   try {
-    await once(connection, "connect");
+    await connected(connection, socket);
     const fd = descriptorOf(connection);
     if (fd === undefined || !sendMessage(fd, takeRequest(ticket), [])) {
       throw new PutRefused("failed", "the ticket could not be sent: is it the broker's socket?");
@@ -87,6 +87,16 @@ export async function takeDescriptors(socket: string, ticket: string): Promise<r
     return await filesFrom(fd);
   } finally {
     connection.destroy();
+  }
+}
+
+async function connected(connection: Socket, path: string): Promise<void> {
+  try {
+    await once(connection, "connect");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const remedy = "is the broker running, and is this its descriptor socket (fd.sock)?";
+    throw new PutRefused("failed", `cannot reach ${path}: ${why}; ${remedy}`, { cause: error });
   }
 }
 

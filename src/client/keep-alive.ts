@@ -40,6 +40,11 @@ export interface KeepAliveListeners {
 type Stream = ClientDuplexStream<iommubroker.v1.IKeepSessionAliveRequest, iommubroker.v1.KeepSessionAliveResponse>;
 
 const RENEWALS_PER_LEASE = 3;
+/**
+ * What the broker says of a session that can be renewed no more. Any other failure, as of a proxy between or of a limit, says
+ * nothing of it: the stream is opened again, and whoever waits in vain is told (unanswered).
+ */
+const ENDING: ReadonlySet<string> = new Set(["LEASE_EXPIRED", "SESSION_UNKNOWN", "UNAUTHENTICATED"]);
 /** How often a stream for notices alone is looked after. */
 const REOPEN_MS = 1000;
 
@@ -101,7 +106,7 @@ export class KeepAlive {
       if (this.#stream !== stream) return;
       this.#stream = undefined; // the next renewal opens another
       const failure = fromServiceError(error);
-      if (!failure.isBrokenOff) this.#lose(failure);
+      if (ENDING.has(failure.reason)) this.#lose(failure);
     });
     stream.on("status", () => {
       if (this.#stream === stream) this.#stream = undefined; // ended with OK

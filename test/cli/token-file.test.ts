@@ -61,7 +61,9 @@ describe("a new file", () => {
     writeFileSync(there, "something else");
     symlinkSync(join(directory, "elsewhere"), join(directory, "link"));
     for (const name of ["there", "link"]) {
-      expect(() => new NewTokenFile(join(directory, name)), name).toThrow(/is there already, with the token of an earlier session: close that/);
+      expect(() => new NewTokenFile(join(directory, name)), name).toThrow(
+        /is there already, with the token of an earlier session: close that/,
+      );
     }
     expect(readFileSync(there, "utf8")).toBe("something else");
     expect(existsSync(join(directory, "elsewhere"))).toBe(false);

@@ -10,7 +10,32 @@ test("a broker that is not there is UNAVAILABLE, without a reason of the broker'
   const error = await refusal(client.listDevices());
   expect(error).toBeInstanceOf(BrokerCallError);
   expect([error.codeName, error.reason, error.isUnavailable, error.fields]).toEqual(["UNAVAILABLE", "", true, []]);
-  await expect(client.ready(50)).rejects.toThrow();
+  const unready = await refusal(client.ready(50));
+  expect([unready.codeName, unready.reason, unready.isUnavailable]).toEqual(["UNAVAILABLE", "", true]);
+  expect(unready.message).toContain("/nonexistent/broker.sock within 50 ms");
+  expect(unready.cause).toBeInstanceOf(Error);
+});
+
+test("after close() every call and stream fails as a call of the broker's does, at once", async () => {
+  const server = await serve();
+  const client = connect(server.target, { retryForMs: 60_000 });
+  const session = await client.openSession({ displayName: "vm", keepAlive: false });
+  client.close();
+  const attempts: readonly (() => unknown)[] = [
+    () => client.ready(),
+    () => client.listDevices(),
+    () => session.close(),
+    () => client.renewLease(session.token),
+    () => client.watchDevices(),
+    () => client.watchFaults(session.token),
+    () => session.streamInvalidations("virtualIommus/a"),
+  ];
+  for (const attempt of attempts) {
+    const error = await refusal((async () => attempt())());
+    expect(error).toBeInstanceOf(BrokerCallError);
+    expect([error.codeName, error.reason]).toEqual(["FAILED_PRECONDITION", ""]);
+    expect(error.message).toContain(`${server.target} was closed`);
+  }
 });
 
 test("ready resolves once the broker serves", async () => {

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { PutRefused, putMemory } from "../../src/client/fd-exchange.ts";
+import { PutRefused, putMemory, takeDescriptors } from "../../src/client/fd-exchange.ts";
 import { receiveMessage } from "../../src/os/descriptors.ts";
 import { descriptorOf } from "../../src/os/libc.ts";
 import { memfd, openDescriptors } from "../support/memfd.ts";
@@ -76,7 +76,13 @@ test("a label that the broker would not take, and a descriptor that is not open,
   await expect(putMemory(path, { fd: 12_345, label: "ram" })).rejects.toThrow("is it open?");
 });
 
-test("a socket that is not there is told as it is", async () => {
+test.each([
+  ["putMemory", () => putMemory(path, { fd, label: "ram" })],
+  ["takeDescriptors", () => takeDescriptors(path, "a".repeat(32))],
+])("%s refuses where no socket is, with its path and the system's error", async (_, attempt) => {
   server = createServer();
-  await expect(putMemory(path, { fd, label: "ram" })).rejects.toThrow("ENOENT");
+  const error = await attempt().catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(PutRefused);
+  expect(error).toMatchObject({ status: "failed", cause: { code: "ENOENT" } });
+  expect(error).toHaveProperty("message", expect.stringContaining(path));
 });

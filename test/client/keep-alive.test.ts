@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { BrokerError } from "../../src/backends/errors.ts";
 import { type BrokerCallError, Liveness, type Notice } from "../../src/client/client.ts";
 import { NVME } from "../support/fake-core.ts";
 import { type RpcServer, serve, settled } from "../support/rpc-server.ts";
@@ -153,6 +154,35 @@ describe("an open session", () => {
     onTestFinished(() => void process.off("uncaughtException", onThrow));
     client.close();
     expect(await Promise.race([fired, new Promise((quiet) => setTimeout(quiet, 500, "quiet"))])).toBe("quiet");
+  });
+
+  test.each([
+    ["a failure that is a bug of the broker's", () => new Error("a bug")],
+    ["a limit", () => new BrokerError("limit_reached", "too many streams", { limit: "streams", maximum: 8 })],
+  ])("lives on over %s, and its stream is opened again", async (_what, failure) => {
+    const server = await serve();
+    const { lost } = await kept(server, 60);
+    await renewals(server, 2);
+    const { renew } = server.core.sessions;
+    const failed = Promise.withResolvers<void>();
+    server.core.sessions.renew = () => {
+      server.core.sessions.renew = renew;
+      failed.resolve();
+      throw failure();
+    };
+    await failed.promise;
+    const outcome = await Promise.race([lost, renewals(server, 3).then(() => "renewed")]);
+    expect(outcome).toBe("renewed");
+  });
+
+  test("is lost when its token is none to the broker", async () => {
+    const server = await serve();
+    const { lost } = await kept(server, 60);
+    await renewals(server, 2);
+    server.core.sessions.renew = () => {
+      throw new BrokerError("unauthenticated", "no such session token");
+    };
+    expect((await lost).reason).toBe("UNAUTHENTICATED");
   });
 
   test("is not renewed any more once it is closed, and is not called lost", async () => {
