@@ -7,6 +7,7 @@ import {
   DeviceChangeKind,
   type DeviceNews,
   type DeviceWatch,
+  type DeviceWatchOptions,
 } from "../client/client.ts";
 import { boundedBy, deviceName, idOf } from "./argument-values.ts";
 import {
@@ -71,7 +72,7 @@ export function addDevices(program: Command, surroundings: Surroundings): void {
     const { environment } = surroundings;
     const token = options.mine === true ? sessionTokenOf(options, environment) : givenTokenOf(options, environment);
     await withBroker(options, environment, async (client) => {
-      if (options.watch === true) await follow(watchOf(client, token, options), options, surroundings);
+      if (options.watch === true) await follow(client, token, options, surroundings);
       else show(await found(client, token, devices.map(deviceName), options), options, surroundings);
     });
   });
@@ -104,7 +105,9 @@ async function listed(
   }
   if (options.mine !== true) return await client.listDevices();
   const devices: Device[] = [];
-  for await (const { changes, mark } of watchOf(client, token, options)) {
+  const watch = watchOf(client, token, options);
+  await watch.ready;
+  for await (const { changes, mark } of watch) {
     for (const { device } of changes) if (device !== undefined) devices.push(device);
     if (mark === "resync") devices.length = 0;
     if (mark === "synced") break;
@@ -112,9 +115,15 @@ async function listed(
   return devices;
 }
 
-function watchOf(client: BrokerClient, token: string | undefined, options: DevicesOptions): DeviceWatch {
+function watchOf(
+  client: BrokerClient,
+  token: string | undefined,
+  options: DevicesOptions,
+  listeners: Pick<DeviceWatchOptions, "onBroken" | "onResumed"> = {},
+): DeviceWatch {
   const { group, iommu, mine, resume } = options;
   const query = {
+    ...listeners,
     ...(resume !== undefined && { resumeAfter: resume }),
     ...(iommu !== undefined && { iommu: iommuName(iommu) }),
     ...(group !== undefined && { iommuGroup: group }),
@@ -133,12 +142,23 @@ function show(devices: readonly Device[], options: DevicesOptions, { out, termin
   else out(devicesText(devices, terminal));
 }
 
-async function follow(watch: DeviceWatch, options: DevicesOptions, surroundings: Surroundings): Promise<void> {
-  const { gone, out, taken } = surroundings;
+async function follow(
+  client: BrokerClient,
+  token: string | undefined,
+  options: DevicesOptions,
+  { err, gone, out, taken }: Surroundings,
+): Promise<void> {
+  const watch = watchOf(client, token, options, {
+    onBroken: (error) => err(`iommuctl: the broker is gone (${printable(error.message)}); waiting for it\n`),
+    onResumed: () => err("iommuctl: the broker is back; going on after the last change seen\n"),
+  });
   const stop = (): void => watch.close();
   gone.addEventListener("abort", stop);
   if (gone.aborted) stop();
   try {
+    await watch.ready.catch((error: unknown) => {
+      if (!gone.aborted) throw error;
+    });
     for await (const news of watch) {
       out(options.json === true ? newsJson(news) : newsText(news));
       await taken();

@@ -6,7 +6,7 @@ import type { ClientReadableStream } from "@grpc/grpc-js";
 import { iommubroker } from "../server/rpc/codec.ts";
 import { BROKER } from "../server/rpc/services.ts";
 import type { Channel } from "./channel.ts";
-import { asCallError } from "./error.ts";
+import { asCallError, type BrokerCallError } from "./error.ts";
 import type { DeviceChange } from "./messages.ts";
 import { plain } from "./plain.ts";
 
@@ -20,6 +20,10 @@ export interface DeviceWatchOptions {
   readonly ownedByMe?: boolean;
   readonly pageSize?: number;
   readonly heartbeatMs?: number;
+  /** The stream broke off and is opened again. Told once, however many attempts it takes. */
+  readonly onBroken?: (error: BrokerCallError) => void;
+  /** It stands again, after the last version seen. */
+  readonly onResumed?: () => void;
 }
 
 export interface DeviceNews {
@@ -36,14 +40,20 @@ const BACKOFF_MS = { first: 50, max: 2000 };
 const Mark = iommubroker.v1.DeviceWatchMark;
 
 export class DeviceWatch implements AsyncIterable<DeviceNews> {
+  /** Resolves with the first of what there is to tell; rejects where the broker refuses or cannot be reached. */
+  readonly ready: Promise<void>;
   readonly #channel: Channel;
   readonly #token: string | undefined;
   readonly #options: DeviceWatchOptions;
   readonly #closed = new AbortController();
   #stream: ClientReadableStream<Message>;
+  #messages: AsyncIterator<Message>;
+  #next: Promise<IteratorResult<Message>>;
   #seen: string;
-  /** The list was broken off: whoever iterates holds half of it, and must be told to forget that. */
   #isListing: boolean;
+  /** Whoever iterates holds a part of the list: where it breaks off, they must be told to forget that. */
+  #isPartTold = false;
+  #isBroken = false;
 
   /** @param token  of the session that watches; undefined: what anybody may see */
   constructor(channel: Channel, token: string | undefined, options: DeviceWatchOptions = {}) {
@@ -53,6 +63,13 @@ export class DeviceWatch implements AsyncIterable<DeviceNews> {
     this.#seen = options.resumeAfter ?? "";
     this.#isListing = this.#seen === "";
     this.#stream = this.#open();
+    this.#messages = messagesOf(this.#stream);
+    this.#next = this.#messages.next();
+    this.ready = this.#next.then(
+      () => undefined,
+      (error) => Promise.reject(asCallError(error)),
+    );
+    this.ready.catch(() => undefined); // whoever iterates sees the same error
   }
 
   /** Resource version of the last news: what a later watch resumes after. */
@@ -72,26 +89,47 @@ export class DeviceWatch implements AsyncIterable<DeviceNews> {
     try {
       for (;;) {
         try {
-          for await (const message of this.#stream) {
-            backoffMs = BACKOFF_MS.first;
-            const news = this.#taken(message);
-            if (news.mark !== "none" || news.changes.length > 0) yield news;
-          }
-          return;
+          const { done, value } = await this.#next;
+          if (done) return;
+          backoffMs = BACKOFF_MS.first;
+          this.#standing();
+          const news = this.#taken(value);
+          if (news.mark !== "none" || news.changes.length > 0) yield news;
+          this.#next = this.#messages.next();
+          continue;
         } catch (error) {
           if (this.#closed.signal.aborted || this.#channel.isClosed) return;
           const failure = asCallError(error);
           if (!failure.isBrokenOff) throw failure;
+          this.#broken(failure);
         }
         await sleep(backoffMs, undefined, { signal: this.#closed.signal }).catch(() => undefined);
         if (this.#closed.signal.aborted || this.#channel.isClosed) return;
         backoffMs = Math.min(2 * backoffMs, BACKOFF_MS.max);
         this.#stream = this.#open();
-        if (this.#isListing) yield { mark: "resync", changes: [], resourceVersion: "" };
+        this.#messages = messagesOf(this.#stream);
+        this.#next = this.#messages.next();
+        this.#next.catch(() => undefined); // seen when it is asked for, which may be long after the resync
+        if (this.#isPartTold) {
+          this.#isPartTold = false;
+          yield { mark: "resync", changes: [], resourceVersion: "" };
+        }
       }
     } finally {
       this.close();
     }
+  }
+
+  #broken(failure: BrokerCallError): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#options.onBroken?.(failure);
+  }
+
+  #standing(): void {
+    if (!this.#isBroken) return;
+    this.#isBroken = false;
+    this.#options.onResumed?.();
   }
 
   #taken(message: Message): DeviceNews {
@@ -100,10 +138,15 @@ export class DeviceWatch implements AsyncIterable<DeviceNews> {
     if (mark === Mark.DEVICE_WATCH_MARK_RESYNC) {
       this.#seen = "";
       this.#isListing = true;
+      this.#isPartTold = changes.length > 0;
       return { mark: "resync", changes, resourceVersion };
     }
-    if (mark !== Mark.DEVICE_WATCH_MARK_SYNCED) return { mark: "none", changes, resourceVersion };
+    if (mark !== Mark.DEVICE_WATCH_MARK_SYNCED) {
+      if (this.#isListing && changes.length > 0) this.#isPartTold = true;
+      return { mark: "none", changes, resourceVersion };
+    }
     this.#isListing = false;
+    this.#isPartTold = false;
     return { mark: "synced", changes, resourceVersion };
   }
 
@@ -114,4 +157,8 @@ export class DeviceWatch implements AsyncIterable<DeviceNews> {
     stream.on("error", () => undefined); // reaches the iteration through the iterator
     return stream;
   }
+}
+
+function messagesOf(stream: ClientReadableStream<Message>): AsyncIterator<Message> {
+  return stream[Symbol.asyncIterator]();
 }

@@ -62,6 +62,51 @@ describe("watchDevices", () => {
     expect(resumed(server)).toMatchObject([{ resumeAfter: undefined }, { resumeAfter: undefined }]);
   });
 
+  test("a list of which nothing was told is not called void when it breaks off", async () => {
+    const server = await serve();
+    const heard: string[] = [];
+    const { next } = await watching(server, {
+      onBroken: ({ codeName }) => heard.push(codeName),
+      onResumed: () => heard.push("resumed"),
+    });
+    const pending = next();
+    for (let count = 1; count <= 3; count++) {
+      await subscription(server, count);
+      await server.restart();
+    }
+    (await subscription(server, 4)).push(SYNCED);
+    expect((await pending).mark).toBe("synced");
+    expect(heard).toHaveLength(2);
+    expect(heard[0]).toMatch(/^(?:UNAVAILABLE|CANCELLED)$/);
+    expect(heard[1]).toBe("resumed");
+  });
+
+  test("half a list that broke off is called void once, however often the broker goes before it is there", async () => {
+    const server = await serve();
+    const { next } = await watching(server);
+    const listed = { kind: "listed", device: DEVICE, version: "7-1" } as const;
+    (await subscription(server)).push({ mark: "none", changes: [listed], version: undefined });
+    expect((await next()).changes).toHaveLength(1);
+    await server.restart();
+    expect((await next()).mark).toBe("resync");
+    const pending = next();
+    await subscription(server, 2);
+    await server.restart();
+    (await subscription(server, 3)).push(SYNCED);
+    expect((await pending).mark).toBe("synced");
+  });
+
+  test("ready resolves with the first news, and rejects where no broker is", async () => {
+    const server = await serve();
+    const { watch, next } = await watching(server);
+    (await subscription(server)).push(SYNCED);
+    await watch.ready;
+    expect((await next()).mark).toBe("synced");
+    const nowhere = server.client("unix:/nonexistent/broker.sock").watchDevices();
+    onTestFinished(() => nowhere.close());
+    expect((await refusal(nowhere.ready)).codeName).toBe("UNAVAILABLE");
+  });
+
   test("asks what its options say, with the session's token", async () => {
     const server = await serve();
     const session = await server.session();
