@@ -311,6 +311,7 @@ const CANNOT_BE_WRONG: ReadonlyMap<string, string> = new Map([
     ["tlbi_nh_va", "tlbi_nh_vaa", "cfgi_cd"].map((name) => [`${rpc} commands.${name}.leaf`, "a plain bool"] as const),
   ),
   ["WatchFaults from_start", "a plain bool"],
+  ["VendDevice bound", "a plain bool"],
 ]);
 
 test("every field of every request is named by a case, or is one of the few that cannot be wrong", () => {
