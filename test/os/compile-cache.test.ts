@@ -94,7 +94,9 @@ createRequire(import.meta.url)("./loaded.cjs")();
 `,
   );
   const run = (): string => {
-    const env = { ...process.env, CACHE_DIRECTORY: cache, NODE_DEBUG_NATIVE: "COMPILE_CACHE" };
+    // The runner switches the cache off for coverage.
+    const { NODE_DISABLE_COMPILE_CACHE: _, ...environment } = process.env;
+    const env = { ...environment, CACHE_DIRECTORY: cache, NODE_DEBUG_NATIVE: "COMPILE_CACHE" };
     const { status, stderr, stdout } = spawnSync(process.execPath, [main], { encoding: "utf8", env });
     expect({ status, stderr: status === 0 ? "" : stderr }).toEqual({ status: 0, stderr: "" });
     return stdout + stderr;
