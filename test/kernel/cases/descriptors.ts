@@ -7,7 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { BrokerCallError, type BrokerClient, StageState } from "../../../src/client/client.ts";
 import { Edu } from "../guest/edu.ts";
 import { allocateAddressSpace, allocateNestParent, attachDevice, bindDevice, mapFile } from "../guest/iommufd.ts";
-import { running, startHolder, startVendee, withClient, withGuest } from "../guest/native-daemon.ts";
+import { restart, running, startHolder, startVendee, withClient, withGuest } from "../guest/native-daemon.ts";
 import { FIRST_IOVA, GuestRam, RAM, READ_WRITE, setPage, textAt, writeTables, writeText } from "../guest/nested.ts";
 import type { GuestMachine, KernelCase } from "../kernel-case.ts";
 
@@ -90,6 +90,26 @@ export const descriptorCases: readonly KernelCase[] = [
         await until(client, device, StageState.STAGE_STATE_DEFAULT_DOMAIN);
         await withGuest(machine, { devices: 1 }, ({ bind }) => bind(0));
       }),
+  },
+  {
+    name: "daemon, descriptors: kill -9 of the daemon while a VMM holds its node: nobody gets the device from the restart on until the VMM ends",
+    run: async (machine) => {
+      const { address } = machine.devices[0]!;
+      const device = `devices/${address}`;
+      using memory = new GuestRam();
+      writeTables(memory.fd);
+      const killed = await running(machine);
+      const { vmm } = await startHolder(killed, memory.fd, [address]);
+      await killed.kill();
+      await restart(killed);
+      await withClient(machine, async (client) => {
+        await until(client, device, StageState.STAGE_STATE_RELEASING);
+        await isReleasing(machine);
+        vmm.kill("SIGKILL");
+        await until(client, device, StageState.STAGE_STATE_DEFAULT_DOMAIN);
+        await withGuest(machine, { devices: 1 }, ({ bind }) => bind(0));
+      });
+    },
   },
   {
     name: "daemon, vended: a VMM that binds its node itself, as QEMU does, killed with DMA on its way: nothing lands, the device is free",
