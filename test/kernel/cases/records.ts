@@ -76,6 +76,10 @@ const DEVIATING: readonly (readonly [readonly string[], Wanted])[] = [
     ["without stage 1 an address beyond the input size is refused without a record"],
     { theme: "bypass", beyond: 46, kind: "read" },
   ],
+  [
+    ["CD.TTB0 is put through stage 2 with the CD, before the input address is looked at"],
+    { theme: "CD.TTB0 in no RAM", beyond: 39, kind: "read" },
+  ],
 ];
 
 export const recordCases: readonly KernelCase[] = [

@@ -2,8 +2,9 @@
 // is not in here must be equal, byte for byte, and an entry that no case shows any more fails.
 // docs/native.md prints the list.
 
+import { RAM } from "../guest/nested.ts";
 import type { ModelOutcome } from "./outcome.ts";
-import type { Trial } from "./trial.ts";
+import { PLACE, type Trial } from "./trial.ts";
 
 export interface Deviation {
   /** A sentence about what QEMU or Linux does. */
@@ -121,7 +122,20 @@ export const DEVIATIONS: readonly Deviation[] = [
     reason: "the fault is stage 1's, and is recorded (§3.4)",
     source: SEEN,
   },
+  {
+    name: "CD.TTB0 is put through stage 2 with the CD, before the input address is looked at",
+    field: "outcome",
+    model: "F_TRANSLATION",
+    kernel: "silent",
+    when: (model, trial) => brokenRule("INPUT_ADDRESS_RANGE")(model, trial) && !isRam(firstTable(trial)),
+    reason: "an address beyond CD.T0SZ ends the walk before any table is read (§3.4, Arm DDI 0487 D8.2)",
+    source: SEEN,
+  },
 ];
+
+/** CD.TTB0, an IPA (§5.4). */
+const firstTable = ({ words }: Trial): number => Number((words.get(PLACE.cd + 8) ?? 0n) & 0x000f_ffff_ffff_fff0n);
+const isRam = (ipa: number): boolean => ipa >= RAM.ipa && ipa < RAM.ipa + RAM.bytes;
 
 /** Of docs/native.md. */
 export function deviationRows(): readonly string[] {
