@@ -80,7 +80,7 @@ export function explanationOf(
     (known) =>
       known.field === difference.field &&
       (known.model ?? difference.model) === difference.model &&
-      (known.kernel ?? difference.kernel) === difference.kernel &&
+      [known.kernel ?? difference.kernel].flat().includes(difference.kernel) &&
       known.when(model, trial),
   );
 }

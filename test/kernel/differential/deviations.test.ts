@@ -49,6 +49,7 @@ test("a deviation explains its own field, values and rule, and no other", () => 
   const moved = { field: "outcome", model: "F_PERMISSION", kernel: "moved" };
   expect(of("LEAF_PRIVILEGED", moved)).toBe("AP[1]=0 and APTable[0]=1 stop nobody");
   expect(of("LEAF_READ_ONLY", moved)).toBeUndefined();
-  expect(of("LEAF_PRIVILEGED", { ...moved, kernel: "silent" })).toBeUndefined();
+  expect(of("LEAF_PRIVILEGED", { ...moved, kernel: "silent" })).toBe("AP[1]=0 and APTable[0]=1 stop nobody");
+  expect(of("LEAF_PRIVILEGED", { ...moved, kernel: "F_ACCESS" })).toBeUndefined();
   expect(of("LEAF_PRIVILEGED", { ...moved, field: "address" })).toBeUndefined();
 });

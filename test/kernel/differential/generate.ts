@@ -52,7 +52,7 @@ const TABLE_BITS = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 52, 53, 54, 55, 56, 57, 58, 
 
 const SPOILERS: readonly Spoiler[] = [
   { way: "leaf not valid", where: "leaf", change: (leaf) => leaf & ~1n },
-  { way: "leaf of the other type", where: "leaf", change: flip(1) },
+  { way: "leaf of the other type", where: "leaf", change: flip(1), goesOn: true },
   { way: "AP[2]: read-only", where: "leaf", change: flip(7) },
   { way: "AP[1]=0: privileged", where: "leaf", change: flip(6) },
   { way: "AF=0", where: "leaf", change: flip(10) },

@@ -27,6 +27,8 @@ export interface Spoiler {
   readonly way: string;
   readonly where: keyof Pick<Spoilt, "leaf" | "table">;
   readonly change: (descriptor: bigint, chance: Chance, level: number) => bigint;
+  /** Makes a block a table: the walk goes on in it, by bits of the input address that nobody has chosen for that. */
+  readonly goesOn?: true;
 }
 
 /** Block descriptors are at these levels, for 4, 16 and 64 KiB (D8.3.1, without FEAT_LPA2). */
@@ -85,7 +87,8 @@ export class TableWriter {
     const shape = this.#shape;
     const first = startLevel(shape);
     const blocks = (BLOCK_LEVELS.get(shape.pageBits) ?? []).filter((level) => level >= first);
-    const leafLevel = chance.oneIn(4) ? (blocks[chance.below(blocks.length)] ?? 3) : 3;
+    const hasBlock = chance.oneIn(4) && (leaf?.goesOn !== true || 2 ** shape.pageBits === PAGE_BYTES);
+    const leafLevel = hasBlock ? (blocks[chance.below(blocks.length)] ?? 3) : 3;
     const spoilt = wanted ?? first + chance.below(Math.max(1, leafLevel - first));
     const leafBits = levelBits(shape, leafLevel);
     const ipa = RAM.ipa + PLACE.data + PAGE_BYTES * chance.below(DATA_BYTES / PAGE_BYTES);
