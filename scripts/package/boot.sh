@@ -1,13 +1,14 @@
 #!/bin/sh
 # Boots systemd in a container whose root is this host's with an installed image laid over it, all changes in memory, and
 # runs systemd-trial.sh there. To be run as root in a mount namespace of its own: unshare --mount sh boot.sh IMAGE NODE
+# Exits with 77 where this machine lets nobody make such a container, which is known by the trial never having begun.
 set -eu
 image=$1 node=$2
 here=$(cd "$(dirname "$0")" && pwd)
 
 memory=$(mktemp -d)
 trap 'umount -l "$memory/root" "$memory" 2>/dev/null; rmdir "$memory"' EXIT
-mount -t tmpfs tmpfs "$memory"
+mount -t tmpfs tmpfs "$memory" || exit 77
 cp -a "$image" "$memory/image"
 mkdir -p "$memory/up" "$memory/work" "$memory/root"
 
@@ -35,9 +36,10 @@ StandardError=inherit
 ExecStart=/bin/sh /systemd-trial.sh
 UNIT
 
-mount -t overlay overlay -o "lowerdir=$memory/image:/,upperdir=$memory/up,workdir=$memory/work" "$memory/root"
+mount -t overlay overlay -o "lowerdir=$memory/image:/,upperdir=$memory/up,workdir=$memory/work" "$memory/root" || exit 77
 : > "$memory/root/etc/machine-id"
 systemd-sysusers --root="$memory/root"
 timeout 200 systemd-nspawn --register=no --keep-unit --console=pipe -D "$memory/root" -b systemd.unit=trial.service \
   < /dev/null > "$memory/console.log" 2>&1 || { tail -n 40 "$memory/console.log" >&2; }
+[ -e "$memory/root/systemd-trial.log" ] || exit 77
 cat "$memory/root/systemd-trial.log"

@@ -79,7 +79,7 @@ export function explanationOf(
   return deviations.find(
     (known) =>
       known.field === difference.field &&
-      (known.model ?? difference.model) === difference.model &&
+      [known.model ?? difference.model].flat().includes(difference.model) &&
       [known.kernel ?? difference.kernel].flat().includes(difference.kernel) &&
       known.when(model, trial),
   );

@@ -85,6 +85,14 @@ const first =
 
 /** Legal: EPD0 14 apart, these change what is done with a walk. AFFD 35, WXN 36, UWXN 37, TBI0 38, PAN 40, R 45, ASET 47. */
 const CD_SWITCHES = [35, 35, 36, 37, 38, 40, 47] as const;
+/**
+ * Not of T0SZ and TG0 [7:0]: the first table would be another, and perhaps too large (isSmall). Not IPS[2:1] [34:33]: of the
+ * reserved values 6 and 7 QEMU 10.0 says "oas2bits: code should not be reached" and aborts, the whole machine with it.
+ */
+const CD_BITS = [
+  8,
+  ...Array.from({ length: 55 }, (_, index) => 9 + index).filter((bit) => bit !== 33 && bit !== 34),
+] as const;
 const CD_DEFECTS: readonly CdDefect[] = [
   { theme: "CD.V=0", change: first(31) },
   { theme: "CD.AA64=0", change: first(41) },
@@ -105,8 +113,7 @@ const CD_DEFECTS: readonly CdDefect[] = [
     theme: "CD.TTB0 in no RAM",
     change: ([low, , ...more], chance) => [low, BigInt(chance.pick(...NOT_RAM)), ...more],
   },
-  // Not of T0SZ and TG0 [7:0]: the first table would be another, and perhaps too large (isSmall).
-  { theme: "a bit of doubleword 0 of the CD", change: (words, chance) => first(8 + chance.below(56))(words, chance) },
+  { theme: "a bit of doubleword 0 of the CD", change: (words, chance) => first(...CD_BITS)(words, chance) },
 ];
 
 function withT0SZ(low: bigint, chance: Chance): bigint {
