@@ -10,7 +10,8 @@ import type { TlsFiles } from "../os/tls-files.ts";
 import { loopbackAddress } from "./config/address.ts";
 import { type Problem, problemAt, problemsOf, type SourceOf } from "./config/problems.ts";
 import type { Environment } from "./config/runtime-directory.ts";
-import { OFF, SETTINGS, type Settings } from "./config/settings.ts";
+import { OFF } from "./config/setting-kinds.ts";
+import { SETTINGS, type Settings } from "./config/settings.ts";
 import {
   type Assignment,
   fromAssignment,
