@@ -97,6 +97,8 @@ export interface Config {
     readonly isTcpOpen: boolean;
     readonly devicesMax: number;
     readonly statusPage: "off" | "summary" | "full";
+    /** Besides those of loopback; in lower case. */
+    readonly statusHosts: readonly string[];
   };
   readonly memoryRoots: readonly MemoryRootWish[];
   readonly memoryOwnerUids: readonly number[];

@@ -1,5 +1,6 @@
 // The sections "listen:", "admin:", "audit:" and "metrics:": where the daemon listens, and where it writes who did what.
 
+import { isIP } from "node:net";
 import { z } from "zod";
 import { choice, count, isPath, OFF, PATH_ERROR, socket, tcp } from "./setting-kinds.ts";
 
@@ -57,6 +58,14 @@ export const AUDIT = z.strictObject({
     ),
 });
 
+const HOST_ERROR = "must be a host name or an IP address, without a port, like status.example";
+/** One label after the other: nothing in it can be matched in two ways. */
+const HOST_NAME = /^(?!-)[\da-z-]{1,63}(?:\.(?!-)[\da-z-]{1,63})*$/i;
+const hostName = z
+  .string({ error: HOST_ERROR })
+  .max(253, { error: HOST_ERROR })
+  .refine((text) => isIP(text) !== 0 || HOST_NAME.test(text), { error: HOST_ERROR });
+
 export const METRICS = z.strictObject({
   tcp: tcp("127.0.0.1:9401", "TCP address of GET /metrics, /livez and /readyz: on loopback, or with tcp_open."),
   tcp_open: z
@@ -72,4 +81,11 @@ export const METRICS = z.strictObject({
     "summary",
     'The status page, /status, on loopback and the Unix socket. Whoever reaches them sees it: "full" also shows guests\' addresses and explains them.',
   ),
+  status_hosts: z
+    .array(hostName, { error: "must be a list of host names" })
+    .max(64, { error: "must name at most 64 host names" })
+    .default(() => [])
+    .describe(
+      "Names and addresses under which the status page answers on metrics.tcp, besides those of loopback: what a proxy on this host passes on as Host. /metrics and the probes answer under any.",
+    ),
 });

@@ -33,6 +33,7 @@ export function configOf(settings: Settings, environment: Environment): Config {
       isTcpOpen: settings.metrics.tcp_open,
       devicesMax: settings.metrics.devices_max,
       statusPage: settings.metrics.status_page,
+      statusHosts: settings.metrics.status_hosts.map((name) => name.toLowerCase()),
     },
     memoryRoots: settings.memory_roots.map((text) => {
       const { path, isRuntime } = resolveRuntime(text, environment);
