@@ -334,13 +334,13 @@ describe("metrics come from the catalogue", () => {
 
   test("one that is made elsewhere, and one that nobody measures, bite", () => {
     const catalog = sourceFile(
-      "src/metrics/catalog.ts",
-      "export const METRICS = {\n  used: {\n  },\n  idle: {\n  },\n};\n",
+      "src/metrics/catalog/faults.ts",
+      "export const FAULTS = {\n  used: {\n  },\n  idle: {\n  },\n};\n",
     );
     const user = sourceFile("src/metrics/sample.ts", "const a = gauge(r, METRICS.used);\nconst b = new Gauge({});\n");
     expect(told(metricBreaches([catalog, user]))).toEqual([
       "src/metrics/sample.ts:2: new Gauge: through instruments.ts",
-      "src/metrics/catalog.ts:4: idle is measured by nobody",
+      "src/metrics/catalog/faults.ts:4: idle is measured by nobody",
     ]);
   });
 });

@@ -68,7 +68,8 @@ const UNANSWERED: readonly string[] = ["UNAVAILABLE", "CANCELLED", "UNKNOWN", "I
 
 /** By reason; for others the broker's text says it. */
 const REMEDIES: Readonly<Record<string, string>> = {
-  UNAUTHENTICATED: "give the token that OpenSession answered with, in --token-file or IOMMUBROKER_SESSION_TOKEN",
+  UNAUTHENTICATED:
+    "give a session's token (iommuctl session open makes one), in --token-file or IOMMUBROKER_SESSION_TOKEN",
   LEASE_EXPIRED: "its session is over: give the token of one that lives (iommuctl session open)",
   DEVICE_OWNED: "give the token of the owner's session, or wait for it (attach --wait); iommuctl devices shows owners",
   DEVICE_UNKNOWN: "iommuctl devices lists what there is",
@@ -77,6 +78,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
   FENCED: "its stage was changed by somebody else: look (iommuctl devices), then give the generation that you saw",
   POLICY_DENIED: "docs/policy.md has the rules; an administrator sees those in force",
 };
+
+/** What brokers tell those to call who call them without iommuctl. */
+const RPC_TO_CALL = /\b(?:ListDevices|OpenSession|ResumeSession)\b/;
 
 const REVIVE = "within its grace iommuctl session resume brings it back";
 
@@ -99,8 +103,15 @@ export function describeFailure(error: unknown): string {
     return `no answer in time: ${printable(error.message)}\n  --timeout gives it longer`;
   }
   const remedy = error.metadata.reason === "lost" ? REVIVE : REMEDIES[error.reason];
-  const what = `refused (${printable(error.reason === "" ? error.codeName : error.reason)}): ${printable(error.message)}`;
-  return remedy === undefined ? what : `${what}\n  ${remedy}`;
+  const name = printable(error.reason === "" ? error.codeName : error.reason);
+  if (remedy === undefined) return `refused (${name}): ${printable(error.message)}`;
+  return `refused (${name}): ${printable(withoutRpc(error.message))}\n  ${remedy}`;
+}
+
+/** The message without a last clause that has the remedy for other clients. */
+function withoutRpc(message: string): string {
+  const [, fact, remedy] = /^(.+)[;:] (.+)$/s.exec(message) ?? [];
+  return fact !== undefined && remedy !== undefined && RPC_TO_CALL.test(remedy) ? fact : message;
 }
 
 /** True when no broker said this: the connection did not stand, or broke. */

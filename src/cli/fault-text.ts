@@ -100,12 +100,19 @@ const GAPS: ReadonlyMap<number, string> = new Map([
   [FaultGapReason.FAULT_GAP_REASON_HARDWARE_OVERFLOW, "the hardware's event queue overflowed"],
   [FaultGapReason.FAULT_GAP_REASON_RELEASED, "the device was released before they were read"],
   [FaultGapReason.FAULT_GAP_REASON_RATE_LIMIT, "more came than limits.fault_events_per_second lets pass"],
-  [FaultGapReason.FAULT_GAP_REASON_RESTART, "the broker was restarted; the numbers may never have been used"],
+  [FaultGapReason.FAULT_GAP_REASON_RESTART, "the broker was restarted or the device removed"],
 ]);
+
+/** Numbers are reserved in blocks, ahead of their events: of a block that was begun nobody knows how far it came. */
+const SET_ASIDE = "set aside before the broker was restarted or the device removed, and may never have been used";
 
 export function gapText(gap: FaultGap, terminal: Terminal): string {
   const { count, device, first, last, reason, suppressed } = gap;
   const numbers = first === last ? `#${first}` : `#${first} to #${last}`;
+  const head = `-- ${shortOf(device)} ${numbers}:`;
+  if (count === 0n && reason === FaultGapReason.FAULT_GAP_REASON_RESTART) {
+    return `${paintOf(terminal)(`${head} ${SET_ASIDE}`, "dim")}\n`;
+  }
   const many =
     count === 0n ? "events lost, nobody knows how many" : `${count} ${count === 1n ? "event" : "events"} lost`;
   const kinds = suppressed.map(({ count: each, page, type }) => {
@@ -113,7 +120,7 @@ export function gapText(gap: FaultGap, terminal: Terminal): string {
     return `${each} ${name}${page === undefined ? "" : ` at ${grouped(page)}`}`;
   });
   const what = kinds.length === 0 ? "" : `: ${kinds.join(", ")}`;
-  const line = `-- ${shortOf(device)} ${numbers}: ${many}, ${GAPS.get(reason) ?? `reason ${reason}`}${what}`;
+  const line = `${head} ${many}, ${GAPS.get(reason) ?? `reason ${reason}`}${what}`;
   return `${paintOf(terminal)(line, "yellow")}\n`;
 }
 

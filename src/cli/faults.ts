@@ -65,15 +65,20 @@ async function faults(devices: readonly string[], options: FaultsOptions, surrou
   const lines = options.lines ?? (isResumed ? 0 : LINES_DEFAULT);
   const printer = new Printer(options, surroundings);
   await withObserver(options, surroundings.environment, async (client, token) => {
-    const past = () => pastOf(client.listFaults(token, { ...query, pageSize: Math.min(lines, PAGE_SIZE_MAX) }), lines);
+    const printPast = async (): Promise<void> => {
+      const pageSize = Math.min(lines, PAGE_SIZE_MAX);
+      const events = await pastOf(client.listFaults(token, { ...query, pageSize }), lines);
+      if (events.length > 0) await printer.past(events);
+      else if (lines > 0 && surroundings.isWatched === true) surroundings.err(noneText(devices, options, token));
+    };
     if (options.follow !== true) {
-      await printer.past(await past());
+      await printPast();
       return;
     }
     const watch = follow(client, token, { ...query, resumeAfter: options.resume }, surroundings);
     try {
       await watch.ready; // before the past is asked for: what happens between is in both, and printed once
-      await printer.past(await past());
+      await printPast();
       for await (const batch of watch) await printer.batch(batch);
     } finally {
       watch.close();
@@ -95,6 +100,15 @@ function follow(
   gone.addEventListener("abort", () => watch.close());
   if (gone.aborted) watch.close();
   return watch;
+}
+
+/** For who would else wonder whether it works. */
+function noneText(devices: readonly string[], { follow, type }: FaultsOptions, token: string | undefined): string {
+  const whose =
+    devices.length > 0 ? "of what was named" : `of ${token === undefined ? "any device" : "the session's devices"}`;
+  const kind = type.length > 0 ? ` of type ${printable(type.join(", "))}` : "";
+  const then = follow === true ? " yet; waiting for the first" : "";
+  return `iommuctl: there are no faults${kind} ${whose}${then}\n`;
 }
 
 /** The newest `count`, the oldest of them first. */

@@ -37,6 +37,7 @@ async function main(): Promise<void> {
     taken,
     gone: gone.signal,
     screen: screenOf(process.stdin, process.stdout),
+    isWatched: process.stderr.isTTY === true,
   });
 }
 

@@ -34,6 +34,8 @@ export interface Surroundings {
   taken(): Promise<void>;
   /** Undefined: the output is no terminal that can be drawn on. */
   readonly screen?: Screen | undefined;
+  /** What err() says is seen at once, by somebody at a terminal. */
+  readonly isWatched?: boolean;
   /** Aborted once nobody reads the output any more. */
   readonly gone: AbortSignal;
 }

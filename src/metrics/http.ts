@@ -9,7 +9,8 @@ import { listenUnix } from "../os/unix-listener.ts";
 import { limitConnections } from "./connection-limit.ts";
 import { type Answer, plain } from "./http-answer.ts";
 import { OPENMETRICS_TYPE, openMetricsOf, prefersOpenMetrics } from "./openmetrics.ts";
-import { isLoopbackAddress, isLoopbackHost, refusedHost, type StatusPage } from "./status/status-page.ts";
+import { isHostOfPage, isLoopbackAddress, misdirected } from "./status/host-names.ts";
+import type { StatusPage } from "./status/status-page.ts";
 
 export interface MetricsHttpOptions {
   readonly socket: string | undefined;
@@ -23,6 +24,8 @@ export interface MetricsHttpOptions {
   isReady(): Promise<boolean>;
   /** Undefined: there is none. */
   readonly status?: StatusPage | undefined;
+  /** Names under which that answers over TCP besides those of loopback, in lower case. */
+  readonly statusHosts?: readonly string[];
   /** An answer could not be made: it was 500. */
   onFailure(error: unknown): void;
 }
@@ -76,7 +79,7 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   try {
     if (options.socket !== undefined) {
       const unix = await listenUnix(
-        open(({ headers }, url) => status?.({ url, headers })),
+        open(({ headers }, url) => status?.answer({ url, headers })),
         options.socket,
         options.inherited,
       );
@@ -84,7 +87,7 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
       addresses.push(`unix:${options.socket}`);
     }
     if (options.tcp !== undefined) {
-      const server = open((request, url) => status && overTcp(status, request, url));
+      const server = open((request, url) => status && overTcp(status, options.statusHosts ?? [], request, url));
       const reach = options.isTcpOpen ? "network" : "loopback";
       addresses.push(`http://${await listenTcp(server, options.tcp, reach)}/metrics`);
       stops.push(() => server.close());
@@ -111,9 +114,14 @@ function oneAtATime(scrape: () => Promise<string>): () => Promise<string> {
  * Over TCP the page is for connections to a loopback address, whatever else is listened on: from elsewhere there is none. Any
  * site's page can make a browser of this host connect, so the name that is asked for counts too.
  */
-function overTcp(status: StatusPage, { headers, socket }: IncomingMessage, url: URL): Answer | undefined {
-  const answer = isLoopbackAddress(socket.localAddress) ? status({ url, headers }) : undefined;
-  return answer === undefined || isLoopbackHost(headers.host) ? answer : refusedHost();
+function overTcp(
+  status: StatusPage,
+  hosts: readonly string[],
+  { headers, socket }: IncomingMessage,
+  url: URL,
+): Answer | undefined {
+  if (!isLoopbackAddress(socket.localAddress) || !status.has(url.pathname)) return undefined;
+  return isHostOfPage(headers.host, hosts) ? status.answer({ url, headers }) : misdirected(headers.host);
 }
 
 function answerer(

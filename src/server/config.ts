@@ -10,7 +10,8 @@ import type { TlsFiles } from "../os/tls-files.ts";
 import { loopbackAddress } from "./config/address.ts";
 import { type Problem, problemAt, problemsOf, type SourceOf } from "./config/problems.ts";
 import type { Environment } from "./config/runtime-directory.ts";
-import { OFF, SETTINGS, type Settings } from "./config/settings.ts";
+import { OFF } from "./config/setting-kinds.ts";
+import { SETTINGS, type Settings } from "./config/settings.ts";
 import {
   type Assignment,
   fromAssignment,
@@ -96,6 +97,8 @@ export interface Config {
     readonly isTcpOpen: boolean;
     readonly devicesMax: number;
     readonly statusPage: "off" | "summary" | "full";
+    /** Besides those of loopback; in lower case. */
+    readonly statusHosts: readonly string[];
   };
   readonly memoryRoots: readonly MemoryRootWish[];
   readonly memoryOwnerUids: readonly number[];

@@ -46,6 +46,27 @@ test.each([
   expect(describeFailure(error)).toMatch(text);
 });
 
+test.each([
+  [
+    callError(status.NOT_FOUND, "DEVICE_UNKNOWN", "no device x; ListDevices tells which there are"),
+    "refused (DEVICE_UNKNOWN): no device x\n  iommuctl devices lists what there is",
+  ],
+  [
+    callError(
+      status.UNAUTHENTICATED,
+      "UNAUTHENTICATED",
+      "no session token: send the one of OpenSession in the metadata k",
+    ),
+    "refused (UNAUTHENTICATED): no session token\n  give a session's token (iommuctl session open makes one), in --token-file or IOMMUBROKER_SESSION_TOKEN",
+  ],
+  [
+    callError(status.FAILED_PRECONDITION, "NOT_OWNER", "device x: nobody has it"),
+    "refused (NOT_OWNER): device x: nobody has it\n  attach the device first: iommuctl attach",
+  ],
+])("a refusal has one remedy, and that is a command of iommuctl's", (error, text) => {
+  expect(describeFailure(error)).toBe(text);
+});
+
 test("what a broker says is escaped", () => {
   const evil = callError(status.NOT_FOUND, "X\u001b[2J", "\u001b]0;owned\u0007\nmore");
   expect(describeFailure(evil)).toBe("refused (X\\u{1b}[2J): \\u{1b}]0;owned\\u{7}\\u{a}more");

@@ -129,12 +129,23 @@ test.each([
   [{ count: 7n, reason: FaultGapReason.FAULT_GAP_REASON_RING_OVERRUN }, "7 events lost, this reader was slower"],
   [{ count: 0n, reason: FaultGapReason.FAULT_GAP_REASON_HARDWARE_OVERFLOW }, "events lost, nobody knows how many, the"],
   [{ count: 1n, reason: FaultGapReason.FAULT_GAP_REASON_RELEASED }, "1 event lost, the device was released"],
-  [{ count: 0n, reason: FaultGapReason.FAULT_GAP_REASON_RESTART }, "nobody knows how many, the broker was restarted"],
+  [{ count: 2n, reason: FaultGapReason.FAULT_GAP_REASON_RESTART }, "2 events lost, the broker was restarted"],
   [{ count: 7n, reason: 99 }, "7 events lost, reason 99"],
 ])("a gap is a line with how much and why", (change, expected) => {
   const gap = { device: DEVICE, first: 3n, last: 9n, suppressed: [], ...change };
   expect(gapText(gap, PIPE)).toMatch(/^-- 0000:01:00\.0 #3 to #9: .*\n$/);
   expect(gapText(gap, PIPE)).toContain(expected);
+});
+
+test.each([
+  [9n, "#3 to #9"],
+  [3n, "#3"],
+])("numbers that a restart leaves open, up to #%i, are told as what they are, and not as a loss", (last, numbers) => {
+  const gap = { device: DEVICE, first: 3n, last, count: 0n, reason: FaultGapReason.FAULT_GAP_REASON_RESTART };
+  expect(gapText({ ...gap, suppressed: [] }, PIPE)).toBe(
+    `-- 0000:01:00.0 ${numbers}: set aside before the broker was restarted or the device removed, and may never have been used\n`,
+  );
+  expect(gapText({ ...gap, suppressed: [] }, { columns: 80, hasColour: true })).not.toContain("\u001b[33m");
 });
 
 test("a gap of the rate limit tells what was held back", () => {

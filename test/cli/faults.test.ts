@@ -6,6 +6,10 @@ import { type RpcServer, serve } from "../support/rpc-server.ts";
 
 /** A run of iommuctl faults as a session, and what it has said so far. */
 async function started(server: RpcServer, ...argv: string[]) {
+  return startedAt({ isWatched: false }, server, ...argv);
+}
+
+async function startedAt({ isWatched }: { isWatched: boolean }, server: RpcServer, ...argv: string[]) {
   const session = await server.session();
   const gone = new AbortController();
   const said = { out: "", err: "" };
@@ -21,6 +25,7 @@ async function started(server: RpcServer, ...argv: string[]) {
     },
     taken: async () => {},
     gone: gone.signal,
+    isWatched,
   });
   return { session, said, ended, gone };
 }
@@ -38,6 +43,19 @@ describe("without --follow", () => {
     const { ended, said } = await started(server, "-n", "2");
     expect([await ended, told(said.out), said.err]).toEqual([0, ["0000:01:00.0 #8", "0000:01:00.0 #9"], ""]);
     expect(server.core.subscriptions).toEqual([]);
+  });
+
+  test.each<[argv: string[], told: string]>([
+    [[], "iommuctl: there are no faults of the session's devices\n"],
+    [["0000:01:00.0"], "iommuctl: there are no faults of what was named\n"],
+    [["--type", "C_BAD_CD"], "iommuctl: there are no faults of type C_BAD_CD of the session's devices\n"],
+    [["-n", "0"], ""],
+  ])("with %j and none to show, a terminal is told so, and nobody else", async (argv, told) => {
+    const server = await serve();
+    const watched = await startedAt({ isWatched: true }, server, ...argv);
+    expect([await watched.ended, watched.said]).toEqual([0, { out: "", err: told }]);
+    const piped = await startedAt({ isWatched: false }, server, ...argv);
+    expect([await piped.ended, piped.said]).toEqual([0, { out: "", err: "" }]);
   });
 
   test("devices, types and diagnoses are asked for as the command line has them", async () => {
@@ -100,6 +118,14 @@ describe("with --follow", () => {
       "0000:02:00.0 #3",
       "0000:01:00.0 #7 was answered",
     ]);
+  });
+
+  test("a terminal is told that there is nothing yet and that it goes on", async () => {
+    const { ended, gone, said } = await startedAt({ isWatched: true }, await serve(), "-f");
+    const none = "iommuctl: there are no faults of the session's devices yet; waiting for the first\n";
+    await vi.waitFor(() => expect(said).toEqual({ out: "", err: none }));
+    gone.abort();
+    expect(await ended).toBe(0);
   });
 
   test("--resume goes on after the numbers that it names, and prints no past", async () => {

@@ -228,7 +228,12 @@ describe("refusals", () => {
   }
 
   test.each([
-    ["a device that is not there", 5, ["0000:ff:00.0", "0"], /DEVICE_UNKNOWN\): no device 0000:ff:00\.0; ListDevices/],
+    [
+      "a device that is not there",
+      5,
+      ["0000:ff:00.0", "0"],
+      /DEVICE_UNKNOWN\): no device 0000:ff:00\.0\n {2}iommuctl devices/,
+    ],
     ["a device of nobody", 3, ["0000:00:01.0", "0"], /NOT_OWNER\).*attach it first/],
     ["no name of a device", 10, ["..", "0"], /ARGUMENT_INVALID\): device: must be devices\/\{id\}/],
     [

@@ -93,14 +93,15 @@ export function metricBreaches(files: readonly SourceFile[]): Breach[] {
     /\bnew (?:Counter|Gauge|Histogram|Summary)\b/g,
     (found) => `${found}: through instruments.ts`,
   );
-  const catalog = files.find((file) => file.path === "src/metrics/catalog.ts");
-  if (catalog === undefined) return made;
-  const used = files.filter((file) => file.path.startsWith("src/metrics/") && file !== catalog);
-  const unused = [...catalog.code.matchAll(/^ {2}(\w+): \{/gm)].flatMap((match) => {
-    const [, key = ""] = match;
-    if (used.some((file) => new RegExp(`\\bMETRICS\\.${key}\\b`).test(file.code))) return [];
-    return [{ path: catalog.path, line: lineAt(catalog.code, match.index), rule: `${key} is measured by nobody` }];
-  });
+  const families = files.filter((file) => file.path.startsWith("src/metrics/catalog/"));
+  const used = files.filter((file) => file.path.startsWith("src/metrics/"));
+  const unused = families.flatMap(({ code, path }) =>
+    [...code.matchAll(/^ {2}(\w+): \{/gm)].flatMap((match) => {
+      const [, key = ""] = match;
+      if (used.some((file) => new RegExp(`\\bMETRICS\\.${key}\\b`).test(file.code))) return [];
+      return [{ path, line: lineAt(code, match.index), rule: `${key} is measured by nobody` }];
+    }),
+  );
   return [...made, ...unused];
 }
 

@@ -1,15 +1,14 @@
 // The status page: its files, the snapshot that all readers share, and one address explained.
 // Read-only, and cheap however often it is asked: the files are in memory, a snapshot is made once a second at most, walks
 // are rationed. Scripts come from here alone (Content-Security-Policy), and another site's page is refused the data.
-// Source: Content Security Policy Level 3; Fetch Metadata Request Headers (Sec-Fetch-Site); RFC 9110 §7.2 (Host).
+// Source: Content Security Policy Level 3; Fetch Metadata Request Headers (Sec-Fetch-Site).
 
 import { readFileSync } from "node:fs";
 import type { IncomingHttpHeaders } from "node:http";
 import { BrokerError } from "../../backends/errors.ts";
 import type { ExplainRequest, Explanation } from "../../backends/explanation.ts";
-import { isLoopback } from "../../os/tcp-listener.ts";
 import { TokenBuckets } from "../../server/core/token-buckets.ts";
-import { type Answer, plain } from "../http-answer.ts";
+import type { Answer } from "../http-answer.ts";
 import { explainRequestOf, explanationJson } from "./explain-query.ts";
 import { type SnapshotSources, snapshots } from "./snapshot.ts";
 
@@ -18,7 +17,12 @@ export interface StatusSources extends SnapshotSources {
   explain(request: ExplainRequest): Explanation;
 }
 
-export type StatusPage = (asked: { readonly url: URL; readonly headers: IncomingHttpHeaders }) => Answer | undefined;
+export interface StatusPage {
+  /** Undefined: it is nothing of the page. */
+  answer(asked: { readonly url: URL; readonly headers: IncomingHttpHeaders }): Answer | undefined;
+  /** Whether a path is the page's, without looking at anything. */
+  has(path: string): boolean;
+}
 
 export const SNAPSHOT_MS = 1000;
 /** Walks for the page, of all its readers together. */
@@ -46,35 +50,24 @@ const HEADERS: Readonly<Record<string, string>> = {
 
 const STATUS_OF: Readonly<Record<string, number>> = { argument_invalid: 400, device_unknown: 404, not_owner: 409 };
 
-/** @returns answers what belongs to the page; undefined: nothing of it */
 export function statusPage(sources: StatusSources): StatusPage {
   const files = new Map(FILES.map(([path, file, type]) => [path, fileAnswer(file, type)]));
   const data = sharedSnapshot(sources);
   const explain = explainer(sources);
-  return ({ headers, url }) => {
-    const file = files.get(url.pathname);
-    if (file !== undefined) return file;
-    if (url.pathname !== "/status/data.json" && url.pathname !== "/status/explain.json") return undefined;
-    const site = headers["sec-fetch-site"];
-    if (site !== undefined && site !== "same-origin" && site !== "none") {
-      return refused(403, "only the status page itself may ask for this");
-    }
-    return url.pathname === "/status/data.json" ? data() : explain(url.searchParams);
+  const isData = (path: string): boolean => path === "/status/data.json" || path === "/status/explain.json";
+  return {
+    has: (path) => files.has(path) || isData(path),
+    answer: ({ headers, url }) => {
+      const file = files.get(url.pathname);
+      if (file !== undefined) return file;
+      if (!isData(url.pathname)) return undefined;
+      const site = headers["sec-fetch-site"];
+      if (site !== undefined && site !== "same-origin" && site !== "none") {
+        return refused(403, "only the status page itself may ask for this");
+      }
+      return url.pathname === "/status/data.json" ? data() : explain(url.searchParams);
+    },
   };
-}
-
-/**
- * Whether a request came under a name of this host's own. A site that has its name resolve to loopback (DNS rebinding) makes
- * a browser ask here with that site's Host.
- */
-export function isLoopbackHost(host: string | undefined): boolean {
-  const name = /^(?:\[([\da-f:]+)\]|([^:[\]]+))(?::\d{1,5})?$/i.exec(host ?? "");
-  return isLoopback((name?.[1] ?? name?.[2] ?? "").toLowerCase());
-}
-
-/** As a connection's own end has it: also an IPv4 address on a socket of both. */
-export function isLoopbackAddress(address: string | undefined): boolean {
-  return isLoopback(address?.replace(/^::ffff:/, "") ?? "");
 }
 
 function fileAnswer(file: string, type: string): Answer {
@@ -120,8 +113,4 @@ function json(status: number, value: object, headers: Readonly<Record<string, st
 
 function refused(status: number, error: string, headers: Readonly<Record<string, string>> = {}): Answer {
   return json(status, { error }, headers);
-}
-
-export function refusedHost(): Answer {
-  return plain(403, "the status page is for 127.0.0.1, [::1] and localhost", HEADERS);
 }

@@ -8,9 +8,11 @@ import type { TlsFiles } from "../../os/tls-files.ts";
 import type { AuditDestination, Config, EdgeLimits, Endpoints, Timing } from "../config.ts";
 import type { CoreLimits } from "../core/limits.ts";
 import { tcpAddress } from "./address.ts";
+import { AUDIT_TO_LOG, BESIDE } from "./endpoints.ts";
 import { policyRules } from "./policy.ts";
 import { type Environment, resolveRuntime } from "./runtime-directory.ts";
-import { AUDIT_TO_LOG, BESIDE, OFF, type Settings } from "./settings.ts";
+import { OFF } from "./setting-kinds.ts";
+import type { Settings } from "./settings.ts";
 
 export function configOf(settings: Settings, environment: Environment): Config {
   const endpoints = (at: { socket: string; tcp: string }): Endpoints => ({
@@ -31,6 +33,7 @@ export function configOf(settings: Settings, environment: Environment): Config {
       isTcpOpen: settings.metrics.tcp_open,
       devicesMax: settings.metrics.devices_max,
       statusPage: settings.metrics.status_page,
+      statusHosts: settings.metrics.status_hosts.map((name) => name.toLowerCase()),
     },
     memoryRoots: settings.memory_roots.map((text) => {
       const { path, isRuntime } = resolveRuntime(text, environment);
