@@ -19,10 +19,11 @@ function wantedFor(world: World, client: Client, kind: string): readonly DeviceV
   return kind === "vend" ? vendable(world, client) : ownedBy(world, client);
 }
 
-/** Nobody's and alone in their groups, or vended already. */
+/** Nobody's and alone in their groups, or not to be had for a copy, or vended already. */
 function vendable(world: World, { session }: Client): readonly DeviceView[] {
   return world.devices().filter(({ groupDevices, owner, state }) => {
-    return groupDevices.length === 1 && (state === "default-domain" || (state === "vended" && owner?.id === session));
+    if (groupDevices.length > 1) return false;
+    return owner === undefined ? state !== "quarantined" : state === "vended" && owner.id === session;
   });
 }
 
