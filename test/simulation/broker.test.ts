@@ -63,6 +63,11 @@ async function runSeed(seed: number, endMs: number, figures: Figures): Promise<v
     try {
       await runScript(script, figures);
     } catch (error) {
+      if (lastMs === endMs) {
+        process.stdout.write(
+          `simulation: found after ${figures.scripts} scripts, ${figures.steps} steps; it becomes small\n`,
+        );
+      }
       lastMs = endMs + SHRINKING_MS;
       throw error;
     }

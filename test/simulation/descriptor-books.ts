@@ -52,6 +52,8 @@ export class DescriptorBooks {
   readonly #tenures = new Map<GroupID, number>();
   readonly #vends = new Map<DeviceID, number>();
   readonly #refused: { readonly view: DeviceView; readonly error: BrokerError; readonly life: number }[] = [];
+  /** In this step. */
+  #mayFail = false;
   #office: IssuedTickets | undefined;
   /** Brokers before this one. */
   #life = 0;
@@ -133,6 +135,16 @@ export class DescriptorBooks {
     return this.#vends.get(device) ?? 0;
   }
 
+  /** Some call of the backend: a release that fails has made tickets void before. */
+  mayFail(): void {
+    this.#mayFail = true;
+  }
+
+  #doubtAll(): void {
+    this.doubt(() => true);
+    this.#refused.length = 0;
+  }
+
   /** The tick that is about to come looks at every withheld group. */
   looks(): void {
     this.#unseen.clear();
@@ -193,8 +205,10 @@ export class DescriptorBooks {
     for (const { group, state } of devices) if (state === "releasing") this.#unseen.add(group);
   }
 
-  /** Whenever nobody is in the middle of a call. */
-  check(devices: readonly DeviceView[]): void {
+  /** Whenever nobody is in the middle of a call. @param mayFail  a call of the backend will fail */
+  check(devices: readonly DeviceView[], mayFail: boolean): void {
+    if (this.#mayFail) this.#doubtAll();
+    this.#mayFail = mayFail;
     for (const { error, life, view } of this.#refused.splice(0)) {
       const now = devices.find(({ id }) => id === view.id);
       const hasLeft = now?.generation !== view.generation || life !== this.#life;

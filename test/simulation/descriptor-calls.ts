@@ -83,11 +83,12 @@ async function ticketFor(
   return descriptors.given(given, made) ? given : undefined;
 }
 
-/** Mostly one of its own, sometimes any, also a used one. */
+/** Mostly one of its own, sometimes one that it had before and used or lost, sometimes anybody's. */
 export function redeemAny(world: World, client: Client, pick: number): void {
   const all = world.descriptors.tickets();
-  const own = all.filter(({ session, standing }) => session === client.session && standing !== "bad");
-  const choice = own.length === 0 || pick % 4 === 0 ? all : own;
+  const own = all.filter(({ session }) => session === client.session);
+  const good = own.filter(({ standing }) => standing !== "bad");
+  const choice = [all, own, good, good][pick % 4]!;
   const ticket = choice[pick % choice.length];
   if (ticket !== undefined) redeem(world, client, ticket);
 }

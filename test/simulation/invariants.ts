@@ -28,7 +28,7 @@ const CONTEXT_POINTER = 0x00ff_ffff_ffff_ffc0n;
 export async function checkInvariants(world: World): Promise<void> {
   const devices = world.devices();
   for (const device of devices) checkDevice(world.host, device);
-  world.descriptors.check(devices);
+  world.descriptors.check(devices, world.hardware.failures.isArmed);
   for (const { state } of devices) if (state === "releasing") world.reached.add("a step withheld");
   for (const device of devices) await checkStill(world.host, device);
   checkVmids(world.host, devices);

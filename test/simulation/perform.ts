@@ -103,7 +103,7 @@ async function performOnWorld(world: World, command: WorldCommand): Promise<void
     case "fail":
       world.hardware.failures.clear();
       world.hardware.failures.fail(command.verb);
-      world.descriptors.doubt(() => true); // what fails may have made tickets void before
+      world.descriptors.mayFail();
       return;
     case "policy": {
       const before = core.image();

@@ -200,7 +200,6 @@ export class World {
     if (gone.length > 0) await this.faults.forgetDevices(gone);
     for (const device of gone) this.#answered.delete(device);
     this.witness.requests.clear();
-    if (this.hardware.failures.isArmed) this.descriptors.doubt(() => true);
   }
 
   /** The script is over, however it ended. */
