@@ -14,6 +14,7 @@ import {
 import { Chance } from "../support/fuzz-chance.ts";
 import { type Change, type DeviceAnswer, type Held, shown } from "./change.ts";
 import { HeldDescriptors } from "./descriptors.ts";
+import { LoosePages } from "./memory.ts";
 import type { Breach, ClientOrders, ClientReport } from "./orders.ts";
 
 export const RAM_IPA = 0x4000_0000n;
@@ -37,7 +38,7 @@ export class KilledGuest {
   readonly #orders: ClientOrders;
   readonly #chance: Chance;
   readonly #held = new Map<string, Held>();
-  readonly #mapped = new Set<number>();
+  readonly #pages: LoosePages;
   readonly #descriptors: HeldDescriptors;
   #session!: BrokerSession;
   #space = "";
@@ -49,9 +50,11 @@ export class KilledGuest {
     this.#client = client;
     this.#orders = orders;
     this.#chance = new Chance(orders.seed);
+    const asking = { session: () => this.#session, again: <T>(call: () => Promise<T>) => this.#again(call) };
+    const where = { ipa: LOOSE_IPA, pageBytes: PAGE, fileIpa: RAM_IPA, path: orders.memoryFile };
+    this.#pages = new LoosePages({ ...asking, ...where, addressSpace: () => this.#space });
     this.#descriptors = new HeldDescriptors({
-      session: () => this.#session,
-      again: (call) => this.#again(call),
+      ...asking,
       complain: (kind, what) => this.#complain(kind, what),
     });
   }
@@ -91,8 +94,8 @@ export class KilledGuest {
     } else if (kind < 6) await this.#bind(device, this.#chance.of(MODES));
     else if (kind === 6) await this.#unbind(device);
     else if (kind === 7) await this.#detach(device);
-    else if (kind === 8) await this.#map(this.#chance.below(LOOSE_PAGES));
-    else if (kind === 9) await this.#unmap(this.#chance.below(LOOSE_PAGES));
+    else if (kind === 8) await this.#pages.map(this.#chance.below(LOOSE_PAGES));
+    else if (kind === 9) await this.#pages.unmap(this.#chance.below(LOOSE_PAGES));
     else if (kind === 10) await this.#invalidate();
     else await this.#dma(device);
   }
@@ -223,29 +226,6 @@ export class KilledGuest {
     this.#descriptors.forget(device);
   }
 
-  async #map(page: number): Promise<void> {
-    if (this.#mapped.has(page)) return;
-    const ipa = LOOSE_IPA + BigInt(page) * PAGE;
-    const mapping = { ipa, bytes: PAGE, source: 0, offset: ipa - RAM_IPA, readable: true, writable: true };
-    const request = { addressSpace: this.#space, sources: [{ path: this.#orders.memoryFile }], mappings: [mapping] };
-    await this.#onceMore((requestId) => this.#session.mapMemory({ ...request, requestId }, CALL));
-    this.#mapped.add(page);
-  }
-
-  async #unmap(page: number): Promise<void> {
-    if (!this.#mapped.has(page)) return;
-    const ranges = [{ ipa: LOOSE_IPA + BigInt(page) * PAGE, bytes: PAGE }];
-    const request = { addressSpace: this.#space, ranges };
-    await this.#onceMore((requestId) => this.#session.unmapMemory({ ...request, requestId }, CALL));
-    this.#mapped.delete(page);
-  }
-
-  /** What would be refused if it were done a second time. */
-  async #onceMore(ask: (requestId: string) => Promise<unknown>): Promise<void> {
-    const requestId = randomUUID();
-    await this.#again(() => ask(requestId));
-  }
-
   async #invalidate(): Promise<void> {
     await this.#again(() => this.#session.invalidateCache(this.#virtualIommu, [{ tlbiNhAll: {} }], CALL));
   }
@@ -254,14 +234,14 @@ export class KilledGuest {
   async #dma(device: string): Promise<void> {
     const isOpen = this.#held.get(device)?.mode === BYPASS;
     const accesses = Array.from({ length: LOOSE_PAGES }, (_, page) => ({
-      iova: LOOSE_IPA + BigInt(page) * PAGE,
+      iova: this.#pages.addressOf(page),
       readBytes: 64,
     }));
     const results = await this.#again(() => this.#session.simulator.dma(device, accesses, CALL));
     const mine = this.#orders.seed % 255;
     for (const [page, { bytesDone, data }] of results.entries()) {
       const isReached = bytesDone > 0;
-      const shouldBe = isOpen && this.#mapped.has(page);
+      const shouldBe = isOpen && this.#pages.has(page);
       if (isReached && !shouldBe) this.#complain("foreign", `${device} reaches page ${page} and must not`);
       if (!isReached && shouldBe) this.#complain("lost", `${device} does not reach page ${page}, which was mapped`);
       if (data.some((byte) => byte !== mine)) this.#complain("foreign", `${device} read another's bytes`);

@@ -210,8 +210,9 @@ export class Witness {
     this.#used.delete(device);
     const last = this.#stages.get(group);
     if (last === undefined || this.#scene.devices().some((other) => other.group === group)) return;
-    // One that comes back goes on counting, and above where it was seen last.
-    this.#stages.set(group, { generation: last.generation + 1, state: "default-domain" });
+    // One that comes back goes on counting, above where it was seen last; one that had no stage change begins anew.
+    const generation = last.generation === 0 ? 0 : last.generation + 1;
+    this.#stages.set(group, { generation, state: "default-domain" });
   }
 
   #require(holds: boolean, what: unknown, why: string): void {
