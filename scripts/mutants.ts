@@ -9,12 +9,14 @@ import { TreeCopy } from "../test/mutants/copy.ts";
 import type { Mutant } from "../test/mutants/mutant.ts";
 import { chosen, isFailure, type Verdict } from "../test/mutants/verdict.ts";
 
-const HELP = `Negates each rule of the STE, the CD, faults, stage 2 start levels, stage states and the fast ways, and expects a test to fail.
+const HELP = `Negates each rule of the STE, the CD, faults, stage 2 start levels, stage states, descriptors
+that are out and the fast ways, and expects a test to fail.
 
   npm run test:mutants -- [--only SECTION] [--only "SECTION RULE"] [--jobs N] [--quick] [--list]
 
 --only   a section (3.2 STE, 4.2 substreams, 4.3 S1DSS, 4.4 CD fields, 4.5 CD, 5 faults, 5.1 address sizes,
-         6.3 stage 2 start, 7 stage states, fast the ways through windows), or the beginning of one rule: --only "4.5 7 TTBx"
+         6.3 stage 2 start, 7 stage states, 8 descriptors that are out, fast the ways through windows), or the beginning
+         of one rule: --only "4.5 7 TTBx"
 --jobs   copies of the tree that work at once (default: the processors, at most 4)
 --quick  ask each mutant's own tests only, not the judges, golden rows and the oracle after them
 --list   the rules, without running anything

@@ -27,7 +27,7 @@ interface StandIn {
 export interface StandInOptions {
   /** For FIFOs alone; made when the first one is. */
   readonly directory: string;
-  readonly poller: Poller;
+  readonly poller: Pick<Poller, "watch">;
 }
 
 export function createStandIns(options: StandInOptions): StandIns {

@@ -20,6 +20,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { connect } from "../../src/client/client.ts";
+import { Copies, type Holder } from "./copies.ts";
 import { RAM_BYTES } from "./guest.ts";
 import type { ClientOrders, ClientReport, FromClient, ToClient } from "./orders.ts";
 
@@ -50,6 +51,7 @@ export class Arena {
   readonly #metrics = join(this.#path, "run", "metrics.sock");
   readonly #memory = join(this.#path, "memory");
   readonly #config = join(this.#path, "broker.yaml");
+  readonly copies = new Copies(join(this.#path, "state", "stand-ins"));
   readonly target = `unix:${this.#socket}`;
   readonly devices: readonly string[];
   readonly log: string[] = [];
@@ -135,6 +137,25 @@ export class Arena {
     this.players.set(slot, { name: orders.name, process: child, isSetUp });
   }
 
+  /** Some process is passed what the client holds, and lives on when it dies. @returns how many files */
+  shareCopies(slot: number): number {
+    const { name, process: child } = this.players.get(slot)!;
+    return this.copies.takeFrom(child.pid ?? 0, name);
+  }
+
+  /** Of devices' descriptors, the daemon not included. */
+  holders(): readonly Holder[] {
+    const own = [...this.players.values()].flatMap(({ name, process: child }) =>
+      this.copies.openBy(child.pid ?? 0, name),
+    );
+    return [...own, ...this.copies.taken()];
+  }
+
+  /** Stand-ins for devices that the daemon has open. */
+  openStandIns(): readonly string[] {
+    return this.copies.openBy(this.pid, "the daemon").map(({ device }) => device);
+  }
+
   async killClient(slot: number): Promise<void> {
     const { name, process: child } = this.players.get(slot)!;
     this.players.delete(slot);
@@ -207,6 +228,7 @@ export class Arena {
   async close(): Promise<void> {
     for (const slot of [...this.players.keys()]) await this.killClient(slot);
     await this.killDaemon();
+    this.copies.close(() => true);
     rmSync(this.#path, { recursive: true, force: true });
   }
 }

@@ -4,8 +4,17 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import { BrokerCallError, type BrokerClient, type BrokerSession, Stage1Mode } from "../../src/client/client.ts";
+import {
+  BrokerCallError,
+  type BrokerClient,
+  type BrokerSession,
+  Stage1Mode,
+  StageState,
+} from "../../src/client/client.ts";
 import { Chance } from "../support/fuzz-chance.ts";
+import { type Change, type DeviceAnswer, type Held, shown } from "./change.ts";
+import { HeldDescriptors } from "./descriptors.ts";
+import { LoosePages } from "./memory.ts";
 import type { Breach, ClientOrders, ClientReport } from "./orders.ts";
 
 export const RAM_IPA = 0x4000_0000n;
@@ -17,39 +26,20 @@ const LOOSE_IPA = RAM_IPA + STAY_BYTES;
 export const RAM_BYTES = STAY_BYTES + BigInt(LOOSE_PAGES) * PAGE;
 const HOLDS_MAX = 3;
 const RETRY_MS = 10;
+/** For copies to be closed. */
+const WAIT_MS = 200;
 const AWAY_MAX_MS = 30_000;
 const CALL = { deadlineMs: 10_000 };
 const { STAGE1_MODE_ABORT: ABORT, STAGE1_MODE_BYPASS: BYPASS, STAGE1_MODE_TRANSLATE: TRANSLATE } = Stage1Mode;
 const MODES = [ABORT, BYPASS, TRANSLATE];
-
-/** What the last answer said of a device. */
-interface Held {
-  readonly generation: bigint;
-  readonly mode: number;
-  readonly name: number;
-}
-
-interface DeviceAnswer {
-  readonly generation: bigint;
-  readonly attached: boolean;
-  readonly owner: string;
-}
-
-/** A change of a device: how it is asked, and the generation after it. */
-interface Change {
-  readonly what: string;
-  readonly device: string;
-  readonly before: bigint;
-  readonly after: bigint;
-  readonly ask: (requestId: string) => Promise<{ readonly generation: bigint }>;
-}
 
 export class KilledGuest {
   readonly #client: BrokerClient;
   readonly #orders: ClientOrders;
   readonly #chance: Chance;
   readonly #held = new Map<string, Held>();
-  readonly #mapped = new Set<number>();
+  readonly #pages: LoosePages;
+  readonly #descriptors: HeldDescriptors;
   #session!: BrokerSession;
   #space = "";
   #virtualIommu = "";
@@ -60,6 +50,13 @@ export class KilledGuest {
     this.#client = client;
     this.#orders = orders;
     this.#chance = new Chance(orders.seed);
+    const asking = { session: () => this.#session, again: <T>(call: () => Promise<T>) => this.#again(call) };
+    const where = { ipa: LOOSE_IPA, pageBytes: PAGE, fileIpa: RAM_IPA, path: orders.memoryFile };
+    this.#pages = new LoosePages({ ...asking, ...where, addressSpace: () => this.#space });
+    this.#descriptors = new HeldDescriptors({
+      ...asking,
+      complain: (kind, what) => this.#complain(kind, what),
+    });
   }
 
   /** A session with memory and a virtual IOMMU; from the start again when the daemon dies meanwhile. */
@@ -90,20 +87,32 @@ export class KilledGuest {
   async #act(): Promise<void> {
     const devices = [...this.#held.keys()];
     const device = devices.length === 0 ? undefined : this.#chance.of(devices);
-    const kind = this.#chance.below(12);
-    if (device === undefined || (kind < 2 && devices.length < HOLDS_MAX)) {
+    const kind = this.#chance.below(16);
+    if (kind > 11) await this.#handle(kind, device);
+    else if (device === undefined || (kind < 2 && devices.length < HOLDS_MAX)) {
       await this.#attach(this.#chance.of(this.#orders.devices));
     } else if (kind < 6) await this.#bind(device, this.#chance.of(MODES));
     else if (kind === 6) await this.#unbind(device);
     else if (kind === 7) await this.#detach(device);
-    else if (kind === 8) await this.#map(this.#chance.below(LOOSE_PAGES));
-    else if (kind === 9) await this.#unmap(this.#chance.below(LOOSE_PAGES));
+    else if (kind === 8) await this.#pages.map(this.#chance.below(LOOSE_PAGES));
+    else if (kind === 9) await this.#pages.unmap(this.#chance.below(LOOSE_PAGES));
     else if (kind === 10) await this.#invalidate();
     else await this.#dma(device);
   }
 
+  /** Descriptors: of a device that it has, of one that it has vended or vends now, and their end. */
+  async #handle(kind: number, device: string | undefined): Promise<void> {
+    const vended = this.#descriptors.vended();
+    if (kind === 12 && device !== undefined) await this.#descriptors.open(device);
+    else if (kind === 13 && vended.length === 0) await this.#vend(this.#chance.of(this.#orders.devices));
+    else if (kind === 14) this.#descriptors.closeCopies(this.#chance.below(100));
+    else if (vended.length > 0 && this.#chance.once(3)) await this.#detachVended(this.#chance.of(vended));
+    else if (vended.length > 0) await this.#descriptors.poke(this.#chance.of(vended), LOOSE_IPA);
+  }
+
   /** Everything answered is still there, exactly. */
   async verify(): Promise<void> {
+    await this.#descriptors.verify();
     for (const [device, held] of this.#held) {
       const found = await this.#read(device);
       if (found.generation !== held.generation || !found.attached || found.owner !== this.#session.name) {
@@ -115,7 +124,12 @@ export class KilledGuest {
   }
 
   report(): ClientReport {
-    const report = { breaches: this.#breaches, ...this.#figures, holds: this.#held.size };
+    const report = {
+      breaches: this.#breaches,
+      ...this.#figures,
+      holds: this.#held.size,
+      fetched: this.#descriptors.takeFetched(),
+    };
     this.#breaches = [];
     this.#figures = { answered: 0, unanswered: 0, restarted: 0 };
     return report;
@@ -129,6 +143,7 @@ export class KilledGuest {
   async #trySetUp(leaseTtlMs: number): Promise<void> {
     const { memoryFile: path, name: displayName } = this.#orders;
     this.#session?.abandon();
+    this.#descriptors.closeAll();
     const onLost = (error: BrokerCallError): void => this.#complain("lost", `the session: ${error.message}`);
     const session = await this.#client.openSession({ displayName, leaseTtlMs, onLost }, CALL);
     this.#session = session;
@@ -141,14 +156,31 @@ export class KilledGuest {
 
   async #attach(device: string): Promise<void> {
     if (this.#held.has(device)) return;
-    const { generation, owner, attached } = await this.#again(() => this.#client.getDevice(device, CALL));
+    const { generation, owner, attached, state } = await this.#again(() => this.#client.getDevice(device, CALL));
     if (owner !== "" || attached) return;
+    if (state === StageState.STAGE_STATE_RELEASING) return await this.#attachInLine(device);
     const mode = this.#chance.of([ABORT, BYPASS]);
     const request = { device, virtualIommu: this.#virtualIommu, initialMode: mode, expectedGeneration: generation };
     const ask = (requestId: string) => this.#session.attachDevice({ ...request, requestId }, CALL);
     const isDone = await this.#change({ what: "attach", device, before: generation, after: generation + 1n, ask });
     if (!isDone) return;
     this.#held.set(device, { generation: generation + 1n, mode, name: this.#orders.devices.indexOf(device) });
+  }
+
+  /** Waits for the copies of it to be closed; what comes of it has no generation that could be known before. */
+  async #attachInLine(device: string): Promise<void> {
+    const request = { device, virtualIommu: this.#virtualIommu, initialMode: ABORT, waitMs: WAIT_MS };
+    const requestId = randomUUID();
+    try {
+      const { generation } = await this.#again(() => this.#session.attachDevice({ ...request, requestId }, CALL));
+      this.#held.set(device, { generation, mode: ABORT, name: this.#orders.devices.indexOf(device) });
+    } catch (error) {
+      if (!isReason(error, "DEVICE_RELEASING") && !isReason(error, "DEVICE_OWNED")) throw error;
+    }
+  }
+
+  async #vend(device: string): Promise<void> {
+    if (!this.#held.has(device)) await this.#descriptors.vend(device);
   }
 
   async #bind(device: string, mode: number): Promise<void> {
@@ -178,30 +210,20 @@ export class KilledGuest {
     const request = { device, expectedGeneration: held.generation };
     const ask = (requestId: string) => this.#session.detachDevice({ ...request, requestId }, CALL);
     this.#held.delete(device);
-    await this.#change({ what: "detach", device, before: held.generation, after: held.generation + 1n, ask });
+    await this.#leave(device, held.generation, ask);
   }
 
-  async #map(page: number): Promise<void> {
-    if (this.#mapped.has(page)) return;
-    const ipa = LOOSE_IPA + BigInt(page) * PAGE;
-    const mapping = { ipa, bytes: PAGE, source: 0, offset: ipa - RAM_IPA, readable: true, writable: true };
-    const request = { addressSpace: this.#space, sources: [{ path: this.#orders.memoryFile }], mappings: [mapping] };
-    await this.#onceMore((requestId) => this.#session.mapMemory({ ...request, requestId }, CALL));
-    this.#mapped.add(page);
+  async #detachVended(device: string): Promise<void> {
+    const expectedGeneration = this.#descriptors.generationOf(device);
+    const request = { device, expectedGeneration };
+    const ask = (requestId: string) => this.#session.detachDevice({ ...request, requestId }, CALL);
+    await this.#leave(device, expectedGeneration, ask);
   }
 
-  async #unmap(page: number): Promise<void> {
-    if (!this.#mapped.has(page)) return;
-    const ranges = [{ ipa: LOOSE_IPA + BigInt(page) * PAGE, bytes: PAGE }];
-    const request = { addressSpace: this.#space, ranges };
-    await this.#onceMore((requestId) => this.#session.unmapMemory({ ...request, requestId }, CALL));
-    this.#mapped.delete(page);
-  }
-
-  /** What would be refused if it were done a second time. */
-  async #onceMore(ask: (requestId: string) => Promise<unknown>): Promise<void> {
-    const requestId = randomUUID();
-    await this.#again(() => ask(requestId));
+  async #leave(device: string, before: bigint, ask: Change["ask"]): Promise<void> {
+    const orAfter = this.#descriptors.isOut(device) ? { orAfter: before + 2n } : {};
+    await this.#change({ what: "detach", device, before, after: before + 1n, ...orAfter, ask });
+    this.#descriptors.forget(device);
   }
 
   async #invalidate(): Promise<void> {
@@ -212,14 +234,14 @@ export class KilledGuest {
   async #dma(device: string): Promise<void> {
     const isOpen = this.#held.get(device)?.mode === BYPASS;
     const accesses = Array.from({ length: LOOSE_PAGES }, (_, page) => ({
-      iova: LOOSE_IPA + BigInt(page) * PAGE,
+      iova: this.#pages.addressOf(page),
       readBytes: 64,
     }));
     const results = await this.#again(() => this.#session.simulator.dma(device, accesses, CALL));
     const mine = this.#orders.seed % 255;
     for (const [page, { bytesDone, data }] of results.entries()) {
       const isReached = bytesDone > 0;
-      const shouldBe = isOpen && this.#mapped.has(page);
+      const shouldBe = isOpen && this.#pages.has(page);
       if (isReached && !shouldBe) this.#complain("foreign", `${device} reaches page ${page} and must not`);
       if (!isReached && shouldBe) this.#complain("lost", `${device} does not reach page ${page}, which was mapped`);
       if (data.some((byte) => byte !== mine)) this.#complain("foreign", `${device} read another's bytes`);
@@ -234,7 +256,7 @@ export class KilledGuest {
       try {
         const { generation } = await change.ask(requestId);
         this.#figures.answered += 1;
-        if (generation !== change.after) this.#surprise(change, generation);
+        if (generation !== change.after && generation !== change.orAfter) this.#surprise(change, generation);
         return true;
       } catch (error) {
         if (!isAway(error)) return await this.#refused(change, isRetry, error);
@@ -247,7 +269,8 @@ export class KilledGuest {
 
   /** Only an attach may be: another client was faster. One that has the device after all was done and not answered. */
   async #refused({ device, what }: Change, isRetry: boolean, error: unknown): Promise<boolean> {
-    const isRace = what === "attach" && (isReason(error, "DEVICE_OWNED") || isReason(error, "FENCED"));
+    const isRace =
+      what === "attach" && ["DEVICE_OWNED", "DEVICE_RELEASING", "FENCED"].some((one) => isReason(error, one));
     const isDone = isRace && isRetry && (await this.#read(device)).owner === this.#session.name;
     if (!isRace || isDone) this.#complain("lost", `${what} of ${device} was refused: ${String(error)}`);
     return false;
@@ -295,8 +318,4 @@ function isAway(error: unknown): boolean {
 
 function isReason(error: unknown, reason: string): boolean {
   return error instanceof BrokerCallError && error.reason === reason;
-}
-
-function shown({ attached, generation, owner }: DeviceAnswer): string {
-  return `${generation}, ${attached ? "attached" : "not attached"}, owner ${owner === "" ? "nobody" : owner}`;
 }

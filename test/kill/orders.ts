@@ -9,7 +9,7 @@ export interface ClientOrders {
   readonly seed: number;
 }
 
-/** Found wrong by a client: an answered change that is not there, an effect twice, memory that is not its own. */
+/** Found wrong by a client: an answered change that is not there, an effect twice, memory or a device that is not its own. */
 export interface Breach {
   readonly kind: "lost" | "doubled" | "foreign";
   readonly client: string;
@@ -25,6 +25,8 @@ export interface ClientReport {
   /** Sessions that were given up while setting up, since a retry there has nothing to be fenced by. */
   readonly restarted: number;
   readonly holds: number;
+  /** Times it was passed descriptors of a device, since the last report. */
+  readonly fetched: number;
 }
 
 export type ToClient = { readonly kind: "verify" } | { readonly kind: "go" } | { readonly kind: "end" };

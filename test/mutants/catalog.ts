@@ -1,6 +1,7 @@
 // Every mutant there is, by section.
 
 import { CONTEXT_BITS, CONTEXT_RULES } from "./context-descriptor.ts";
+import { DESCRIPTORS } from "./descriptors.ts";
 import { FAST_WAYS } from "./fast-ways.ts";
 import { ADDRESS_SIZES, FAULT_RESPONSES } from "./faults.ts";
 import type { Mutant } from "./mutant.ts";
@@ -18,5 +19,6 @@ export const CATALOG: readonly Mutant[] = [
   ...ADDRESS_SIZES,
   ...STAGE2_START,
   ...STAGE_STATES,
+  ...DESCRIPTORS,
   ...FAST_WAYS,
 ];

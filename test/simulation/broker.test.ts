@@ -30,6 +30,14 @@ interface Figures {
 async function runScript(script: readonly (readonly Command[])[], figures: Figures): Promise<void> {
   figures.scripts += 1;
   const world = new World(figures.reached);
+  try {
+    await runIn(world, script, figures);
+  } finally {
+    world.close();
+  }
+}
+
+async function runIn(world: World, script: readonly (readonly Command[])[], figures: Figures): Promise<void> {
   await world.start();
   const how = { graceMs: 0, hangsOnProcess: true };
   await Promise.all([world.open(0, { ...how, eager: true }), world.open(1, { ...how, eager: false })]);
@@ -55,6 +63,11 @@ async function runSeed(seed: number, endMs: number, figures: Figures): Promise<v
     try {
       await runScript(script, figures);
     } catch (error) {
+      if (lastMs === endMs) {
+        process.stdout.write(
+          `simulation: found after ${figures.scripts} scripts, ${figures.steps} steps; it becomes small\n`,
+        );
+      }
       lastMs = endMs + SHRINKING_MS;
       throw error;
     }

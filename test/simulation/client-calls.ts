@@ -89,10 +89,12 @@ export function wait(world: World, client: Client, device: DeviceID, command: Wa
   const place = { session, slot, device, group, step: world.step, rank, hasDeadline, gate, isAnswered: false };
   world.waits.begin(place);
   const request = { device, virtualIommu, initial: stage, expectedGeneration: undefined, waitMs, preempt };
+  const isWithheld = world.devices().some(({ id, state }) => id === device && state === "releasing");
   world.beside(async () => {
     try {
       await core.stages.attach(session, request, gate);
       if (world.step > place.step) world.reached.add("waited and attached");
+      if (isWithheld) world.reached.add("waited for copies and attached");
     } catch (error) {
       if (world.step > place.step) world.reached.add("waited in vain");
       throw error;

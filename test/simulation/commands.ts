@@ -109,7 +109,20 @@ const TRANSLATION = [
   { weight: 2, arbitrary: fc.record({ kind: kind("fail"), verb: fc.constantFrom(...FAILING_VERBS) }) },
 ];
 
-export const COMMAND = fc.oneof(...LIFE, ...ARBITRATION, ...TRANSLATION);
+const pick = fc.nat({ max: 20 });
+
+/** Most fetch at once what they asked for. */
+const fetches = fc.integer({ min: 0, max: 3 }).map((draw) => draw > 0);
+
+const DESCRIPTORS = [
+  { weight: 8, arbitrary: fc.record({ kind: kind("handOut"), slot, device, fetches }) },
+  { weight: 3, arbitrary: fc.record({ kind: kind("vend"), slot, device, fetches }) },
+  { weight: 3, arbitrary: fc.record({ kind: kind("redeem"), slot, pick }) },
+  { weight: 3, arbitrary: fc.record({ kind: kind("share"), pick }) },
+  { weight: 4, arbitrary: fc.record({ kind: kind("closeCopies"), pick, all: fc.boolean() }) },
+];
+
+export const COMMAND = fc.oneof(...LIFE, ...ARBITRATION, ...TRANSLATION, ...DESCRIPTORS);
 export type Command = typeof COMMAND extends fc.Arbitrary<infer T> ? T : never;
 
 /** A script: in each step one to three commands at once. */

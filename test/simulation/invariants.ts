@@ -19,12 +19,18 @@ const CONFIG: Readonly<Record<StageState, number>> = {
   vended: 0b000, // simulated, nobody attaches it
   releasing: 0b000,
 };
+const NOBODYS: ReadonlySet<StageState> = new Set(["default-domain", "quarantined", "releasing"]);
+/** In which no access of a device gets through; simulated, what is vended is attached to nothing. */
+const STILL: ReadonlySet<StageState> = new Set(["guest-abort", "quarantined", "releasing", "vended"]);
 /** STE.S1ContextPtr, bits [55:6] of the first doubleword (§5.2). */
 const CONTEXT_POINTER = 0x00ff_ffff_ffff_ffc0n;
 
 export async function checkInvariants(world: World): Promise<void> {
   const devices = world.devices();
   for (const device of devices) checkDevice(world.host, device);
+  world.descriptors.check(devices, world.hardware.failures.isArmed);
+  for (const { state } of devices) if (state === "releasing") world.reached.add("a step withheld");
+  for (const device of devices) await checkStill(world.host, device);
   checkVmids(world.host, devices);
   checkNames(devices);
   world.waits.check();
@@ -36,7 +42,7 @@ export async function checkInvariants(world: World): Promise<void> {
 
 function checkDevice(host: TestHost, device: DeviceView): void {
   const { attached, id, owner, state, streamIDs, vste } = device;
-  const isNobodys = state === "default-domain" || state === "quarantined";
+  const isNobodys = NOBODYS.has(state);
   expect([id, state, owner === undefined]).toEqual([id, state, isNobodys]);
   if (attached) expect(owner).toBeDefined();
   const siblings = device.groupDevices.map((each) => host.core.devices.get(each));
@@ -48,6 +54,17 @@ function checkDevice(host: TestHost, device: DeviceView): void {
     expect([id, index, state, ste[0]! & 1n, config]).toEqual([id, index, state, 1n, CONFIG[state]]);
     if (state !== "guest-nested") continue;
     expect([id, ste[0]! & CONTEXT_POINTER]).toEqual([id, vste!.dword0 & CONTEXT_POINTER]);
+  }
+}
+
+/** A device that nobody may use moves no data, at whatever address. */
+async function checkStill({ backend }: TestHost, { id, state, streamIDs }: DeviceView): Promise<void> {
+  if (!STILL.has(state)) return;
+  for (let streamIndex = 0; streamIndex < streamIDs.length; streamIndex += 1) {
+    const where = { substreamID: undefined, privileged: false, streamIndex, access: "read" } as const;
+    const pages = [0, FIRST_IPA, FIRST_IPA + PAGE_BYTES].map((iova) => ({ ...where, iova: BigInt(iova) }));
+    const ends = (await backend.translate(id, pages)).map(({ end }) => end);
+    expect([id, state, ends]).toEqual([id, state, ["abort", "abort", "abort"]]);
   }
 }
 
@@ -77,7 +94,8 @@ function checkLosses(world: World, devices: readonly DeviceView[]): void {
   const failed = new Set(world.host.events.map((event) => (event.type === "reapFailed" ? event.session : "")));
   for (const { id: session } of lost) {
     if (failed.has(session)) continue;
-    const notAborted = devices.filter(({ owner, state }) => owner?.id === session && state !== "guest-abort");
+    const isAborted = ({ state }: DeviceView): boolean => state === "guest-abort" || state === "vended"; // its holder's
+    const notAborted = devices.filter((device) => device.owner?.id === session && !isAborted(device));
     expect([session, notAborted.map(({ id }) => id)]).toEqual([session, []]);
   }
 }
@@ -136,9 +154,12 @@ export async function checkEnd(world: World): Promise<void> {
     world.witness.requests.closed.add(client.session);
     await core.sessions.close(client.session);
   }
+  const { files } = world.descriptors;
+  files.close(files.all());
   for (const pid of [...processes.running.keys()]) processes.die(pid);
   clock.advance(100_000);
   for (let round = 0; round < 4; round += 1) {
+    world.descriptors.looks();
     await core.reapExpired();
     clock.advance(100_000);
   }
@@ -153,6 +174,7 @@ export async function checkEnd(world: World): Promise<void> {
   expect(world.witness.preempted()).toEqual([]);
   expect(devices.filter(({ state, attached }) => state !== "default-domain" || attached)).toEqual([]);
   expect(devices.map(({ id }) => [id, steConfig(world.host, id)])).toEqual(devices.map(({ id }) => [id, 0b101]));
+  expect(files.open()).toEqual([]);
   expect(world.files.map((file) => file.references)).toEqual(world.files.map(() => 1));
   await checkVmidsReturned(world);
 }

@@ -4,10 +4,19 @@ import { expect } from "vitest";
 import { BrokerError } from "../../src/backends/errors.ts";
 import { type DeviceID, virtualStreamID } from "../../src/backends/ids.ts";
 import { ABORT_VSTE, BYPASS_VSTE, checkVSTE } from "../../src/backends/vste.ts";
-import type { DeviceView } from "../../src/server/core/views.ts";
+import { chosen } from "./choice.ts";
 import type { Client } from "./client.ts";
 import { claim, dma, remap, resume, wait } from "./client-calls.ts";
 import type { Command } from "./commands.ts";
+import {
+  closeCopies,
+  forceReleasing,
+  handOut,
+  redeemAny,
+  requireRefusal,
+  shareCopy,
+  vend,
+} from "./descriptor-calls.ts";
 import { PAGES, POOL, policyOf } from "./pool.ts";
 import { answered, type World } from "./world.ts";
 
@@ -33,7 +42,9 @@ type WorldKind =
   | "wear"
   | "unquarantine"
   | "cancel"
-  | "rush";
+  | "rush"
+  | "share"
+  | "closeCopies";
 type WorldCommand = Extract<Command, { kind: WorldKind }>;
 type ClientCommand = Exclude<Command, { kind: WorldKind }>;
 
@@ -53,6 +64,8 @@ export async function perform(world: World, command: Command): Promise<void> {
     case "unquarantine":
     case "cancel":
     case "rush":
+    case "share":
+    case "closeCopies":
       await performOnWorld(world, command);
       return;
     default: {
@@ -78,6 +91,8 @@ async function performOnWorld(world: World, command: WorldCommand): Promise<void
       clock.advance(100_000);
       return;
     case "reap":
+      world.descriptors.looks();
+      world.descriptors.office.expire();
       await core.reapExpired();
       return;
     case "die":
@@ -88,6 +103,7 @@ async function performOnWorld(world: World, command: WorldCommand): Promise<void
     case "fail":
       world.hardware.failures.clear();
       world.hardware.failures.fail(command.verb);
+      world.descriptors.mayFail();
       return;
     case "policy": {
       const before = core.image();
@@ -107,6 +123,12 @@ async function performOnWorld(world: World, command: WorldCommand): Promise<void
     }
     case "rush":
       await rush(world, command.device);
+      return;
+    case "share":
+      shareCopy(world, command.pick);
+      return;
+    case "closeCopies":
+      closeCopies(world, command);
       return;
     default:
       await answered(() => administrate(world, command));
@@ -133,6 +155,19 @@ async function rush(world: World, index: number): Promise<void> {
   await Promise.all(calls);
 }
 
+/** Every other time of one that is withheld, if there is any. */
+async function force(world: World, index: number): Promise<void> {
+  const withheld = world.devices().filter(({ state }) => state === "releasing");
+  const device = index % 2 === 0 ? withheld[index % withheld.length] : undefined;
+  if (device !== undefined) {
+    await forceReleasing(world, device.id);
+    return;
+  }
+  const { group, id } = POOL[index]!;
+  world.witness.requests.forced.add(group);
+  await world.host.core.administration.forceRelease(id, "wanted elsewhere");
+}
+
 async function administrate(
   world: World,
   command: Extract<WorldCommand, { kind: "revoke" | "force" | "unquarantine" }>,
@@ -147,10 +182,8 @@ async function administrate(
     await administration.revoke(client.session, "no longer wanted");
   } else {
     const { group, id } = POOL[command.device]!;
-    if (command.kind === "force") {
-      requests.forced.add(group);
-      await administration.forceRelease(id, "wanted elsewhere");
-    } else {
+    if (command.kind === "force") await force(world, command.device);
+    else {
       if (hasAbsentReset(world, group)) requests.vouched.add(group);
       await devices.unquarantine(id);
     }
@@ -163,14 +196,16 @@ function hasAbsentReset(world: World, group: number): boolean {
 }
 
 async function act(world: World, client: Client, command: ClientCommand): Promise<void> {
-  await ask(world, client, command);
+  if ("device" in command) {
+    const id = chosen(world, client, command);
+    await requireRefusal(world, { client, id, kind: command.kind }, () => ask(world, client, command, id));
+  } else await ask(world, client, command, POOL[0]!.id);
   await world.durable();
 }
 
-async function ask(world: World, client: Client, command: ClientCommand): Promise<void> {
+async function ask(world: World, client: Client, command: ClientCommand, id: DeviceID): Promise<void> {
   const { sessions, simulator, stages, virtualIommus } = world.host.core;
   const { session, virtualIommu } = client;
-  const id = "device" in command ? chosen(world, client, command) : POOL[0]!.id;
   const at = { device: id, expectedGeneration: undefined };
   switch (command.kind) {
     case "close":
@@ -199,7 +234,17 @@ async function ask(world: World, client: Client, command: ClientCommand): Promis
       wait(world, client, id, command);
       return;
     case "detach":
+      world.descriptors.doubt(({ device }) => device === id);
       await stages.detach(session, at);
+      return;
+    case "handOut":
+      await handOut(world, client, id, command.fetches);
+      return;
+    case "vend":
+      await vend(world, client, id, command.fetches);
+      return;
+    case "redeem":
+      redeemAny(world, client, command.pick);
       return;
     case "reset":
       await stages.reset(session, at);
@@ -217,6 +262,7 @@ async function ask(world: World, client: Client, command: ClientCommand): Promis
       return;
     case "unplug":
       world.witness.requests.unplugged.add(id);
+      world.descriptors.doubt(({ device }) => device === id);
       await simulator!.removeDevice(session, id);
       return;
     case "mode":
@@ -236,25 +282,4 @@ async function ask(world: World, client: Client, command: ClientCommand): Promis
     case "drain":
       await world.faults.drain(session);
   }
-}
-
-/** Mostly one that a command of this kind is about, so that scripts get somewhere; sometimes any. */
-function chosen(world: World, client: Client, command: { kind: string; device: number }): DeviceID {
-  const any = POOL[command.device]!.id;
-  if (command.kind === "attach" || command.device === POOL.length - 1) return any;
-  const wanted = command.kind === "wait" ? wantedBesides(world, client) : ownedBy(world, client);
-  return wanted[command.device % wanted.length]?.id ?? any;
-}
-
-function ownedBy(world: World, { session }: Client): readonly DeviceView[] {
-  return world.devices().filter(({ attached, owner }) => attached && owner?.id === session);
-}
-
-/** Others' devices: one or two of those for which the most wait already. */
-function wantedBesides(world: World, { session }: Client): readonly DeviceView[] {
-  return world
-    .devices()
-    .filter(({ owner }) => owner !== undefined && owner.id !== session)
-    .sort((a, b) => b.waiters - a.waiters)
-    .slice(0, 2);
 }

@@ -16,6 +16,8 @@ export const FIRST_IPA = 0x4000_0000;
 export const LEASE_MS = 1000;
 /** For the owner of a device that is preempted. */
 export const GRACE_MS = 200;
+/** Of a ticket for descriptors of a device. */
+export const TICKET_MS = 3000;
 
 /** Devices that the host is started with, and three more that a client may plug: two in one new group, one in an old. */
 const EXTRA: SimulatedConfig["devices"] = [
@@ -50,6 +52,10 @@ export const FAILING_VERBS = [
   "unmap",
   "createPart",
   "destroyPart",
+  "handOut",
+  "vend",
+  "withhold",
+  "reclaim",
 ] as const;
 
 const FIRST_UID = 1000;

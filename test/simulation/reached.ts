@@ -21,7 +21,10 @@ export class Reached {
         this.add(`reset ${event.result}`);
         return;
       case "stageChanged":
-        this.add(`to ${event.to}`);
+        this.add(event.from === "releasing" ? `from releasing to ${event.to}` : `to ${event.to}`);
+        return;
+      case "handedOut":
+        this.add(`handed out ${event.how}`);
         return;
       case "quotaReached":
       case "policyDenied":

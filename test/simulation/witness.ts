@@ -38,7 +38,7 @@ export interface Scene {
 export class Witness {
   readonly requests = new Requests();
   readonly wrong: string[] = [];
-  /** By group: where its stage is. */
+  /** By group: where its stage is, or would begin again. */
   readonly #stages = new Map<GroupID, { readonly generation: number; readonly state: StageState }>();
   /** Devices that a guest had and that were not reset since. */
   readonly #used = new Set<DeviceID>();
@@ -129,9 +129,12 @@ export class Witness {
 
   #stageChanged(event: StageChanged): void {
     const { from, generation, group, session, to, trigger } = event;
-    const before = this.#stages.get(group) ?? { generation: 0, state: "default-domain" };
-    this.#require(generation === before.generation + 1, event, `follows generation ${before.generation}`);
-    this.#require(from === before.state, event, `follows state ${before.state}`);
+    const before = this.#stages.get(group);
+    if (before !== undefined) {
+      this.#require(generation === before.generation + 1, event, `follows generation ${before.generation}`);
+    }
+    const { state = "default-domain" } = before ?? {};
+    this.#require(from === state, event, `follows state ${state}`);
     this.#stages.set(group, { generation, state: to });
     if (trigger === "ownerLost") this.#require(this.#mayTake(group, session), event, "its owner is there");
     if (to === "default-domain") this.#released(event);
@@ -205,7 +208,11 @@ export class Witness {
     const { group } = poolDevice(device);
     this.#unplugged.push(device);
     this.#used.delete(device);
-    if (!this.#scene.devices().some((other) => other.group === group)) this.#stages.delete(group);
+    const last = this.#stages.get(group);
+    if (last === undefined || this.#scene.devices().some((other) => other.group === group)) return;
+    // One that comes back goes on counting, above where it was seen last; one that had no stage change begins anew.
+    const generation = last.generation === 0 ? 0 : last.generation + 1;
+    this.#stages.set(group, { generation, state: "default-domain" });
   }
 
   #require(holds: boolean, what: unknown, why: string): void {

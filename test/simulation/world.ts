@@ -6,31 +6,20 @@ import { expect } from "vitest";
 import { BrokerError } from "../../src/backends/errors.ts";
 import type { DeviceID } from "../../src/backends/ids.ts";
 import type { ProcessCaller } from "../../src/server/core/caller.ts";
-import type { DurableImage, DurableRecord } from "../../src/server/core/durable.ts";
-import { foldRecords } from "../../src/server/core/durable-state.ts";
+import type { DurableImage } from "../../src/server/core/durable.ts";
 import type { DeviceView } from "../../src/server/core/views.ts";
 import { addFile, SMMU0, SMMU1, type TestHost, testHost, turn } from "../support/host.ts";
 import type { BufferFile } from "../support/memory-file.ts";
 import type { Client } from "./client.ts";
 import type { Standing } from "./commands.ts";
 import { CrashDisk, type Tail } from "./crash-disk.ts";
+import { DescriptorBooks } from "./descriptor-books.ts";
 import { FaultBooks } from "./fault-books.ts";
 import { Hardware } from "./hardware.ts";
-import {
-  CLIENTS,
-  callerOf,
-  FIRST_IPA,
-  GRACE_MS,
-  LEASE_MS,
-  PAGE_BYTES,
-  PAGES,
-  policyOf,
-  RANKED,
-  slotOf,
-  UIDS,
-} from "./pool.ts";
+import { CLIENTS, callerOf, GRACE_MS, LEASE_MS, PAGE_BYTES, PAGES, policyOf, RANKED, slotOf, UIDS } from "./pool.ts";
 import type { Reached } from "./reached.ts";
 import { checkRecovered, checkSettled } from "./recovered.ts";
+import { comeBack } from "./returning.ts";
 import { Waits } from "./waits.ts";
 import { Witness } from "./witness.ts";
 
@@ -44,6 +33,7 @@ export class World {
   readonly clients: (Client | undefined)[] = new Array<Client | undefined>(CLIENTS).fill(undefined);
   readonly faults = new FaultBooks();
   readonly waits = new Waits();
+  readonly descriptors = new DescriptorBooks(() => this.host.clock.nowMs);
   readonly witness: Witness;
   readonly files: BufferFile[] = [];
   readonly hardware: Hardware;
@@ -101,7 +91,7 @@ export class World {
     this.host.clock.forgetAlarms();
     this.host.processes.forgetWatches();
     for (const file of this.files) file.references = 1;
-    this.hardware.failures.pass("block"); // a broker that cannot block what is quarantined does not start
+    this.hardware.failures.pass("block"); // a broker that cannot block what is quarantined, or out, does not start
     const isArmed = this.hardware.failures.isArmed;
     const records = this.disk.records();
     this.disk = this.disk.successor();
@@ -114,46 +104,14 @@ export class World {
     if (this.imageAtDeath !== undefined && !isArmed) checkSettled(this.imageAtDeath, image);
     this.imageAtDeath = undefined;
     this.witness.restart();
+    this.descriptors.restart(records, this.devices());
+    for (const { stageAuthoritative, state } of this.devices()) {
+      if (!stageAuthoritative) this.reached.add(`${state} over a restart, descriptors out`);
+    }
     for (const { generation, id } of this.devices()) {
       expect([id, generation >= (this.#answered.get(id) ?? 0)]).toEqual([id, true]);
     }
-    for (const client of this.clients) if (client) this.#comeBack(client, records);
-  }
-
-  #comeBack(client: Client, records: readonly DurableRecord[]): void {
-    const { core } = this.host;
-    const { mappings } = foldRecords(records);
-    const state = core.administration.sessions().find(({ id }) => id === client.session)?.state;
-    if (state === undefined) {
-      this.crash(client.slot); // had ended, or was given up
-      return;
-    }
-    if (state !== "lost") this.#recognise(client);
-    const found = new Set(
-      [...(mappings.get(client.addressSpace)?.keys() ?? [])].map((ipa) => (ipa - FIRST_IPA) / PAGE_BYTES),
-    );
-    for (let page = 0; page < PAGES; page += 1) {
-      if (client.inDoubt.has(page)) continue;
-      expect([client.slot, page, found.has(page)]).toEqual([client.slot, page, client.mapped.has(page)]);
-    }
-    client.inDoubt.clear();
-    client.mapped.clear();
-    for (const page of found) client.mapped.add(page);
-    this.faults.subscribe(core, client.session);
-  }
-
-  /** Exactly one of its tokens is good. */
-  #recognise(client: Client): void {
-    const good = client.credentials.filter(({ caller, token }) => {
-      try {
-        return this.host.core.sessions.authenticate(token, caller) === client.session;
-      } catch (error) {
-        if (error instanceof BrokerError) return false;
-        throw error;
-      }
-    });
-    expect([client.slot, good.length]).toEqual([client.slot, 1]);
-    client.credentials = good;
+    for (const client of this.clients) if (client) comeBack(this, client, records);
   }
 
   /** A client with memory and a virtual IOMMU over both host SMMUs; nothing when its slot is taken or it is refused. */
@@ -193,6 +151,7 @@ export class World {
   crash(slot: number): void {
     const client = this.clients[slot];
     this.forget(slot);
+    this.descriptors.files.die(client?.pids ?? []);
     for (const pid of client?.pids ?? []) this.host.processes.die(pid);
   }
 
@@ -243,9 +202,15 @@ export class World {
     this.witness.requests.clear();
   }
 
+  /** The script is over, however it ended. */
+  close(): void {
+    this.descriptors.files.remove();
+  }
+
   requireRight(): void {
     if (this.#wrong) throw this.#wrong;
     expect(this.witness.wrong).toEqual([]);
+    expect(this.descriptors.wrong).toEqual([]);
   }
 
   async #still(): Promise<void> {
@@ -268,10 +233,13 @@ export class World {
       disk: this.disk,
       policy,
       wrap: (backend) => this.hardware.under(backend),
+      standIns: this.descriptors.files.forNewBroker(),
+      ticketOffice: this.descriptors.officeForNewBroker(),
     });
     host.core.events.subscribe((event) => {
       if (this.host !== host) return; // what a dead broker does is of no account
       this.witness.hear(event, this.step);
+      this.descriptors.hear(event, () => this.devices());
       this.reached.hear(event);
     });
     return host;

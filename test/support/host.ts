@@ -202,6 +202,9 @@ export function testHost(
     withSimulator?: boolean;
     /** Where records go; default: TestHost.durable. */
     disk?: Pick<Journal, "note" | "durable">;
+    /** In place of TestHost.standIns, and of TestHost.deviceTickets. */
+    standIns?: StandIns;
+    ticketOffice?: DeviceTickets;
     /** The host of before a restart: its clock, its guests' files, and no identifier twice. */
     after?: TestHost;
   } = {},
@@ -215,7 +218,7 @@ export function testHost(
   const tickets = new FakeTickets();
   const deviceTickets = new Map<string, DeviceTicketRequest>();
   const standIns = options.after?.standIns ?? new FakeStandIns();
-  const backend = createSimulatedBackend(options.config ?? TWO_SMMUS, standIns);
+  const backend = createSimulatedBackend(options.config ?? TWO_SMMUS, options.standIns ?? standIns);
   const core = createCore({
     backend: options.wrap ? options.wrap(backend) : backend,
     simulator: options.withSimulator === false ? undefined : backend,
@@ -238,7 +241,7 @@ export function testHost(
         },
       },
       memoryTickets: tickets,
-      deviceTickets: new FakeDeviceTickets(deviceTickets),
+      deviceTickets: options.ticketOffice ?? new FakeDeviceTickets(deviceTickets),
       journal: {
         append: async (entry) => {
           journal.push(entry);
