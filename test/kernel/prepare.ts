@@ -43,7 +43,7 @@ export async function prepare(orders: Orders, { work, withQemu }: Parts, say: Sa
   return { tools, kernel, disk: image, qemuDisk: qemu.image, noQemu: qemu.why, initrd: path };
 }
 
-/** Few cases need it, and more is fetched for it than for some machine's whole root: the others run without. */
+/** Few cases need it: where it cannot be had the others run without. */
 async function qemuOrNone(tools: HostTools, say: Say): Promise<{ image?: string; why?: Unavailable }> {
   try {
     return { image: await orUnavailable("QEMU for arm64", ROOT_REMEDY, () => guestQemu(tools, say)) };

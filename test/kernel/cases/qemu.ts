@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
-import { type BrokerClient, type Device, StageState } from "../../../src/client/client.ts";
+import { type BrokerClient, StageState } from "../../../src/client/client.ts";
 import { Edu } from "../guest/edu.ts";
 import { INNER_RAM, InnerQemu } from "../guest/inner-qemu.ts";
 import { running, withClient, withGuest } from "../guest/native-daemon.ts";
@@ -47,17 +47,13 @@ async function moves(qemu: InnerQemu, text: string): Promise<void> {
   assert.equal(await qemu.textAt(TARGET, text.length), text);
 }
 
-async function listed(client: BrokerClient): Promise<readonly Device[]> {
-  return await client.listDevices();
-}
-
 /** The state that the first device comes to: the daemon looks once a tick. */
 async function until(client: BrokerClient, state: number): Promise<void> {
   for (let waitedMs = 0; waitedMs < WAIT_MS; waitedMs += LOOK_MS) {
-    if ((await listed(client))[0]?.state === state) return;
+    if ((await client.listDevices())[0]?.state === state) return;
     await pause(LOOK_MS);
   }
-  assert.equal((await listed(client))[0]?.state, state);
+  assert.equal((await client.listDevices())[0]?.state, state);
 }
 
 async function isFree(machine: GuestMachine, client: BrokerClient): Promise<void> {
@@ -77,7 +73,7 @@ export const qemuCases: readonly KernelCase[] = [
         await qemu.enableEdu();
         tell(`answers after ${Math.round(performance.now() - began)} ms`);
         await moves(qemu, "by way of the broker");
-        const devices = await listed(client);
+        const devices = await client.listDevices();
         assert.deepEqual(
           devices.map(({ ownerDisplayName, stageAuthoritative, state }) => [
             state,
