@@ -31,7 +31,11 @@ async function measureGuest(folder: string): Promise<readonly Figure[]> {
   const program = join(folder, "ioctls");
   const source = join(import.meta.dirname, "native/ioctls.c");
   await orUnavailable("a C compiler for arm64", COMPILER_REMEDY, () => crossCompile(source, program, console.log));
-  const machine = await prepare({ cases: [], seed: "0", trials: 0, programs: [program] }, folder, console.log);
+  const machine = await prepare(
+    { cases: [], seed: "0", trials: 0, programs: [program] },
+    { work: folder, withQemu: false },
+    console.log,
+  );
   const figures: Figure[] = [];
   const others: string[] = [];
   const onLine = (line: string): void => {

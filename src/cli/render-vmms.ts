@@ -2,6 +2,7 @@
 // Source: QEMU's docs/devel/vfio-iommufd.rst and hw/arm/smmuv3.c (13b941aa), libvirt's formatdomain.rst (12.2),
 // Cloud Hypervisor's docs/vfio.md (#8287). Each output says so: names of arguments change with versions.
 
+import { UsageError } from "./failure.ts";
 import type { RenderInput } from "./render-values.ts";
 import { printable } from "./terminal.ts";
 
@@ -12,7 +13,10 @@ export interface Rendered {
   readonly comments: readonly string[];
 }
 
-export const VMMS: Readonly<Record<string, (input: RenderInput) => Rendered>> = {
+/** Whether the VMM opens the nodes by itself or is started by iommuctl vend. */
+export type Descriptors = "opened" | "vended";
+
+export const VMMS: Readonly<Record<string, (input: RenderInput, descriptors?: Descriptors) => Rendered>> = {
   qemu: qemuArguments,
   libvirt: libvirtXml,
   "cloud-hypervisor": cloudHypervisorArguments,
@@ -21,8 +25,13 @@ export const VMMS: Readonly<Record<string, (input: RenderInput) => Rendered>> = 
 const SELF_OPENED =
   "the VMM opens /dev/iommu and the device itself, so the device must be attached to no session of the broker meanwhile";
 
-function qemuArguments(input: RenderInput): Rendered {
+function vendedBy(id: string, program: string): string {
+  return `run it as iommuctl vend ${id} -- ${program} …, which puts numbers in the place of {iommufd} and {device}`;
+}
+
+function qemuArguments(input: RenderInput, descriptors: Descriptors = "opened"): Rendered {
   const { id, smmu } = input;
+  const isVended = descriptors === "vended";
   const properties = (smmu ?? []).flatMap(({ name, value }) => (value === undefined ? [] : [`${name}=${value}`]));
   const behind = [
     "-device pxb-pcie,id=pcie.1,bus_nr=1,bus=pcie.0",
@@ -31,18 +40,24 @@ function qemuArguments(input: RenderInput): Rendered {
   ];
   return {
     comments: [
-      "QEMU: iommufd from 9.0 on; arm-smmuv3 with accel as in hw/arm/smmuv3-accel.c of 13b941aa",
-      "qemu-system-aarch64 -device arm-smmuv3,help lists what yours takes",
-      `${SELF_OPENED}; where it may not, give it descriptors: iommufd,fd= and vfio-pci,fd=`,
+      ...(smmu === undefined
+        ? ["QEMU: iommufd from 9.0 on"]
+        : [
+            "QEMU: iommufd from 9.0 on; arm-smmuv3 with accel as in hw/arm/smmuv3-accel.c of 13b941aa",
+            "qemu-system-aarch64 -device arm-smmuv3,help lists what yours takes",
+          ]),
+      isVended
+        ? vendedBy(id, "qemu-system-aarch64")
+        : `${SELF_OPENED}; where it may not, give it descriptors: --vended prints the arguments for that`,
       ...(smmu === undefined
         ? []
         : ["pxb-pcie: QEMU has no emulated device behind an SMMU with accel, so the device has a root bus of its own"]),
       ...told(input),
     ],
     lines: [
-      "-object iommufd,id=iommufd0",
+      `-object iommufd,id=iommufd0${isVended ? ",fd={iommufd}" : ""}`,
       ...(smmu === undefined ? [] : behind),
-      `-device vfio-pci,host=${id},id=vfio0${smmu === undefined ? "" : ",bus=pcie.port1"},iommufd=iommufd0`,
+      `-device vfio-pci,${isVended ? "fd={device}" : `host=${id}`},id=vfio0${smmu === undefined ? "" : ",bus=pcie.port1"},iommufd=iommufd0`,
     ],
   };
 }
@@ -50,7 +65,12 @@ function qemuArguments(input: RenderInput): Rendered {
 /** libvirt's names of what QEMU calls otherwise. */
 const LIBVIRT_NAMES: Readonly<Record<string, string>> = { ssidsize: "ssidSize" };
 
-function libvirtXml(input: RenderInput): Rendered {
+function libvirtXml(input: RenderInput, descriptors: Descriptors = "opened"): Rendered {
+  if (descriptors === "vended") {
+    throw new UsageError(
+      "iommuctl vend starts no VMM through libvirt: its clients pass descriptors by virDomainFDAssociate",
+    );
+  }
   const { address, smmu } = input;
   const { bus, domain, function: fn, slot } = address;
   const attributes = (smmu ?? [])
@@ -92,17 +112,23 @@ function libvirtXml(input: RenderInput): Rendered {
   };
 }
 
-function cloudHypervisorArguments({ attention, id }: RenderInput): Rendered {
+function cloudHypervisorArguments({ attention, id }: RenderInput, descriptors: Descriptors = "opened"): Rendered {
+  const isVended = descriptors === "vended";
   return {
     comments: [
       "Cloud Hypervisor with iommufd (#8287)",
-      `${SELF_OPENED}; where it may not, give it descriptors: --platform iommufd_fd= and --device fd=`,
+      isVended
+        ? vendedBy(id, "cloud-hypervisor")
+        : `${SELF_OPENED}; where it may not, give it descriptors: --vended prints the arguments for that`,
       "iommufd=on: devices by /dev/iommu, as the broker has them",
       "vfio_p2p_dma=off: mapping BARs for peers fails before Linux 6.19; the broker does not tell the kernel's version",
       "no accel, ats, ril, ssidsize, oas: it nests no guest's tables on the host's SMMUv3 (RFC #7651)",
       ...attention.map((text) => `attention: ${text}`),
     ],
-    lines: ["--platform iommufd=on,vfio_p2p_dma=off", `--device path=/sys/bus/pci/devices/${id},id=vfio0`],
+    lines: [
+      `--platform iommufd=on${isVended ? ",iommufd_fd={iommufd}" : ""},vfio_p2p_dma=off`,
+      `--device ${isVended ? "fd={device}" : `path=/sys/bus/pci/devices/${id}`},id=vfio0`,
+    ],
   };
 }
 

@@ -11,6 +11,8 @@ import { type Lesson, taught } from "./teaching.ts";
 
 interface RenderOptions extends ConnectionOptions {
   readonly json?: boolean;
+  readonly smmu: boolean;
+  readonly vended?: boolean;
 }
 
 const LESSON: Lesson = {
@@ -20,6 +22,10 @@ const LESSON: Lesson = {
   ],
   examples: [
     ["iommuctl render qemu 0000:01:00.0", "-object iommufd, -device arm-smmuv3, -device vfio-pci"],
+    [
+      "iommuctl render qemu 0000:01:00.0 --vended --no-smmu",
+      "for iommuctl vend, and a QEMU whose arm-smmuv3 has no accel: stage 2 alone",
+    ],
     ["iommuctl render libvirt 0000:01:00.0 > device.xml", "elements of the domain"],
     ["iommuctl render cloud-hypervisor 0000:01:00.0 --json | jq -r '.arguments[]'", "the arguments alone"],
   ],
@@ -31,14 +37,17 @@ export function addRender(program: Command, surroundings: Surroundings): void {
   const command = taught(program.command("render"), LESSON)
     .addArgument(new Argument("<vmm>", "which VMM").choices(Object.keys(VMMS)))
     .argument("<device>", 'the device: "0000:01:00.0" or "devices/0000:01:00.0"')
+    .option("--vended", "for iommuctl vend: with descriptors in the place of what the VMM opens (not libvirt)")
+    .option("--no-smmu", "without an SMMUv3 for the guest, also where it could have one")
     .option("--json", "print JSON");
   addTargetOptions(command).action(async (vmm: string, name: string, options: RenderOptions) => {
     const { environment, out } = surroundings;
     const device = deviceName(name);
-    const input = await withBroker(options, environment, async (client) =>
+    const whole = await withBroker(options, environment, async (client) =>
       renderInput(await client.getDevice(device), await client.getCapabilities({ device })),
     );
-    const rendered = VMMS[vmm]?.(input) ?? { lines: [], comments: [] };
+    const input = options.smmu ? whole : { ...whole, smmu: undefined, smmuAttention: [] };
+    const rendered = VMMS[vmm]?.(input, options.vended === true ? "vended" : "opened") ?? { lines: [], comments: [] };
     const text = vmm === "libvirt" ? xmlText(rendered) : shellText(rendered);
     const content = vmm === "libvirt" ? { xml: text } : { arguments: rendered.lines };
     const { smmu: values } = input;

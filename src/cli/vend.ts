@@ -32,8 +32,8 @@ const LESSON: Lesson = {
   ],
   examples: [
     [
-      "iommuctl vend 0000:01:00.0 -- qemu-system-aarch64 -object iommufd,id=iommufd0,fd={iommufd} -device vfio-pci,iommufd=iommufd0,fd={device}",
-      "QEMU, with whatever else it takes",
+      "iommuctl vend 0000:01:00.0 -- qemu-system-aarch64 -object iommufd,id=iommufd0,fd={iommufd} -device vfio-pci,fd={device},iommufd=iommufd0",
+      "QEMU, with whatever else it takes; iommuctl render qemu --vended prints these arguments",
     ],
     ["iommuctl vend 0000:01:00.0 -- ls -l /proc/self/fd", "see what a VMM would be given"],
   ],

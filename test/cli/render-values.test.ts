@@ -195,6 +195,40 @@ describe("the command", () => {
     ]);
   });
 
+  test("for iommuctl vend QEMU is given descriptors, and opens nothing", async () => {
+    const { out } = await rendered("qemu", "0000:01:00.0", "--vended", "--no-smmu");
+    const lines = out.split("\n");
+    expect(lines.filter((line) => line.startsWith("-"))).toEqual([
+      "-object iommufd,id=iommufd0,fd={iommufd} \\",
+      "-device vfio-pci,fd={device},id=vfio0,iommufd=iommufd0",
+    ]);
+    expect(out).toMatch(/^# run it as iommuctl vend 0000:01:00\.0 -- qemu-system-aarch64 /m);
+    expect(out).not.toMatch(/opens|arm-smmuv3,|accel=/);
+  });
+
+  test("for iommuctl vend the device is behind the guest's SMMUv3 as before", async () => {
+    const { out } = await rendered("qemu", "0000:01:00.0", "--vended");
+    const lines = out.split("\n");
+    expect(lines).toContain("-device vfio-pci,fd={device},id=vfio0,bus=pcie.port1,iommufd=iommufd0");
+    expect(out).toMatch(/^-device arm-smmuv3,primary-bus=pcie\.1,.*oas=48 \\$/m);
+  });
+
+  test("for iommuctl vend Cloud Hypervisor is given descriptors, too", async () => {
+    const { out } = await rendered("cloud-hypervisor", "0000:01:00.0", "--vended");
+    expect(out.split("\n").slice(-3, -1)).toEqual([
+      "--platform iommufd=on,iommufd_fd={iommufd},vfio_p2p_dma=off \\",
+      "--device fd={device},id=vfio0",
+    ]);
+  });
+
+  test("without an SMMUv3 for the guest there are no values, and none is missed", async () => {
+    const { out } = await rendered("libvirt", "0000:01:00.0", "--no-smmu", "--json");
+    const json: { xml: string; values?: unknown; attention: string[] } = JSON.parse(out);
+    expect(json.xml).not.toContain("<iommu ");
+    expect(json.values).toBeUndefined();
+    expect(json.attention).toEqual([expect.stringContaining("simulates")]);
+  });
+
   test("JSON has each value with its reason", async () => {
     const { out } = await rendered("libvirt", "0000:01:00.0", "--json");
     expect(JSON.parse(out)).toMatchObject({
@@ -211,6 +245,12 @@ describe("the command", () => {
       ["bochs", "0000:01:00.0"],
       64,
       /Allowed choices are qemu, libvirt, cloud-hypervisor/,
+    ],
+    [
+      "libvirt for iommuctl vend, which cannot start it",
+      ["libvirt", "0000:01:00.0", "--vended"],
+      64,
+      /virDomainFDAssociate/,
     ],
     ["a device that is not there", ["qemu", "0000:ff:00.0"], 5, /DEVICE_UNKNOWN/],
   ])("%s is refused", async (_what, argv, code, message) => {

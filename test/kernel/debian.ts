@@ -19,6 +19,8 @@ export interface PackageSet {
   readonly suite?: string;
   /** Without what the packages depend on. */
   readonly alone?: boolean;
+  /** Packages of those depended on that are fetched and not unpacked. */
+  readonly without?: readonly string[];
 }
 
 /** VERSION_CODENAME of os-release(5), and whether it is a release: what is not yet one has no backports. */
@@ -43,7 +45,9 @@ export async function unpackPackages(set: PackageSet, into: string, work: string
   const archives = join(work, "cache/archives");
   if (set.alone) await apt(["download", ...suite, ...set.packages], FETCH_MS);
   else await apt(["install", "--download-only", "-y", "--no-install-recommends", ...suite, ...set.packages], FETCH_MS);
-  const files = readdirSync(archives).filter((name) => name.endsWith(".deb"));
+  const without = (set.without ?? []).map((name) => `${name}_`);
+  const isWanted = (name: string): boolean => name.endsWith(".deb") && !without.some((start) => name.startsWith(start));
+  const files = readdirSync(archives).filter(isWanted);
   mkdirSync(into, { recursive: true });
   for (const name of files) await run("dpkg-deb", ["-x", join(archives, name), into], { timeoutMs: UNPACK_MS });
   say(`unpacked ${files.length} packages`);

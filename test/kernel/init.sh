@@ -21,6 +21,12 @@ else
     $b mount -o bind /sys /root/sys
     $b mount -o bind /dev /root/dev
     $b mount -o bind /app /root/app
+    # The second disk, where there is one, has QEMU and its libraries.
+    if [ -b /dev/vdb ]; then
+      $b mkdir /root/run/qemu
+      $b mount -t erofs -o ro /dev/vdb /root/run/qemu
+      $b find /root/run/qemu -type f -exec $b cat {} + >/dev/null
+    fi
     $b ip link set lo up
     # The kernel has no driver that would read the clock.
     $b date -s "@$iommu_e2e_now" >/dev/null

@@ -20,6 +20,8 @@ export interface Orders {
   readonly trials: number;
   /** Paths of static programs for the guest, where they are in /app/programs. */
   readonly programs?: readonly string[];
+  /** Why the guest has no QEMU of its own, where it has none. */
+  readonly noQemu?: string;
 }
 
 /** Compiles into a folder of `work`, and packs everything into one archive. */

@@ -16,6 +16,8 @@ export interface GuestMachine {
   readonly idr: readonly number[];
   /** Of the random configurations: which, and how many. */
   readonly trials: { readonly seed: bigint; readonly count: number };
+  /** Why it has no QEMU of its own, where it has none. */
+  readonly noQemu?: string | undefined;
 }
 
 export interface KernelCase {
@@ -23,6 +25,8 @@ export interface KernelCase {
   readonly name: string;
   /** Of the guest's time, where the usual is not enough. */
   readonly limitMs?: number;
+  /** What it cannot run without and was not to be had here: it is left out, and says so. */
+  readonly lacks?: (machine: GuestMachine) => string | undefined;
   /** Throws when it is not so. @param tell  a line that is printed below the case's name when it has passed */
   readonly run: (machine: GuestMachine, tell: (line: string) => void) => void | Promise<void>;
 }

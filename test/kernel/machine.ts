@@ -38,6 +38,8 @@ export interface Boot {
   readonly kernel: string;
   readonly initrd: string;
   readonly disk?: string;
+  /** The image of guest-qemu.ts, as a second disk. */
+  readonly qemuDisk?: string | undefined;
   /** Of a socket that is made: there QEMU's monitor is on a port of the machine, for whom the kernel shows too little. */
   readonly monitor?: string;
   readonly kernelArgs?: string;
@@ -47,15 +49,15 @@ export interface Boot {
 
 /** Boots and waits until the machine is off. */
 export async function boot(tools: HostTools, options: Boot): Promise<void> {
-  const { disk, kernel, initrd, kernelArgs = "", monitor, timeoutMs, onLine } = options;
-  const drive = disk === undefined ? [] : ["-drive", `file=${disk},format=raw,if=none,id=root,readonly=on`];
-  const block = disk === undefined ? [] : ["-device", "virtio-blk-pci,drive=root,addr=5"];
+  const { disk, kernel, initrd, kernelArgs = "", monitor, qemuDisk, timeoutMs, onLine } = options;
+  // In the order of their addresses the guest calls them vda and vdb.
+  const disks = [...diskAt(5, "root", disk), ...diskAt(7, "qemu", qemuDisk)];
   const append = `${KERNEL_ARGS} iommu_e2e_now=${Math.floor(Date.now() / 1000)} ${kernelArgs}`;
   const args = [
     ...tools.qemuArgs,
     ...[...MACHINE, "-m", MEMORY, ...CLOCK, "-nographic", "-no-reboot", "-nic", "none"],
     ...["-bios", tools.firmware, "-kernel", kernel, "-initrd", initrd, "-append", append],
-    ...[...drive, ...block, ...(monitor === undefined ? [] : monitorPort(monitor))],
+    ...[...disks, ...(monitor === undefined ? [] : monitorPort(monitor))],
   ];
   const qemu = spawn(tools.qemu, args, { env: { ...process.env, ...tools.env }, stdio: ["ignore", "pipe", "pipe"] });
   const kill = (): boolean => qemu.kill("SIGKILL");
@@ -69,6 +71,12 @@ export async function boot(tools: HostTools, options: Boot): Promise<void> {
     kill();
     process.off("exit", kill);
   }
+}
+
+function diskAt(address: number, id: string, image: string | undefined): string[] {
+  if (image === undefined) return [];
+  const drive = `file=${image},format=raw,if=none,id=${id},readonly=on`;
+  return ["-drive", drive, "-device", `virtio-blk-pci,drive=${id},addr=${address}`];
 }
 
 /** The monitor listens on a socket that only the port connects to. */

@@ -76,3 +76,13 @@ test("what the machine cannot show is left out with the capability; where it can
     { outcome: "failed", name: "who knows", why: expect.stringContaining("nobody can look") },
   ]);
 });
+
+test("a case is left out with what it lacks, and runs where nothing is lacking", async () => {
+  const lacks = ({ noQemu }: { readonly noQemu?: string | undefined }): string | undefined => noQemu;
+  const fails: KernelCase = { name: "fails", lacks, run: () => Promise.reject(new Error("it ran")) };
+  expect(await reportsOf({ cases: [fails] })).toMatchObject([{ outcome: "failed" }]);
+  const reports: CaseReport[] = [];
+  const report = (each: CaseReport): number => reports.push(each);
+  await runCases({ ...MACHINE, noQemu: "no mirror" }, { cases: [fails], unreachable: [], wanted: [], report });
+  expect(reports).toEqual([{ outcome: "left-out", name: "fails", missing: "no mirror" }]);
+});

@@ -21,7 +21,11 @@ export async function runCases(machine: GuestMachine, run: Run): Promise<number>
     run.wanted.length === 0 || run.wanted.some((part) => name.includes(part));
   const cases = run.cases.filter(isWanted);
   const unreachable = run.unreachable.filter(isWanted);
-  for (const each of cases) run.report(await outcomeOf(each, machine, run.caseMs ?? each.limitMs ?? CASE_MS));
+  for (const each of cases) {
+    const missing = each.lacks?.(machine);
+    if (missing !== undefined) run.report({ outcome: "left-out", name: each.name, missing });
+    else run.report(await outcomeOf(each, machine, run.caseMs ?? each.limitMs ?? CASE_MS));
+  }
   for (const each of unreachable) run.report(await lookFor(each, machine, run.caseMs ?? CASE_MS));
   return cases.length + unreachable.length;
 }

@@ -11,6 +11,7 @@ import { iommufdCases } from "./iommufd.ts";
 import { memoryCases } from "./memory.ts";
 import { nativeCases } from "./native.ts";
 import { nestedCases } from "./nested.ts";
+import { qemuCases } from "./qemu.ts";
 import { recordCases } from "./records.ts";
 import { restartCases } from "./restart.ts";
 
@@ -26,5 +27,6 @@ export const cases: readonly KernelCase[] = [
   ...restartCases,
   ...memoryCases,
   ...descriptorCases,
+  ...qemuCases,
   ...nativeCases, // the last of them end the daemon
 ];

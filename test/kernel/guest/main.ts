@@ -22,7 +22,8 @@ const report = (each: CaseReport): void => {
   if (each.outcome === "failed") process.exitCode = 1;
 };
 const trials = { seed: BigInt(orders.seed), count: orders.trials };
-const reports = await runCases({ devices, idr, trials }, { cases, unreachable, wanted: orders.cases, report });
+const { noQemu } = orders;
+const reports = await runCases({ devices, idr, trials, noQemu }, { cases, unreachable, wanted: orders.cases, report });
 print(endLine(reports));
 // What a failed case left running must not keep the machine on.
 process.exit();
