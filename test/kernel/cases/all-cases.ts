@@ -13,6 +13,7 @@ import { nativeCases } from "./native.ts";
 import { nestedCases } from "./nested.ts";
 import { recordCases } from "./records.ts";
 import { restartCases } from "./restart.ts";
+import { unbindCases } from "./unbind.ts";
 
 export const cases: readonly KernelCase[] = [
   ...guestCases,
@@ -26,5 +27,6 @@ export const cases: readonly KernelCase[] = [
   ...restartCases,
   ...memoryCases,
   ...descriptorCases,
+  ...unbindCases,
   ...nativeCases, // the last of them end the daemon
 ];
