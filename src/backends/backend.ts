@@ -6,6 +6,7 @@
 import type { BackendCounters } from "./counters.ts";
 import type { DeviceDescriptor } from "./device-descriptors.ts";
 import type { FaultDiagnosis } from "./diagnosis.ts";
+import type { BrokerError } from "./errors.ts";
 import type { ExplainRequest, Explanation } from "./explanation.ts";
 import type { FaultAnswer, FaultNotice, FaultRecord, Notice } from "./faults.ts";
 import type { GuestMapping, IpaRange } from "./guest-memory.ts";
@@ -128,6 +129,8 @@ export interface Backend {
   recall(group: GroupID): Promise<void>;
   /** A group that was withheld or recalled: true, and blocked as by block(), once every copy is closed. */
   reclaim(group: GroupID): Promise<boolean>;
+  /** Of a group that reclaim() did not take: what the kernel said last, with the remedy. Absent where no kernel is asked. */
+  refusalOf?(group: GroupID): BrokerError | undefined;
   /** One listener for groups that reclaim() refused and now would not. A backend that cannot know calls it never. */
   onClosed(listener: (group: GroupID) => void): void;
   /** Function-level reset: what the device was doing is dropped. Its stage and its name stay. */

@@ -274,6 +274,8 @@ export function observeEvents(registry: Registry, events: BrokerEvents): void {
         return ticketsEnded.inc({ outcome: "expired" });
       case "putRefused":
         return putsRefused.inc();
+      case "groupHeld":
+        return undefined; // the census has its state
       case "memoryChanged":
         return undefined; // the census has the bytes
       case "policyDenied":

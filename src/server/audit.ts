@@ -146,6 +146,10 @@ export class Audit {
           group: event.group,
           reason: event.reason,
         };
+      case "groupHeld": {
+        const { devices, generation, group, session } = event;
+        return { event: "device", change: "still held", devices, group, generation, ...this.#of(session) };
+      }
       case "handedOut": {
         const { device, how, session } = event;
         return { event: "device", change: "handed out", device, how, ...this.#of(session) };

@@ -149,6 +149,11 @@ function lineOf(event: BrokerEvent): Line {
       const facts = { session, owner: event.displayName, error };
       return { level: "warn", facts, message: "session could not be restored: its devices are the host's again" };
     }
+    case "groupHeld": {
+      const { devices, error, generation, group, session } = event;
+      const message = "a group did not come back to its session: a process still has its device's node open";
+      return { level: "warn", facts: { session, group, device: devices.join(" "), generation, error }, message };
+    }
     case "preempted": {
       const { device, session, by, graceMs } = event;
       const message = "a session of higher priority asked for the device";

@@ -185,6 +185,14 @@ test("whatever happens, a line has nothing of a session but its id, its name and
       error: fc.constant(new Error(SECRET)),
     }),
     fc.record({
+      type: fc.constant("groupHeld" as const),
+      session: text,
+      group: fc.nat(9).map(groupID),
+      devices: fc.constant([NVME]),
+      generation: fc.nat(),
+      error: fc.constant(new Error(SECRET)),
+    }),
+    fc.record({
       type: fc.constant("memoryChanged" as const),
       session: text,
       addressSpace: text,

@@ -58,6 +58,7 @@ const EVENTS: readonly BrokerEvent[] = [
   },
   { type: "quotaReached", quota: "devices", identity: "uid:1001", rule: "vms" },
   { type: "deviceForced", device: DEVICE, session: "s", reason: "stuck" },
+  { type: "groupHeld", session: "s", group: groupID(3), devices: [DEVICE], generation: 5, error: new Error("no") },
 ];
 
 test("every event becomes one line, severe when an operator should act", () => {
@@ -87,6 +88,7 @@ test("every event becomes one line, severe when an operator should act", () => {
     "info refused by the policy",
     "warn quota reached",
     "warn device taken back by an administrator",
+    "warn a group did not come back to its session: a process still has its device's node open",
   ]);
   expect(written.find(({ msg }) => msg === "a passed descriptor was not mapped in time: closed")?.facts).toEqual({
     label: "guest-ram",

@@ -32,6 +32,7 @@ export class Reached {
       case "sessionClaimed":
       case "sessionRestored":
       case "sessionGivenUp":
+      case "groupHeld":
       case "deviceForced":
       case "deviceAdded":
       case "deviceRemoved":

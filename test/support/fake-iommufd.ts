@@ -209,6 +209,13 @@ export class FakeIommufd implements Kernel {
     return this.addFile(file);
   }
 
+  /** kill -9 of the daemon: what only it had is closed, what it mapped is gone. @param kept  descriptors that others have */
+  async killDaemon(...kept: readonly number[]): Promise<void> {
+    this.#listeners.clear();
+    this.#views.clear();
+    for (const fd of [...this.files.keys()]) if (!kept.includes(fd)) await this.close(fd);
+  }
+
   onReadable(fd: number, listener: () => void): () => void {
     if (this.#listeners.has(fd)) throw new Error(`descriptor ${fd} is watched twice`);
     if (this.#result("watch", () => 0) < 0) throw new BrokerError("backend_failed", "epoll does not take it", { fd });

@@ -70,6 +70,8 @@ export interface WorldOptions {
   readonly experiments?: Experiments;
   /** Devices are no PCI devices, and their firmware says that they may stall. */
   readonly mayStall?: boolean;
+  /** The one of a daemon before. */
+  readonly kernel?: FakeIommufd;
 }
 
 const GROUPS = [[1], [2], [3, 4]];
@@ -80,7 +82,7 @@ export async function nativeWorld(options: WorldOptions = {}) {
   const devices = GROUPS.flatMap((numbers, index) =>
     numbers.map((n) => fakeDevice(n, iommu, { group: index + 1, resets })),
   );
-  const kernel = new FakeIommufd({ ...machine, devices });
+  const kernel = options.kernel ?? new FakeIommufd({ ...machine, devices });
   const inventory = new NativeInventory(scanOf(iommu, GROUPS, mayStall));
   const probe = deviceProbe(kernel, HOST_ROOTS);
   const backend = await createNativeBackend({ kernel, inventory, probe, ...(experiments && { experiments }) });

@@ -148,6 +148,11 @@ export class NativeBackend implements Backend {
 
   async detach(group: GroupID): Promise<void> {
     await this.#leaving(group, () => this.#stages.detach(group));
+    const isUnknown = ({ id, otherHardware }: HostIommu): boolean =>
+      otherHardware?.kind === "unknown" &&
+      this.inventory.devices().some((device) => device.group === group && device.iommu === id);
+    // Its only devices were held when it was asked: now one is not.
+    if (this.inventory.iommus().some(isUnknown)) await this.probe();
   }
 
   async join(device: HostDevice): Promise<void> {
@@ -186,6 +191,10 @@ export class NativeBackend implements Backend {
 
   async reclaim(group: GroupID): Promise<boolean> {
     return await this.#stages.reclaim(group);
+  }
+
+  refusalOf(group: GroupID): BrokerError | undefined {
+    return this.#stages.refusalOf(group);
   }
 
   /** The kernel tells nobody: reclaim() is how it is seen. */

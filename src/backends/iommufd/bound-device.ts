@@ -18,6 +18,7 @@ export class BoundDevice {
   nested: number | undefined;
   /** Others were passed its node: what is known here of its attachment may be true no more. */
   isShared = false;
+  #isClosed = false;
   /** Under which name the kernel knows it. */
   vdevice: { readonly id: number; readonly name: VirtualStreamID } | undefined;
 
@@ -49,8 +50,13 @@ export class BoundDevice {
     this.hwpt = hwpt;
   }
 
-  /** Closing gives it to the host, unless others have its node: then it stays bound, and what was attached here is not. */
+  /**
+   * Closing gives it to the host, unless others have its node: then it stays bound, and what was attached here is not.
+   * Once more does nothing: by then its number may be another file's.
+   */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     if (this.isShared) await detachPt(this.file).catch(() => {}); // what closing does where nobody else has it
     await this.file.kernel.close(this.file.fd);
     this.hwpt = undefined;

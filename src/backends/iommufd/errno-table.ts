@@ -199,7 +199,7 @@ const TABLE = {
         text: "its IOMMU group belongs to another iommufd or to a driver of the host: bind all of the group to vfio-pci and end what uses it",
       },
       EINVAL: unsupported(
-        "the device's DMA is not cache-coherent, firmware demands direct ranges for it, or it is bound already: see the group's reserved_regions",
+        "the device's DMA is not cache-coherent, firmware demands direct ranges for it, or it is bound already, through a node that a process has open (ls -l /proc/*/fd | grep vfio): end that process, or see the group's reserved_regions",
       ),
       ENODEV: unavailable("the device has no IOMMU group, or is gone: enable the IOMMU in firmware and kernel"),
       EBADFD: failed("what was given is no iommufd"),

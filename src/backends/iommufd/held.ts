@@ -26,6 +26,8 @@ export class Held {
   readonly #nodes: HeldNodes;
   /** Looks that found a holder, of groups that are withheld. */
   readonly #looks = new Map<GroupID, number>();
+  /** What the last look at such a group was refused with. */
+  readonly #refusals = new Map<GroupID, BrokerError>();
 
   constructor(nodes: HeldNodes) {
     this.#nodes = nodes;
@@ -34,28 +36,36 @@ export class Held {
   /** It is free: the next time counts from the beginning. */
   forget(group: GroupID): void {
     this.#looks.delete(group);
+    this.#refusals.delete(group);
+  }
+
+  refusalOf(group: GroupID): BrokerError | undefined {
+    return this.#refusals.get(group);
   }
 
   /** @param error  what binding all of the group's devices failed with @returns whether that is for a holder's sake */
   async explains(group: GroupID, devices: readonly HostDevice[], error: unknown): Promise<boolean> {
-    if (refusalOfBind(error) === undefined) return false;
+    if (error instanceof BrokerError) this.#refusals.set(group, error);
+    if (!isOfBind(error)) return false;
     for (const device of devices) {
       const refusal = await this.#refusal(device);
-      if (refusal !== "EINVAL") continue;
+      if (refusal?.facts.errno !== "EINVAL") continue;
+      this.#refusals.set(group, refusal);
       this.#count(group, device);
       return true;
     }
     return false;
   }
 
-  async #refusal(device: HostDevice): Promise<string | undefined> {
+  /** Of a bind; undefined: it could be bound, or not even opened. */
+  async #refusal(device: HostDevice): Promise<BrokerError | undefined> {
     const { kernel, nodeOf, ownIommufd } = this.#nodes;
     try {
       const bound = await BoundDevice.bind(kernel, device, nodeOf(device.id), ownIommufd);
       await bound.close();
       return undefined;
     } catch (error) {
-      return refusalOfBind(error);
+      return isOfBind(error) ? error : undefined;
     }
   }
 
@@ -69,7 +79,6 @@ export class Held {
   }
 }
 
-function refusalOfBind(error: unknown): string | undefined {
-  if (!(error instanceof BrokerError) || error.facts.ioctl !== CALLS.bind_iommufd.ioctl) return undefined;
-  return String(error.facts.errno);
+function isOfBind(error: unknown): error is BrokerError {
+  return error instanceof BrokerError && error.facts.ioctl === CALLS.bind_iommufd.ioctl;
 }

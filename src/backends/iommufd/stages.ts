@@ -133,6 +133,7 @@ export class Stages {
     await this.#vended.get(group)?.close();
     this.#vended.delete(group);
     this.#outside.delete(group);
+    this.#held.forget(group);
   }
 
   async block(group: GroupID): Promise<void> {
@@ -204,6 +205,10 @@ export class Stages {
     this.#held.forget(group);
     this.#outside.delete(group);
     return true;
+  }
+
+  refusalOf(group: GroupID): BrokerError | undefined {
+    return this.#held.refusalOf(group);
   }
 
   /** Nobody has it: it can be asked something. */

@@ -41,13 +41,13 @@ export class Administration implements AdminVerbs {
   }
 
   async forceRelease(device: DeviceID, reason: string): Promise<DeviceView> {
-    const { arbiter, events, queues, registry, sessions } = this.#deps;
+    const { arbiter, backend, events, queues, registry, sessions } = this.#deps;
     await queues.run([{ kind: "group", id: registry.device(device).host.group }], async () => {
       const group = registry.groupOf(device);
       const { owner } = group;
       if (group.state === "releasing") {
         const { state } = await arbiter.free(group);
-        if (state === "releasing") throw stillHeld(group, registry.device(device));
+        if (state === "releasing") throw stillHeld(backend, group, registry.device(device));
         return;
       }
       if (owner === undefined) throw nobodys(device);

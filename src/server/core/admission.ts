@@ -1,6 +1,7 @@
 // May this request run now? Pure checks on snapshots, each refusal typed: owner, fence, transition, names.
 // The arbiter asks these inside the objects' queues, so what they see is what the backend will find.
 
+import type { Backend } from "../../backends/backend.ts";
 import { BrokerError, invalidField } from "../../backends/errors.ts";
 import type { VirtualStreamID } from "../../backends/ids.ts";
 import type { Disposition } from "../../backends/vste.ts";
@@ -50,16 +51,34 @@ export function requireNotQuarantined(group: GroupRecord, device: DeviceRecord):
 }
 
 /** Refuses a group of which somebody may still hold descriptors that its last owner was given. */
-export function requireNotReleasing(group: GroupRecord, device: DeviceRecord): void {
-  if (group.state === "releasing") throw stillHeld(group, device);
+export function requireNotReleasing(
+  backend: Pick<Backend, "refusalOf">,
+  group: GroupRecord,
+  device: DeviceRecord,
+): void {
+  if (group.state === "releasing") throw stillHeld(backend, group, device);
 }
 
 /** What can be done about it, for whoever wants the device and for an administrator alike. */
-export function stillHeld(group: GroupRecord, { host: { id } }: Pick<DeviceRecord, "host">): BrokerError {
+export function stillHeld(
+  backend: Pick<Backend, "refusalOf">,
+  group: GroupRecord,
+  { host: { id } }: Pick<DeviceRecord, "host">,
+): BrokerError {
+  const refusal = backend.refusalOf?.(group.id);
+  const said = refusal === undefined ? "" : `; asked for it last, the kernel said: ${refusal.message}`;
+  const { errno, ioctl } = refusal?.facts ?? {};
   return new BrokerError(
     "device_releasing",
-    `device ${id} is being released: a process still holds a copy of a descriptor that its last owner was given, and nobody can take that away; it is free once every copy is closed: end those processes`,
-    { device: id, group: group.id, state: group.state },
+    `device ${id} is being released: a process still holds a copy of a descriptor that its last owner was given, and nobody can take that away; it is free once every copy is closed: end those processes${said}`,
+    {
+      device: id,
+      group: group.id,
+      state: group.state,
+      ...(errno !== undefined && { errno }),
+      ...(ioctl !== undefined && { ioctl }),
+    },
+    refusal === undefined ? {} : { cause: refusal },
   );
 }
 

@@ -129,12 +129,12 @@ export class Attachments {
   }
 
   async #attach(session: string, request: AttachRequest, waiter: Waiter | undefined): Promise<void> {
-    const { changes, limits, lines, permissions, registry, sessions } = this.#deps;
+    const { backend, changes, limits, lines, permissions, registry, sessions } = this.#deps;
     const { device, group } = changes.admit(session, request.device);
     const virtual = registry.virtualIommu(request.virtualIommu, session);
     requireGeneration(group, request.expectedGeneration);
     requireNotQuarantined(group, device);
-    requireNotReleasing(group, device);
+    requireNotReleasing(backend, group, device);
     requireNotVended(group, device);
     if (group.virtualIommu !== undefined && group.virtualIommu !== virtual.id) throw elsewhere(device, group);
     if (device.attached) return;

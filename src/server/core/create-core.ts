@@ -220,9 +220,10 @@ async function restoreInventory(state: DurableState, simulator: SimulatorControl
   }
 }
 
-function tellRecovery({ restored, givenUp }: RecoveryReport, events: BrokerEvents): void {
+function tellRecovery({ restored, held, givenUp }: RecoveryReport, events: BrokerEvents): void {
   for (const { id, displayName } of restored) events.emit({ type: "sessionRestored", session: id, displayName });
   for (const { session, error } of givenUp) {
     events.emit({ type: "sessionGivenUp", session: session.id, displayName: session.displayName, error });
   }
+  for (const group of held) events.emit({ type: "groupHeld", ...group });
 }

@@ -76,7 +76,7 @@ export class Descriptors {
 
   /** Default domain → vended. Once more, while nobody has fetched the descriptors: another ticket in place of the one before. */
   async vend(session: string, request: VendRequest, gate: CallGate | undefined): Promise<HandedOut> {
-    const { changes, ports, queues, resets } = this.#deps;
+    const { backend, changes, ports, queues, resets } = this.#deps;
     this.#admitByPolicy(session, "VendDevice", request.device);
     resets.requireNone(request.device);
     return await queues.run(
@@ -85,7 +85,7 @@ export class Descriptors {
         const { device, group } = changes.admit(session, request.device);
         requireGeneration(group, request.expectedGeneration);
         requireNotQuarantined(group, device);
-        requireNotReleasing(group, device);
+        requireNotReleasing(backend, group, device);
         const holder = this.#holderOf(session);
         if (group.state === "vended") this.#requireUnfetched({ device, group }, request.node);
         ports.deviceTickets.requireRoom(holder);

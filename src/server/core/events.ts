@@ -114,6 +114,15 @@ export type BrokerEvent =
       readonly displayName: string;
       readonly error: unknown;
     }
+  /** After a restart: a restored session lost this group, whose descriptors others have held since before. */
+  | {
+      readonly type: "groupHeld";
+      readonly session: string;
+      readonly group: GroupID;
+      readonly devices: readonly DeviceID[];
+      readonly generation: number;
+      readonly error: unknown;
+    }
   | {
       readonly type: "memoryChanged";
       readonly session: string;

@@ -1,7 +1,7 @@
 // After a restart: from what the records of before add up to (durable-state.ts) to the same records and the same hardware.
 // Restoring goes session by session through the backend's own verbs; a session of which anything cannot be restored (its
 // memory file is gone, its device is) is given up as a whole: its groups are in the host's default domain, where the
-// restart found them, one generation later.
+// restart found them, one generation later. A group whose node somebody kept open is lost to its session by itself.
 
 import type { AddressSpaceHandle, Backend, PartHandle } from "../../backends/backend.ts";
 import { BrokerError } from "../../backends/errors.ts";
@@ -23,6 +23,8 @@ import {
 } from "./durable.ts";
 import type { DurableState } from "./durable-state.ts";
 import type { FaultRouter } from "./fault-router.ts";
+import type { GroupRecord } from "./group.ts";
+import { attachUnlessHeld, type HeldGroup } from "./held-group.ts";
 import type { Ports } from "./ports.ts";
 import type { Registry } from "./registry.ts";
 import type { Sessions } from "./sessions.ts";
@@ -40,12 +42,15 @@ export interface RecoveryDeps {
 /** What became of the sessions of before. */
 export interface RecoveryReport {
   readonly restored: readonly DurableSession[];
+  /** Of the sessions that were restored. */
+  readonly held: readonly HeldGroup[];
   readonly givenUp: readonly { readonly session: DurableSession; readonly error: unknown }[];
 }
 
 /** Restores what can be; the inventory is as it was already. Nobody else uses core yet. */
 export async function restoreSessions(state: DurableState, deps: RecoveryDeps): Promise<RecoveryReport> {
   const restored: DurableSession[] = [];
+  const held: HeldGroup[] = [];
   const givenUp: { session: DurableSession; error: unknown }[] = [];
   for (const session of state.sessions.values()) {
     const restoring = new Restoring(session, state, deps);
@@ -54,6 +59,7 @@ export async function restoreSessions(state: DurableState, deps: RecoveryDeps): 
       deps.sessions.restore(session, state.absences.get(session.id) ?? 0);
       for (const answer of state.answers.get(session.id)?.values() ?? []) deps.answers.restore(answer);
       restored.push(session);
+      held.push(...restoring.held);
     } catch (error) {
       await restoring.undo();
       givenUp.push({ session, error });
@@ -63,7 +69,7 @@ export async function restoreSessions(state: DurableState, deps: RecoveryDeps): 
   for (const group of state.groups.values()) {
     if (group.owner === null || !kept.has(group.owner)) await leaveReleased(group, deps);
   }
-  return { restored, givenUp };
+  return { restored, held, givenUp };
 }
 
 /**
@@ -91,6 +97,7 @@ class Restoring {
   readonly #deps: RecoveryDeps;
   readonly #spaces = new Map<string, AddressSpaceHandle>();
   readonly #undo: (() => Promise<void> | void)[] = [];
+  readonly held: HeldGroup[] = [];
 
   constructor(session: DurableSession, state: DurableState, deps: RecoveryDeps) {
     this.#session = session;
@@ -172,7 +179,12 @@ class Restoring {
     if (group === undefined) throw missing(`IOMMU group ${durable.id}`);
     const virtualIommu = durable.virtualIommu ?? undefined;
     const part = this.#partOf(virtualIommu, group.iommu);
-    await backend.attach(group.id, part, "abort");
+    const isHandedOut = durable.handedOut ?? false;
+    const refusal = await attachUnlessHeld(backend, { group: group.id, part, isHandedOut });
+    if (refusal !== undefined) {
+      this.#withhold(group, durable.generation + 1, refusal);
+      return;
+    }
     this.#undo.push(async () => {
       await backend.detach(group.id);
       for (const id of group.devices) {
@@ -189,6 +201,14 @@ class Restoring {
     const pageTable = durable.pageTable && pageTableOf(durable.pageTable);
     const owner = this.#session.id;
     registry.putGroup({ ...group, state, generation, owner, virtualIommu, vste, pageTable, handedOut });
+  }
+
+  /** Nobody's, as leaveReleased() leaves one that its session has lost. */
+  #withhold(group: GroupRecord, generation: number, error: BrokerError): void {
+    const { registry } = this.#deps;
+    registry.putGroup({ ...group, generation, state: "releasing", handedOut: true });
+    this.#undo.push(() => registry.putGroup(group));
+    this.held.push({ session: this.#session.id, group: group.id, devices: group.devices, generation, error });
   }
 
   /** Its holder's stages are as they were: the restart closed the broker's own descriptors and nobody else's. */

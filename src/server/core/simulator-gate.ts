@@ -31,12 +31,12 @@ export class SimulatorGate implements SimulatorVerbs {
   }
 
   addDevice(session: string, device: HostDevice): void {
-    const { queues, registry, sessions } = this.#deps;
+    const { backend, queues, registry, sessions } = this.#deps;
     sessions.requireLive(session);
     registry.iommu(device.iommu);
     const group = registry.findGroup(device.group);
     if (group?.state === "quarantined") throw quarantined(device);
-    if (group?.state === "releasing") throw stillHeld(group, { host: device });
+    if (group?.state === "releasing") throw stillHeld(backend, group, { host: device });
     if (group?.owner !== undefined || queues.isHeld({ kind: "group", id: device.group })) {
       throw new BrokerError(
         "in_use",

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { fakeSmmu } from "../../support/fake-iommufd-machine.ts";
 import { refusal } from "../../support/host.ts";
-import { devicePath, nativeWorld } from "../../support/native-world.ts";
+import { devicePath, type NativeWorld, nativeWorld } from "../../support/native-world.ts";
 
 test("the IOMMU is asked through an idle device before anybody is attached, and the device is the host's again", async () => {
   const world = await nativeWorld();
@@ -15,11 +15,42 @@ test("the IOMMU is asked through an idle device before anybody is attached, and 
   expect(world.kernel.alive()).toEqual({ files: 1, views: 0, objects: [] });
 });
 
-test("an IOMMU whose device cannot be had stays unknown, and is asked again", async () => {
-  const world = await nativeWorld({ machine: { hostGroups: [1] } });
+test("an IOMMU of which no device can be had stays unknown, which is told once, by the first of them", async () => {
+  const world = await nativeWorld({ machine: { hostGroups: [1, 2, 3] } });
   expect(world.notices).toMatchObject([{ level: "warn", facts: { device: world.device(1).id } }]);
   expect(world.backend.inventory.iommus()).toMatchObject([{ registers: undefined }]);
 });
+
+test("a device that cannot be had keeps no IOMMU unknown: the next one behind it is asked", async () => {
+  const world = await nativeWorld({ machine: { hostGroups: [1] } });
+  expect(world.notices).toEqual([]);
+  expect(world.backend.inventory.iommus()).toMatchObject([{ registers: { idr0: 0x0d44_101b } }]);
+});
+
+test("an IOMMU whose only device was held at the start is asked as soon as that is free", async () => {
+  const before = await nativeWorld({ machine: { hostGroups: [2, 3] } });
+  const { part } = await before.part();
+  await before.backend.attach(before.group(1), part, "bypass");
+  await before.backend.handOut(before.device(1).id);
+  const node = before.kernel.dup(before.backend.descriptorsOf(before.device(1).id)[0]!.fd);
+  await before.kernel.killDaemon(node);
+  const { backend, group, kernel } = await heldWorld(before);
+  expect(backend.inventory.iommus()).toMatchObject([{ registers: undefined }]);
+  await backend.recall(group);
+  expect(await backend.reclaim(group)).toBe(false);
+  await kernel.close(node);
+  expect(await backend.reclaim(group)).toBe(true);
+  await backend.detach(group);
+  expect(backend.inventory.iommus()).toMatchObject([
+    { registers: { idr0: 0x0d44_101b }, nesting: { supported: true } },
+  ]);
+  expect(kernel.alive()).toEqual({ files: 1, views: 0, objects: [] });
+});
+
+async function heldWorld({ kernel }: NativeWorld) {
+  const world = await nativeWorld({ kernel });
+  return { kernel, backend: world.backend, group: world.group(1) };
+}
 
 test("a reset leaves the stage; a device in its default domain is taken for it and given back", async () => {
   const world = await nativeWorld();

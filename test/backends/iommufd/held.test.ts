@@ -16,6 +16,23 @@ async function withheld(n: number, options: WorldOptions = {}): Promise<{ world:
   return { world, holder };
 }
 
+test("what the kernel said last is known until the group is free: of the holder's device, not of its sibling", async () => {
+  const { world, holder } = await withheld(4);
+  const { backend, kernel } = world;
+  expect(backend.refusalOf(world.group(4))).toBeUndefined();
+  await backend.reclaim(world.group(4));
+  const said = backend.refusalOf(world.group(4));
+  expect(said?.facts).toMatchObject({ errno: "EINVAL", ioctl: "VFIO_DEVICE_BIND_IOMMUFD" });
+  expect(said?.message).toContain("end that process");
+  await kernel.close(holder);
+  const heal = kernel.failAll("bind_iommufd", "EBUSY");
+  await expect(backend.reclaim(world.group(4))).rejects.toMatchObject({ facts: { errno: "EBUSY" } });
+  expect(backend.refusalOf(world.group(4))?.facts.errno).toBe("EBUSY");
+  heal();
+  expect(await backend.reclaim(world.group(4))).toBe(true);
+  expect(backend.refusalOf(world.group(4))).toBeUndefined();
+});
+
 test("a sibling of a held device keeps the group, though the kernel calls it busy", async () => {
   const { world, holder } = await withheld(4);
   expect(await world.backend.reclaim(world.group(4))).toBe(false);

@@ -1,8 +1,18 @@
 // A daemon on the played kernel that starts again: every descriptor of before is gone, memory that came by ticket among them.
 
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Pinning } from "../../../src/server/core/views.ts";
-import { attach, bind, CALLER, type Guest, refusal, type TestHost, testHost } from "../../support/host.ts";
+import type { FakeIommufd } from "../../support/fake-iommufd.ts";
+import {
+  attach,
+  bind,
+  CALLER,
+  fetchDescriptors,
+  type Guest,
+  refusal,
+  type TestHost,
+  testHost,
+} from "../../support/host.ts";
 import {
   BASE,
   MEMORY_BYTES,
@@ -27,8 +37,8 @@ function passed(label: string, bytes = MEMORY_BYTES): PassedFile {
   return file;
 }
 
-async function hostOn(records: Parameters<TestHost["core"]["recover"]>[0]): Promise<Host> {
-  const world = await nativeWorld();
+async function hostOn(records: Parameters<TestHost["core"]["recover"]>[0], kernel?: FakeIommufd): Promise<Host> {
+  const world = await nativeWorld(kernel && { kernel });
   const host = testHost({ wrap: () => world.backend, withSimulator: false });
   await host.core.recover(records);
   return { world, host };
@@ -161,4 +171,76 @@ test("memory that nobody presents stays missing over another restart", async () 
   expect(again.world.stage(1)).toBe(STAGE);
   for (const label of ["ram", "rom"]) await present(again, vmm, label);
   expect(pinned(again).sort()).toEqual([BASE, ROM]);
+});
+
+describe("a device whose node a process has kept open", () => {
+  /** Devices 1 and `others` bound, device 1's node handed out; the daemon is killed, and another begins. */
+  async function killed(
+    ...others: readonly number[]
+  ): Promise<{ vmm: Guest; before: Host; after: Host; node: number }> {
+    const before = await hostOn([]);
+    const { host, world } = before;
+    const vmm = await nativeGuest(before);
+    for (const n of [1, ...others]) {
+      await attach(host, vmm, world.device(n).id, "bypass");
+      await bind(host, vmm, world.device(n).id, TRANSLATE, 0x122 + n);
+    }
+    const asked = { device: world.device(1).id, expectedGeneration: undefined };
+    const { ticket } = await host.core.stages.getDescriptor(vmm.session, asked);
+    const [cdev] = fetchDescriptors(host, ticket.ticket);
+    const node = world.kernel.dup(cdev!.fd);
+    await world.kernel.killDaemon(node);
+    return { vmm, before, after: await hostOn(host.durable, world.kernel), node };
+  }
+
+  const state = ({ host, world }: Host, n: number) => host.core.devices.get(world.device(n).id).state;
+
+  test("is out of its session, which lives on with the others and their names", async () => {
+    const { vmm, before, after } = await killed(2);
+    const { core } = after.host;
+    expect(core.sessions.authenticate(vmm.token, CALLER)).toBe(vmm.session);
+    const other = after.world.device(2).id;
+    expect(core.devices.get(other)).toEqual(before.host.core.devices.get(other));
+    expect(state(after, 1)).toBe("releasing");
+    expect([after.world.stage(1), after.world.stage(2)]).toEqual([STAGE, STAGE]); // the holder's is as the kill left it
+    await present(after, vmm, "ram");
+    expect((await bind(after.host, vmm, other, TRANSLATE)).state).toBe("guest-nested");
+  });
+
+  test("is told of with the kernel's errno and the remedy, to an administrator and to who wants it", async () => {
+    const { vmm, after } = await killed(2);
+    const device = after.world.device(1).id;
+    for (const ask of [
+      () => after.host.core.administration.forceRelease(device, "stuck"),
+      () => attach(after.host, vmm, device),
+    ]) {
+      const error = await refusal(ask);
+      expect(error.code).toBe("device_releasing");
+      expect(error.facts).toMatchObject({ errno: "EINVAL", ioctl: "VFIO_DEVICE_BIND_IOMMUFD" });
+      expect(error.message).toContain("(EINVAL)");
+      expect(error.message).toContain("end that process");
+    }
+  });
+
+  test("is attached and bound again once that is closed", async () => {
+    const { vmm, after, node } = await killed(2);
+    await after.world.kernel.close(node);
+    await after.host.core.reapExpired();
+    expect([state(after, 1), after.world.stage(1)]).toEqual(["default-domain", "host"]);
+    await attach(after.host, vmm, after.world.device(1).id);
+    await bind(after.host, vmm, after.world.device(1).id, TRANSLATE, 0x123);
+    expect(after.world.stage(1)).toBe(STAGE);
+    await after.host.core.sessions.close(vmm.session);
+    expect(after.world.kernel.alive()).toEqual({ files: 1, views: 0, objects: [] });
+  });
+
+  test("was the only one of its virtual IOMMU: that has nothing in the kernel until the next device comes", async () => {
+    const { vmm, after } = await killed();
+    const { host, world } = after;
+    const all = [{ dword0: 0x30n, dword1: 0n }]; // CMD_TLBI_NSNH_ALL, IHI 0070 §4.4
+    expect(await host.core.virtualIommus.invalidate(vmm.session, vmm.virtualIommu, all)).toBe(1);
+    await attach(host, vmm, world.device(2).id);
+    await bind(host, vmm, world.device(2).id, TRANSLATE, 0x123);
+    expect(world.stage(2)).toBe(STAGE);
+  });
 });

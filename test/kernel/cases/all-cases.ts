@@ -14,6 +14,7 @@ import { nestedCases } from "./nested.ts";
 import { qemuCases } from "./qemu.ts";
 import { recordCases } from "./records.ts";
 import { restartCases } from "./restart.ts";
+import { unbindCases } from "./unbind.ts";
 
 export const cases: readonly KernelCase[] = [
   ...guestCases,
@@ -28,5 +29,6 @@ export const cases: readonly KernelCase[] = [
   ...memoryCases,
   ...descriptorCases,
   ...qemuCases,
+  ...unbindCases,
   ...nativeCases, // the last of them end the daemon
 ];

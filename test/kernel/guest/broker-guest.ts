@@ -5,6 +5,7 @@ import {
   type BrokerSession,
   type FaultEvent,
   type FaultWatch,
+  type Notice,
   Stage1Mode,
 } from "../../../src/client/client.ts";
 import { CD, RAM, writeTables } from "./nested.ts";
@@ -20,6 +21,8 @@ export interface GuestOptions {
   /** dddd:bb:dd.f of the devices that are attached. */
   readonly addresses: readonly string[];
   readonly initialMode?: number;
+  /** What the broker tells its session's owner. */
+  readonly onNotice?: (notice: Notice) => void;
 }
 
 export interface BrokerGuest {
@@ -34,13 +37,13 @@ export interface BrokerGuest {
 /** The guest's tables map nothing yet, and stage 1 of its devices aborts unless the options say otherwise. */
 export async function openGuest(
   client: BrokerClient,
-  { addresses, initialMode, name, ram }: GuestOptions,
+  { addresses, initialMode, name, onNotice, ram }: GuestOptions,
 ): Promise<BrokerGuest> {
   writeTables(ram);
   const devices = addresses.map((address) => `devices/${address}`);
   const { iommu } = await client.getDevice(devices[0]!);
   const { ticket } = await client.putMemory({ fd: ram, label: "guest-RAM" });
-  const session = await client.openSession({ displayName: name });
+  const session = await client.openSession({ displayName: name, ...(onNotice && { onNotice }) });
   const { name: addressSpace } = await session.createAddressSpace();
   const mapping = { ipa: BigInt(RAM.ipa), bytes: BigInt(RAM.bytes), source: 0, readable: true, writable: true };
   await session.mapMemory({ addressSpace, sources: [{ ticket }], mappings: [mapping] });

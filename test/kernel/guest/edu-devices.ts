@@ -31,7 +31,7 @@ export function unbindFromVfio(address: string): void {
   writeFileSync("/sys/bus/pci/drivers/vfio-pci/unbind", address);
 }
 
-function bindToVfio(address: string): GuestDevice {
+export function bindToVfio(address: string): GuestDevice {
   const path = join(DEVICES, address);
   writeFileSync(join(path, "driver_override"), "vfio-pci");
   writeFileSync("/sys/bus/pci/drivers_probe", address);
