@@ -4,7 +4,8 @@
 
 import type { ChainStep, FilePart, IoctlResult } from "../backends/iommufd/kernel.ts";
 import { assert, assertNever } from "../spec/assert.ts";
-import { type ChainMemory, putSteps, takeResults } from "./ioctl-chain.ts";
+import { putSteps, takeResults } from "./ioctl-chain.ts";
+import { allocateMemory, memoryAt, type NativeMemory } from "./native-memory.ts";
 
 type PlainJob =
   | { readonly kind: "open"; readonly path: string }
@@ -13,7 +14,13 @@ type PlainJob =
   | { readonly kind: "unmap"; readonly address: bigint; readonly bytes: number };
 export type KernelJob = PlainJob | { readonly kind: "ioctls"; readonly steps: readonly ChainStep[] };
 /** As the thread sees it: ioctls it makes where they lie. */
-export type ThreadJob = PlainJob | { readonly kind: "ioctls"; readonly memory: ChainMemory; readonly bytes: number };
+export type ThreadJob = PlainJob | { readonly kind: "ioctls"; readonly memory: NativeMemory; readonly bytes: number };
+
+/** What a thread needs to see the same. */
+export interface SharedSlot {
+  readonly head: SharedArrayBuffer;
+  readonly address: number;
+}
 
 /** What the call returned, or the negative errno; of ioctls the result of each that was made. */
 export interface KernelAnswer {
@@ -33,18 +40,22 @@ const NO_RESULTS: readonly IoctlResult[] = [];
 const TURNS = 2 ** 30;
 
 export class CallSlot {
-  readonly memory: SharedArrayBuffer;
+  /** Whose turn it is, and what is short. */
+  readonly #head: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #longs: BigInt64Array;
-  readonly #data: Uint8Array;
-  readonly #chain: ChainMemory;
+  readonly #data: NativeMemory;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(HEAD_BYTES + DATA_BYTES)) {
-    this.memory = memory;
-    this.#words = new Int32Array(memory, 0, HEAD_BYTES / 4);
-    this.#longs = new BigInt64Array(memory, 0, HEAD_BYTES / 8);
-    this.#data = new Uint8Array(memory, HEAD_BYTES);
-    this.#chain = { bytes: this.#data, words: new Int32Array(memory, HEAD_BYTES) };
+  /** @param shared  of a thread's own: the event loop's side of it */
+  constructor(shared?: SharedSlot) {
+    this.#head = shared?.head ?? new SharedArrayBuffer(HEAD_BYTES);
+    this.#data = shared === undefined ? allocateMemory(DATA_BYTES) : memoryAt(shared.address, DATA_BYTES);
+    this.#words = new Int32Array(this.#head);
+    this.#longs = new BigInt64Array(this.#head);
+  }
+
+  get shared(): SharedSlot {
+    return { head: this.#head, address: this.#data.address };
   }
 
   // The event loop's side.
@@ -60,10 +71,9 @@ export class CallSlot {
   }
 
   /** Of the call that was handed over last, once it was answered. */
-  takeAnswer(): KernelAnswer {
-    const isChain = KINDS[this.#word(KIND)] === "ioctls";
-    const results = isChain ? takeResults(this.#chain, this.#word(BYTES)) : NO_RESULTS;
-    return { result: this.#longs[RESULT] ?? 0n, results };
+  takeAnswer(job: KernelJob): KernelAnswer {
+    if (job.kind === "ioctls") return { result: 0n, results: takeResults(this.#data, job.steps) };
+    return { result: this.#longs[RESULT] ?? 0n, results: NO_RESULTS };
   }
 
   // The thread's side.
@@ -86,9 +96,9 @@ export class CallSlot {
     const fd = this.#word(FD);
     switch (kind) {
       case "ioctls":
-        return { kind, memory: this.#chain, bytes: this.#word(BYTES) };
+        return { kind, memory: this.#data, bytes: this.#word(BYTES) };
       case "open":
-        return { kind, path: Buffer.from(this.#data.slice(0, this.#word(BYTES))).toString() };
+        return { kind, path: Buffer.from(this.#data.bytes.slice(0, this.#word(BYTES))).toString() };
       case "close":
         return { kind, fd };
       case "map": {
@@ -106,7 +116,7 @@ export class CallSlot {
     this.#words[KIND] = KINDS.indexOf(job.kind);
     switch (job.kind) {
       case "ioctls":
-        this.#words[BYTES] = putSteps(this.#chain, job.steps);
+        this.#words[BYTES] = putSteps(this.#data, job.steps);
         break;
       case "open":
         this.#putPath(Buffer.from(job.path));
@@ -133,9 +143,9 @@ export class CallSlot {
   }
 
   #putPath(path: Uint8Array): void {
-    assert(path.byteLength <= this.#data.byteLength, "a path is longer than a call takes");
+    assert(path.byteLength <= this.#data.bytes.byteLength, "a path is longer than a call takes");
     this.#words[BYTES] = path.byteLength;
-    this.#data.set(path);
+    this.#data.bytes.set(path);
   }
 
   #word(at: number): number {

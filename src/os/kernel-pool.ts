@@ -101,7 +101,7 @@ export class KernelPool {
   #hand({ job, resolve, reject }: Waiting, thread: Thread): void {
     try {
       const answered = thread.slot.handOver(job);
-      const take = (): void => this.#over(thread, () => resolve(thread.slot.takeAnswer()));
+      const take = (): void => this.#over(thread, () => resolve(thread.slot.takeAnswer(job)));
       if (answered === undefined) queueMicrotask(take);
       else void answered.then(take);
     } catch (error) {
@@ -130,7 +130,7 @@ export class KernelPool {
 
   #start(): Thread {
     const slot = new CallSlot();
-    const worker = new Worker(WORKER, { name: "kernel-call", workerData: slot.memory });
+    const worker = new Worker(WORKER, { name: "kernel-call", workerData: slot.shared });
     const thread: Thread = { worker, slot, current: undefined };
     this.#threads.add(thread);
     const lose = (cause?: unknown): void => {
