@@ -60,14 +60,20 @@ export class CallSlot {
 
   // The event loop's side.
 
-  /** Hands a call over. @returns what is kept when it was answered, and never when the thread died; undefined: it was already */
-  handOver(job: KernelJob): Promise<unknown> | undefined {
+  /** Hands a call over. @param told  called once, never from within, when it was answered, and not at all when the thread died */
+  handOver(job: KernelJob, told: () => void): void {
     this.#write(job);
-    const before = this.#word(DONE);
-    Atomics.store(this.#words, TURN, (before % TURNS) + 1);
+    Atomics.store(this.#words, TURN, (this.#word(DONE) % TURNS) + 1);
     Atomics.notify(this.#words, TURN, 1);
-    const answered = Atomics.waitAsync(this.#words, DONE, before);
-    return answered.async ? answered.value : undefined;
+    this.#waitForAnswer(told);
+  }
+
+  /** A thread may be late with its wake-up for the answer before this one: what wakes need not be the answer. */
+  #waitForAnswer(told: () => void): void {
+    const done = this.#word(DONE);
+    const waits = done === this.#word(TURN) ? undefined : Atomics.waitAsync(this.#words, DONE, done);
+    if (waits?.async === true) void waits.value.then(() => (this.#isAnswered() ? told() : this.#waitForAnswer(told)));
+    else queueMicrotask(told);
   }
 
   /** Of the call that was handed over last, once it was answered. */
@@ -78,9 +84,9 @@ export class CallSlot {
 
   // The thread's side.
 
-  /** Sleeps until it is the thread's turn. */
+  /** Sleeps until it is the thread's turn. The wake-up for a call that it found without having slept may come after that one. */
   waitForCall(): void {
-    Atomics.wait(this.#words, TURN, this.#word(DONE));
+    while (this.#isAnswered()) Atomics.wait(this.#words, TURN, this.#word(DONE));
   }
 
   answer(result: bigint): void {
@@ -110,6 +116,10 @@ export class CallSlot {
       default:
         return assertNever(kind, "call");
     }
+  }
+
+  #isAnswered(): boolean {
+    return this.#word(TURN) === this.#word(DONE);
   }
 
   #write(job: KernelJob): void {

@@ -100,10 +100,7 @@ export class KernelPool {
 
   #hand({ job, resolve, reject }: Waiting, thread: Thread): void {
     try {
-      const answered = thread.slot.handOver(job);
-      const take = (): void => this.#over(thread, () => resolve(thread.slot.takeAnswer(job)));
-      if (answered === undefined) queueMicrotask(take);
-      else void answered.then(take);
+      thread.slot.handOver(job, () => this.#over(thread, () => resolve(thread.slot.takeAnswer(job))));
     } catch (error) {
       queueMicrotask(() => this.#over(thread, () => reject(error))); // it was not even begun
     }
