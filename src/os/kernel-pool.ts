@@ -14,7 +14,7 @@ export interface KernelPoolOptions {
   readonly threadsMax?: number;
   /** Calls that wait for a thread. */
   readonly waitingMax?: number;
-  /** Of these, one owner's. */
+  /** Of these, one owner's; the daemon's own have no other end than the line's. */
   readonly waitingPerOwnerMax?: number;
 }
 
@@ -92,7 +92,7 @@ export class KernelPool {
   /** What would run at once is never refused, and what gives something back neither. */
   #refusal(waiting: Waiting): BrokerError | undefined {
     if (waiting.lane === "ends" || (this.#hasRoom() && this.#mayRun(waiting))) return undefined;
-    if (this.#line.lengthOf(waiting.owner) >= this.#waitingPerOwnerMax) {
+    if (waiting.owner !== undefined && this.#line.lengthOf(waiting.owner) >= this.#waitingPerOwnerMax) {
       const remedy = "make fewer calls at a time: wait for the answers of earlier ones";
       return limitReached("kernel_calls_waiting_per_session", this.#waitingPerOwnerMax, remedy);
     }

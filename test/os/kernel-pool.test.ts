@@ -62,7 +62,7 @@ test("behind a call that sleeps owners take turns: one with many calls keeps ano
   expect(order.slice(0, 5)).toEqual(["greedy", "modest", "greedy", "modest", "greedy"]);
 });
 
-test("one owner's part of the line has an end of its own, and others still find room", async () => {
+test("one owner's part of the line has an end of its own; others and the daemon itself still find room", async () => {
   const on = pool({ threadsMax: 1, waitingPerOwnerMax: 2 });
   const { fd, wake } = await sleepingClose();
   const open = (owner?: string) => on.run({ kind: "open", path: "/nowhere" }, owner);
@@ -72,8 +72,8 @@ test("one owner's part of the line has an end of its own, and others still find 
     message: expect.stringContaining("kernel_calls_waiting_per_session"),
     facts: { limit: "kernel_calls_waiting_per_session", maximum: 2 },
   });
-  calls.push(open("modest"), open(), on.run({ kind: "close", fd: memfd(4096) }, "greedy"));
-  expect(on.load).toEqual({ running: 1, waiting: 5 });
+  calls.push(open("modest"), open(), open(), open(), on.run({ kind: "close", fd: memfd(4096) }, "greedy"));
+  expect(on.load).toEqual({ running: 1, waiting: 7 });
   wake();
   await Promise.all(calls);
 });

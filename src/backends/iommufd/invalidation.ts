@@ -21,7 +21,7 @@ export const COMMANDS_PER_IOCTL_MAX = 65_536;
 /**
  * What is longer goes to the pool. Linux gives its queue 63 commands at a time (CMDQ_BATCH_ENTRIES - 1) and polls for the
  * CMD_SYNC behind them. As many such lists as take no longer than the trip to the pool and back (npm run bench:native: a command
- * 0.45 µs, the trip 155 to 160, which is 350 commands or five whole lists) delay others less than the trip would delay the batch.
+ * 0.45 µs, the trip 155 to 170, as long as 345 to 375 of them: five whole lists) delay others less than the trip would the batch.
  */
 export const COMMANDS_NOW_MAX = 5 * 63;
 
