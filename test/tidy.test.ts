@@ -82,8 +82,7 @@ const THROUGH: TestedThrough = [
   [/^src\/backends\/iommufd\/(?:hwpt|ioas|vfio)-ioctl\.ts$/, "test/backends/iommufd/fake-iommufd.test.ts"],
   [/^src\/backends\/iommufd\/errno-table\.ts$/, "test/backends/iommufd/errno.test.ts"],
   [/^src\/os\/native-call\.ts$/, "test/os/native-kernel.test.ts"],
-  [/^src\/os\/call-slot\.ts$/, "test/os/kernel-pool.test.ts"],
-  [/^src\/os\/ioctl-chain\.ts$/, "test/os/native-kernel.test.ts"],
+  [/^src\/os\/(?:ioctl-chain|native-memory)\.ts$/, "test/os/native-kernel.test.ts"],
   [
     /^src\/backends\/iommufd\/(?:bind-job|bound-device|guest-stage|undo)\.ts$/,
     "test/backends/iommufd/unwinding.test.ts",

@@ -10,8 +10,14 @@ import type { Figure } from "./figures.ts";
 import type { Rounds } from "./ioctl-part.ts";
 import { measureCalls, measureWays } from "./ways.ts";
 
-export async function measureDaemon(machine: GuestMachine, { batches, binds }: Rounds): Promise<readonly Figure[]> {
-  const figures: Figure[] = [];
+/** Of one daemon: with each more of it is compiled, as in one that runs for weeks. */
+const REPETITIONS = 3;
+
+export async function measureDaemon(
+  machine: GuestMachine,
+  { batches, binds }: Rounds,
+  tell: (figures: readonly Figure[]) => void,
+): Promise<void> {
   await withClient(machine, async (client) => {
     const { pid } = await running(machine);
     const addresses = machine.devices.slice(0, 1).map(({ address }) => address);
@@ -20,9 +26,10 @@ export async function measureDaemon(machine: GuestMachine, { batches, binds }: R
     await bind(0);
     const fields = { mode: Stage1Mode.STAGE1_MODE_TRANSLATE, s1ContextPtr: BigInt(RAM.ipa + CD) };
     const request = { device: devices[0]!, virtualStreamId: VIRTUAL_STREAM_IDS[0], fields };
-    figures.push(await measureCalls(pid, "rpc bind", binds, () => session.bindGuestStage(request)));
-    figures.push(...(await measureWays({ session, virtualIommu, pid }, batches)));
+    for (let repetition = 0; repetition < REPETITIONS; repetition++) {
+      tell([await measureCalls(pid, "rpc bind", binds, () => session.bindGuestStage(request))]);
+      tell(await measureWays({ session, virtualIommu, pid }, batches));
+    }
     await session.close();
   });
-  return figures;
 }

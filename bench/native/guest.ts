@@ -44,6 +44,6 @@ for (let repetition = 0; repetition < REPETITIONS; repetition++) {
 await kernel.shutDown();
 await poller.close();
 const machine = { devices, idr, trials: { seed: 0n, count: 0 } };
-tell(await measureDaemon(machine, { binds: 150, batches: 480 }));
+await measureDaemon(machine, { binds: 150, batches: 480 }, tell);
 await end(await running(machine));
 process.exit();

@@ -76,7 +76,8 @@ export interface Backend {
   readonly kind: "simulated" | "iommufd";
   readonly inventory: Inventory;
 
-  createAddressSpace(): Promise<AddressSpaceHandle>;
+  /** @param owner  whose it is: where calls wait for each other, owners take turns; undefined: nobody's in particular */
+  createAddressSpace(owner?: string): Promise<AddressSpaceHandle>;
   destroyAddressSpace(space: AddressSpaceHandle): Promise<void>;
   /**
    * Maps all ranges or none. Disjoint from each other and from what is mapped; the caller checked. Where memory is missing

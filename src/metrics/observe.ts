@@ -84,6 +84,7 @@ export const LIMITS: ReadonlySet<string> = new Set([
   "stage2_tables_per_virtual_iommu",
   "vmids",
   "kernel_calls_waiting",
+  "kernel_calls_waiting_per_session",
   "locked_memory",
   "quota_sessions",
   "quota_devices",

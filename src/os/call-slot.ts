@@ -4,7 +4,8 @@
 
 import type { ChainStep, FilePart, IoctlResult } from "../backends/iommufd/kernel.ts";
 import { assert, assertNever } from "../spec/assert.ts";
-import { type ChainMemory, putSteps, takeResults } from "./ioctl-chain.ts";
+import { putSteps, takeResults } from "./ioctl-chain.ts";
+import { allocateMemory, memoryAt, type NativeMemory } from "./native-memory.ts";
 
 type PlainJob =
   | { readonly kind: "open"; readonly path: string }
@@ -13,7 +14,13 @@ type PlainJob =
   | { readonly kind: "unmap"; readonly address: bigint; readonly bytes: number };
 export type KernelJob = PlainJob | { readonly kind: "ioctls"; readonly steps: readonly ChainStep[] };
 /** As the thread sees it: ioctls it makes where they lie. */
-export type ThreadJob = PlainJob | { readonly kind: "ioctls"; readonly memory: ChainMemory; readonly bytes: number };
+export type ThreadJob = PlainJob | { readonly kind: "ioctls"; readonly memory: NativeMemory; readonly bytes: number };
+
+/** What a thread needs to see the same. */
+export interface SharedSlot {
+  readonly head: SharedArrayBuffer;
+  readonly address: number;
+}
 
 /** What the call returned, or the negative errno; of ioctls the result of each that was made. */
 export interface KernelAnswer {
@@ -33,44 +40,53 @@ const NO_RESULTS: readonly IoctlResult[] = [];
 const TURNS = 2 ** 30;
 
 export class CallSlot {
-  readonly memory: SharedArrayBuffer;
+  /** Whose turn it is, and what is short. */
+  readonly #head: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #longs: BigInt64Array;
-  readonly #data: Uint8Array;
-  readonly #chain: ChainMemory;
+  readonly #data: NativeMemory;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(HEAD_BYTES + DATA_BYTES)) {
-    this.memory = memory;
-    this.#words = new Int32Array(memory, 0, HEAD_BYTES / 4);
-    this.#longs = new BigInt64Array(memory, 0, HEAD_BYTES / 8);
-    this.#data = new Uint8Array(memory, HEAD_BYTES);
-    this.#chain = { bytes: this.#data, words: new Int32Array(memory, HEAD_BYTES) };
+  /** @param shared  of a thread's own: the event loop's side of it */
+  constructor(shared?: SharedSlot) {
+    this.#head = shared?.head ?? new SharedArrayBuffer(HEAD_BYTES);
+    this.#data = shared === undefined ? allocateMemory(DATA_BYTES) : memoryAt(shared.address, DATA_BYTES);
+    this.#words = new Int32Array(this.#head);
+    this.#longs = new BigInt64Array(this.#head);
+  }
+
+  get shared(): SharedSlot {
+    return { head: this.#head, address: this.#data.address };
   }
 
   // The event loop's side.
 
-  /** Hands a call over. @returns what is kept when it was answered, and never when the thread died; undefined: it was already */
-  handOver(job: KernelJob): Promise<unknown> | undefined {
+  /** Hands a call over. @param told  called once, never from within, when it was answered, and not at all when the thread died */
+  handOver(job: KernelJob, told: () => void): void {
     this.#write(job);
-    const before = this.#word(DONE);
-    Atomics.store(this.#words, TURN, (before % TURNS) + 1);
+    Atomics.store(this.#words, TURN, (this.#word(DONE) % TURNS) + 1);
     Atomics.notify(this.#words, TURN, 1);
-    const answered = Atomics.waitAsync(this.#words, DONE, before);
-    return answered.async ? answered.value : undefined;
+    this.#waitForAnswer(told);
+  }
+
+  /** A thread may be late with its wake-up for the answer before this one: what wakes need not be the answer. */
+  #waitForAnswer(told: () => void): void {
+    const done = this.#word(DONE);
+    const waits = done === this.#word(TURN) ? undefined : Atomics.waitAsync(this.#words, DONE, done);
+    if (waits?.async === true) void waits.value.then(() => (this.#isAnswered() ? told() : this.#waitForAnswer(told)));
+    else queueMicrotask(told);
   }
 
   /** Of the call that was handed over last, once it was answered. */
-  takeAnswer(): KernelAnswer {
-    const isChain = KINDS[this.#word(KIND)] === "ioctls";
-    const results = isChain ? takeResults(this.#chain, this.#word(BYTES)) : NO_RESULTS;
-    return { result: this.#longs[RESULT] ?? 0n, results };
+  takeAnswer(job: KernelJob): KernelAnswer {
+    if (job.kind === "ioctls") return { result: 0n, results: takeResults(this.#data, job.steps) };
+    return { result: this.#longs[RESULT] ?? 0n, results: NO_RESULTS };
   }
 
   // The thread's side.
 
-  /** Sleeps until it is the thread's turn. */
+  /** Sleeps until it is the thread's turn. The wake-up for a call that it found without having slept may come after that one. */
   waitForCall(): void {
-    Atomics.wait(this.#words, TURN, this.#word(DONE));
+    while (this.#isAnswered()) Atomics.wait(this.#words, TURN, this.#word(DONE));
   }
 
   answer(result: bigint): void {
@@ -86,9 +102,9 @@ export class CallSlot {
     const fd = this.#word(FD);
     switch (kind) {
       case "ioctls":
-        return { kind, memory: this.#chain, bytes: this.#word(BYTES) };
+        return { kind, memory: this.#data, bytes: this.#word(BYTES) };
       case "open":
-        return { kind, path: Buffer.from(this.#data.slice(0, this.#word(BYTES))).toString() };
+        return { kind, path: Buffer.from(this.#data.bytes.slice(0, this.#word(BYTES))).toString() };
       case "close":
         return { kind, fd };
       case "map": {
@@ -102,11 +118,15 @@ export class CallSlot {
     }
   }
 
+  #isAnswered(): boolean {
+    return this.#word(TURN) === this.#word(DONE);
+  }
+
   #write(job: KernelJob): void {
     this.#words[KIND] = KINDS.indexOf(job.kind);
     switch (job.kind) {
       case "ioctls":
-        this.#words[BYTES] = putSteps(this.#chain, job.steps);
+        this.#words[BYTES] = putSteps(this.#data, job.steps);
         break;
       case "open":
         this.#putPath(Buffer.from(job.path));
@@ -133,9 +153,9 @@ export class CallSlot {
   }
 
   #putPath(path: Uint8Array): void {
-    assert(path.byteLength <= this.#data.byteLength, "a path is longer than a call takes");
+    assert(path.byteLength <= this.#data.bytes.byteLength, "a path is longer than a call takes");
     this.#words[BYTES] = path.byteLength;
-    this.#data.set(path);
+    this.#data.bytes.set(path);
   }
 
   #word(at: number): number {

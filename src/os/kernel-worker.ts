@@ -4,17 +4,14 @@
 import { workerData } from "node:worker_threads";
 import { assertNever } from "../spec/assert.ts";
 import { CallSlot, type ThreadJob } from "./call-slot.ts";
-import { makeSteps, type PlacedIoctl } from "./ioctl-chain.ts";
-import { closeDescriptor, mapShared, NativeCaller, openReadWrite, unmapShared } from "./native-call.ts";
-
-const caller = new NativeCaller();
-const ioctl = (placed: PlacedIoctl): number => caller.ioctlIn(placed);
+import { makeSteps } from "./ioctl-chain.ts";
+import { closeDescriptor, ioctlAt, mapShared, openReadWrite, unmapShared } from "./native-call.ts";
 
 /** @returns what the call returned, or the negative errno */
 function carryOut(job: ThreadJob): bigint {
   switch (job.kind) {
     case "ioctls":
-      makeSteps(job.memory, job.bytes, ioctl);
+      makeSteps(job.memory, job.bytes, ioctlAt);
       return 0n;
     case "open":
       return BigInt(openReadWrite(job.path));

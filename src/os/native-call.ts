@@ -1,14 +1,13 @@
 // The system calls of iommufd and VFIO as they are, each made on the thread that asks, with the errno of that very call:
 // koffi's errno is the thread's own, so nothing may run in between.
-// Structures are copied into memory at fixed addresses, so that the kernel may be given pointers between them; one
-// NativeCaller belongs to one thread.
 // Source: ioctl(2), open(2), mmap(2).
 
 import { constants } from "node:fs";
 import koffi from "koffi";
 import type { FilePart, IoctlRequest, IoctlResult } from "../backends/iommufd/kernel.ts";
 import { assert } from "../spec/assert.ts";
-import type { PlacedIoctl } from "./ioctl-chain.ts";
+import { putAddress } from "./ioctl-chain.ts";
+import { allocateMemory } from "./native-memory.ts";
 
 const STRUCT_BYTES_MAX = 4096;
 const PAYLOAD_BYTES_MAX = 2 ** 20;
@@ -29,83 +28,39 @@ const open = libc.func("int open(const char *path, int flags, int mode)");
 const close = libc.func("int close(int fd)");
 const mmap = libc.func("mmap", "void *", ["void *", "size_t", "int", "int", "int", "int64_t"]);
 const munmap = libc.func("munmap", "int", ["void *", "size_t"]);
-const calloc = libc.func("void *calloc(size_t count, size_t bytes)");
 
-export class NativeCaller {
-  readonly #struct = new Place(STRUCT_BYTES_MAX);
-  readonly #payload = new Place(PAYLOAD_BYTES_MAX);
-
-  ioctl({ fd, request, bytes, payload, isInput = false }: IoctlRequest): IoctlResult {
-    this.#struct.put(bytes);
-    if (payload !== undefined) {
-      this.#payload.put(payload.bytes);
-      this.#point(payload.pointerAt);
-    }
-    const result = this.#make(fd, request);
-    return {
-      result,
-      bytes: isInput && result >= 0 ? bytes : this.#struct.take(bytes.byteLength),
-      payload: payload === undefined || payload.isInput ? undefined : this.#payload.take(payload.bytes.byteLength),
-    };
-  }
-
-  /** Writes what the kernel made of the structure and the payload over them. @returns the result, or the negative errno */
-  ioctlIn(placed: PlacedIoctl): number {
-    const { fd, memory, payloadAt, payloadBytes, request, structureAt, structureBytes } = placed;
-    this.#struct.put(memory.subarray(structureAt, structureAt + structureBytes));
-    if (payloadBytes >= 0) {
-      this.#payload.put(memory.subarray(payloadAt, payloadAt + payloadBytes));
-      this.#point(placed.pointerAt);
-    }
-    const result = this.#make(fd, request);
-    memory.set(this.#struct.show(structureBytes), structureAt);
-    if (payloadBytes >= 0 && !placed.isInput) memory.set(this.#payload.show(payloadBytes), payloadAt);
-    return result;
-  }
-
-  #point(at: number): void {
-    const address = this.#payload.address;
-    this.#struct.view.setUint32(at, address, true); // modulo 2^32
-    this.#struct.view.setUint32(at + 4, address / 2 ** 32, true);
-  }
-
-  #make(fd: number, request: number): number {
-    let result = 0;
-    let broken = 0;
-    do result = resultOf(ioctl(fd, request, this.#struct.address));
-    while (result === -EINTR && ++broken < BROKEN_OFF_MAX);
-    return result;
+/** The structure at an address, where the kernel also writes. @returns the result, or the negative errno */
+export function ioctlAt(fd: number, request: number, address: number): number {
+  for (let broken = 0; ; broken++) {
+    const result: unknown = ioctl(fd, request, address);
+    if (typeof result === "number" && result >= 0) return result;
+    const errno = koffi.errno();
+    if (errno !== EINTR || broken === BROKEN_OFF_MAX) return -errno;
   }
 }
 
-/** Memory whose address is known and stays; it is never given back, as its thread lives as long as the process. */
-class Place {
-  /** User space ends below 2^53 (arm64 and x86-64 with 48 bits), and a bigint costs more to hand over. */
-  readonly address: number;
-  readonly view: DataView;
-  readonly #bytes: Uint8Array;
+/** Structures of calls that are made at once, in memory that the kernel may be pointed to. One belongs to one thread. */
+export class NativeCaller {
+  readonly #memory = allocateMemory(STRUCT_BYTES_MAX + PAYLOAD_BYTES_MAX);
 
-  constructor(bytes: number) {
-    const address = BigInt(calloc(1, bytes));
-    assert(address !== 0n, `no memory for ${bytes} bytes`);
-    assert(address <= BigInt(Number.MAX_SAFE_INTEGER), "memory lies where a number does not reach");
-    this.address = Number(address);
-    this.#bytes = new Uint8Array(koffi.view(address, bytes));
-    this.view = new DataView(this.#bytes.buffer);
-  }
-
-  put(bytes: Uint8Array): void {
-    if (bytes.byteLength > this.#bytes.byteLength)
-      assert(false, `${bytes.byteLength} bytes are more than a call takes`);
-    this.#bytes.set(bytes);
-  }
-
-  take(bytes: number): Uint8Array {
-    return this.#bytes.slice(0, bytes);
-  }
-
-  show(bytes: number): Uint8Array {
-    return this.#bytes.subarray(0, bytes);
+  ioctl({ fd, request, bytes, payload, isInput = false }: IoctlRequest): IoctlResult {
+    const { address, bytes: memory, words } = this.#memory;
+    const { byteLength } = bytes;
+    if (byteLength > STRUCT_BYTES_MAX) assert(false, `${byteLength} bytes are more than a call takes`);
+    memory.set(bytes);
+    if (payload !== undefined) {
+      const { byteLength: length } = payload.bytes;
+      if (length > PAYLOAD_BYTES_MAX) assert(false, `${length} bytes are more than a call takes`);
+      memory.set(payload.bytes, STRUCT_BYTES_MAX);
+      putAddress(words, payload.pointerAt, address + STRUCT_BYTES_MAX);
+    }
+    const result = ioctlAt(fd, request, address);
+    const isOutput = payload !== undefined && payload.isInput !== true;
+    return {
+      result,
+      bytes: isInput && result >= 0 ? bytes : memory.slice(0, byteLength),
+      payload: isOutput ? memory.slice(STRUCT_BYTES_MAX, STRUCT_BYTES_MAX + payload.bytes.byteLength) : undefined,
+    };
   }
 }
 

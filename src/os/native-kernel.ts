@@ -19,27 +19,38 @@ export function createNativeKernel({
   ...options
 }: KernelPoolOptions & { readonly poller: Poller }): NativeKernel {
   const pool = new KernelPool(options);
-  const caller = new NativeCaller();
+  const parts = { pool, caller: new NativeCaller(), poller };
+  return { ...kernelOf(parts, undefined), shutDown: () => pool.close() };
+}
+
+interface Parts {
+  readonly pool: KernelPool;
+  readonly caller: NativeCaller;
+  readonly poller: Poller;
+}
+
+function kernelOf(parts: Parts, owner: string | undefined): Kernel {
+  const { caller, poller, pool } = parts;
   return {
+    ownedBy: (other) => kernelOf(parts, other),
     ioctl: async (request) => {
-      const [answer] = (await pool.run({ kind: "ioctls", steps: [request] })).results;
+      const [answer] = (await pool.run({ kind: "ioctls", steps: [request] }, owner)).results;
       assert(answer !== undefined, "the ioctl was made");
       return answer;
     },
-    ioctls: async (steps) => (await pool.run({ kind: "ioctls", steps })).results,
+    ioctls: async (steps) => (await pool.run({ kind: "ioctls", steps }, owner)).results,
     ioctlNow: (request) => caller.ioctl(request),
-    open: async (path) => Number((await pool.run({ kind: "open", path })).result),
+    open: async (path) => Number((await pool.run({ kind: "open", path }, owner)).result),
     close: async (fd) => {
-      await pool.run({ kind: "close", fd });
+      await pool.run({ kind: "close", fd }, owner);
     },
     onReadable: (fd, listener) => watchReadable(poller, fd, listener),
     readNow: (fd, into) => countOrErrno(() => readSync(fd, into)),
     writeNow: (fd, from) => countOrErrno(() => writeSync(fd, from)),
-    mapFile: async (part) => (await pool.run({ kind: "map", part })).result,
+    mapFile: async (part) => (await pool.run({ kind: "map", part }, owner)).result,
     unmapFile: async (address, bytes) => {
-      await pool.run({ kind: "unmap", address, bytes });
+      await pool.run({ kind: "unmap", address, bytes }, owner);
     },
-    shutDown: () => pool.close(),
   };
 }
 

@@ -52,13 +52,23 @@ test("a chain pins when a step of it does, and ends when all do", () => {
 
 test("guests that map leave one thread, which a detach takes past all that wait", async () => {
   const on = pool({ threadsMax: 3 });
-  const maps = Array.from({ length: 8 }, () => on.run(ioctl(MAP)));
+  const maps = Array.from({ length: 8 }, (_, n) => on.run(ioctl(MAP), `guest ${n}`));
   expect(on.load).toEqual({ running: 2, waiting: 6 });
-  const detached = on.run(ioctl(DETACH));
+  const detached = on.run(ioctl(DETACH), "guest 0");
   expect(on.load).toEqual({ running: 3, waiting: 6 });
   expect((await detached).results[0]?.result).toBe(-9); // EBADF
   await Promise.all(maps);
   expect(on.load).toEqual({ running: 0, waiting: 0 });
+});
+
+test("one guest that maps leaves a thread to others that map, which need not wait for any of its calls", async () => {
+  const on = pool({ threadsMax: 4 });
+  const maps = Array.from({ length: 8 }, () => on.run(ioctl(MAP), "greedy"));
+  expect(on.load).toEqual({ running: 2, waiting: 6 });
+  const other = on.run(ioctl(MAP), "other");
+  expect(on.load).toEqual({ running: 3, waiting: 6 });
+  expect((await other).results[0]?.result).toBe(-9);
+  await Promise.all(maps);
 });
 
 test("maps are refused at the end of the line though a thread is free, and what ends DMA never", async () => {

@@ -48,6 +48,36 @@ test("no more calls run than there are threads; the line has an end, but never f
   expect(on.load).toEqual({ running: 0, waiting: 0 });
 });
 
+test("behind a call that sleeps owners take turns: one with many calls keeps another's first one waiting for one of them", async () => {
+  const on = pool({ threadsMax: 1 });
+  const { fd, wake } = await sleepingClose();
+  const order: string[] = [];
+  const open = (owner: string): Promise<unknown> =>
+    on.run({ kind: "open", path: "/nowhere" }, owner).then(() => order.push(owner));
+  const calls = [on.run({ kind: "close", fd }), ...Array.from({ length: 40 }, () => open("greedy"))];
+  calls.push(open("modest"), open("modest"));
+  expect(on.load).toEqual({ running: 1, waiting: 42 });
+  wake();
+  await Promise.all(calls);
+  expect(order.slice(0, 5)).toEqual(["greedy", "modest", "greedy", "modest", "greedy"]);
+});
+
+test("one owner's part of the line has an end of its own; others and the daemon itself still find room", async () => {
+  const on = pool({ threadsMax: 1, waitingPerOwnerMax: 2 });
+  const { fd, wake } = await sleepingClose();
+  const open = (owner?: string) => on.run({ kind: "open", path: "/nowhere" }, owner);
+  const calls: Promise<unknown>[] = [on.run({ kind: "close", fd }), open("greedy"), open("greedy")];
+  await expect(open("greedy")).rejects.toMatchObject({
+    code: "limit_reached",
+    message: expect.stringContaining("kernel_calls_waiting_per_session"),
+    facts: { limit: "kernel_calls_waiting_per_session", maximum: 2 },
+  });
+  calls.push(open("modest"), open(), open(), open(), on.run({ kind: "close", fd: memfd(4096) }, "greedy"));
+  expect(on.load).toEqual({ running: 1, waiting: 7 });
+  wake();
+  await Promise.all(calls);
+});
+
 test("shutting down waits for what runs and what waits, and takes nothing new", async () => {
   const on = pool({ threadsMax: 1 });
   const { fd, wake } = await sleepingClose();

@@ -12,6 +12,7 @@ import { type Called, callDevice, callIommufd } from "./fake-iommufd-calls.ts";
 import { queueEvent, readQueue } from "./fake-iommufd-queues.ts";
 import { Refusal } from "./fake-iommufd-refusal.ts";
 import { FakeContext, type FakeDevice, type Queue } from "./fake-iommufd-rules.ts";
+import { ownedKernel } from "./fake-owned-kernel.ts";
 
 export interface OpenIommufd {
   readonly kind: "iommufd";
@@ -56,6 +57,8 @@ export class FakeIommufd implements Kernel {
   readonly responses: Uint8Array[] = [];
   /** Commands that vIOMMUs and nested HWPTs took, in order. */
   readonly invalidated: { readonly target: number; readonly bytes: Uint8Array }[] = [];
+  /** By descriptor, on whose behalf it was called last. */
+  readonly owners = new Map<number, string>();
   /** Every call so far, by name. */
   readonly calls: FakeCall[] = [];
   /** Times that each device was reset, by path. */
@@ -140,6 +143,10 @@ export class FakeIommufd implements Kernel {
   }
 
   // What the backend asks for.
+
+  ownedBy(owner: string): Kernel {
+    return ownedKernel(this, (fd) => this.owners.set(fd, owner));
+  }
 
   async ioctl(request: IoctlRequest): Promise<IoctlResult> {
     await turn();

@@ -100,8 +100,8 @@ export class NativeBackend implements Backend {
     await probeIommus({ ...this.#options, isIdle, onNotice: (notice) => this.tell(notice) });
   }
 
-  createAddressSpace(): Promise<AddressSpaceHandle> {
-    return this.#objects.createSpace();
+  createAddressSpace(owner?: string): Promise<AddressSpaceHandle> {
+    return this.#objects.createSpace(owner);
   }
 
   async destroyAddressSpace(handle: AddressSpaceHandle): Promise<void> {

@@ -71,10 +71,11 @@ function stepsOf({ before, cdev, device, hwpt, iommufd, name }: BindJob): readon
     request: REQUEST.attach_pt,
     bytes: uapi.VFIO_DEVICE_ATTACH_IOMMUFD_PT.create({}),
     take: { step: 0, at: made.at, into: target.at },
+    isInput: true,
   });
   if (before !== undefined) {
     const bytes = uapi.IOMMU_DESTROY.create({ id: before });
-    steps.push({ as: "destroy", fd: iommufd.fd, request: REQUEST.destroy, bytes });
+    steps.push({ as: "destroy", fd: iommufd.fd, request: REQUEST.destroy, bytes, isInput: true });
   }
   return steps;
 }

@@ -30,7 +30,8 @@ export async function bindMember(
   host: HostDevice,
   members: Members | undefined,
 ): Promise<BoundDevice> {
-  return await BoundDevice.bind(kernel, host, nodeOf(host.id), members?.part?.space.file.fd ?? ownIommufd);
+  const iommufd = members?.part?.space.file ?? { kernel, fd: ownIommufd };
+  return await BoundDevice.bind(iommufd.kernel, host, nodeOf(host.id), iommufd.fd);
 }
 
 /**

@@ -20,10 +20,10 @@ export const COMMANDS_PER_IOCTL_MAX = 65_536;
 
 /**
  * What is longer goes to the pool. Linux gives its queue 63 commands at a time (CMDQ_BATCH_ENTRIES - 1) and polls for the
- * CMD_SYNC behind them: seven such lists take about as long as the trip to the pool and back (npm run bench:native: a command
- * 0.45 µs, the trip 170), so what is shorter delays others hardly longer than the trip would delay it.
+ * CMD_SYNC behind them. As many such lists as take no longer than the trip to the pool and back (npm run bench:native: a command
+ * 0.45 µs, the trip 155 to 170, as long as 345 to 375 of them: five whole lists) delay others less than the trip would the batch.
  */
-export const COMMANDS_NOW_MAX = 7 * 63;
+export const COMMANDS_NOW_MAX = 5 * 63;
 
 /**
  * In the order of the calls as long as one is awaited before the next: what is short overtakes what is in the pool. Core's

@@ -38,6 +38,8 @@ export interface IoctlResult {
 }
 
 export interface Kernel {
+  /** The same, for calls on somebody's behalf: in the line for calls that can sleep, owners take turns. */
+  ownedBy(owner: string): Kernel;
   /** For calls that can sleep. Calls run side by side: who needs an order waits for the one before. */
   ioctl(request: IoctlRequest): Promise<IoctlResult>;
   /**

@@ -45,8 +45,9 @@ export class ObjectTable {
     return [...this.#parts.values()];
   }
 
-  async createSpace(): Promise<AddressSpaceHandle> {
-    const { kernel, onNotice } = this.#options;
+  async createSpace(owner?: string): Promise<AddressSpaceHandle> {
+    const { onNotice } = this.#options;
+    const kernel = owner === undefined ? this.#options.kernel : this.#options.kernel.ownedBy(owner);
     const id = this.#nextID++;
     this.#spaces.set(id, await AddressSpace.create(kernel, id, onNotice));
     return { id };

@@ -14,6 +14,7 @@ import { BoundDevice } from "./bound-device.ts";
 import { bindMember, closeMember, joinMembers, memberOf, requireMember } from "./group-members.ts";
 import { bindSTE, bindTable, type GuestPlace, leaveGuestStage, nameDevice } from "./guest-stage.ts";
 import { Held } from "./held.ts";
+import type { KernelFile } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Part } from "./part.ts";
 import { type OnNotice, Undo } from "./undo.ts";
@@ -65,7 +66,7 @@ export class Stages {
     assert(this.#groups.get(group) === undefined, `group ${group} is attached already`);
     const undo = new Undo(this.#options.onNotice);
     const devices = await undo.around(async () => {
-      const bound = await this.#bindAll(group, part.space.file.fd, undo);
+      const bound = await this.#bindAll(group, part.space.file, undo);
       if (await part.build(bound[0]!.object)) undo.add(() => part.tearDown());
       const target = plainTarget(part, stage);
       for (const device of bound) {
@@ -139,8 +140,9 @@ export class Stages {
   async block(group: GroupID): Promise<void> {
     const attachment = this.#groups.get(group);
     if (attachment === undefined) {
-      const undo = new Undo(this.#options.onNotice);
-      const devices = await undo.around(() => this.#bindAll(group, this.#options.ownIommufd, undo));
+      const { kernel, onNotice, ownIommufd } = this.#options;
+      const undo = new Undo(onNotice);
+      const devices = await undo.around(() => this.#bindAll(group, { kernel, fd: ownIommufd }, undo));
       this.#groups.set(group, { part: undefined, devices, vste: ABORT_VSTE });
       return;
     }
@@ -239,13 +241,13 @@ export class Stages {
     this.#vended.clear();
   }
 
-  async #bindAll(group: GroupID, iommufd: number, undo: Undo): Promise<readonly BoundDevice[]> {
-    const { devicesOf, kernel, nodeOf } = this.#options;
+  async #bindAll(group: GroupID, { fd, kernel }: KernelFile, undo: Undo): Promise<readonly BoundDevice[]> {
+    const { devicesOf, nodeOf } = this.#options;
     const hosts = devicesOf(group);
     if (hosts.length === 0) throw notOnVfio(group);
     const devices: BoundDevice[] = [];
     for (const host of hosts) {
-      const device = await BoundDevice.bind(kernel, host, nodeOf(host.id), iommufd);
+      const device = await BoundDevice.bind(kernel, host, nodeOf(host.id), fd);
       undo.add(() => device.close());
       devices.push(device);
     }

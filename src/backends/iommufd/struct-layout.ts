@@ -7,6 +7,8 @@ import { AssertionFailure, assert } from "../../spec/assert.ts";
 
 type Kind = "number" | "bigint" | "bytes";
 
+const U64_MAX = 2n ** 64n - 1n;
+
 /** One field: where it begins and how long it is, in bytes. */
 export interface StructField<K extends Kind = Kind> {
   readonly kind: K;
@@ -60,48 +62,58 @@ function check(bytes: number, fields: FieldTable): void {
   }
 }
 
+/** Longer than any structure of the uAPI. */
+const SCRATCH_BYTES = 4096;
+/**
+ * Structures are put together and looked at here, and copied: a buffer and a view for each cost more than a short ioctl,
+ * for V8 has bytes without a buffer, up to 64 of them, in its own heap.
+ */
+const SCRATCH = new Uint8Array(SCRATCH_BYTES);
+const VIEW = new DataView(SCRATCH.buffer);
+
 function make<T extends FieldTable>(bytes: number, fields: T, ownLength: number): Struct<T> {
+  assert(bytes <= SCRATCH_BYTES, `a structure of ${bytes} bytes is too long`);
+  const names = Object.keys(fields);
   return {
     bytes,
     fields,
     create: (values) => {
-      const made = new Uint8Array(bytes);
-      const view = new DataView(made.buffer);
-      if (ownLength > 0) view.setUint32(0, ownLength, true);
-      for (const [name, value] of Object.entries(values)) {
+      SCRATCH.fill(0, 0, bytes);
+      if (ownLength > 0) VIEW.setUint32(0, ownLength, true);
+      for (const name of Object.keys(values)) {
         const field = fields[name];
         if (field === undefined) refuse(`no field ${name}`);
-        write(view, field, name, value);
+        write(field, name, values[name]);
       }
-      return made;
+      return SCRATCH.slice(0, bytes);
     },
     read: (from, at = 0) => {
       const left = from.byteLength - at;
       if (left < bytes) refuse(`${left} bytes are too few for a structure of ${bytes}`);
-      const view = new DataView(from.buffer, from.byteOffset + at, bytes);
+      for (let index = 0; index < bytes; index++) SCRATCH[index] = from[at + index]!;
       const values: Record<string, unknown> = {};
-      for (const [name, field] of Object.entries(fields)) values[name] = readField(view, field);
+      for (const name of names) values[name] = readField(fields[name]!);
       return values as StructValues<T>; // the loop above gave exactly one value of its kind for each key of T
     },
   };
 }
 
 /** Messages are made where one is needed: those of every field would cost more than the ioctls. */
-function write(view: DataView, field: StructField, name: string, value: unknown): void {
+function write(field: StructField, name: string, value: unknown): void {
   const { kind, at, bytes } = field;
   if (kind === "bytes") {
     if (!(value instanceof Uint8Array && value.byteLength === bytes)) refuse(`${name} takes ${bytes} bytes`);
-    new Uint8Array(view.buffer, at, bytes).set(value);
+    SCRATCH.set(value, at);
   } else if (kind === "bigint") {
-    if (typeof value !== "bigint" || value < 0n || value >= 2n ** 64n) refuse(`${name} is no 64-bit value: ${value}`);
-    view.setBigUint64(at, value, true);
+    if (typeof value !== "bigint" || value < 0n || value > U64_MAX) refuse(`${name} is no 64-bit value: ${value}`);
+    VIEW.setBigUint64(at, value, true);
   } else {
     if (typeof value !== "number" || !Number.isInteger(value)) refuse(`${name} is no whole number: ${value}`);
     // Descriptors are signed and -1 stands for none.
     if (value < -(2 ** (8 * bytes - 1)) || value >= 2 ** (8 * bytes)) refuse(`${name} does not fit: ${value}`);
-    if (bytes === 4) view.setUint32(at, value, true);
-    else if (bytes === 2) view.setUint16(at, value, true);
-    else view.setUint8(at, value);
+    if (bytes === 4) VIEW.setUint32(at, value, true);
+    else if (bytes === 2) VIEW.setUint16(at, value, true);
+    else VIEW.setUint8(at, value);
   }
 }
 
@@ -109,9 +121,9 @@ function refuse(message: string): never {
   throw new AssertionFailure(message);
 }
 
-function readField(view: DataView, { kind, at, bytes }: StructField): number | bigint | Uint8Array {
-  if (kind === "bytes") return new Uint8Array(view.buffer, view.byteOffset + at, bytes).slice();
-  if (kind === "bigint") return view.getBigUint64(at, true);
-  if (bytes === 4) return view.getUint32(at, true);
-  return bytes === 2 ? view.getUint16(at, true) : view.getUint8(at);
+function readField({ kind, at, bytes }: StructField): number | bigint | Uint8Array {
+  if (kind === "bytes") return SCRATCH.slice(at, at + bytes);
+  if (kind === "bigint") return VIEW.getBigUint64(at, true);
+  if (bytes === 4) return VIEW.getUint32(at, true);
+  return bytes === 2 ? VIEW.getUint16(at, true) : VIEW.getUint8(at);
 }

@@ -51,7 +51,7 @@ export class AddressSpaces implements AddressSpaceVerbs {
       throw limitReached("address_spaces_per_session_max", max, "delete an address space first");
     }
     gate?.requireOpen();
-    const handle = await backend.createAddressSpace();
+    const handle = await backend.createAddressSpace(session);
     if (!sessions.view(session) || sessions.ending().includes(session)) {
       await backend.destroyAddressSpace(handle);
       sessions.requireLive(session);

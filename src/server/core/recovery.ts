@@ -125,7 +125,7 @@ class Restoring {
     const { backend, registry } = this.#deps;
     const mappings = [...(this.#state.mappings.get(durable.id)?.values() ?? [])].sort((a, b) => a.ipa - b.ipa);
     const table = await this.#openAll(mappings);
-    const handle = await backend.createAddressSpace();
+    const handle = await backend.createAddressSpace(durable.session);
     this.#undo.push(() => backend.destroyAddressSpace(handle));
     if (durable.populated && table.length > 0) await backend.map(handle, table);
     const { id, session, pinning, populated } = durable;

@@ -259,3 +259,22 @@ describe("a device whose node was passed on", () => {
     await expect(world.backend.reclaim(world.group(1))).rejects.toMatchObject({ facts: { errno: "EACCES" } });
   });
 });
+
+test("what an address space and its devices need of the kernel waits in its owner's turn, and the daemon's own in none", async () => {
+  const world = await nativeWorld();
+  const { backend, kernel } = world;
+  const space = await backend.createAddressSpace("session a");
+  await backend.map(space, [world.mapping()]);
+  const part = await backend.createPart(space, world.device(1).iommu);
+  await backend.attach(world.group(1), part, "bypass");
+  await world.bind(1, part);
+  await backend.block(world.group(2));
+  const owners = [...kernel.files].map(([fd, file]) => `${file.kind} ${kernel.owners.get(fd)}`);
+  expect(owners.sort()).toEqual([
+    "device session a",
+    "device undefined",
+    "iommufd session a",
+    "iommufd undefined",
+    "queue undefined",
+  ]);
+});
