@@ -60,7 +60,7 @@ export const MEANINGS: Readonly<Record<BrokerErrorCode, Meaning>> = {
   device_releasing: {
     means: "Its last owner is gone, and others may still hold descriptors of the device.",
     remedy: "Wait (`AttachDevice.wait_ms`), or end the processes that hold them: [fd-exchange.md](fd-exchange.md).",
-    facts: ["device", "group"],
+    facts: ["device", "group", "errno", "ioctl"],
   },
   vended: {
     means: "The device was vended: its stage is its holder's, and not the broker's.",
