@@ -12,7 +12,7 @@ import {
   StageState,
 } from "../../src/client/client.ts";
 import { Chance } from "../support/fuzz-chance.ts";
-import { type Change, type DeviceAnswer, type Held, shown } from "./change.ts";
+import { type Change, type DeviceAnswer, type Held, isAway, isRace, isReason, shown, surpriseOf } from "./change.ts";
 import { HeldDescriptors } from "./descriptors.ts";
 import { LoosePages } from "./memory.ts";
 import type { Breach, ClientOrders, ClientReport } from "./orders.ts";
@@ -233,10 +233,8 @@ export class KilledGuest {
   /** In bypass, DMA reaches exactly what is mapped, and finds this guest's bytes there. */
   async #dma(device: string): Promise<void> {
     const isOpen = this.#held.get(device)?.mode === BYPASS;
-    const accesses = Array.from({ length: LOOSE_PAGES }, (_, page) => ({
-      iova: this.#pages.addressOf(page),
-      readBytes: 64,
-    }));
+    const at = (page: number) => ({ iova: this.#pages.addressOf(page), readBytes: 64 });
+    const accesses = Array.from({ length: LOOSE_PAGES }, (_, page) => at(page));
     const results = await this.#again(() => this.#session.simulator.dma(device, accesses, CALL));
     const mine = this.#orders.seed % 255;
     for (const [page, { bytesDone, data }] of results.entries()) {
@@ -256,7 +254,8 @@ export class KilledGuest {
       try {
         const { generation } = await change.ask(requestId);
         this.#figures.answered += 1;
-        if (generation !== change.after && generation !== change.orAfter) this.#surprise(change, generation);
+        const surprise = surpriseOf(change, generation);
+        if (surprise !== undefined) this.#complain(surprise.kind, surprise.what);
         return true;
       } catch (error) {
         if (!isAway(error)) return await this.#refused(change, isRetry, error);
@@ -268,17 +267,11 @@ export class KilledGuest {
   }
 
   /** Only an attach may be: another client was faster. One that has the device after all was done and not answered. */
-  async #refused({ device, what }: Change, isRetry: boolean, error: unknown): Promise<boolean> {
-    const isRace =
-      what === "attach" && ["DEVICE_OWNED", "DEVICE_RELEASING", "FENCED"].some((one) => isReason(error, one));
-    const isDone = isRace && isRetry && (await this.#read(device)).owner === this.#session.name;
-    if (!isRace || isDone) this.#complain("lost", `${what} of ${device} was refused: ${String(error)}`);
+  async #refused(change: Change, isRetry: boolean, error: unknown): Promise<boolean> {
+    const { device, what } = change;
+    const isDone = isRace(change, error) && isRetry && (await this.#read(device)).owner === this.#session.name;
+    if (!isRace(change, error) || isDone) this.#complain("lost", `${what} of ${device} was refused: ${String(error)}`);
     return false;
-  }
-
-  #surprise({ after, before, device, what }: Change, generation: bigint): void {
-    const kind = generation > after ? "doubled" : "lost";
-    this.#complain(kind, `${what} of ${device} from ${before} came to ${generation}, not to ${after}`);
   }
 
   async #read(device: string): Promise<DeviceAnswer> {
@@ -309,13 +302,4 @@ export class KilledGuest {
   #complain(kind: Breach["kind"], what: string): void {
     this.#breaches.push({ kind, client: this.#orders.name, what });
   }
-}
-
-/** Nobody is there to answer, or died before it did. */
-function isAway(error: unknown): boolean {
-  return error instanceof BrokerCallError && (error.isBrokenOff || error.codeName === "DEADLINE_EXCEEDED");
-}
-
-function isReason(error: unknown, reason: string): boolean {
-  return error instanceof BrokerCallError && error.reason === reason;
 }
