@@ -76,11 +76,13 @@ const REMEDIES: Readonly<Record<string, string>> = {
   IOMMU_UNKNOWN: "iommuctl capabilities lists what there is",
   NOT_OWNER: "attach the device first: iommuctl attach",
   FENCED: "its stage was changed by somebody else: look (iommuctl devices), then give the generation that you saw",
-  POLICY_DENIED: "docs/policy.md has the rules; an administrator sees those in force",
 };
 
 /** What brokers tell those to call who call them without iommuctl. */
 const RPC_TO_CALL = /\b(?:ListDevices|OpenSession|ResumeSession)\b/;
+
+/** Of a call that a rule refuses. What is refused with POLICY_DENIED for another reason has its remedy in the broker's text. */
+const RULES = "docs/policy.md has the rules; an administrator sees those in force";
 
 const REVIVE = "within its grace iommuctl session resume brings it back";
 
@@ -102,10 +104,16 @@ export function describeFailure(error: unknown): string {
   if (error.reason === "" && error.codeName === "DEADLINE_EXCEEDED") {
     return `no answer in time: ${printable(error.message)}\n  --timeout gives it longer`;
   }
-  const remedy = error.metadata.reason === "lost" ? REVIVE : REMEDIES[error.reason];
+  const remedy = remedyOf(error);
   const name = printable(error.reason === "" ? error.codeName : error.reason);
   if (remedy === undefined) return `refused (${name}): ${printable(error.message)}`;
   return `refused (${name}): ${printable(withoutRpc(error.message))}\n  ${remedy}`;
+}
+
+function remedyOf({ metadata, reason }: BrokerCallError): string | undefined {
+  if (metadata.reason === "lost") return REVIVE;
+  if (reason === "POLICY_DENIED") return metadata.verb === undefined ? undefined : RULES;
+  return REMEDIES[reason];
 }
 
 /** The message without a last clause that has the remedy for other clients. */

@@ -18,6 +18,8 @@ export class Unreachable extends Error {
 }
 
 const START = "start it with systemctl start iommu-broker, or by hand: iommu-brokerd --config FILE";
+/** To be a member of this group is to have more than a socket. */
+const SUPERUSERS = "root";
 const ANOTHER = "--socket, --address or --admin-socket names another";
 
 function remedyOf(path: string | undefined, why: string): string {
@@ -27,6 +29,8 @@ function remedyOf(path: string | undefined, why: string): string {
   if (!/\bE(?:ACCES|PERM)\b/.test(why)) return `is iommu-brokerd running there? ${ANOTHER}`;
   const group = groupOf(path);
   if (group === undefined) return "this user may not open it: ask who runs the broker";
+  if (group === SUPERUSERS)
+    return "it is root's alone, as a daemon that root starts by hand makes it: run this as root";
   return `it is for members of the group ${group}: usermod -aG ${group} USER, and log in again`;
 }
 

@@ -4,8 +4,13 @@ import { describeFailure, EXIT, EXIT_CODES, exitCodeOf, UsageError } from "../..
 import { Unreachable } from "../../src/cli/unreachable.ts";
 import { BrokerCallError } from "../../src/client/client.ts";
 
-function callError(code: status, reason: string, message = "as it is"): BrokerCallError {
-  return new BrokerCallError(message, { code, reason, metadata: {}, fields: [], retryAfterMs: undefined });
+function callError(
+  code: status,
+  reason: string,
+  message = "as it is",
+  metadata: Readonly<Record<string, string>> = {},
+): BrokerCallError {
+  return new BrokerCallError(message, { code, reason, metadata, fields: [], retryAfterMs: undefined });
 }
 
 test.each([
@@ -31,7 +36,12 @@ test.each([
     6,
     /--token-file or IOMMUBROKER_SESSION_TOKEN$/,
   ],
-  ["the policy", callError(status.PERMISSION_DENIED, "POLICY_DENIED"), 6, /docs\/policy\.md/],
+  [
+    "the policy",
+    callError(status.PERMISSION_DENIED, "POLICY_DENIED", "no", { verb: "MapMemory" }),
+    6,
+    /docs\/policy\.md/,
+  ],
   ["a daemon that drains", callError(status.UNAVAILABLE, "DRAINING"), 8, /^refused \(DRAINING\)/],
   ["a limit", callError(status.RESOURCE_EXHAUSTED, "LIMIT_REACHED"), 8, /^refused/],
   ["a method that an older broker has not", callError(status.UNIMPLEMENTED, ""), 9, /^refused \(UNIMPLEMENTED\)/],
@@ -60,10 +70,16 @@ test.each([
     "refused (UNAUTHENTICATED): no session token\n  give a session's token (iommuctl session open makes one), in --token-file or IOMMUBROKER_SESSION_TOKEN",
   ],
   [
+    callError(status.PERMISSION_DENIED, "POLICY_DENIED", "memory file /x is outside the roots (/m): put it there", {
+      path: "/x",
+    }),
+    "refused (POLICY_DENIED): memory file /x is outside the roots (/m): put it there",
+  ],
+  [
     callError(status.FAILED_PRECONDITION, "NOT_OWNER", "device x: nobody has it"),
     "refused (NOT_OWNER): device x: nobody has it\n  attach the device first: iommuctl attach",
   ],
-])("a refusal has one remedy, and that is a command of iommuctl's", (error, text) => {
+])("a refusal has one remedy, and that is no RPC", (error, text) => {
   expect(describeFailure(error)).toBe(text);
 });
 

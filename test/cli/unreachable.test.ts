@@ -37,6 +37,14 @@ test.skipIf(process.getuid?.() !== 0)("a socket for a group names the group that
   expect(failure.message).toContain("members of the group daemon: usermod -aG daemon USER");
 });
 
+test.skipIf(process.getuid?.() !== 0)("a socket that is root's group's sends nobody into that group", () => {
+  const directory = temporaryDirectory();
+  chownSync(directory, 0, 0);
+  const { message } = new Unreachable(`unix:${join(directory, "broker.sock")}`, "connect EACCES");
+  expect(message).toContain("run this as root");
+  expect(message).not.toContain("usermod");
+});
+
 test("a group without a name is told by its number, and no place at all by whom to ask", () => {
   const failure = new Unreachable("unix:/nowhere/at/all/broker.sock", "connect EACCES");
   expect(failure.message).toContain("ask who runs the broker");
