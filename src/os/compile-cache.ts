@@ -4,7 +4,7 @@
 // Source: nodejs.org/api/module.html (module compile cache); systemd.exec(5), CacheDirectory= and $CACHE_DIRECTORY.
 
 import { realpathSync, statSync } from "node:fs";
-import { enableCompileCache } from "node:module";
+import module from "node:module";
 import { dirname } from "node:path";
 import { errnoOf } from "./errno.ts";
 
@@ -21,7 +21,7 @@ export type CompileCache =
 /** To be called before the modules that are to be served from it are loaded. */
 export function useCompileCache(environment: Readonly<Record<string, string | undefined>>): CompileCache {
   const found = compileCacheOf(environment.CACHE_DIRECTORY, process.geteuid?.() ?? 0);
-  if (found.kind === "on") enableCompileCache(found.directory);
+  if (found.kind === "on") module.enableCompileCache(found.directory);
   return found;
 }
 
