@@ -88,6 +88,7 @@ export function waitingGate(): Wait["gate"] {
       if (over !== undefined) throw over;
     },
     onOver: (told) => {
+      if (over !== undefined) told(over); // it began to wait as the broker died
       listener = told;
       return () => {
         listener = () => {};
