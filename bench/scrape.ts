@@ -23,7 +23,7 @@ const FAULTS = ["F_TRANSLATION", "F_PERMISSION"] as const;
 const none = { live: 0, restored: 0, lost: 0 };
 const faults = {
   ...{ recorded: 0, delivered: 0, suppressed: 0, hostOnly: 0, held: 0, pending: 0 },
-  dropped: { unrouted: 0, overrun: 0, released: 0 },
+  dropped: { unrouted: 0, overrun: 0, released: 0, hardwareOverflow: 0 },
   resolutions: { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0 },
   subscribers: { owner: 0, observer: 0 },
   diagnoses: { made: 0, cached: 0, overBudget: 0 },

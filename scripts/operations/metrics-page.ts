@@ -16,7 +16,8 @@ answers), and for people the [status page](status-page.md). [deploy/prometheus](
 - A device's series begin at 0 when it is attached and are gone when it is released. More than \`metrics.devices_max\` devices
   are counted together as \`device="_overflow"\`, and so are clients beyond 64 and policy rules beyond 256.
 - No label has an address, a pid or a token. \`client\` is the name of the policy rule that lets a session attach devices.
-- What the hardware does not count has no series: \`iommu_translation_counters_available\` is then 0.
+- What the hardware does not count has no series: \`iommu_translation_counters_available\` is then 0. *Absent natively*: only the
+  simulated backend counts it. *Natively PMCG's*: where SMMUs have counters of their own ([native.md](native.md#counters-of-the-hardware)).
 - The process's own metrics are those of prom-client: \`process_*\` and \`nodejs_*\`.
 `;
 
@@ -35,7 +36,9 @@ export function metricsPage(): string {
   return [INTRODUCTION, ...sections].join("");
 }
 
-function rowOf({ help, labels, name, type }: Metric): string {
+const NATIVELY = { absent: " *Absent natively.*", pmcg: " *Natively PMCG's.*" } as const;
+
+function rowOf({ help, labels, name, natively, type }: Metric): string {
   const named = labels.map((label) => `\`${label}\``).join(", ");
-  return `| \`${name}\` | ${type} | ${named} | ${help.replaceAll("|", "\\|")} |`;
+  return `| \`${name}\` | ${type} | ${named} | ${help.replaceAll("|", "\\|")}${natively === undefined ? "" : NATIVELY[natively]} |`;
 }

@@ -209,7 +209,10 @@ function faultSampler(registry: Registry): (faults: FaultCensus) => void {
   return (faults) => {
     for (const metric of [dropped, resolutions, diagnoses]) metric.reset();
     for (const [view, count] of Object.entries(faults.subscribers)) subscribers.set({ view }, count);
-    for (const [reason, count] of Object.entries(faults.dropped)) dropped.inc({ reason }, count);
+    const { hardwareOverflow, ...drops } = faults.dropped;
+    for (const [reason, count] of Object.entries({ ...drops, hardware_overflow: hardwareOverflow })) {
+      dropped.inc({ reason }, count);
+    }
     for (const [outcome, count] of Object.entries(faults.resolutions)) resolutions.inc({ outcome }, count);
     const { cached, made, overBudget } = faults.diagnoses;
     for (const [result, count] of Object.entries({ made, cached, over_budget: overBudget })) {

@@ -1,0 +1,72 @@
+// What the catalogue says is absent natively, against a scrape of the native backend on a kernel that is played.
+
+import { expect, test } from "vitest";
+import { PmcgCounters } from "../../src/backends/iommufd/pmcg.ts";
+import { HARDWARE } from "../../src/metrics/catalog/hardware.ts";
+import type { Metric } from "../../src/metrics/catalog/metric.ts";
+import { createMetrics } from "../../src/metrics/metrics.ts";
+import { BrokerEvents } from "../../src/server/core/events.ts";
+import { NO_FAULTS } from "../support/faults.ts";
+import { type NativeWorld, nativeWorld } from "../support/native-world.ts";
+
+const EVENTS = ["transaction", "tlb_miss", "config_cache_miss", "trans_table_walk_access"];
+
+/** Of every event; a value undefined is one that hardware does not count all the time. */
+function pmcg(value: number | undefined): PmcgCounters {
+  const events = new Map(EVENTS.map((name, config) => [name, { type: 9, config, cpu: 0 }]));
+  const perf = { open: () => 7, readNow: () => value, close: () => {} };
+  return PmcgCounters.open(perf, [{ name: "smmuv3_pmcg_2b", events }]);
+}
+
+async function attached(counters?: PmcgCounters): Promise<NativeWorld> {
+  const world = await nativeWorld(counters === undefined ? {} : { counters });
+  const { part } = await world.part();
+  await world.backend.attach(world.group(1), part, "bypass");
+  return world;
+}
+
+async function scrapeOf({ backend }: NativeWorld): Promise<string> {
+  const devices = backend.inventory.devices().map(({ id, iommu }) => {
+    return { id, iommu, state: "nest-parent", generation: 1, attached: true } as const;
+  });
+  const none = { live: 0, restored: 0, lost: 0 };
+  const metrics = createMetrics({
+    events: new BrokerEvents(),
+    counters: () => backend.counters(),
+    census: () => ({
+      ...{ sessions: 0, sessionStates: none, addressSpaces: 0, virtualIommus: 0, mappedBytes: 0, pinnedBytes: 0 },
+      ...{ leases: none, clients: [], queueDepth: 0, devices, faults: NO_FAULTS, waiters: 0 },
+      watches: { subscribers: 0, resyncs: 0 },
+    }),
+    connections: () => 0,
+    openMemoryFiles: () => 0,
+    tickets: () => ({ waiting: 0, taken: 0, device: 0 }),
+    journal: () => undefined,
+    devicesMax: 16,
+    calls: [],
+    connectionKinds: { limits: [], handshakeRefusals: [] },
+    build: { version: "1", backend: "iommufd" },
+  });
+  return await metrics.scrape();
+}
+
+/** Metrics of the hardware that have a series. */
+function present(scrape: string): string[] {
+  const names = Object.values(HARDWARE).map(({ name }) => name);
+  return names.filter((name) => new RegExp(`^${name}[ {]`, "m").test(scrape)).toSorted();
+}
+
+const metrics: readonly Metric[] = Object.values(HARDWARE);
+function marked(belongs: (natively: Metric["natively"]) => boolean): string[] {
+  return metrics.flatMap(({ name, natively }) => (belongs(natively) ? name : [])).toSorted();
+}
+
+test("there are series of what is not marked, and of nothing else", async () => {
+  expect(present(await scrapeOf(await attached()))).toEqual(marked((natively) => natively === undefined));
+});
+
+test("with counters of the SMMUs' own there are series of those too", async () => {
+  const scrape = await scrapeOf(await attached(pmcg(42)));
+  expect(present(scrape)).toEqual(marked((natively) => natively !== "absent"));
+  expect(scrape).toContain("iommu_translation_counters_available 1");
+});
