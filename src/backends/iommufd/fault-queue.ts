@@ -69,7 +69,7 @@ export class FaultQueue implements AnswerableQueue {
     const code = isGood ? PAGE_RESPONSE_CODE.SUCCESS : PAGE_RESPONSE_CODE.INVALID;
     const { fd, kernel } = this.#parts;
     const written = kernel.writeNow(fd, IOMMU_HWPT_PAGE_RESPONSE.create({ cookie, code }));
-    if (written < 0 && written !== -ERRNO.EINVAL) throw callError("fault_queue_alloc", -written, { device });
+    if (written < 0 && written !== -ERRNO.EINVAL) throw callError("page_response", -written, { device });
     this.#pending.delete(cookie);
     if (written < 0) throw notPending(device);
   }
