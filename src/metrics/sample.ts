@@ -109,6 +109,7 @@ function iommuSampler(registry: Registry): (counters: BackendCounters) => void {
   ];
   const invalidations = counter(registry, METRICS.invalidations);
   return ({ hasTranslationCounters, iommus }) => {
+    for (const [metric] of ofTranslations) metric.reset(); // what was counted before, and is not now, has no series either
     for (const [metric, read] of hasTranslationCounters ? [...ofTranslations, ...ofQueues] : ofQueues) {
       metric.reset();
       for (const each of iommus) {

@@ -330,6 +330,13 @@ test("what the hardware does not count has no series, never a zero, and is said 
   expect(found.get(faultSeries("C_BAD_CD", "none", "none"))).toBe(0);
 });
 
+test("what stops being counted loses the series that it had", async () => {
+  const subject = metrics();
+  expect((await scraped(subject)).get('iommu_tlb_misses_total{iommu="smmu0"}')).toBe(0);
+  counters = { hasTranslationCounters: false, iommus: [iommuCounters({ tlbMisses: undefined })], devices: [] };
+  expect((await scraped(subject)).has('iommu_tlb_misses_total{iommu="smmu0"}')).toBe(false);
+});
+
 test("clients beyond the maximum are counted together, and one that left has no series", async () => {
   const client = (index: number) => ({ name: `vm ${100 + index}`, sessions: 1, devices: 2, mappedBytes: 4096 });
   census.clients = Array.from({ length: 66 }, (_, index) => client(index));

@@ -70,3 +70,9 @@ test("with counters of the SMMUs' own there are series of those too", async () =
   expect(present(scrape)).toEqual(marked((natively) => natively !== "absent"));
   expect(scrape).toContain("iommu_translation_counters_available 1");
 });
+
+test("counters that are open and never had the hardware are said not to be there", async () => {
+  const scrape = await scrapeOf(await attached(pmcg(undefined)));
+  expect(present(scrape)).toEqual(marked((natively) => natively === undefined));
+  expect(scrape).toContain("iommu_translation_counters_available 0");
+});

@@ -12,6 +12,13 @@ const UNCOUNTED = {
   msis: undefined,
 };
 
+/** A group may be open, and its pinned counters still count nothing: others have the hardware. */
+function isCounting(of: IommuCounters): boolean {
+  return [of.transactions, of.tlbMisses, of.configCacheMisses, of.transTableWalkAccesses].some(
+    (value) => value !== undefined,
+  );
+}
+
 export class FaultCounting {
   readonly #faults = new Map<DeviceID, Map<string, FaultCount>>();
 
@@ -37,6 +44,6 @@ export class FaultCounting {
       device,
       faults: [...faults.values()],
     }));
-    return { hasTranslationCounters: iommus.length > 0, iommus, devices };
+    return { hasTranslationCounters: iommus.some(isCounting), iommus, devices };
   }
 }
