@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import type { BackendCounters } from "../src/backends/counters.ts";
 import { deviceID, iommuID } from "../src/backends/ids.ts";
+import { recordedFaults } from "../src/backends/told-faults.ts";
 import { createMetrics, type Metrics } from "../src/metrics/metrics.ts";
 import { openMetricsOf } from "../src/metrics/openmetrics.ts";
 import { BrokerEvents } from "../src/server/core/events.ts";
@@ -34,6 +35,7 @@ function hostOf(devices: number): { counters(): BackendCounters; census(): Censu
   let scrapes = 0;
   const ids = Array.from({ length: devices }, (_, index) => deviceID(`0000:${(index >> 8).toString(16)}0:${index}.0`));
   const iommu = iommuID("smmu0");
+  const tells = recordedFaults({ ats: true, pri: true });
   return {
     counters: () => {
       scrapes += 1;
@@ -47,7 +49,7 @@ function hostOf(devices: number): { counters(): BackendCounters; census(): Censu
       return {
         hasTranslationCounters: true,
         iommus: [],
-        devices: ids.map((device) => ({ device, ...counts, faults: faulted })),
+        devices: ids.map((device) => ({ device, ...counts, tells, faults: faulted })),
       };
     },
     census: () => ({

@@ -6,6 +6,7 @@ import type { BackendCounters, DeviceCounters, IommuCounters } from "../../src/b
 import { BrokerError, limitReached } from "../../src/backends/errors.ts";
 import { deviceID, groupID, iommuID } from "../../src/backends/ids.ts";
 import { CALLS } from "../../src/backends/iommufd/errno-table.ts";
+import { recordedFaults } from "../../src/backends/told-faults.ts";
 import { METRICS } from "../../src/metrics/catalog.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 import { LIMITS } from "../../src/metrics/observe.ts";
@@ -16,6 +17,7 @@ import type { Census } from "../../src/server/core/views.ts";
 import { NO_FAULTS } from "../support/faults.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const TELLS = recordedFaults({ ats: true, pri: true });
 const NIC = deviceID("0000:01:00.0");
 const DISK = deviceID("0000:00:01.0");
 const CALL = { service: "iommubroker.v1.IommuBroker", method: "GetDevice", grpcType: "unary" };
@@ -74,6 +76,7 @@ function deviceCounters(id: typeof NIC, over: Partial<DeviceCounters> = {}): Dev
     translationsFaulted: 0,
     translationsAborted: 0,
     msis: 0,
+    tells: TELLS,
     faults: [],
     ...over,
   };

@@ -6,8 +6,9 @@ import { HARDWARE } from "../../src/metrics/catalog/hardware.ts";
 import type { Metric } from "../../src/metrics/catalog/metric.ts";
 import { createMetrics } from "../../src/metrics/metrics.ts";
 import { BrokerEvents } from "../../src/server/core/events.ts";
+import { fakeSmmu } from "../support/fake-iommufd-machine.ts";
 import { NO_FAULTS } from "../support/faults.ts";
-import { type NativeWorld, nativeWorld } from "../support/native-world.ts";
+import { type NativeWorld, nativeWorld, type WorldOptions } from "../support/native-world.ts";
 
 const EVENTS = ["transaction", "tlb_miss", "config_cache_miss", "trans_table_walk_access"];
 
@@ -18,8 +19,8 @@ function pmcg(value: number | undefined): PmcgCounters {
   return PmcgCounters.open(perf, [{ name: "smmuv3_pmcg_2b", events }]);
 }
 
-async function attached(counters?: PmcgCounters): Promise<NativeWorld> {
-  const world = await nativeWorld(counters === undefined ? {} : { counters });
+async function attached(counters?: PmcgCounters, options: WorldOptions = {}): Promise<NativeWorld> {
+  const world = await nativeWorld({ ...options, ...(counters && { counters }) });
   const { part } = await world.part();
   await world.backend.attach(world.group(1), part, "bypass");
   return world;
@@ -75,4 +76,34 @@ test("counters that are open and never had the hardware are said not to be there
   const scrape = await scrapeOf(await attached(pmcg(undefined)));
   expect(present(scrape)).toEqual(marked((natively) => natively === undefined));
   expect(scrape).toContain("iommu_translation_counters_available 0");
+});
+
+/** "event_type stage class" of each fault that has a series. */
+function faultSeries(scrape: string): string[] {
+  const lines = scrape.matchAll(/^iommu_faults_total\{.*event_type="(\w+)",stage="(\w+)",class="(\w+)"\} 0$/gm);
+  return [...lines].map(([, type, stage, accessed]) => `${type} ${stage} ${accessed}`).toSorted();
+}
+
+test("of faults, only what Linux forwards begins at 0", async () => {
+  // arm_smmu_handle_event of Linux 7.2: 0x04, 0x06, 0x08, 0x0A, and 0x10 to 0x13 of stage 1
+  expect(faultSeries(await scrapeOf(await attached()))).toEqual([
+    ...[
+      "C_BAD_CD none none",
+      "C_BAD_STE none none",
+      "C_BAD_SUBSTREAMID none none",
+      "F_ACCESS 1 IN",
+      "F_ADDR_SIZE 1 IN",
+    ],
+    ...["F_PERMISSION 1 IN", "F_STREAM_DISABLED none none", "F_TRANSLATION 1 IN"],
+  ]);
+});
+
+test.each([
+  ["a kernel without queues of events", { machine: { unknown: ["veventq_alloc"] } }],
+  ["a host that does not nest", { iommu: fakeSmmu({ nesting: false }) }],
+  ["VT-d", { iommu: fakeSmmu({ kind: "vtd", hwInfo: new Uint8Array(24), nesting: false }) }],
+] as const)("%s tells no faults, and there is no series of one", async (_, options) => {
+  const world = await attached(undefined, options);
+  expect(faultSeries(await scrapeOf(world))).toEqual([]);
+  expect(world.backend.inventory.iommus()[0]?.toldFaults).toBeUndefined();
 });

@@ -244,7 +244,11 @@ export class NativeBackend implements Backend {
   }
 
   counters(): BackendCounters {
-    return this.#counting.counters(this.#options.counters?.read() ?? []);
+    const told = new Map(this.inventory.iommus().map(({ id, toldFaults = [] }) => [id, toldFaults]));
+    return this.#counting.counters(this.#options.counters?.read() ?? [], (device) => {
+      const iommu = this.inventory.find(device)?.iommu;
+      return (iommu && told.get(iommu)) ?? [];
+    });
   }
 
   /** An object is made and destroyed: the kernel and the pool answer, or this throws. */

@@ -4,6 +4,7 @@
 import type { BackendCounters, FaultCount, IommuCounters } from "../counters.ts";
 import type { FaultRecord } from "../faults.ts";
 import type { DeviceID } from "../ids.ts";
+import type { FaultKind } from "../told-faults.ts";
 
 const UNCOUNTED = {
   translationsOk: undefined,
@@ -37,11 +38,15 @@ export class FaultCounting {
     this.#faults.delete(device);
   }
 
-  /** @param iommus  of the SMMUs' own counters */
-  counters(iommus: readonly IommuCounters[]): BackendCounters {
+  /**
+   * @param iommus  of the SMMUs' own counters
+   * @param tellsOf  which faults can be told of a device
+   */
+  counters(iommus: readonly IommuCounters[], tellsOf: (device: DeviceID) => readonly FaultKind[]): BackendCounters {
     const devices = [...this.#faults].map(([device, faults]) => ({
       ...UNCOUNTED,
       device,
+      tells: tellsOf(device),
       faults: [...faults.values()],
     }));
     return { hasTranslationCounters: iommus.some(isCounting), iommus, devices };

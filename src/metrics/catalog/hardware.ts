@@ -13,7 +13,7 @@ export const HARDWARE = {
   faults: {
     type: "counter",
     name: "iommu_faults_total",
-    help: "Architected faults of an attached device since it was attached, by event name, stage (1, 2, none) and class (IN, TTD, CD, none).",
+    help: "Architected faults of an attached device since it was attached, by event name, stage (1, 2, none) and class (IN, TTD, CD, none); only those that the backend is told (GetCapabilities, told_faults).",
     labels: ["device", "event_type", "stage", "class"],
   },
   msis: {

@@ -102,6 +102,12 @@ test.each(["bind", "plain stage", "detach", "reset"])("a %s ends what waits, and
   expect((await refusal(() => world.backend.respondToFault(id, 7, "retry"))).code).toBe("fault_not_pending");
 });
 
+test("without a queue of events, what stalls is still told", async () => {
+  const world = await nativeWorld({ iommu: stalling(), mayStall: true, machine: { unknown: ["veventq_alloc"] } });
+  const told = world.backend.inventory.iommus()[0]?.toldFaults?.map(({ stage, type }) => `${type} ${stage}`);
+  expect(told).toEqual(["F_TRANSLATION 1", "F_ADDR_SIZE 1", "F_ACCESS 1", "F_PERMISSION 1"]);
+});
+
 test("where the SMMU can stall and no device behind it does, there is nothing to answer and no fault queue", async () => {
   const world = await nativeWorld({ iommu: stalling() });
   const { part } = await world.part();
