@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import type { BackendCounters } from "../src/backends/counters.ts";
 import { deviceID, iommuID } from "../src/backends/ids.ts";
+import { recordedFaults } from "../src/backends/told-faults.ts";
 import { createMetrics, type Metrics } from "../src/metrics/metrics.ts";
 import { openMetricsOf } from "../src/metrics/openmetrics.ts";
 import { BrokerEvents } from "../src/server/core/events.ts";
@@ -23,7 +24,7 @@ const FAULTS = ["F_TRANSLATION", "F_PERMISSION"] as const;
 const none = { live: 0, restored: 0, lost: 0 };
 const faults = {
   ...{ recorded: 0, delivered: 0, suppressed: 0, hostOnly: 0, held: 0, pending: 0 },
-  dropped: { unrouted: 0, overrun: 0, released: 0 },
+  dropped: { unrouted: 0, overrun: 0, released: 0, hardwareOverflow: 0 },
   resolutions: { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0 },
   subscribers: { owner: 0, observer: 0 },
   diagnoses: { made: 0, cached: 0, overBudget: 0 },
@@ -34,6 +35,7 @@ function hostOf(devices: number): { counters(): BackendCounters; census(): Censu
   let scrapes = 0;
   const ids = Array.from({ length: devices }, (_, index) => deviceID(`0000:${(index >> 8).toString(16)}0:${index}.0`));
   const iommu = iommuID("smmu0");
+  const tells = recordedFaults({ ats: true, pri: true });
   return {
     counters: () => {
       scrapes += 1;
@@ -47,7 +49,7 @@ function hostOf(devices: number): { counters(): BackendCounters; census(): Censu
       return {
         hasTranslationCounters: true,
         iommus: [],
-        devices: ids.map((device) => ({ device, ...counts, faults: faulted })),
+        devices: ids.map((device) => ({ device, ...counts, tells, faults: faulted })),
       };
     },
     census: () => ({

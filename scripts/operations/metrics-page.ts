@@ -15,8 +15,11 @@ answers), and for people the [status page](status-page.md). [deploy/prometheus](
 - Translations are counted by the hardware, or the model of it, in plain numbers that a scrape reads: nothing is called for each.
 - A device's series begin at 0 when it is attached and are gone when it is released. More than \`metrics.devices_max\` devices
   are counted together as \`device="_overflow"\`, and so are clients beyond 64 and policy rules beyond 256.
+- A fault that nobody tells the backend has no series, rather than 0: natively those of stage 2, F_CD_FETCH and F_WALK_EABT, and all
+  where there is no queue of events (x86; Linux before 6.15). \`GetCapabilities\` lists those that are told (\`told_faults\`).
 - No label has an address, a pid or a token. \`client\` is the name of the policy rule that lets a session attach devices.
-- What the hardware does not count has no series: \`iommu_translation_counters_available\` is then 0.
+- What the hardware does not count has no series: \`iommu_translation_counters_available\` is then 0. *Absent natively*: only the
+  simulated backend counts it. *Natively PMCG's*: where SMMUs have counters of their own ([native.md](native.md#counters-of-the-hardware)).
 - The process's own metrics are those of prom-client: \`process_*\` and \`nodejs_*\`.
 `;
 
@@ -35,7 +38,9 @@ export function metricsPage(): string {
   return [INTRODUCTION, ...sections].join("");
 }
 
-function rowOf({ help, labels, name, type }: Metric): string {
+const NATIVELY = { absent: " *Absent natively.*", pmcg: " *Natively PMCG's.*" } as const;
+
+function rowOf({ help, labels, name, natively, type }: Metric): string {
   const named = labels.map((label) => `\`${label}\``).join(", ");
-  return `| \`${name}\` | ${type} | ${named} | ${help.replaceAll("|", "\\|")} |`;
+  return `| \`${name}\` | ${type} | ${named} | ${help.replaceAll("|", "\\|")}${natively === undefined ? "" : NATIVELY[natively]} |`;
 }

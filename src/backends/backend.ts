@@ -159,7 +159,7 @@ export interface Backend {
    * @throws BrokerError fault_not_pending when it does not wait any more; unsupported when this backend has no such answer
    */
   respondToFault(device: DeviceID, cookie: number, answer: FaultAnswer): Promise<void>;
-  /** One listener for faults of attached devices: the fault router. */
+  /** One listener for faults of attached devices, of the kinds in HostIommu.toldFaults: the fault router. */
   onFault(listener: (notice: FaultNotice) => void): void;
   /** One listener for what an operator should read. */
   onNotice(listener: (notice: Notice) => void): void;

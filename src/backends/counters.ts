@@ -3,6 +3,7 @@
 
 import type { FaultClass } from "./faults.ts";
 import type { DeviceID } from "./ids.ts";
+import type { FaultKind } from "./told-faults.ts";
 
 /** One host IOMMU since the backend started. Undefined: nobody counts it. */
 export interface IommuCounters {
@@ -47,6 +48,8 @@ export interface DeviceCounters {
   readonly translationsAborted: number | undefined;
   /** DMA writes that arrived at the host's MSI doorbell. */
   readonly msis: number | undefined;
+  /** Which faults can be told of it: those of its IOMMU. Of others nobody knows whether they occurred. */
+  readonly tells: readonly FaultKind[];
   /** One entry for each type, stage and class that occurred. */
   readonly faults: readonly FaultCount[];
 }

@@ -4,6 +4,7 @@ import type { FaultAnswer } from "./faults.ts";
 import type { HostFinding } from "./host-finding.ts";
 import type { DeviceID, GroupID, IommuID, StreamID } from "./ids.ts";
 import type { PageTableForm } from "./page-table.ts";
+import type { FaultKind } from "./told-faults.ts";
 
 /** SMMU_IDR0…IDR6, IIDR, AIDR as the hardware shows them, 32 bits each. Source: IHI 0070G.b §6.3.1–6.3.8, §6.3.10. */
 export interface IdRegisters {
@@ -67,6 +68,8 @@ export interface HostIommu {
   readonly pageTables?: PageTableForm;
   /** What respondToFault() takes for its devices; absent: nothing of them ever waits. */
   readonly faultAnswers?: readonly FaultAnswer[];
+  /** Which faults of its devices onFault() tells; absent: none. */
+  readonly toldFaults?: readonly FaultKind[];
 }
 
 /** One requester. */

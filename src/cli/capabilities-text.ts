@@ -5,6 +5,7 @@ import {
   type Capabilities,
   type DeviceCapabilities,
   FaultAction,
+  FaultStage,
   type IdRegisters,
   IommuArchitecture,
   type IommuCapabilities,
@@ -53,6 +54,7 @@ function iommuLines(iommu: IommuCapabilities, withFields: boolean, terminal: Ter
     ...(isSmmu ? smmuFacts(iommu).flatMap(([name, text]) => told(name, text)) : []),
     ...told("stage 2 pages", sizes(iommu.stage2PageBytes)),
     ...told("faults can be answered", iommu.faultActions.map(actionName).join(", ") || "none ever waits"),
+    ...told("faults that are told", toldFaults(iommu)),
     ...iommu.reduced.flatMap(({ field, hostValue, reason, register, virtualValue }) =>
       told(`${register}.${field}`, `a guest is shown ${virtualValue}, not ${hostValue}: ${reason}`),
     ),
@@ -123,6 +125,21 @@ function bits(count: number): string {
 
 function sizes(bytes: readonly bigint[]): string {
   return bytes.length === 0 ? "unknown" : bytes.map(sizeOf).join(", ");
+}
+
+/** Types, once each: those without a stage first, then by stage. Of what is not there nobody hears. */
+function toldFaults({ toldFaults: kinds }: IommuCapabilities): string {
+  if (kinds.length === 0) return "none: the kernel keeps them to itself, or could not be asked";
+  const ofStage = (asked: number): string =>
+    [...new Set(kinds.flatMap(({ stage, type }) => (stage === asked ? type : [])))].join(", ");
+  const [stage1, stage2] = [ofStage(FaultStage.FAULT_STAGE_1), ofStage(FaultStage.FAULT_STAGE_2)];
+  return [
+    ofStage(FaultStage.FAULT_STAGE_UNSPECIFIED),
+    stage1 === "" ? "" : `of stage 1 ${stage1}`,
+    stage2 === "" ? "of stage 2 none" : `of stage 2 ${stage2}`,
+  ]
+    .filter((part) => part !== "")
+    .join("; ");
 }
 
 function actionName(action: number): string {

@@ -10,6 +10,8 @@ import {
   type Device,
   type DeviceCapabilities,
   FaultAction,
+  FaultClass,
+  FaultStage,
   FindingVerdict,
   IommuArchitecture,
   type IommuCapabilities,
@@ -76,6 +78,9 @@ function iommuJson(iommu: IommuCapabilities): object {
     ...iommu,
     architecture: IommuArchitecture[iommu.architecture],
     faultActions: iommu.faultActions.map((action) => FaultAction[action]),
+    toldFaults: iommu.toldFaults.map(({ type, stage, class: accessed }) => ({
+      ...{ type, stage: FaultStage[stage], class: FaultClass[accessed] },
+    })),
     tableShapes: iommu.tableShapes.map((support) => ({ ...support, shape: TableShape[support.shape] })),
   };
 }

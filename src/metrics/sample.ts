@@ -3,7 +3,8 @@
 // when it is attached and are gone when it is released; a scraper takes a fresh start for a counter reset.
 
 import type { Counter, Gauge, Registry } from "prom-client";
-import type { BackendCounters, FaultCount, IommuCounters } from "../backends/counters.ts";
+import type { BackendCounters, IommuCounters } from "../backends/counters.ts";
+import { type FaultKind, isSameKind } from "../backends/told-faults.ts";
 import { SESSION_STATES } from "../server/core/session.ts";
 import { STAGE_STATES } from "../server/core/stage-state.ts";
 import type { Census, ClientCensus, FaultCensus } from "../server/core/views.ts";
@@ -46,12 +47,23 @@ const ACCESS_PLACES = [
   { stage: 2, class: "CD" },
 ] as const;
 
-/** Faults that a guest's tables and DMA can cause: their series begin at 0. Others appear when they happen. */
-const EXPECTED_FAULTS: readonly Omit<FaultCount, "count">[] = [
+/** Faults that a guest's tables and DMA can cause: their series begin at 0 where they can be told. Others appear when they happen. */
+const EXPECTED_FAULTS: readonly FaultKind[] = [
   ...CONFIGURATION_EVENTS.map((type) => ({ type, stage: undefined, class: undefined })),
   { type: "F_WALK_EABT", stage: 1, class: "TTD" }, // its memory was taken away
   ...ACCESS_EVENTS.flatMap((type) => ACCESS_PLACES.map((place) => ({ type, ...place }))),
 ];
+
+/** Of what can be told, by which there are few lists: those whose series begin at 0. */
+const begun = new WeakMap<readonly FaultKind[], readonly FaultKind[]>();
+
+function beginning(tells: readonly FaultKind[]): readonly FaultKind[] {
+  const known = begun.get(tells);
+  if (known !== undefined) return known;
+  const expected = EXPECTED_FAULTS.filter((fault) => tells.some((told) => isSameKind(told, fault)));
+  begun.set(tells, expected);
+  return expected;
+}
 
 /** Clients with series of their own: more rules than anybody writes. */
 const CLIENTS_MAX = 64;
@@ -109,6 +121,7 @@ function iommuSampler(registry: Registry): (counters: BackendCounters) => void {
   ];
   const invalidations = counter(registry, METRICS.invalidations);
   return ({ hasTranslationCounters, iommus }) => {
+    for (const [metric] of ofTranslations) metric.reset(); // what was counted before, and is not now, has no series either
     for (const [metric, read] of hasTranslationCounters ? [...ofTranslations, ...ofQueues] : ofQueues) {
       metric.reset();
       for (const each of iommus) {
@@ -145,7 +158,7 @@ function deviceSampler(families: Families): (counters: BackendCounters, shown: R
         if (isShown) msis.inc({ device }, each.msis);
         else overflow.note("msis", each.device, each.msis, (total) => msis.inc({ device }, total));
       }
-      for (const fault of EXPECTED_FAULTS) faults.inc({ device, ...faultLabels(fault) }, 0);
+      for (const fault of beginning(each.tells)) faults.inc({ device, ...faultLabels(fault) }, 0);
       for (const fault of each.faults) {
         const labels = { device, ...faultLabels(fault) };
         if (isShown) faults.inc(labels, fault.count);
@@ -159,7 +172,7 @@ function deviceSampler(families: Families): (counters: BackendCounters, shown: R
   };
 }
 
-function faultLabels(fault: Omit<FaultCount, "count">): { event_type: string; stage: string; class: string } {
+function faultLabels(fault: FaultKind): { event_type: string; stage: string; class: string } {
   return { event_type: fault.type, stage: String(fault.stage ?? "none"), class: fault.class ?? "none" };
 }
 
@@ -209,7 +222,10 @@ function faultSampler(registry: Registry): (faults: FaultCensus) => void {
   return (faults) => {
     for (const metric of [dropped, resolutions, diagnoses]) metric.reset();
     for (const [view, count] of Object.entries(faults.subscribers)) subscribers.set({ view }, count);
-    for (const [reason, count] of Object.entries(faults.dropped)) dropped.inc({ reason }, count);
+    const { hardwareOverflow, ...drops } = faults.dropped;
+    for (const [reason, count] of Object.entries({ ...drops, hardware_overflow: hardwareOverflow })) {
+      dropped.inc({ reason }, count);
+    }
     for (const [outcome, count] of Object.entries(faults.resolutions)) resolutions.inc({ outcome }, count);
     const { cached, made, overBudget } = faults.diagnoses;
     for (const [result, count] of Object.entries({ made, cached, over_budget: overBudget })) {

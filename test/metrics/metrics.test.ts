@@ -6,6 +6,7 @@ import type { BackendCounters, DeviceCounters, IommuCounters } from "../../src/b
 import { BrokerError, limitReached } from "../../src/backends/errors.ts";
 import { deviceID, groupID, iommuID } from "../../src/backends/ids.ts";
 import { CALLS } from "../../src/backends/iommufd/errno-table.ts";
+import { recordedFaults } from "../../src/backends/told-faults.ts";
 import { METRICS } from "../../src/metrics/catalog.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 import { LIMITS } from "../../src/metrics/observe.ts";
@@ -16,6 +17,7 @@ import type { Census } from "../../src/server/core/views.ts";
 import { NO_FAULTS } from "../support/faults.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const TELLS = recordedFaults({ ats: true, pri: true });
 const NIC = deviceID("0000:01:00.0");
 const DISK = deviceID("0000:00:01.0");
 const CALL = { service: "iommubroker.v1.IommuBroker", method: "GetDevice", grpcType: "unary" };
@@ -74,6 +76,7 @@ function deviceCounters(id: typeof NIC, over: Partial<DeviceCounters> = {}): Dev
     translationsFaulted: 0,
     translationsAborted: 0,
     msis: 0,
+    tells: TELLS,
     faults: [],
     ...over,
   };
@@ -173,6 +176,7 @@ const FAULT_SERIES = {
   'iommu_broker_fault_events_dropped_total{reason="unrouted"}': 4,
   'iommu_broker_fault_events_dropped_total{reason="overrun"}': 5,
   'iommu_broker_fault_events_dropped_total{reason="released"}': 6,
+  'iommu_broker_fault_events_dropped_total{reason="hardware_overflow"}': 19,
   iommu_broker_fault_history_entries: 7,
   iommu_broker_faults_pending: 8,
   'iommu_broker_fault_resolutions_total{outcome="answered"}': 9,
@@ -193,7 +197,7 @@ test("scraping twice does not count twice", async () => {
     delivered: 2,
     suppressed: 3,
     hostOnly: 4,
-    dropped: { unrouted: 4, overrun: 5, released: 6 },
+    dropped: { unrouted: 4, overrun: 5, released: 6, hardwareOverflow: 19 },
     held: 7,
     pending: 8,
     resolutions: { answered: 9, "timed-out": 10, "owner-gone": 11, "stage-changed": 12 },
@@ -327,6 +331,13 @@ test("what the hardware does not count has no series, never a zero, and is said 
   expect([...counting.keys()].filter((name) => uncounted.test(name)).length).toBeGreaterThan(6);
   expect([...found.keys()].filter((name) => uncounted.test(name))).toEqual([]);
   expect(found.get(faultSeries("C_BAD_CD", "none", "none"))).toBe(0);
+});
+
+test("what stops being counted loses the series that it had", async () => {
+  const subject = metrics();
+  expect((await scraped(subject)).get('iommu_tlb_misses_total{iommu="smmu0"}')).toBe(0);
+  counters = { hasTranslationCounters: false, iommus: [iommuCounters({ tlbMisses: undefined })], devices: [] };
+  expect((await scraped(subject)).has('iommu_tlb_misses_total{iommu="smmu0"}')).toBe(false);
 });
 
 test("clients beyond the maximum are counted together, and one that left has no series", async () => {

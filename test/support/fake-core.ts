@@ -102,6 +102,10 @@ export const IOMMU_CAPABILITIES: IommuCapabilityView = {
     { shape: "single-page-table", supported: false, reason: "an SMMUv3 needs context descriptors" },
   ],
   faultAnswers: ["retry", "abort", "terminate", "success", "invalid", "failure"],
+  toldFaults: [
+    { type: "C_BAD_CD", stage: undefined, class: undefined },
+    { type: "F_TRANSLATION", stage: 2, class: "TTD" },
+  ],
   wish: [],
 };
 

@@ -31,7 +31,7 @@ export interface OpenQueue {
 export type OpenFile = OpenIommufd | OpenDevice | OpenQueue;
 
 /** A call as it is named in failures: an ioctl, or what is none. */
-export type FakeCall = keyof typeof REQUEST | "open" | "mapFile" | "watch";
+export type FakeCall = keyof typeof REQUEST | "open" | "mapFile" | "watch" | "write";
 
 export interface FakeMachine {
   readonly devices: readonly FakeDevice[];
@@ -237,6 +237,8 @@ export class FakeIommufd implements Kernel {
   }
 
   writeNow(fd: number, from: Uint8Array): number {
+    const failure = this.#result("write", () => 0);
+    if (failure < 0) return failure;
     const file = this.files.get(fd);
     if (file?.kind !== "queue" || file.queue.kind !== "fault" || from.byteLength % 8 !== 0) return -ERRNO.EINVAL;
     for (let at = 0; at < from.byteLength; at += 8) this.responses.push(from.slice(at, at + 8));

@@ -69,7 +69,7 @@ export const NO_FAULTS: FaultCensus = {
   delivered: 0,
   suppressed: 0,
   hostOnly: 0,
-  dropped: { unrouted: 0, overrun: 0, released: 0 },
+  dropped: { unrouted: 0, overrun: 0, released: 0, hardwareOverflow: 0 },
   held: 0,
   pending: 0,
   resolutions: { answered: 0, "timed-out": 0, "owner-gone": 0, "stage-changed": 0 },

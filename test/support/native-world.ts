@@ -9,6 +9,7 @@ import { createNativeBackend, type NativeBackend } from "../../src/backends/iomm
 import { HOST_ROOTS } from "../../src/backends/iommufd/host-files.ts";
 import type { Experiments } from "../../src/backends/iommufd/hw-info.ts";
 import { NativeInventory } from "../../src/backends/iommufd/inventory.ts";
+import type { PmcgCounters } from "../../src/backends/iommufd/pmcg.ts";
 import { deviceProbe } from "../../src/backends/iommufd/probe.ts";
 import { checkVSTE, type VSTE } from "../../src/backends/vste.ts";
 import { FakeIommufd, type FakeMachine } from "./fake-iommufd.ts";
@@ -70,6 +71,8 @@ export interface WorldOptions {
   readonly experiments?: Experiments;
   /** Devices are no PCI devices, and their firmware says that they may stall. */
   readonly mayStall?: boolean;
+  /** The SMMUs' own. */
+  readonly counters?: PmcgCounters;
   /** The one of a daemon before. */
   readonly kernel?: FakeIommufd;
 }
@@ -78,14 +81,15 @@ const GROUPS = [[1], [2], [3, 4]];
 
 /** Devices 1 and 2 alone in groups 1 and 2; 3 and 4 together in group 3. */
 export async function nativeWorld(options: WorldOptions = {}) {
-  const { experiments, iommu = fakeSmmu(), machine = {}, mayStall = false, resets = true } = options;
+  const { counters, experiments, iommu = fakeSmmu(), machine = {}, mayStall = false, resets = true } = options;
   const devices = GROUPS.flatMap((numbers, index) =>
     numbers.map((n) => fakeDevice(n, iommu, { group: index + 1, resets })),
   );
   const kernel = options.kernel ?? new FakeIommufd({ ...machine, devices });
   const inventory = new NativeInventory(scanOf(iommu, GROUPS, mayStall));
   const probe = deviceProbe(kernel, HOST_ROOTS);
-  const backend = await createNativeBackend({ kernel, inventory, probe, ...(experiments && { experiments }) });
+  const optional = { ...(experiments && { experiments }), ...(counters && { counters }) };
+  const backend = await createNativeBackend({ kernel, inventory, probe, ...optional });
   const faults: FaultNotice[] = [];
   const notices: Notice[] = [];
   backend.onFault((notice) => faults.push(notice));

@@ -244,7 +244,11 @@ export class NativeBackend implements Backend {
   }
 
   counters(): BackendCounters {
-    return this.#counting.counters(this.#options.counters?.read() ?? []);
+    const told = new Map(this.inventory.iommus().map(({ id, toldFaults = [] }) => [id, toldFaults]));
+    return this.#counting.counters(this.#options.counters?.read() ?? [], (device) => {
+      const iommu = this.inventory.find(device)?.iommu;
+      return (iommu && told.get(iommu)) ?? [];
+    });
   }
 
   /** An object is made and destroyed: the kernel and the pool answer, or this throws. */
@@ -272,6 +276,7 @@ export class NativeBackend implements Backend {
       kernel,
       deliver: (notice: FaultNotice) => this.#deliver(notice),
       onNotice: (notice: Notice) => this.tell(notice),
+      nowMs: () => performance.now(),
     };
     return {
       events: (fd, owner) => new VirtualEventQueue({ ...parts, fd, owner }),
@@ -285,10 +290,6 @@ export class NativeBackend implements Backend {
 
   #deliver(notice: FaultNotice): void {
     if (notice.kind === "fault") this.#counting.count(notice.fault);
-    if (notice.kind === "overflow") {
-      const facts = { devices: notice.devices.join(" ") };
-      this.tell({ level: "warn", message: "the kernel's event queue overflowed: events are lost", facts });
-    }
     this.#onFault(notice);
   }
 

@@ -4,6 +4,7 @@
 import type { BackendCounters, FaultCount, IommuCounters } from "../counters.ts";
 import type { FaultRecord } from "../faults.ts";
 import type { DeviceID } from "../ids.ts";
+import type { FaultKind } from "../told-faults.ts";
 
 const UNCOUNTED = {
   translationsOk: undefined,
@@ -11,6 +12,13 @@ const UNCOUNTED = {
   translationsAborted: undefined,
   msis: undefined,
 };
+
+/** A group may be open, and its pinned counters still count nothing: others have the hardware. */
+function isCounting(of: IommuCounters): boolean {
+  return [of.transactions, of.tlbMisses, of.configCacheMisses, of.transTableWalkAccesses].some(
+    (value) => value !== undefined,
+  );
+}
 
 export class FaultCounting {
   readonly #faults = new Map<DeviceID, Map<string, FaultCount>>();
@@ -30,13 +38,17 @@ export class FaultCounting {
     this.#faults.delete(device);
   }
 
-  /** @param iommus  of the SMMUs' own counters */
-  counters(iommus: readonly IommuCounters[]): BackendCounters {
+  /**
+   * @param iommus  of the SMMUs' own counters
+   * @param tellsOf  which faults can be told of a device
+   */
+  counters(iommus: readonly IommuCounters[], tellsOf: (device: DeviceID) => readonly FaultKind[]): BackendCounters {
     const devices = [...this.#faults].map(([device, faults]) => ({
       ...UNCOUNTED,
       device,
+      tells: tellsOf(device),
       faults: [...faults.values()],
     }));
-    return { hasTranslationCounters: iommus.length > 0, iommus, devices };
+    return { hasTranslationCounters: iommus.some(isCounting), iommus, devices };
   }
 }

@@ -158,6 +158,14 @@ const TABLE = {
     },
   },
   fault_queue_alloc: { ioctl: "IOMMU_FAULT_QUEUE_ALLOC", since: "6.11", rows: {} },
+  page_response: {
+    ioctl: "write of iommu_hwpt_page_response",
+    since: "6.11",
+    rows: {
+      EBADF: failed("the fault queue is closed: what waited was ended by the kernel"),
+      ESPIPE: failed("the kernel's answer has another size: run a broker that knows this kernel"),
+    },
+  },
   viommu_alloc: {
     ioctl: "IOMMU_VIOMMU_ALLOC",
     since: "6.13",

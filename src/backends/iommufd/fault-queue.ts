@@ -12,7 +12,8 @@ import { BrokerError } from "../errors.ts";
 import { faultRecord } from "../fault-record.ts";
 import type { DeviceID } from "../ids.ts";
 import { callError, ERRNO } from "./errno.ts";
-import { type AnswerableQueue, type QueueParts, READS_PER_TURN_MAX, readQueue } from "./part-queue.ts";
+import type { AnswerableQueue, QueueParts } from "./part-queue.ts";
+import { QueueReader } from "./queue-reader.ts";
 import {
   IOMMU_HWPT_PAGE_RESPONSE,
   IOMMU_HWPT_PGFAULT,
@@ -41,23 +42,26 @@ export type FaultTypeOf = (device: DeviceID, access: StalledAccess) => EventName
 export class FaultQueue implements AnswerableQueue {
   readonly #parts: QueueParts;
   readonly #typeOf: FaultTypeOf;
-  readonly #buffer = new Uint8Array(READ_BYTES);
-  readonly #unlisten: () => void;
+  readonly #reader: QueueReader;
   /** At most what the SMMU can hold stalled. */
   readonly #pending = new Map<number, DeviceID>();
 
   constructor(parts: QueueParts, typeOf: FaultTypeOf) {
     this.#parts = parts;
     this.#typeOf = typeOf;
-    this.#unlisten = parts.kernel.onReadable(parts.fd, () => this.#read(READS_PER_TURN_MAX));
+    this.#reader = new QueueReader(parts, {
+      bytesMax: READ_BYTES,
+      take: (bytes) => this.#take(bytes),
+      devices: () => [...parts.owner.objects.values()],
+    });
   }
 
   drain(): void {
-    this.#read(Number.POSITIVE_INFINITY);
+    this.#reader.drain();
   }
 
   stop(): void {
-    this.#unlisten();
+    this.#reader.stop();
   }
 
   isPending(device: DeviceID, cookie: number): boolean {
@@ -69,7 +73,7 @@ export class FaultQueue implements AnswerableQueue {
     const code = isGood ? PAGE_RESPONSE_CODE.SUCCESS : PAGE_RESPONSE_CODE.INVALID;
     const { fd, kernel } = this.#parts;
     const written = kernel.writeNow(fd, IOMMU_HWPT_PAGE_RESPONSE.create({ cookie, code }));
-    if (written < 0 && written !== -ERRNO.EINVAL) throw callError("fault_queue_alloc", -written, { device });
+    if (written < 0 && written !== -ERRNO.EINVAL) throw callError("page_response", -written, { device });
     this.#pending.delete(cookie);
     if (written < 0) throw notPending(device);
   }
@@ -82,11 +86,9 @@ export class FaultQueue implements AnswerableQueue {
     }
   }
 
-  #read(readsMax: number): void {
-    readQueue(this.#parts, this.#buffer, readsMax, (bytes) => {
-      assert(bytes.length % FAULT_BYTES === 0, "the fault queue gave part of a fault");
-      for (let at = 0; at < bytes.length; at += FAULT_BYTES) this.#tell(IOMMU_HWPT_PGFAULT.read(bytes, at));
-    });
+  #take(bytes: Uint8Array<ArrayBuffer>): void {
+    assert(bytes.length % FAULT_BYTES === 0, "the fault queue gave part of a fault");
+    for (let at = 0; at < bytes.length; at += FAULT_BYTES) this.#tell(IOMMU_HWPT_PGFAULT.read(bytes, at));
   }
 
   #tell(fault: PageFault): void {

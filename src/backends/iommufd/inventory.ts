@@ -11,6 +11,7 @@ import type { FaultAnswer } from "../faults.ts";
 import type { HostFinding } from "../host-finding.ts";
 import type { DeviceID, GroupID, IommuID } from "../ids.ts";
 import type { HostDevice, HostIommu, Inventory, InventoryChange, ReservedRegion } from "../inventory.ts";
+import { STALLED_FAULTS } from "../told-faults.ts";
 import type { HostScan, NativeDevice, NativeGroup } from "./devices.ts";
 
 /** What an IOMMU says of itself, and what follows for guests. */
@@ -113,8 +114,14 @@ export class NativeInventory implements Inventory {
 
   #iommu(id: IommuID): HostIommu {
     const behind = [...this.#natives.values()].filter((device) => device.iommu === id);
-    const answers = behind.some((device) => this.#stall(device).stall) ? { faultAnswers: STALL_ANSWERS } : {};
-    return Object.freeze({ id, reservedRegions: this.#commonRegions(id), ...this.factsOf(id), ...answers });
+    const facts = this.factsOf(id);
+    const stalls = behind.some((device) => this.#stall(device).stall);
+    return Object.freeze({
+      ...{ id, reservedRegions: this.#commonRegions(id), ...facts },
+      ...(stalls && { faultAnswers: STALL_ANSWERS }),
+      // Without a vEVENTQ only what stalls comes, and only where guests' tables can be bound.
+      ...(stalls && facts.nesting.supported && facts.toldFaults === undefined && { toldFaults: STALLED_FAULTS }),
+    });
   }
 
   /** As Linux decides it (arm_smmu_probe_device): by the SMMU and the firmware, and never for a PCI device. */

@@ -1,9 +1,8 @@
 // What a part's two queues have in common: a file of the kernel's that says when there is something to read.
-// Read whenever it says so, and before anything changes what its records mean.
+// queue-reader.ts reads it.
 
 import type { FaultNotice } from "../faults.ts";
 import type { DeviceID, VirtualStreamID } from "../ids.ts";
-import { ERRNO, errnoName } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import type { OnNotice } from "./undo.ts";
 
@@ -24,6 +23,8 @@ export interface QueueParts {
   readonly owner: QueueOwner;
   deliver(notice: FaultNotice): void;
   readonly onNotice: OnNotice;
+  /** Milliseconds that never go back. */
+  nowMs(): number;
 }
 
 /** A queue that is being read. */
@@ -47,22 +48,4 @@ export interface AnswerableQueue extends PartQueue {
 export interface PartQueues {
   events(fd: number, owner: QueueOwner): PartQueue;
   faults(fd: number, owner: QueueOwner): AnswerableQueue;
-}
-
-/** Reads until there is nothing, at most `readsMax` times; what is left is told again by the kernel. */
-export function readQueue(
-  { fd, kernel, onNotice }: QueueParts,
-  buffer: Uint8Array<ArrayBuffer>,
-  readsMax: number,
-  take: (bytes: Uint8Array<ArrayBuffer>) => void,
-): void {
-  for (let reads = 0; reads < readsMax; reads += 1) {
-    const bytes = kernel.readNow(fd, buffer);
-    if (bytes < 0 && bytes !== -ERRNO.EAGAIN) {
-      const message = "a queue of faults cannot be read: what it holds is told later, or lost";
-      onNotice({ level: "error", message, facts: { errno: errnoName(-bytes) } });
-    }
-    if (bytes <= 0) return;
-    take(buffer.slice(0, bytes));
-  }
 }

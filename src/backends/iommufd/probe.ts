@@ -8,7 +8,7 @@ import type { NativeDevice } from "./devices.ts";
 import { callError } from "./errno.ts";
 import type { HostRoots } from "./host-files.ts";
 import { decodeHwInfo, type Hardware } from "./hw-info.ts";
-import { bindIommufd, getHwInfo, hwptAlloc, ioasAlloc, type KernelFile, viommuAlloc } from "./ioctl.ts";
+import { bindIommufd, getHwInfo, hwptAlloc, ioasAlloc, type KernelFile, veventqAlloc, viommuAlloc } from "./ioctl.ts";
 import type { Kernel } from "./kernel.ts";
 
 export type ProbeAnswer =
@@ -19,6 +19,8 @@ export type ProbeAnswer =
       readonly capabilities: bigint;
       /** Why a virtual IOMMU is refused; undefined: it is not, or there was none to ask for. */
       readonly nestingRefusal: string | undefined;
+      /** Its virtual IOMMU has a queue of events (vEVENTQ): without one nobody is told faults that do not stall. */
+      readonly hasEvents: boolean;
     }
   | { readonly kind: "refused"; readonly error: BrokerError };
 
@@ -43,18 +45,36 @@ async function ask(iommufd: KernelFile, cdev: KernelFile): Promise<ProbeAnswer> 
   const info = getHwInfo(iommufd, device);
   const hardware = decodeHwInfo(info);
   const { capabilities } = info;
-  const nestingRefusal = hardware.kind === "smmuv3" ? await viommuRefusal(iommufd, device) : undefined;
-  return { kind: "answered", hardware, capabilities, nestingRefusal };
+  if (hardware.kind !== "smmuv3") {
+    return { kind: "answered", hardware, capabilities, nestingRefusal: undefined, hasEvents: false };
+  }
+  return { kind: "answered", hardware, capabilities, ...(await askForGuests(iommufd, device)) };
 }
 
-async function viommuRefusal(iommufd: KernelFile, device: number): Promise<string | undefined> {
+/** What a guest would get here. */
+async function askForGuests(
+  iommufd: KernelFile,
+  device: number,
+): Promise<{ readonly nestingRefusal: string | undefined; readonly hasEvents: boolean }> {
+  let viommu: number;
   try {
     const ioas = await ioasAlloc(iommufd);
     const parent = await hwptAlloc(iommufd, device, { kind: "nest_parent", ioas });
-    await viommuAlloc(iommufd, device, parent);
-    return undefined;
+    viommu = await viommuAlloc(iommufd, device, parent);
   } catch (error) {
-    if (error instanceof BrokerError) return error.message;
+    if (error instanceof BrokerError) return { nestingRefusal: error.message, hasEvents: false };
+    throw error;
+  }
+  return { nestingRefusal: undefined, hasEvents: await hasEventQueue(iommufd, viommu) };
+}
+
+async function hasEventQueue(iommufd: KernelFile, viommu: number): Promise<boolean> {
+  try {
+    const { fd } = await veventqAlloc(iommufd, viommu, 1);
+    await iommufd.kernel.close(fd); // it would keep what the iommufd has
+    return true;
+  } catch (error) {
+    if (error instanceof BrokerError) return false;
     throw error;
   }
 }

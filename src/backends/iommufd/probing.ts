@@ -3,6 +3,7 @@
 
 import type { Notice } from "../faults.ts";
 import type { HostDevice } from "../inventory.ts";
+import { FORWARDED_FAULTS } from "../told-faults.ts";
 import { type Experiments, iommuFacts } from "./hw-info.ts";
 import { type NativeInventory, unknownFacts } from "./inventory.ts";
 import type { DeviceProbe } from "./probe.ts";
@@ -35,7 +36,8 @@ async function probeThrough(devices: readonly HostDevice[], probing: Probing): P
   for (const device of devices) {
     const answer = await probe(inventory.require(device.id));
     if (answer.kind === "answered") {
-      inventory.tell(device.iommu, iommuFacts(answer.hardware, answer.nestingRefusal, experiments));
+      const facts = iommuFacts(answer.hardware, answer.nestingRefusal, experiments);
+      inventory.tell(device.iommu, { ...facts, ...(answer.hasEvents && { toldFaults: FORWARDED_FAULTS }) });
       return;
     }
     refused ??= { device, reason: answer.error.message };

@@ -7,7 +7,8 @@ import { assert } from "../../spec/assert.ts";
 import { decodeEvent } from "../../spec/event-record.ts";
 import { faultRecord } from "../fault-record.ts";
 import { virtualStreamID } from "../ids.ts";
-import { type PartQueue, type QueueParts, READS_PER_TURN_MAX, readQueue } from "./part-queue.ts";
+import type { PartQueue, QueueParts } from "./part-queue.ts";
+import { QueueReader } from "./queue-reader.ts";
 import { IOMMU_VEVENT_ARM_SMMUV3, IOMMUFD_VEVENT_HEADER, VEVENT_FLAGS } from "./structs.ts";
 
 const HEADER_BYTES = IOMMUFD_VEVENT_HEADER.bytes;
@@ -18,26 +19,25 @@ const SEQUENCES = 2 ** 31;
 
 export class VirtualEventQueue implements PartQueue {
   readonly #parts: QueueParts;
-  readonly #buffer = new Uint8Array(READ_BYTES);
-  readonly #unlisten: () => void;
+  readonly #reader: QueueReader;
   /** Undefined: none was read yet. */
   #last: number | undefined;
 
   constructor(parts: QueueParts) {
     this.#parts = parts;
-    this.#unlisten = parts.kernel.onReadable(parts.fd, () => this.#read(READS_PER_TURN_MAX));
+    this.#reader = new QueueReader(parts, {
+      bytesMax: READ_BYTES,
+      take: (bytes) => this.#take(bytes),
+      devices: () => [...parts.owner.names.values()],
+    });
   }
 
   drain(): void {
-    this.#read(Number.POSITIVE_INFINITY);
+    this.#reader.drain();
   }
 
   stop(): void {
-    this.#unlisten();
-  }
-
-  #read(readsMax: number): void {
-    readQueue(this.#parts, this.#buffer, readsMax, (bytes) => this.#take(bytes));
+    this.#reader.stop();
   }
 
   #take(bytes: Uint8Array<ArrayBuffer>): void {
@@ -72,7 +72,6 @@ export class VirtualEventQueue implements PartQueue {
 
   /** Of any device of the part. */
   #lose(): void {
-    const { deliver, owner } = this.#parts;
-    deliver({ kind: "overflow", devices: [...owner.names.values()] });
+    this.#reader.lose([...this.#parts.owner.names.values()]);
   }
 }

@@ -6,6 +6,7 @@ import type { DeviceCounters, FaultCount, IommuCounters } from "../counters.ts";
 import type { DeviceID } from "../ids.ts";
 import type { HostDevice } from "../inventory.ts";
 import type { StreamCounters } from "../smmuv3/smmu.ts";
+import type { FaultKind } from "../told-faults.ts";
 import type { HostSmmu } from "./host.ts";
 import type { MsiDoorbell } from "./msi-doorbell.ts";
 import type { SmmuDriver } from "./smmu-driver.ts";
@@ -13,6 +14,7 @@ import type { SmmuDriver } from "./smmu-driver.ts";
 export class DeviceCounting {
   readonly #doorbell: MsiDoorbell;
   readonly #streams = new Map<DeviceID, readonly StreamCounters[]>();
+  readonly #tells = new Map<DeviceID, readonly FaultKind[]>();
 
   constructor(doorbell: MsiDoorbell) {
     this.#doorbell = doorbell;
@@ -20,6 +22,7 @@ export class DeviceCounting {
 
   begin(device: HostDevice, driver: SmmuDriver): void {
     this.#doorbell.begin(device.id);
+    this.#tells.set(device.id, driver.host.toldFaults ?? []);
     this.#streams.set(
       device.id,
       device.streamIDs.map((streamID) => driver.track(streamID)),
@@ -35,10 +38,14 @@ export class DeviceCounting {
     for (const streamID of device.streamIDs) driver.smmu.untrackStream(streamID);
     this.#doorbell.end(device.id);
     this.#streams.delete(device.id);
+    this.#tells.delete(device.id);
   }
 
   counters(): readonly DeviceCounters[] {
-    return [...this.#streams].map(([device, streams]) => deviceCounters(device, streams, this.#doorbell.total(device)));
+    return [...this.#streams].map(([device, streams]) => ({
+      ...deviceCounters(device, streams, this.#doorbell.total(device)),
+      tells: this.#tells.get(device) ?? [],
+    }));
   }
 }
 
@@ -66,7 +73,11 @@ export function iommuCounters({ driver: { host, smmu }, stalls }: HostSmmu): Iom
   };
 }
 
-function deviceCounters(device: DeviceID, streams: readonly StreamCounters[], msis: number): DeviceCounters {
+function deviceCounters(
+  device: DeviceID,
+  streams: readonly StreamCounters[],
+  msis: number,
+): Omit<DeviceCounters, "tells"> {
   const sum = (of: (counters: StreamCounters) => number): number => streams.reduce((total, one) => total + of(one), 0);
   const faults = new Map<number, FaultCount>();
   for (const stream of streams) {

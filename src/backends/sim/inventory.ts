@@ -10,6 +10,7 @@ import { registerProblems } from "../id-rules.ts";
 import { type DeviceID, deviceID, groupID, type IommuID, iommuID, streamID } from "../ids.ts";
 import type { HostDevice, HostIommu, IdRegisters, Inventory, InventoryChange } from "../inventory.ts";
 import { featuresOf } from "../smmuv3/id-registers.ts";
+import { recordedFaults } from "../told-faults.ts";
 import { MSI_WINDOW } from "./msi-doorbell.ts";
 import { STAGE2_PAGE_BYTES } from "./stage2-tables.ts";
 
@@ -224,6 +225,7 @@ function hostIommu(config: SimulatedIommuConfig): SimulatedIommu {
     stage2PageBytes: STAGE2_PAGE_BYTES,
     nesting: { supported: true } as const,
     faultAnswers: Object.freeze(answersOf(features)),
+    toldFaults: recordedFaults(features),
   });
 }
 

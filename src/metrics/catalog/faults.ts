@@ -36,7 +36,7 @@ export const FAULTS = {
   faultsDropped: {
     type: "counter",
     name: "iommu_broker_fault_events_dropped_total",
-    help: "Events not given to whom they would go, by reason: unrouted (no owner), overrun (the reader was slower than the ring is long), released (the device left before the reader took them).",
+    help: "Events not given to whom they would go, by reason: unrouted (no owner), overrun (the reader was slower than the ring is long), released (the device left before the reader took them), hardware_overflow (a queue of the IOMMU, or natively of the kernel, lost some: counted are the times, for nobody knows how many).",
     labels: ["reason"],
   },
   faultsHeld: {

@@ -6,4 +6,6 @@ export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly labels: readonly string[];
+  /** There are series of it with the simulated backend alone; or natively where SMMUs have counters of their own (PMCG). */
+  readonly natively?: "absent" | "pmcg";
 }

@@ -5,6 +5,7 @@ import type { FaultAnswer } from "../../backends/faults.ts";
 import type { HostFinding } from "../../backends/host-finding.ts";
 import type { DeviceID, IommuID, StreamID } from "../../backends/ids.ts";
 import type { DecodedField, IdRegisters, ReservedRegion } from "../../backends/inventory.ts";
+import type { FaultKind } from "../../backends/told-faults.ts";
 
 export type RegisterFieldView = DecodedField;
 
@@ -58,6 +59,8 @@ export interface IommuCapabilityView {
   }[];
   /** What RespondToFault takes; empty: nothing ever waits. */
   readonly faultAnswers: readonly FaultAnswer[];
+  /** Which faults are told; empty: none. */
+  readonly toldFaults: readonly FaultKind[];
   /** Empty without a wish. */
   readonly wish: readonly FieldVerdictView[];
 }

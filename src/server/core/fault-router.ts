@@ -41,7 +41,7 @@ export class FaultRouter {
   readonly #readers: FaultReaders;
   readonly #waits: FaultWaits;
   readonly #history: FaultHistory;
-  readonly #counts = { recorded: 0, hostOnly: 0, unrouted: 0 };
+  readonly #counts = { recorded: 0, hostOnly: 0, unrouted: 0, hardwareOverflow: 0 };
 
   constructor(deps: FaultRouterDeps) {
     this.#deps = deps;
@@ -123,6 +123,7 @@ export class FaultRouter {
         return;
       }
       case "overflow":
+        this.#counts.hardwareOverflow += 1;
         for (const device of notice.devices) this.#recordOverflow(this.#channels.find(device));
     }
   }
@@ -171,14 +172,14 @@ export class FaultRouter {
   }
 
   census(): Omit<FaultCensus, "diagnoses"> {
-    const { hostOnly, recorded, unrouted } = this.#counts;
+    const { hardwareOverflow, hostOnly, recorded, unrouted } = this.#counts;
     const { delivered, overrun, released } = this.#readers.counts;
     return {
       recorded,
       delivered,
       suppressed: this.#channels.suppressed,
       hostOnly,
-      dropped: { unrouted, overrun, released },
+      dropped: { unrouted, overrun, released, hardwareOverflow },
       held: this.#channels.held,
       pending: this.#waits.size,
       resolutions: { ...this.#waits.resolutions },

@@ -52,6 +52,7 @@ function otherCapability(host: HostIommu): IommuCapabilityView {
       pageTableShape(host),
     ],
     faultAnswers: host.faultAnswers ?? [],
+    toldFaults: host.toldFaults ?? [],
     wish: [],
   };
 }
@@ -92,6 +93,7 @@ function smmuCapability(host: HostIommu, hostRegisters: IdRegisters, wish?: IdRe
     nestingReason,
     shapes: [{ shape: "smmuv3-ste", supported: host.nesting.supported, reason: nestingReason }, pageTableShape(host)],
     faultAnswers: host.faultAnswers ?? [],
+    toldFaults: host.toldFaults ?? [],
     wish: wish ? checkWish(hostRegisters, wish) : [],
   };
 }

@@ -139,6 +139,8 @@ export interface FaultCensus {
     readonly overrun: number;
     /** Not taken when the device left its owner, once for each subscriber. */
     readonly released: number;
+    /** Times that a queue of the hardware or the kernel lost events: how many, nobody tells. */
+    readonly hardwareOverflow: number;
   };
   /** Entries in all rings. */
   readonly held: number;

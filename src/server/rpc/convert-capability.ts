@@ -3,9 +3,11 @@
 import type { FaultAnswer } from "../../backends/faults.ts";
 import type { HostFinding } from "../../backends/host-finding.ts";
 import type { ReservedRegion } from "../../backends/inventory.ts";
+import type { FaultKind } from "../../backends/told-faults.ts";
 import type { DeviceCapabilityView, IommuCapabilityView } from "../core/capability-views.ts";
 import type { CoreLimits } from "../core/limits.ts";
 import { iommubroker } from "./codec.ts";
+import { CLASSES, STAGES } from "./convert-fault.ts";
 import { registersMessage } from "./convert-virtual-iommu.ts";
 import { longOf, longOfNumber } from "./int64.ts";
 import { deviceName, iommuName } from "./names.ts";
@@ -67,8 +69,17 @@ export function iommuCapabilitiesMessage(view: IommuCapabilityView): iommubroker
     nestingReason: view.nestingReason,
     tableShapes: view.shapes.map(({ shape, ...support }) => ({ unverified: "", ...support, shape: SHAPES[shape] })),
     faultActions: view.faultAnswers.map((answer) => FAULT_ACTIONS[answer]),
+    toldFaults: view.toldFaults.map(faultKindMessage),
     wish: view.wish.map((verdict) => ({ ...verdict })),
     wishFits: view.wish.length > 0 && view.wish.every((verdict) => verdict.ok),
+  };
+}
+
+function faultKindMessage({ class: accessed, stage, type }: FaultKind): iommubroker.v1.IFaultKind {
+  return {
+    type,
+    stage: stage === undefined ? v1.FaultStage.FAULT_STAGE_UNSPECIFIED : STAGES[stage],
+    class: accessed === undefined ? v1.FaultClass.FAULT_CLASS_UNSPECIFIED : CLASSES[accessed],
   };
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { FORWARDED_FAULTS } from "../../../src/backends/told-faults.ts";
 import { fakeSmmu } from "../../support/fake-iommufd-machine.ts";
 import { refusal } from "../../support/host.ts";
 import { devicePath, type NativeWorld, nativeWorld } from "../../support/native-world.ts";
@@ -93,7 +94,7 @@ test("only faults are counted: of transactions the kernel tells no numbers, so t
   await world.backend.reset(world.device(1).id);
   const uncounted = { translationsOk: undefined, translationsFaulted: undefined, translationsAborted: undefined };
   const faults = [{ type: "C_BAD_CD", stage: undefined, class: undefined, count: 1 }];
-  const device = { device: world.device(1).id, ...uncounted, msis: undefined, faults };
+  const device = { device: world.device(1).id, ...uncounted, msis: undefined, tells: FORWARDED_FAULTS, faults };
   expect(world.backend.counters()).toEqual({ hasTranslationCounters: false, iommus: [], devices: [device] });
   await world.backend.detach(world.group(1));
   expect(world.backend.counters().devices).toEqual([]);

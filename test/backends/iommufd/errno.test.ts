@@ -67,6 +67,13 @@ const ROWS: readonly Row[] = [
   ["hwpt_invalidate", "ETIMEDOUT", "backend_failed", /reset it/],
   ["hwpt_invalidate", "ENOTTY", "backend_unsupported", /Linux 6\.8/],
   ["fault_queue_alloc", "ENOTTY", "backend_unsupported", /Linux 6\.11/],
+  [
+    "page_response",
+    "EBADF",
+    "backend_failed",
+    /^write of iommu_hwpt_page_response fails \(EBADF\): the fault queue is closed/,
+  ],
+  ["page_response", "ESPIPE", "backend_failed", /another size/],
   ["viommu_alloc", "EOPNOTSUPP", "backend_unsupported", /CONFIG_ARM_SMMU_V3_IOMMUFD.*S2FWB.*CANWBS/],
   ["viommu_alloc", "ENOTTY", "backend_unsupported", /Linux 6\.13/],
   ["viommu_alloc", "ENOENT", "backend_failed", /not there/],

@@ -56,6 +56,26 @@ test.each([
   expect((await refusal(() => world.backend.respondToFault(id, 7, answer))).code).toBe("fault_not_pending");
 });
 
+test("an answer that cannot be written is told as that, and what waits can be answered again", async () => {
+  const { world, id } = await stalled();
+  const restore = world.kernel.failAll("write", "ESPIPE");
+  const refused = await refusal(() => world.backend.respondToFault(id, 7, "retry"));
+  expect(refused).toMatchObject({
+    code: "backend_failed",
+    facts: { device: id, errno: "ESPIPE", ioctl: "write of iommu_hwpt_page_response" },
+    message: expect.stringMatching(/^write of iommu_hwpt_page_response fails \(ESPIPE\)/),
+  });
+  restore();
+  await world.backend.respondToFault(id, 7, "retry");
+  expect(world.kernel.responses).toHaveLength(1);
+});
+
+test("an answer to what the kernel has ended meanwhile is too late", async () => {
+  const { world, id } = await stalled();
+  world.kernel.failAll("write", "EINVAL"); // there is no such cookie any more
+  expect((await refusal(() => world.backend.respondToFault(id, 7, "retry"))).code).toBe("fault_not_pending");
+});
+
 test("the kernel has no third answer, and none of a page request", async () => {
   const { world, id } = await stalled();
   expect((await refusal(() => world.backend.respondToFault(id, 7, "terminate"))).code).toBe("backend_unsupported");
@@ -80,6 +100,12 @@ test.each(["bind", "plain stage", "detach", "reset"])("a %s ends what waits, and
   else await world.backend.reset(id);
   expect(world.faults.at(-1)).toEqual({ kind: "ended", device: id, cookie: 7 });
   expect((await refusal(() => world.backend.respondToFault(id, 7, "retry"))).code).toBe("fault_not_pending");
+});
+
+test("without a queue of events, what stalls is still told", async () => {
+  const world = await nativeWorld({ iommu: stalling(), mayStall: true, machine: { unknown: ["veventq_alloc"] } });
+  const told = world.backend.inventory.iommus()[0]?.toldFaults?.map(({ stage, type }) => `${type} ${stage}`);
+  expect(told).toEqual(["F_TRANSLATION 1", "F_ADDR_SIZE 1", "F_ACCESS 1", "F_PERMISSION 1"]);
 });
 
 test("where the SMMU can stall and no device behind it does, there is nothing to answer and no fault queue", async () => {

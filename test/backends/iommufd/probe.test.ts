@@ -38,14 +38,27 @@ test("an idle device tells the registers, and that a guest could nest; nothing s
     kind: "answered",
     hardware: { kind: "smmuv3", registers: { idr0: 0x0d44_101b, idr5: 0x74 } },
     nestingRefusal: undefined,
+    hasEvents: true,
   });
+  expect(kernel.files.size).toBe(0);
+});
+
+test("an older kernel has no queue of events for guests, and nothing stays open", async () => {
+  const iommu = fakeSmmu();
+  const kernel = new FakeIommufd({ devices: [fakeDevice(1, iommu)], unknown: ["veventq_alloc"] });
+  const answer = await deviceProbe(kernel, HOST_ROOTS)(device(1));
+  expect(answer).toMatchObject({ kind: "answered", nestingRefusal: undefined, hasEvents: false });
   expect(kernel.files.size).toBe(0);
 });
 
 test("a kernel that gives no virtual IOMMU is quoted", async () => {
   const kernel = kernelWith({ nesting: false });
   const answer = await deviceProbe(kernel, HOST_ROOTS)(device(1));
-  expect(answer).toMatchObject({ kind: "answered", nestingRefusal: expect.stringContaining("EOPNOTSUPP") });
+  expect(answer).toMatchObject({
+    kind: "answered",
+    nestingRefusal: expect.stringContaining("EOPNOTSUPP"),
+    hasEvents: false,
+  });
   expect(kernel.files.size).toBe(0);
 });
 

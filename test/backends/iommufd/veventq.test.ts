@@ -4,10 +4,13 @@ import { expect, test } from "vitest";
 import type { FaultNotice } from "../../../src/backends/faults.ts";
 import { deviceID, virtualStreamID } from "../../../src/backends/ids.ts";
 import { VEVENTQ_DEPTH } from "../../../src/backends/iommufd/part.ts";
+import { READ_FAILURES_MAX } from "../../../src/backends/iommufd/queue-reader.ts";
+import { QUIET_MS } from "../../../src/backends/iommufd/rare-notice.ts";
 import { IOMMUFD_VEVENT_HEADER } from "../../../src/backends/iommufd/structs.ts";
 import { VirtualEventQueue } from "../../../src/backends/iommufd/veventq.ts";
 import { FakeIommufd } from "../../support/fake-iommufd.ts";
 import { fakeDevice, fakeSmmu } from "../../support/fake-iommufd-machine.ts";
+import { ManualClock } from "../../support/host.ts";
 import { nativeWorld } from "../../support/native-world.ts";
 
 const F_TRANSLATION = [0x0000_0123_0000_0010n, 0x0000_0208_0000_0000n, 0x0000_0000_1010_0000n, 0n];
@@ -77,6 +80,7 @@ test("a full queue loses events, and says so once, behind those that it kept", a
 class Script extends FakeIommufd {
   readonly reads: (Uint8Array | number)[] = [];
   listener: () => void = () => {};
+  stops = 0;
 
   constructor() {
     super({ devices: [fakeDevice(1, fakeSmmu())] });
@@ -84,7 +88,10 @@ class Script extends FakeIommufd {
 
   override onReadable(_fd: number, listener: () => void): () => void {
     this.listener = listener;
-    return () => {};
+    return () => {
+      this.listener = () => {};
+      this.stops += 1;
+    };
   }
 
   override readNow(_fd: number, into: Uint8Array): number {
@@ -111,8 +118,10 @@ function scripted() {
   const names = new Map([[virtualStreamID(0x123), deviceID("nic")]]);
   const owner = { names, objects: new Map(), nameOf: () => undefined };
   const parts = { kernel, fd: 5, owner, deliver: ({ kind }: FaultNotice) => void heard.push(kind) };
-  const queue = new VirtualEventQueue({ ...parts, onNotice: (notice) => void notices.push(notice) });
-  return { kernel, heard, notices, queue };
+  const clock = new ManualClock();
+  const nowMs = () => clock.monotonicMs();
+  const queue = new VirtualEventQueue({ ...parts, nowMs, onNotice: (notice) => void notices.push(notice) });
+  return { clock, kernel, heard, notices, queue };
 }
 
 test("a gap in the sequence is a loss; the step from 2^31 - 1 to 0 is none", () => {
@@ -127,6 +136,51 @@ test("a read that fails is told, and ends the turn", () => {
   kernel.reads.push(-5, kernel.event(0));
   kernel.listener();
   expect([heard, notices]).toMatchObject([[], [{ level: "error", facts: { errno: "EIO" } }]]);
+});
+
+test("a guest that loses events at will fills no log: a line a minute, with how many were left out; each loss is told", () => {
+  const { clock, heard, kernel, notices, queue } = scripted();
+  const lost = IOMMUFD_VEVENT_HEADER.create({ flags: 1, sequence: 0 });
+  const lose = (times: number): void => {
+    for (let count = 0; count < times; count += 1) kernel.reads.push(lost);
+    queue.drain();
+  };
+  lose(1000);
+  expect(notices).toMatchObject([{ level: "warn", facts: { devices: "nic" } }]);
+  clock.advance(QUIET_MS - 1);
+  lose(1);
+  expect(notices).toHaveLength(1);
+  clock.advance(1);
+  lose(2);
+  expect(notices).toHaveLength(2);
+  expect(notices[1]).toMatchObject({ facts: { devices: "nic", left: 1000 } });
+  expect(heard).toEqual(Array.from({ length: 1003 }, () => "overflow"));
+});
+
+test("a queue that fails again and again is watched no more, and told once as lost", () => {
+  const { heard, kernel, notices, queue } = scripted();
+  for (let count = 0; count < 2 * READ_FAILURES_MAX; count += 1) kernel.reads.push(-5);
+  for (let count = 0; count < 2 * READ_FAILURES_MAX; count += 1) kernel.listener();
+  queue.drain();
+  expect(kernel.reads).toHaveLength(READ_FAILURES_MAX);
+  expect(heard).toEqual(["overflow"]);
+  expect(notices).toMatchObject([
+    { level: "error", message: expect.stringContaining("cannot be read") },
+    { level: "error", message: expect.stringContaining("read no more"), facts: { errno: "EIO", devices: "nic" } },
+  ]);
+  queue.stop();
+  expect(kernel.stops).toBe(1);
+});
+
+test("failures with a read that succeeds between them do not end the watching", () => {
+  const { heard, kernel } = scripted();
+  for (let sequence = 0; sequence < 2 * READ_FAILURES_MAX; sequence += 1) {
+    kernel.reads.push(-5, kernel.event(sequence));
+    kernel.listener();
+    kernel.listener();
+  }
+  expect(kernel.stops).toBe(0);
+  expect(heard).toEqual(Array.from({ length: 2 * READ_FAILURES_MAX }, () => "fault"));
 });
 
 test("a storm leaves turns to others: what is left is read when the kernel tells again", () => {

@@ -273,6 +273,15 @@ describe("filters, limits, ends", () => {
     ]);
   });
 
+  test("each overflow is counted once, whatever devices it names, and also where nobody owns them", () => {
+    world.give(NVME, owner);
+    expect(world.router.census().dropped.hardwareOverflow).toBe(0);
+    world.router.record({ kind: "overflow", devices: [NVME, NIC] });
+    world.router.record({ kind: "overflow", devices: [DISK] });
+    world.router.record({ kind: "overflow", devices: [] });
+    expect(world.router.census()).toMatchObject({ recorded: 0, dropped: { unrouted: 0, hardwareOverflow: 3 } });
+  });
+
   test("a session that ended can neither subscribe, list nor answer", async () => {
     world.sessions.end(owner, "closed");
     const list = { devices: [], types: [], pageSize: 1, pageToken: "" };

@@ -4,6 +4,8 @@ import { deviceID } from "../../../src/backends/ids.ts";
 import { Channel } from "../../../src/client/channel.ts";
 import {
   BackendKind,
+  FaultClass,
+  FaultStage,
   FindingVerdict,
   IommuArchitecture,
   ReservedRegionKind,
@@ -49,6 +51,10 @@ describe("GetCapabilities", () => {
           },
         ],
         faultActions: [1, 2, 3, 4, 5, 6], // in the order of the enum
+        toldFaults: [
+          { type: "C_BAD_CD", stage: FaultStage.FAULT_STAGE_UNSPECIFIED, class: FaultClass.FAULT_CLASS_UNSPECIFIED },
+          { type: "F_TRANSLATION", stage: FaultStage.FAULT_STAGE_2, class: FaultClass.FAULT_CLASS_TTD },
+        ],
         wish: [],
         wishFits: false,
         architecture: IommuArchitecture.IOMMU_ARCHITECTURE_ARM_SMMUV3,

@@ -1318,6 +1318,7 @@ export namespace iommubroker {
             architecture?: (iommubroker.v1.IommuArchitecture|null);
             unknownReason?: (string|null);
             rawRegisters?: (iommubroker.v1.IRawRegister[]|null);
+            toldFaults?: (iommubroker.v1.IFaultKind[]|null);
         }
 
         class IommuCapabilities implements IIommuCapabilities {
@@ -1344,8 +1345,24 @@ export namespace iommubroker {
             public architecture: iommubroker.v1.IommuArchitecture;
             public unknownReason: string;
             public rawRegisters: iommubroker.v1.RawRegister[];
+            public toldFaults: iommubroker.v1.FaultKind[];
             public static encode(message: iommubroker.v1.IIommuCapabilities, writer?: $protobuf.Writer): $protobuf.Writer;
             public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.IommuCapabilities;
+        }
+
+        interface IFaultKind {
+            type?: (string|null);
+            stage?: (iommubroker.v1.FaultStage|null);
+            "class"?: (iommubroker.v1.FaultClass|null);
+        }
+
+        class FaultKind implements IFaultKind {
+            constructor(properties?: iommubroker.v1.IFaultKind);
+            public type: string;
+            public stage: iommubroker.v1.FaultStage;
+            public class: iommubroker.v1.FaultClass;
+            public static encode(message: iommubroker.v1.IFaultKind, writer?: $protobuf.Writer): $protobuf.Writer;
+            public static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): iommubroker.v1.FaultKind;
         }
 
         enum IommuArchitecture {

@@ -6912,6 +6912,7 @@ export const iommubroker = $root.iommubroker = (() => {
                 this.wish = [];
                 this.faultActions = [];
                 this.rawRegisters = [];
+                this.toldFaults = [];
                 if (properties)
                     for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -6940,6 +6941,7 @@ export const iommubroker = $root.iommubroker = (() => {
             IommuCapabilities.prototype.architecture = 0;
             IommuCapabilities.prototype.unknownReason = "";
             IommuCapabilities.prototype.rawRegisters = $util.emptyArray;
+            IommuCapabilities.prototype.toldFaults = $util.emptyArray;
 
             IommuCapabilities.encode = function encode(message, writer, q) {
                 if (!writer)
@@ -7009,6 +7011,9 @@ export const iommubroker = $root.iommubroker = (() => {
                 if (message.rawRegisters != null && message.rawRegisters.length)
                     for (let i = 0; i < message.rawRegisters.length; ++i)
                         $root.iommubroker.v1.RawRegister.encode(message.rawRegisters[i], writer.uint32(178).fork(), q + 1).ldelim();
+                if (message.toldFaults != null && message.toldFaults.length)
+                    for (let i = 0; i < message.toldFaults.length; ++i)
+                        $root.iommubroker.v1.FaultKind.encode(message.toldFaults[i], writer.uint32(186).fork(), q + 1).ldelim();
                 return writer;
             };
 
@@ -7172,6 +7177,12 @@ export const iommubroker = $root.iommubroker = (() => {
                             message.rawRegisters.push($root.iommubroker.v1.RawRegister.decode(reader, reader.uint32(), undefined, long + 1));
                             break;
                         }
+                    case 23: {
+                            if (!(message.toldFaults && message.toldFaults.length))
+                                message.toldFaults = [];
+                            message.toldFaults.push($root.iommubroker.v1.FaultKind.decode(reader, reader.uint32(), undefined, long + 1));
+                            break;
+                        }
                     default:
                         reader.skipType(tag & 7, long);
                         break;
@@ -7186,6 +7197,86 @@ export const iommubroker = $root.iommubroker = (() => {
             };
 
             return IommuCapabilities;
+        })();
+
+        v1.FaultKind = (function() {
+
+            function FaultKind(properties) {
+                if (properties)
+                    for (let keys = Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            }
+
+            FaultKind.prototype.type = "";
+            FaultKind.prototype.stage = 0;
+            FaultKind.prototype["class"] = 0;
+
+            FaultKind.encode = function encode(message, writer, q) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (q === undefined)
+                    q = 0;
+                if (q > $util.recursionLimit)
+                    throw Error("max depth exceeded");
+                if (message.type != null && Object.hasOwnProperty.call(message, "type"))
+                    writer.uint32(10).string(message.type);
+                if (message.stage != null && Object.hasOwnProperty.call(message, "stage"))
+                    writer.uint32(16).int32(message.stage);
+                if (message["class"] != null && Object.hasOwnProperty.call(message, "class"))
+                    writer.uint32(24).int32(message["class"]);
+                return writer;
+            };
+
+            FaultKind.decode = function decode(reader, length, error, long) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (long === undefined)
+                    long = 0;
+                if (long > $Reader.recursionLimit)
+                    throw Error("maximum nesting depth exceeded");
+                let end, message;
+                if (length === undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = new $root.iommubroker.v1.FaultKind();
+                while (reader.pos < end) {
+                    let tag = reader.uint32();
+                    if (tag === error)
+                        break;
+                    switch (tag >>> 3) {
+                    case 1: {
+                            message.type = reader.string();
+                            break;
+                        }
+                    case 2: {
+                            message.stage = reader.int32();
+                            break;
+                        }
+                    case 3: {
+                            message["class"] = reader.int32();
+                            break;
+                        }
+                    default:
+                        reader.skipType(tag & 7, long);
+                        break;
+                    }
+                }
+                if (length !== undefined) {
+                    if (reader.pos !== end)
+                        throw RangeError("index out of range");
+                    reader.len = length;
+                }
+                return message;
+            };
+
+            return FaultKind;
         })();
 
         v1.IommuArchitecture = (function() {
