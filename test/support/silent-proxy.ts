@@ -1,0 +1,57 @@
+// A TCP proxy whose connections can fall silent: they stay open, and nothing is passed on either way. New ones work.
+
+import { once } from "node:events";
+import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+
+export class SilentProxy {
+  /** Connections that were ever made. */
+  connections = 0;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(port: number) {
+    this.#server = createServer((near) => {
+      this.connections += 1;
+      const far = createConnection(port, "127.0.0.1");
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#sockets.add(one);
+        one.on("error", () => undefined); // its end is what counts
+        one.on("close", () => other.destroy());
+        one.pipe(other);
+      }
+    });
+  }
+
+  /** @param address  "127.0.0.1:9400" */
+  static async before(address: string): Promise<SilentProxy> {
+    const proxy = new SilentProxy(Number(address.split(":").at(-1)));
+    proxy.#server.listen(0, "127.0.0.1");
+    await once(proxy.#server, "listening");
+    onTestFinished(() => proxy.#close());
+    return proxy;
+  }
+
+  /** What the client connects to. */
+  get target(): string {
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the proxy does not listen");
+    return `127.0.0.1:${address.port}`;
+  }
+
+  /** On the connections that there are. */
+  silence(): void {
+    for (const socket of this.#sockets) {
+      socket.unpipe();
+      socket.pause();
+    }
+  }
+
+  #close(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
