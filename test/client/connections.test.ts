@@ -1,4 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { limitReached } from "../../src/backends/errors.ts";
 import type { BrokerCallError, BrokerClient, FaultBatch, Notice } from "../../src/client/client.ts";
 import { eventBatch } from "../support/fault-samples.ts";
 import { refusal, serve } from "../support/rpc-server.ts";
@@ -47,6 +48,28 @@ describe("on a connection that falls silent", () => {
     expect(proxy.connections).toBe(2);
     watch.close();
     await followed;
+  });
+
+  test("a fault watch waits for room where the broker still counts the silent stream, which a first one does not", async () => {
+    const { client, proxy, server } = await behindProxy();
+    const { token } = await client.openSession({ displayName: "vm", keepAlive: false });
+    const watch = client.watchFaults(token, { heartbeatMs: 100 });
+    onTestFinished(() => watch.close());
+    await watch.ready;
+    const { subscribe } = server.core.faults;
+    let refused = 0;
+    server.core.faults.subscribe = (...args) => {
+      refused += 1;
+      if (refused > 2) return subscribe(...args);
+      throw limitReached("fault_streams_per_session", 1, "close another");
+    };
+    expect((await refusal(client.watchFaults(token).ready)).codeName).toBe("RESOURCE_EXHAUSTED");
+    const first = watch[Symbol.asyncIterator]().next();
+    proxy.silence();
+    await expect.poll(() => server.core.subscriptions.length, SOON).toBe(2);
+    expect(refused).toBe(3);
+    server.core.subscriptions[1]?.push(eventBatch(1));
+    expect((await first).value.events).toHaveLength(1);
   });
 
   test("a device watch is opened again on a new one after three missed heartbeats", async () => {

@@ -1,4 +1,5 @@
-// A TCP proxy whose connections can fall silent: they stay open, and nothing is passed on either way. New ones work.
+// A TCP proxy whose connections can fall silent: they stay open, and nothing is passed on either way. New ones work, unless
+// some are to be silent too.
 
 import { once } from "node:events";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
@@ -9,6 +10,7 @@ export class SilentProxy {
   connections = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  #silentToCome = 0;
 
   private constructor(port: number) {
     this.#server = createServer((near) => {
@@ -21,8 +23,9 @@ export class SilentProxy {
         this.#sockets.add(one);
         one.on("error", () => undefined); // its end is what counts
         one.on("close", () => other.destroy());
-        one.pipe(other);
+        if (this.#silentToCome === 0) one.pipe(other);
       }
+      this.#silentToCome = Math.max(0, this.#silentToCome - 1);
     });
   }
 
@@ -48,6 +51,11 @@ export class SilentProxy {
       socket.unpipe();
       socket.pause();
     }
+  }
+
+  /** The next so many connections pass on nothing from the start. */
+  silenceNew(count: number): void {
+    this.#silentToCome = count;
   }
 
   #close(): void {
