@@ -34,6 +34,8 @@ export const ADMIN_SOCKET_VARIABLE = "IOMMUBROKER_ADMIN_SOCKET";
 const SYSTEM_DIRECTORY = "/run/iommu-broker";
 const PEM_BYTES_MAX = 1_048_576;
 const DEADLINE_MS = 10_000;
+/** Asked of the broker by commands that follow: they say that it is away after three without one. */
+export const FOLLOW_HEARTBEAT_MS = 5_000;
 
 /** Of commands that need no session. */
 export function addTargetOptions(command: Command): Command {

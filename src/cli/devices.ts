@@ -13,6 +13,7 @@ import { boundedBy, deviceName, idOf } from "./argument-values.ts";
 import {
   addConnectionOptions,
   type ConnectionOptions,
+  FOLLOW_HEARTBEAT_MS,
   givenTokenOf,
   sessionTokenOf,
   withBroker,
@@ -128,6 +129,7 @@ function watchOf(
     ...(iommu !== undefined && { iommu: iommuName(iommu) }),
     ...(group !== undefined && { iommuGroup: group }),
     ownedByMe: mine === true,
+    heartbeatMs: FOLLOW_HEARTBEAT_MS,
   };
   return token === undefined ? client.watchDevices(query) : client.sessionOf(token).watchDevices(query);
 }

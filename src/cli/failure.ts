@@ -101,7 +101,7 @@ export function describeFailure(error: unknown): string {
     return `bug: ${printable(error instanceof Error ? (error.stack ?? error.message) : String(error), "\n")}`;
   }
   if (isUnanswered(error)) return `cannot reach a broker: ${printable(error.message)}`;
-  if (error.reason === "" && error.codeName === "DEADLINE_EXCEEDED") {
+  if (isLate(error)) {
     return `no answer in time: ${printable(error.message)}\n  --timeout gives it longer`;
   }
   const remedy = remedyOf(error);
@@ -125,4 +125,9 @@ function withoutRpc(message: string): string {
 /** True when no broker said this: the connection did not stand, or broke. */
 export function isUnanswered(error: unknown): error is BrokerCallError & { readonly reason: "" } {
   return error instanceof BrokerCallError && error.reason === "" && UNANSWERED.includes(error.codeName);
+}
+
+/** Nobody answered in time: as good as away, to a command that goes on asking. */
+export function isLate(error: unknown): boolean {
+  return error instanceof BrokerCallError && error.reason === "" && error.codeName === "DEADLINE_EXCEEDED";
 }

@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { BrokerClient, FaultBatch, FaultEvent, FaultWatch } from "../client/client.ts";
 import { deviceName } from "./argument-values.ts";
-import { addObserverOptions, type ConnectionOptions, withObserver } from "./connection.ts";
+import { addObserverOptions, type ConnectionOptions, FOLLOW_HEARTBEAT_MS, withObserver } from "./connection.ts";
 import { UsageError } from "./failure.ts";
 import { eventJson, gapJson, resolutionJson } from "./fault-json.ts";
 import { eventText, gapText, resolutionText } from "./fault-text.ts";
@@ -94,6 +94,7 @@ function follow(
 ): FaultWatch {
   const watch = client.watchFaults(token, {
     ...options,
+    heartbeatMs: FOLLOW_HEARTBEAT_MS,
     onBroken: (error) => err(`iommuctl: the broker is gone (${printable(error.message)}); waiting for it\n`),
     onResumed: () => err("iommuctl: the broker is back; going on after the last event seen\n"),
   });

@@ -11,7 +11,7 @@ import {
   sessionTokenOf,
   withBroker,
 } from "./connection.ts";
-import { UsageError } from "./failure.ts";
+import { isLate, UsageError } from "./failure.ts";
 import { holdingsOf, RENEWALS_PER_LEASE, withHandSession } from "./hand-session.ts";
 import { jsonDocument, jsonLine } from "./json-output.ts";
 import type { Surroundings } from "./program.ts";
@@ -171,7 +171,7 @@ async function keepAlive(options: JsonOption & { once?: boolean }, surroundings:
     try {
       leaseMs = await withBroker(options, environment, (client) => client.renewLease(token, options.timeout));
     } catch (error) {
-      if (isFirst || !(error instanceof Unreachable)) throw error;
+      if (isFirst || !(error instanceof Unreachable || isLate(error))) throw error;
       err("iommuctl: the broker is gone; waiting for it\n");
       waitMs = RETRY_MS;
       continue;

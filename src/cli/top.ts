@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { BrokerCallError, type BrokerClient } from "../client/client.ts";
 import { boundedBy, parseDuration } from "./argument-values.ts";
 import { addTargetOptions, type ConnectionOptions, withBroker } from "./connection.ts";
+import { isLate } from "./failure.ts";
 import { METRICS_DEFAULT, METRICS_VARIABLE, type MetricsSource, metricsSource, scrape } from "./metrics-source.ts";
 import { samplesOf } from "./metrics-text.ts";
 import type { Surroundings } from "./program.ts";
@@ -146,7 +147,7 @@ async function draw(
 }
 
 function isAway(error: unknown): boolean {
-  return error instanceof Unreachable || (error instanceof BrokerCallError && error.isBrokenOff);
+  return error instanceof Unreachable || isLate(error) || (error instanceof BrokerCallError && error.isBrokenOff);
 }
 
 function parseInterval(text: string): number {

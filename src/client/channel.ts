@@ -1,9 +1,10 @@
-// One connection to a broker and the two ways to call over it. Knows paths, codecs and the token's metadata key;
+// One broker and the ways to call it over a connection, the latest there is. Knows paths, codecs and the token's metadata key;
 // what the calls mean is in client.ts and session.ts.
 
 import * as grpc from "@grpc/grpc-js";
 import type { Method, UnaryMethod } from "../server/rpc/services.ts";
 import { TOKEN_KEY } from "../server/rpc/token.ts";
+import { Connections } from "./connections.ts";
 import { asCallError, BrokerCallError, fromServiceError } from "./error.ts";
 import { type Plain, plain, type Sendable, wire } from "./plain.ts";
 import { repeatedly } from "./retry.ts";
@@ -39,16 +40,31 @@ export interface ConnectOptions {
   readonly fdSocket?: string;
   /** Mutual TLS, in PEM. Default: plain text, as on a Unix socket. */
   readonly tls?: TlsClientOptions;
-  /** Channel options of grpc-js, over ours. */
+  /**
+   * Channel options of grpc-js, over ours: "grpc.keepalive_time_ms" (10,000) and "grpc.keepalive_timeout_ms" (10,000) are
+   * how often a connection is pinged and how long the answer may take until another connection is made.
+   */
   readonly channelOptions?: grpc.ChannelOptions;
 }
 
 const DEADLINE_DEFAULT_MS = 30_000;
 /** A daemon that restarts is back within seconds, and leases are as short: gRPC's own pace, up to 2 minutes, is too slow. */
 const RECONNECT = { "grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 1000 };
+/**
+ * A connection that has fallen silent is known after 20 s, before a call's default deadline, also when it is idle. The daemon
+ * takes pings at any pace; another server that finds these too many says so, and grpc-js then halves the pace. A broker that
+ * stands still for less than the timeout keeps its connections.
+ */
+const KEEPALIVE = {
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+  "grpc.keepalive_permit_without_calls": 1,
+};
+/** Connections of one process to one target are shared, and a second one is wanted because the first is silent. */
+const UNSHARED = { "grpc.use_local_subchannel_pool": 1 };
 
 export class Channel {
-  readonly #client: grpc.Client;
+  readonly #connections: Connections;
   readonly #target: string;
   readonly #deadlineMs: number;
   readonly #retryForMs: number;
@@ -57,21 +73,36 @@ export class Channel {
   constructor(target: string, options: ConnectOptions) {
     // A Unix socket's path is no authority that every server takes; "localhost" is.
     const authority = target.startsWith("unix:") ? { "grpc.default_authority": "localhost" } : {};
-    this.#client = new grpc.Client(target, credentialsOf(options.tls), {
-      ...authority,
-      ...RECONNECT,
-      ...options.channelOptions,
-    });
+    const channelOptions = { ...authority, ...RECONNECT, ...KEEPALIVE, ...options.channelOptions };
+    const credentials = credentialsOf(options.tls);
+    this.#connections = new Connections(
+      (isFirst) => new grpc.Client(target, credentials, isFirst ? channelOptions : { ...channelOptions, ...UNSHARED }),
+    );
     this.#target = target;
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_DEFAULT_MS;
     this.#retryForMs = options.retryForMs ?? 0;
+  }
+
+  /** What a stream that is opened now goes over. */
+  get connection(): grpc.Client {
+    return this.#connections.current;
+  }
+
+  /** False while it is still being made: silence says nothing then. */
+  stands(connection: grpc.Client): boolean {
+    return this.#connections.stands(connection);
+  }
+
+  /** Nothing comes over it any more: calls from now on go over another. Those under way end as they may. */
+  replace(connection: grpc.Client): void {
+    if (!this.#isClosed) this.#connections.replace(connection);
   }
 
   /** Resolves once the connection stands; rejects after `deadlineMs`. */
   async ready(deadlineMs: number): Promise<void> {
     this.#assertOpen();
     await new Promise<void>((resolve, reject) => {
-      this.#client.waitForReady(Date.now() + deadlineMs, (error) => (error ? reject(error) : resolve()));
+      this.connection.waitForReady(Date.now() + deadlineMs, (error) => (error ? reject(error) : resolve()));
     }).catch((error: unknown) => {
       this.#assertOpen();
       throw failed(grpc.status.UNAVAILABLE, `no connection to ${this.#target} within ${deadlineMs} ms`, error);
@@ -101,7 +132,7 @@ export class Channel {
     this.#assertOpen();
     const deadline = Date.now() + (options.deadlineMs ?? this.#deadlineMs + (options.waitMs ?? 0));
     return await new Promise<Plain<Res>>((resolve, reject) => {
-      const call = this.#client.makeUnaryRequest(
+      const call = this.connection.makeUnaryRequest(
         method.path,
         (message: ReqInput) => method.request.encode(message),
         (bytes) => method.response.decode(bytes),
@@ -126,7 +157,7 @@ export class Channel {
     token: string | undefined,
   ): grpc.ClientReadableStream<Res> {
     this.#assertOpen();
-    return this.#client.makeServerStreamRequest(
+    return this.connection.makeServerStreamRequest(
       method.path,
       (message: ReqInput) => method.request.encode(message),
       (bytes) => method.response.decode(bytes),
@@ -141,7 +172,7 @@ export class Channel {
     deadlineMs?: number,
   ): grpc.ClientDuplexStream<ReqInput, Res> {
     this.#assertOpen();
-    return this.#client.makeBidiStreamRequest(
+    return this.connection.makeBidiStreamRequest(
       method.path,
       (message: ReqInput) => method.request.encode(message),
       (bytes) => method.response.decode(bytes),
@@ -157,7 +188,7 @@ export class Channel {
 
   close(): void {
     this.#isClosed = true;
-    this.#client.close();
+    this.#connections.close();
   }
 
   /** A code that is never tried again by itself: only another connection helps. */

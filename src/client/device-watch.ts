@@ -2,11 +2,12 @@
 // version seen. What the broker cannot resume from, it tells (resync) and lists anew.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClientReadableStream } from "@grpc/grpc-js";
+import type { Client, ClientReadableStream } from "@grpc/grpc-js";
 import { iommubroker } from "../server/rpc/codec.ts";
 import { BROKER } from "../server/rpc/services.ts";
 import type { Channel } from "./channel.ts";
 import { asCallError, type BrokerCallError } from "./error.ts";
+import { orSilence } from "./heartbeat-clock.ts";
 import type { DeviceChange } from "./messages.ts";
 import { plain } from "./plain.ts";
 
@@ -19,6 +20,7 @@ export interface DeviceWatchOptions {
   /** Only what the session owns. */
   readonly ownedByMe?: boolean;
   readonly pageSize?: number;
+  /** As FaultWatchOptions.heartbeatMs. */
   readonly heartbeatMs?: number;
   /** The stream broke off and is opened again. Told once, however many attempts it takes. */
   readonly onBroken?: (error: BrokerCallError) => void;
@@ -46,6 +48,7 @@ export class DeviceWatch implements AsyncIterable<DeviceNews> {
   readonly #token: string | undefined;
   readonly #options: DeviceWatchOptions;
   readonly #closed = new AbortController();
+  #connection: Client;
   #stream: ClientReadableStream<Message>;
   #messages: AsyncIterator<Message>;
   #next: Promise<IteratorResult<Message>>;
@@ -62,6 +65,7 @@ export class DeviceWatch implements AsyncIterable<DeviceNews> {
     this.#options = options;
     this.#seen = options.resumeAfter ?? "";
     this.#isListing = this.#seen === "";
+    this.#connection = channel.connection;
     this.#stream = this.#open();
     this.#messages = messagesOf(this.#stream);
     this.#next = this.#messages.next();
@@ -89,7 +93,8 @@ export class DeviceWatch implements AsyncIterable<DeviceNews> {
     try {
       for (;;) {
         try {
-          const { done, value } = await this.#next;
+          const { heartbeatMs } = this.#options;
+          const { done, value } = await orSilence(this.#next, this.#channel, this.#connection, heartbeatMs);
           if (done) return;
           backoffMs = BACKOFF_MS.first;
           this.#standing();
@@ -100,7 +105,8 @@ export class DeviceWatch implements AsyncIterable<DeviceNews> {
         } catch (error) {
           if (this.#closed.signal.aborted || this.#channel.isClosed) return;
           const failure = asCallError(error);
-          if (!failure.isBrokenOff) throw failure;
+          if (!failure.mayReopen(this.#isBroken)) throw failure;
+          this.#stream.cancel(); // silent, if it is not over
           this.#broken(failure);
         }
         await sleep(backoffMs, undefined, { signal: this.#closed.signal }).catch(() => undefined);
@@ -151,6 +157,7 @@ export class DeviceWatch implements AsyncIterable<DeviceNews> {
   }
 
   #open(): ClientReadableStream<Message> {
+    this.#connection = this.#channel.connection;
     const { iommu, iommuGroup, ownedByMe, pageSize, heartbeatMs } = this.#options;
     const request = { iommu, iommuGroup, ownedByMe, pageSize, heartbeatMs, resumeAfter: this.#seen };
     const stream = this.#channel.serverStream(BROKER.watchDevices, request, this.#token);

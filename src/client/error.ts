@@ -58,6 +58,15 @@ export class BrokerCallError extends Error implements CallErrorDetails {
   get isBrokenOff(): boolean {
     return this.isUnavailable || this.code === grpcStatus.CANCELLED;
   }
+
+  /**
+   * True when a watch is opened again after this.
+   * @param isBroken  it has broken off before: then a limit may be full of streams whose silent connection the broker has not
+   *                  yet noticed, and will have room again
+   */
+  mayReopen(isBroken: boolean): boolean {
+    return this.isBrokenOff || (isBroken && this.code === grpcStatus.RESOURCE_EXHAUSTED);
+  }
 }
 
 /** What grpc-js fails a call with. */

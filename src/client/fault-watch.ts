@@ -3,11 +3,12 @@
 // arrives as a gap. A device that was attached meanwhile, of which there is nothing to go on after, starts at its attach.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClientReadableStream } from "@grpc/grpc-js";
+import type { Client, ClientReadableStream } from "@grpc/grpc-js";
 import type { iommubroker } from "../server/rpc/codec.ts";
 import { BROKER } from "../server/rpc/services.ts";
 import type { Channel } from "./channel.ts";
 import { asCallError, type BrokerCallError } from "./error.ts";
+import { orSilence } from "./heartbeat-clock.ts";
 import type { FaultEvent, FaultGap, FaultResolution } from "./messages.ts";
 import { plain } from "./plain.ts";
 
@@ -22,6 +23,10 @@ export interface FaultWatchOptions {
   readonly resumeAfter?: Readonly<Record<string, bigint>>;
   /** Devices that resumeAfter does not name as if it named them with 0n; otherwise they start with what comes from now on. */
   readonly fromStart?: boolean;
+  /**
+   * Milliseconds of silence after which the broker sends an empty message, 100 to 3,600,000. Three without one, and the watch
+   * is opened again on a new connection. Default: the broker's pace; then a dead connection is known by the channel's pings.
+   */
   readonly heartbeatMs?: number;
   /** The stream broke off and is opened again. */
   readonly onBroken?: (error: BrokerCallError) => void;
@@ -48,6 +53,7 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
   readonly #options: FaultWatchOptions;
   readonly #seen: Map<string, bigint>;
   readonly #closed = new AbortController();
+  #connection: Client;
   #stream: ClientReadableStream<Message>;
   #messages: AsyncIterator<Message>;
   #next: Promise<IteratorResult<Message>>;
@@ -61,6 +67,7 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
     this.#token = token;
     this.#options = options;
     this.#seen = new Map(Object.entries(options.resumeAfter ?? {}));
+    this.#connection = channel.connection;
     this.#stream = this.#open(options.fromStart ?? false);
     this.#messages = messagesOf(this.#stream);
     this.#next = this.#messages.next();
@@ -88,7 +95,12 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
     try {
       for (;;) {
         try {
-          const { done, value } = await this.#next;
+          const { done, value } = await orSilence(
+            this.#next,
+            this.#channel,
+            this.#connection,
+            this.#options.heartbeatMs,
+          );
           if (done) return;
           backoffMs = BACKOFF_MS.first;
           this.#standing();
@@ -100,7 +112,8 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
         } catch (error) {
           if (this.#closed.signal.aborted || this.#channel.isClosed) return;
           const failure = asCallError(error);
-          if (!failure.isBrokenOff) throw failure;
+          if (!failure.mayReopen(this.#isBroken)) throw failure;
+          this.#stream.cancel(); // silent, if it is not over
           this.#broken(failure);
           await this.#reopenAfter(backoffMs);
           backoffMs = Math.min(2 * backoffMs, BACKOFF_MS.max);
@@ -127,6 +140,7 @@ export class FaultWatch implements AsyncIterable<FaultBatch> {
 
   #open(fromStart: boolean): ClientReadableStream<Message> {
     const { devices, diagnose, heartbeatMs, types } = this.#options;
+    this.#connection = this.#channel.connection;
     const resumeAfter = Object.fromEntries(this.#seen);
     const request = { devices, diagnose, heartbeatMs, types, resumeAfter, fromStart };
     const stream = this.#channel.serverStream(BROKER.watchFaults, request, this.#token);

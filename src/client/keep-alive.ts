@@ -1,9 +1,9 @@
 // Keeps a session's lease alive: a message every third of its length, on a stream that is opened again when it breaks.
 // A session without a lease has the stream for its notices alone.
-// The lease is lost when the broker says so, and only then: a broker that stood still gives every lease its full length
-// again, so silence is told (unanswered) and renewing goes on.
+// A renewal that has no answer when the next is due is sent again on a new connection. The lease is lost when the broker says
+// so, and only then: one that stood still gives every lease its full length again, so silence is told (unanswered).
 
-import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
+import type { Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type { iommubroker } from "../server/rpc/codec.ts";
 import { BROKER } from "../server/rpc/services.ts";
 import type { Channel } from "./channel.ts";
@@ -40,6 +40,8 @@ export interface KeepAliveListeners {
 type Stream = ClientDuplexStream<iommubroker.v1.IKeepSessionAliveRequest, iommubroker.v1.KeepSessionAliveResponse>;
 
 const RENEWALS_PER_LEASE = 3;
+/** Counted one by one: to a process that stood still itself, the broker was silent for one of them. */
+const TICKS_PER_RENEWAL = 2;
 /**
  * What the broker says of a session that can be renewed no more. Any other failure, as of a proxy between or of a limit, says
  * nothing of it: the stream is opened again, and whoever waits in vain is told (unanswered).
@@ -55,6 +57,10 @@ export class KeepAlive {
   readonly #listeners: KeepAliveListeners;
   readonly #timer: NodeJS.Timeout;
   #stream: Stream | undefined;
+  /** What the stream goes over. */
+  #connection: Client;
+  /** Since something was sent, on a connection that stands. */
+  #ticks = 0;
   #renewedMs = performance.now();
   /** A renewal is on its way. */
   #isWaiting = false;
@@ -65,8 +71,9 @@ export class KeepAlive {
     this.#token = lease.token;
     this.#leaseMs = lease.leaseMs;
     this.#listeners = listeners;
-    const everyMs = lease.leaseMs > 0 ? lease.leaseMs / RENEWALS_PER_LEASE : REOPEN_MS;
-    this.#timer = setInterval(() => this.#renew(), everyMs);
+    this.#connection = channel.connection;
+    const everyMs = lease.leaseMs > 0 ? lease.leaseMs / RENEWALS_PER_LEASE / TICKS_PER_RENEWAL : REOPEN_MS;
+    this.#timer = setInterval(() => this.#tick(), everyMs);
     this.#renew();
   }
 
@@ -78,25 +85,44 @@ export class KeepAlive {
     stream?.cancel();
   }
 
-  #renew(): void {
+  #tick(): void {
     if (this.#channel.isClosed) {
       this.stop(); // by its own side: that is no loss to tell of, and a timer must not throw
       return;
     }
-    if (this.#leaseMs === 0 && this.#stream !== undefined) return;
-    if (this.#leaseMs > 0 && !this.#isUnanswered && performance.now() - this.#renewedMs >= this.#leaseMs) {
+    if (this.#leaseMs === 0) {
+      if (this.#stream === undefined) this.#renew();
+      return;
+    }
+    if (!this.#isUnanswered && performance.now() - this.#renewedMs >= this.#leaseMs) {
       this.#isUnanswered = true;
       this.#listeners.onNotice?.({ kind: "unanswered", leaseMs: this.#leaseMs });
     }
+    this.#ticks = this.#channel.stands(this.#connection) ? this.#ticks + 1 : 0;
+    if (this.#stream !== undefined && this.#ticks < TICKS_PER_RENEWAL) return;
+    if (this.#isWaiting) this.#giveUp();
+    this.#renew();
+  }
+
+  #renew(): void {
     this.#stream ??= this.#open();
-    if (this.#isWaiting) return; // what is sent into silence only piles up
+    this.#ticks = 0;
     this.#isWaiting = true;
     this.#stream.write({});
   }
 
+  /** What is sent into silence only piles up. */
+  #giveUp(): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    this.#stream = undefined;
+    stream.cancel();
+    this.#channel.replace(this.#connection);
+  }
+
   #open(): Stream {
+    this.#connection = this.#channel.connection;
     const stream = this.#channel.bidiStream(BROKER.keepSessionAlive, this.#token);
-    this.#isWaiting = false;
     stream.on("data", (message: iommubroker.v1.KeepSessionAliveResponse) => {
       if (this.#stream !== stream) return;
       if (message.notice) this.#tell(message.notice);

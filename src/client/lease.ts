@@ -10,10 +10,12 @@ const DEADLINE_EXCEEDED = 4;
 
 /** @returns milliseconds that the lease has now; 0: the session lives with a process and has none */
 export async function renewLease(channel: Channel, token: string, deadlineMs: number): Promise<number> {
+  const { connection } = channel;
   const stream = channel.bidiStream(BROKER.keepSessionAlive, token);
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
+    if (channel.stands(connection)) channel.replace(connection); // the next renewal is not to wait in the same silence
     stream.cancel();
   }, deadlineMs);
   try {

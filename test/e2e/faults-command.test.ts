@@ -73,7 +73,7 @@ test("-f prints the past, what happens, and what a killed daemon lost, and goes 
   for (const line of [past, live, after]) expect(line).toMatch(event);
   expect(past).toContain(" #1 ");
   expect(live).toContain(" #2 ");
-  expect(lost).toMatch(/^-- nic #3 to #\d+: events lost, nobody knows how many, the broker was restarted/);
+  expect(lost).toMatch(/^-- nic #3 to #\d+: set aside before the broker was restarted/);
   const [, last] = /to #(\d+)/.exec(lost ?? "") ?? [];
   expect(after).toContain(` #${Number(last) + 1} `);
   expect(live).toContain(REASON);

@@ -20,11 +20,11 @@ export const DESCRIPTORS = mutantsOf(
       "if (!group.handedOut) registry.putGroup({ ...group, handedOut: true });",
       "",
     ],
-    ["nobody vends a device that is withheld", "requireNotReleasing(group, device);", ""],
+    ["nobody vends a device that is withheld", "requireNotReleasing(backend, group, device);", ""],
     ["what was fetched is vended anew only after a detach", "this.#unfetched.delete(registry.groupOf(device).id);", ""],
     [
       "nobody attaches a device that is withheld",
-      "requireNotReleasing(group, device);",
+      "requireNotReleasing(backend, group, device);",
       "",
       { file: "src/server/core/attach.ts" },
     ],

@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import type { DurableRecord } from "../../src/server/core/durable.ts";
 import { type DurableState, foldRecords } from "../../src/server/core/durable-state.ts";
 
-/** @param mayGiveUp  the backend was told to fail once, so one session may be gone as a whole */
+/** @param mayGiveUp  the backend was told to fail once, so one session may be gone as a whole, or one group from it */
 export function checkRecovered(
   records: readonly DurableRecord[],
   image: readonly DurableRecord[],
@@ -32,7 +32,9 @@ export function checkRecovered(
       : { ...nobodys, state: "default-domain" };
     const generation = group.generation + (group.owner === null ? 0 : 1);
     const found = after.groups.get(id);
-    if (isOwned) expect(found).toEqual(group);
+    // An attach that fails while copies are open: held by others, as far as the broker can know.
+    const isHeld = isOwned && isOut && mayGiveUp && found?.owner === null;
+    if (isOwned && !isHeld) expect(found).toEqual(group);
     else if (found !== undefined && group.state === "quarantined") expect(found).toEqual(group);
     else if (found !== undefined) expect(found).toEqual({ ...released, generation });
   }
