@@ -32,6 +32,7 @@ import { EarlyNotices } from "./early-notices.ts";
 import { diagnoseAccess, explainAccess, faultOf, notCovered, previewBind, type Walked } from "./explanation.ts";
 import { answerFault } from "./fault-answers.ts";
 import { FaultQueue } from "./fault-queue.ts";
+import { GroupLocks } from "./group-locks.ts";
 import type { Experiments } from "./hw-info.ts";
 import { invalidateParts } from "./invalidation.ts";
 import type { NativeInventory } from "./inventory.ts";
@@ -71,6 +72,7 @@ export class NativeBackend implements Backend {
   readonly #own: KernelFile;
   readonly #counting = new FaultCounting();
   readonly #notices = new EarlyNotices();
+  readonly #locks = new GroupLocks();
   readonly #stages: Stages;
   readonly #objects: ObjectTable;
   #onFault: (notice: FaultNotice) => void = () => {};
@@ -96,8 +98,13 @@ export class NativeBackend implements Backend {
 
   /** Asks every IOMMU that has not answered yet and has a device that nobody uses. */
   async probe(): Promise<void> {
-    const isIdle = ({ group }: HostDevice): boolean => this.#stages.isIdle(group);
-    await probeIommus({ ...this.#options, isIdle, onNotice: (notice) => this.tell(notice) });
+    await probeIommus({
+      ...this.#options,
+      isIdle: ({ group }) => this.#stages.isIdle(group),
+      isFree: ({ group }) => this.#locks.isFree(group),
+      inTurn: ({ group }, act) => this.#locks.run(group, act),
+      onNotice: (notice) => this.tell(notice),
+    });
   }
 
   createAddressSpace(owner?: string): Promise<AddressSpaceHandle> {
@@ -129,12 +136,14 @@ export class NativeBackend implements Backend {
   }
 
   async attach(group: GroupID, handle: PartHandle, stage: PlainStage): Promise<void> {
-    await this.#stages.attach(group, this.#objects.part(handle), stage);
-    for (const { host } of this.#stages.attachmentOf(group)?.devices ?? []) this.#counting.begin(host.id);
+    await this.#locks.run(group, async () => {
+      await this.#stages.attach(group, this.#objects.part(handle), stage);
+      for (const { host } of this.#stages.attachmentOf(group)?.devices ?? []) this.#counting.begin(host.id);
+    });
   }
 
   async setPlainStage(group: GroupID, handle: PartHandle, stage: PlainStage): Promise<void> {
-    await this.#stages.setPlain(group, this.#objects.part(handle), stage);
+    await this.#locks.run(group, () => this.#stages.setPlain(group, this.#objects.part(handle), stage));
   }
 
   async bindGuestStage(request: BindRequest): Promise<void> {
@@ -156,13 +165,17 @@ export class NativeBackend implements Backend {
   }
 
   async join(device: HostDevice): Promise<void> {
-    await this.#stages.join(device);
-    if (this.#stages.attachmentOf(device.group)?.part !== undefined) this.#counting.begin(device.id);
+    await this.#locks.run(device.group, async () => {
+      await this.#stages.join(device);
+      if (this.#stages.attachmentOf(device.group)?.part !== undefined) this.#counting.begin(device.id);
+    });
   }
 
   async forget(device: HostDevice): Promise<void> {
-    await this.#stages.forget(device);
-    this.#counting.end(device.id);
+    await this.#locks.run(device.group, async () => {
+      await this.#stages.forget(device);
+      this.#counting.end(device.id);
+    });
   }
 
   async block(group: GroupID): Promise<void> {
@@ -174,7 +187,7 @@ export class NativeBackend implements Backend {
   }
 
   async vend(group: GroupID, node: VendedNode): Promise<void> {
-    await this.#stages.vend(group, IOMMU_NODE, node);
+    await this.#locks.run(group, () => this.#stages.vend(group, IOMMU_NODE, node));
   }
 
   descriptorsOf(id: DeviceID): readonly DeviceDescriptor[] {
@@ -190,7 +203,7 @@ export class NativeBackend implements Backend {
   }
 
   async reclaim(group: GroupID): Promise<boolean> {
-    return await this.#stages.reclaim(group);
+    return await this.#locks.run(group, () => this.#stages.reclaim(group));
   }
 
   refusalOf(group: GroupID): BrokerError | undefined {
@@ -203,11 +216,13 @@ export class NativeBackend implements Backend {
   async reset(id: DeviceID): Promise<ResetOutcome> {
     const device = this.inventory.devices().find((one) => one.id === id);
     if (device === undefined) return { kind: "failed", reason: `device ${id} is gone` };
-    const part = this.#stages.attachmentOf(device.group)?.part;
-    part?.drain(); // what it did before is told before the reset is
-    const outcome = await this.#stages.withDevice(device, ({ file }) => resetDevice(file));
-    if (outcome.kind === "done") part?.faults?.end(id);
-    return outcome;
+    return await this.#locks.run(device.group, async () => {
+      const part = this.#stages.attachmentOf(device.group)?.part;
+      part?.drain(); // what it did before is told before the reset is
+      const outcome = await this.#stages.withDevice(device, ({ file }) => resetDevice(file));
+      if (outcome.kind === "done") part?.faults?.end(id);
+      return outcome;
+    });
   }
 
   async setVirtualStreamID(id: DeviceID, handle: PartHandle, virtual: VirtualStreamID | undefined): Promise<void> {
@@ -265,9 +280,11 @@ export class NativeBackend implements Backend {
   }
 
   async #leaving(group: GroupID, act: () => Promise<void>): Promise<void> {
-    const devices = this.#stages.attachmentOf(group)?.devices ?? [];
-    await act();
-    for (const { host } of devices) this.#counting.end(host.id);
+    await this.#locks.run(group, async () => {
+      const devices = this.#stages.attachmentOf(group)?.devices ?? [];
+      await act();
+      for (const { host } of devices) this.#counting.end(host.id);
+    });
   }
 
   #queues(): PartQueues {

@@ -5,11 +5,17 @@ import type { HostScan } from "../../../src/backends/iommufd/devices.ts";
 import { HOST_ROOTS } from "../../../src/backends/iommufd/host-files.ts";
 import { NativeInventory } from "../../../src/backends/iommufd/inventory.ts";
 import { type DeviceProbe, deviceProbe } from "../../../src/backends/iommufd/probe.ts";
-import { ASKED_MAX, probeIommus } from "../../../src/backends/iommufd/probing.ts";
+import { ASKED_MAX, type Probing, probeIommus } from "../../../src/backends/iommufd/probing.ts";
 import { FakeIommufd } from "../../support/fake-iommufd.ts";
 import { fakeDevice, fakeSmmu } from "../../support/fake-iommufd-machine.ts";
 
 const SMMU = fakeSmmu();
+/** Nobody has anything, and nothing else is under way. */
+const ALONE: Pick<Probing, "inTurn" | "isFree" | "isIdle"> = {
+  isIdle: () => true,
+  isFree: () => true,
+  inTurn: (_, act) => act(),
+};
 
 /** So many devices behind one SMMU, each alone in its group, of which the first ones are a driver of the host's. */
 function hostOf(count: number, refusing: number) {
@@ -52,7 +58,7 @@ function hostOf(count: number, refusing: number) {
     inventory,
     kernel,
     notices,
-    look: () => probeIommus({ inventory, probe, isIdle: () => true, onNotice }),
+    look: () => probeIommus({ inventory, probe, ...ALONE, onNotice }),
   };
 }
 
@@ -79,5 +85,48 @@ test("what no kernel said ends the look", async () => {
   const probe: DeviceProbe = async () => {
     throw bug;
   };
-  await expect(probeIommus({ inventory, probe, isIdle: () => true, onNotice: () => {} })).rejects.toBe(bug);
+  await expect(probeIommus({ inventory, probe, ...ALONE, onNotice: () => {} })).rejects.toBe(bug);
+});
+
+test("a device that is somebody's by the time its turn comes is not asked, and of it nobody is told", async () => {
+  const { asked, inventory, notices, kernel } = hostOf(2, 0);
+  const taken = new Set<number>();
+  const probe: DeviceProbe = async (device) => {
+    asked.push(device.id);
+    return await deviceProbe(kernel, HOST_ROOTS)(device);
+  };
+  await probeIommus({
+    ...ALONE,
+    inventory,
+    probe,
+    isIdle: ({ group }) => !taken.has(group),
+    isFree: ({ group }) => group !== 0,
+    inTurn: (_, act) => {
+      taken.add(1);
+      return act();
+    },
+    onNotice: (notice) => notices.push(notice),
+  });
+  expect(asked).toEqual(["0000:00:00.0"]); // the one that was free went first, and was taken
+  expect([notices, inventory.iommus()[0]?.registers?.idr0]).toEqual([[], 0x0d44_101b]);
+});
+
+test("of two looks at once the one that is refused does not unsay what the other was told", async () => {
+  const { inventory, kernel, notices } = hostOf(1, 0);
+  const first = Promise.withResolvers<void>();
+  const ask = deviceProbe(kernel, HOST_ROOTS);
+  const refused = await deviceProbe(
+    new FakeIommufd({ devices: [] }),
+    HOST_ROOTS,
+  )(inventory.require(deviceID("0000:00:00.0")));
+  const slow: DeviceProbe = async () => {
+    await first.promise;
+    return refused;
+  };
+  const onNotice = (notice: Notice): void => void notices.push(notice);
+  const late = probeIommus({ ...ALONE, inventory, probe: slow, onNotice });
+  await probeIommus({ ...ALONE, inventory, probe: ask, onNotice });
+  first.resolve();
+  await late;
+  expect([notices, inventory.iommus()[0]?.registers?.idr0]).toEqual([[], 0x0d44_101b]);
 });
