@@ -42,16 +42,10 @@ async function probeThrough(iommu: IommuID, devices: readonly HostDevice[], prob
   const { experiments, inventory, onNotice } = probing;
   let refused: { readonly device: HostDevice; readonly reason: string } | undefined;
   for (const device of devices) {
-<<<<<<< HEAD
-    const answer = await probe(inventory.require(device.id));
-    if (answer.kind === "answered") {
-      const facts = iommuFacts(answer.hardware, answer.nestingRefusal, experiments);
-      inventory.tell(device.iommu, { ...facts, ...(answer.hasEvents && { toldFaults: FORWARDED_FAULTS }) });
-=======
     const answer = await probing.inTurn(device, () => ask(device, probing));
     if (answer?.kind === "answered") {
-      inventory.tell(iommu, iommuFacts(answer.hardware, answer.nestingRefusal, experiments));
->>>>>>> wip-nb
+      const facts = iommuFacts(answer.hardware, answer.nestingRefusal, experiments);
+      inventory.tell(iommu, { ...facts, ...(answer.hasEvents && { toldFaults: FORWARDED_FAULTS }) });
       return;
     }
     if (answer !== undefined) refused ??= { device, reason: answer.error.message };
