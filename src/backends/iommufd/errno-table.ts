@@ -66,7 +66,7 @@ const TABLE = {
         "there is no such node: bind the device to vfio-pci, on a kernel with CONFIG_VFIO_DEVICE_CDEV",
       ),
       EACCES: unavailable("the daemon may not: give it read and write access to the nodes below /dev/vfio/devices"),
-      EPERM: unavailable("the device cgroup or the sandbox forbids it: allow char-vfio there (DeviceAllow)"),
+      EPERM: unavailable("the device cgroup or the sandbox forbids it: allow char-vfio-dev there (DeviceAllow)"),
       ENODEV: unavailable("the device is gone: it was removed or unbound from vfio-pci"),
       ENXIO: unavailable("the device is gone: it was removed or unbound from vfio-pci"),
       EBUSY: { code: "device_owned", text: "its group is open through /dev/vfio: end what uses it there" },

@@ -19,7 +19,7 @@ const ROWS: readonly Row[] = [
   ["open_iommu", "ENFILE", "backend_unavailable", /fs\.file-max/],
   ["open_cdev", "ENOENT", "backend_unavailable", /bind the device to vfio-pci.*CONFIG_VFIO_DEVICE_CDEV/],
   ["open_cdev", "EACCES", "backend_unavailable", /\/dev\/vfio\/devices/],
-  ["open_cdev", "EPERM", "backend_unavailable", /DeviceAllow/],
+  ["open_cdev", "EPERM", "backend_unavailable", /allow char-vfio-dev there \(DeviceAllow\)/],
   ["open_cdev", "ENODEV", "backend_unavailable", /removed or unbound/],
   ["open_cdev", "ENXIO", "backend_unavailable", /removed or unbound/],
   ["open_cdev", "EBUSY", "device_owned", /end what uses it/],
