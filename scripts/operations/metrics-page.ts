@@ -20,6 +20,8 @@ answers), and for people the [status page](status-page.md). [deploy/prometheus](
 - No label has an address, a pid or a token. \`client\` is the name of the policy rule that lets a session attach devices.
 - What the hardware does not count has no series: \`iommu_translation_counters_available\` is then 0. *Absent natively*: only the
   simulated backend counts it. *Natively PMCG's*: where SMMUs have counters of their own ([native.md](native.md#counters-of-the-hardware)).
+- Five scrapes in a second are made anew; whoever asks beyond that gets the last one again, which is at most a second old. A
+  connection may be kept, and who sends a request on it before the last one is answered is cut off.
 - The process's own metrics are those of prom-client: \`process_*\` and \`nodejs_*\`.
 `;
 

@@ -1,14 +1,16 @@
 // GET /metrics for a scraper, /livez and /readyz for a prober, over HTTP on a loopback port or a Unix socket, or where the
 // operator opens it; on a loopback port and the socket the status page for people.
-// Bounded: few connections, small headers, short deadlines, and one scrape at a time, whose text everybody gets who asked
-// meanwhile, as Prometheus text or as OpenMetrics.
+// Bounded: few connections with one request each, small headers, short deadlines, and few scrapes in a second, whose text
+// everybody gets who asks, as Prometheus text or as OpenMetrics.
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { listenTcp, type TcpAddress } from "../os/tcp-listener.ts";
 import { listenUnix } from "../os/unix-listener.ts";
 import { limitConnections } from "./connection-limit.ts";
 import { type Answer, plain } from "./http-answer.ts";
-import { OPENMETRICS_TYPE, openMetricsOf, prefersOpenMetrics } from "./openmetrics.ts";
+import { oneRequestAtATime } from "./one-request.ts";
+import { OPENMETRICS_TYPE, prefersOpenMetrics } from "./openmetrics.ts";
+import { type ScrapeText, sharedScrape } from "./shared-scrape.ts";
 import { isHostOfPage, isLoopbackAddress, misdirected } from "./status/host-names.ts";
 import type { StatusPage } from "./status/status-page.ts";
 
@@ -53,12 +55,12 @@ type PageAnswerer = (request: IncomingMessage, url: URL) => Answer | undefined;
 
 export async function serveMetrics(options: MetricsHttpOptions): Promise<MetricsHttp> {
   const { status } = options;
-  const scrape = oneAtATime(options.scrape);
+  const scrape = sharedScrape(options.scrape, () => performance.now());
   const servers: Server[] = [];
   const stops: (() => void)[] = [];
   const addresses: string[] = [];
   const open = (page: PageAnswerer): Server => {
-    const answer = answerer({ ...options, scrape }, page);
+    const answer = answerer(options, scrape, page);
     const server = createServer(
       {
         maxHeaderSize: HEADER_BYTES_MAX,
@@ -66,7 +68,7 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
         headersTimeout: HEADERS_TIMEOUT_MS,
         connectionsCheckingInterval: CHECK_MS,
       },
-      (request, response) => void answer(request).then((found) => send(request, response, found)),
+      oneRequestAtATime((request, response) => void answer(request).then((found) => send(request, response, found))),
     );
     limitConnections(server, CONNECTIONS_MAX);
     servers.push(server);
@@ -99,17 +101,6 @@ export async function serveMetrics(options: MetricsHttpOptions): Promise<Metrics
   return { addresses, stop };
 }
 
-/** Everybody who asks while one is under way gets its text. */
-function oneAtATime(scrape: () => Promise<string>): () => Promise<string> {
-  let scraping: Promise<string> | undefined;
-  return () => {
-    scraping ??= scrape().finally(() => {
-      scraping = undefined;
-    });
-    return scraping;
-  };
-}
-
 /**
  * Over TCP the page is for connections to a loopback address, whatever else is listened on: from elsewhere there is none. Any
  * site's page can make a browser of this host connect, so the name that is asked for counts too.
@@ -125,15 +116,17 @@ function overTcp(
 }
 
 function answerer(
-  { contentType, isReady, onFailure, scrape, status }: MetricsHttpOptions,
+  { contentType, isReady, onFailure, status }: MetricsHttpOptions,
+  scrape: () => Promise<ScrapeText>,
   page: PageAnswerer,
 ): Answerer {
   const routes: Readonly<Record<string, Answerer>> = {
     "/metrics": async ({ headers }) => {
-      const text = await scrape();
+      const made = await scrape();
       const vary = { vary: "accept" };
-      if (!prefersOpenMetrics(headers.accept)) return { status: 200, type: contentType, body: text, headers: vary };
-      return { status: 200, type: OPENMETRICS_TYPE, body: openMetricsOf(text), headers: vary };
+      if (!prefersOpenMetrics(headers.accept))
+        return { status: 200, type: contentType, body: made.text, headers: vary };
+      return { status: 200, type: OPENMETRICS_TYPE, body: made.openMetrics(), headers: vary };
     },
     "/livez": async () => plain(200, "ok"),
     "/readyz": async () => ((await isReady()) ? plain(200, "ok") : plain(503, "not ready")),

@@ -67,3 +67,17 @@ test("with every connection busy a new one is closed", async () => {
   gate.resolve();
   for (const each of busy) expect(await (await each).text()).toBe("done");
 });
+
+test("where every connection leaves its answer lying, the oldest of them makes room", async () => {
+  const port = await served(({ url }, response) => response.end(url === "/" ? "ok" : Buffer.alloc(32 * 2 ** 20)));
+  const lying: Socket[] = [];
+  for (let index = 0; index < MAXIMUM; index++) {
+    const socket = await opened(port);
+    socket.write("GET /large HTTP/1.1\r\nHost: broker\r\n\r\n");
+    await once(socket, "readable"); // some of it is there, and nobody takes it
+    lying.push(socket);
+  }
+  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("ok");
+  await new Promise((resolve) => lying[0]?.once("close", resolve).resume());
+  expect(lying.slice(1).every((socket) => !socket.destroyed)).toBe(true);
+});

@@ -110,6 +110,36 @@ test("a scrape that fails is 500, reported, and the next one is tried anew", asy
   expect((await fetch(`${base}/metrics`)).status).toBe(200);
 });
 
+test("a prober is answered while connections that pipeline thousands of scrapes come and come again", async () => {
+  let scrapes = 0;
+  const base = await serve({
+    scrape: async () => {
+      scrapes += 1;
+      return "padding 1\n".repeat(50_000);
+    },
+  });
+  const port = Number(new URL(base).port);
+  const piece = "GET /metrics HTTP/1.1\r\nHost: broker\r\n\r\n".repeat(3000);
+  let isOver = false;
+  let cutOff = 0;
+  const flood = async (): Promise<void> => {
+    while (!isOver) {
+      const socket = connect(port, "127.0.0.1").on("error", () => undefined);
+      socket.resume().write(piece);
+      await new Promise((resolve) => socket.once("close", resolve));
+      cutOff += 1;
+    }
+  };
+  const floods = Array.from({ length: 8 }, flood);
+  await expect.poll(() => cutOff).toBeGreaterThan(8);
+  const [scrapesBefore, secondsBefore] = [scrapes, performance.now() / 1000];
+  for (let probe = 0; probe < 20; probe++) expect((await fetch(`${base}/livez`)).status, `probe ${probe}`).toBe(200);
+  const windows = Math.ceil(performance.now() / 1000 - secondsBefore) + 1;
+  expect(scrapes - scrapesBefore).toBeLessThanOrEqual(5 * windows);
+  isOver = true;
+  await Promise.all(floods);
+}, 30_000);
+
 test("headers beyond 8 KiB are refused", async () => {
   const base = await serve();
   expect((await fetch(`${base}/livez`, { headers: { padding: "x".repeat(9000) } })).status).toBe(431);
