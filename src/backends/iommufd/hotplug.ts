@@ -64,10 +64,13 @@ export function startHotplug(options: HotplugOptions): Hotplug {
   const poll = async (): Promise<void> => {
     if (isPolling) return;
     isPolling = true;
-    const now = (await files.list(`${roots.sys}/class/vfio-dev`, NODES_MAX)).join(" ");
-    if (now !== listed) changed(); // the first time too: something may have come since the host was last looked at
-    listed = now;
-    isPolling = false;
+    try {
+      const now = (await files.list(`${roots.sys}/class/vfio-dev`, NODES_MAX)).join(" ");
+      if (now !== listed) changed(); // the first time too: something may have come since the host was last looked at
+      listed = now;
+    } finally {
+      isPolling = false;
+    }
   };
 
   watchNodes();

@@ -8,11 +8,18 @@ import { FakeSysfs } from "../../support/fake-sysfs.ts";
 
 const HOUR = 3_600_000;
 
-function started(sysfs: FakeSysfs, given: { watch?: WatchDirectory; pollMs?: number; rescan?: () => Promise<void> }) {
+interface Given {
+  readonly watch?: WatchDirectory;
+  readonly pollMs?: number;
+  readonly rescan?: () => Promise<void>;
+  readonly list?: typeof hostFiles.list;
+}
+
+function started(sysfs: FakeSysfs, given: Given) {
   const bugs: unknown[] = [];
   let looks = 0;
   const hotplug = startHotplug({
-    files: hostFiles,
+    files: { ...hostFiles, list: given.list ?? hostFiles.list },
     roots: sysfs.roots,
     watch: given.watch ?? watchDirectory,
     rescan: async () => {
@@ -57,6 +64,19 @@ test("where nothing tells of changes, listing the class does", async () => {
   await vi.waitUntil(() => looks() === 1, 5000);
   sysfs.write("sys/class/vfio-dev/vfio0", "");
   await vi.waitUntil(() => looks() === 2, 5000);
+});
+
+test("a listing that fails is told, and the next one is made all the same", async () => {
+  const sysfs = new FakeSysfs();
+  let lists = 0;
+  const list: typeof hostFiles.list = async (path, max) => {
+    lists += 1;
+    if (lists === 1) throw new Error("EMFILE");
+    return await hostFiles.list(path, max);
+  };
+  const { bugs, looks } = started(sysfs, { watch: () => () => {}, pollMs: 1, list });
+  await vi.waitUntil(() => looks() === 1, 5000);
+  expect(bugs).toEqual([new Error("EMFILE")]);
 });
 
 test("many changes are one look, and looks never overlap", async () => {
