@@ -386,7 +386,7 @@ test("the journal's numbers and what the last start took are shown; without a jo
   for (const [name, value] of Object.entries(series)) expect([name, found.get(name)]).toEqual([name, value]);
 });
 
-test("how late the event loop was is measured between scrapes, in seconds", async () => {
+test("how late the event loop was is shown in seconds", async () => {
   const subject = metrics();
   const maximum = async () =>
     (await scraped(subject)).get('iommu_broker_event_loop_lag_seconds{statistic="max"}') ?? -1;

@@ -56,7 +56,7 @@ export const HOLDINGS = {
   eventLoopLag: {
     type: "gauge",
     name: "iommu_broker_event_loop_lag_seconds",
-    help: "How late the event loop came since the last scrape: p50, p99, max.",
+    help: "How late the event loop came in the last half minute to minute: p50, p99, max. Whoever scrapes takes nothing from others.",
     labels: ["statistic"],
   },
 } as const satisfies Record<string, Metric>;
