@@ -70,7 +70,7 @@ fi
 
 share=$destdir/usr/share/iommu-broker
 mkdir -p "$share"
-for drop_in in native.conf bind-devices.conf modules-load.conf; do
+for drop_in in native.conf bind-devices.conf vended.conf counters.conf modules-load.conf; do
   file "systemd/$drop_in" "usr/share/iommu-broker/systemd/$drop_in"
 done
 for tree in prometheus grafana kubernetes; do

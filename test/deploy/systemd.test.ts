@@ -28,6 +28,8 @@ const VARIANTS: readonly (readonly [name: string, dropIns: readonly string[]])[]
   ["simulated", []],
   ["native", ["native.conf"]],
   ["native, binding devices", ["native.conf", "bind-devices.conf"]],
+  ["native, vending devices", ["native.conf", "vended.conf"]],
+  ["native, with counters", ["native.conf", "counters.conf"]],
 ];
 
 let root: string;
@@ -201,11 +203,13 @@ test("every file there is looked at here", () => {
     "60-iommu-broker.rules",
     "bind-devices.conf",
     "config.yaml",
+    "counters.conf",
     "iommu-broker.service",
     "modules-load.conf",
     "native.conf",
     "sysusers.conf",
     "tmpfiles.conf",
+    "vended.conf",
     ...SOCKETS,
   ];
   expect(

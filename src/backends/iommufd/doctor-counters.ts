@@ -31,5 +31,5 @@ function unread(subject: string, what: string, remedy: string): HostFinding {
 
 function remedyOf(errno: string): string {
   if (errno !== "EACCES" && errno !== "EPERM") return "look into the kernel's log, then start the daemon again";
-  return "give the daemon CAP_PERFMON (AmbientCapabilities=CAP_PERFMON), or set kernel.perf_event_paranoid to 0 or less";
+  return "give the daemon CAP_PERFMON, or set kernel.perf_event_paranoid to 0 or less; the systemd unit takes its drop-in counters.conf for either";
 }

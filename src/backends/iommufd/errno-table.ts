@@ -108,7 +108,9 @@ const TABLE = {
     ioctl: "IOMMU_OPTION",
     since: "6.2",
     rows: {
-      EPERM: unsupported("to count pinned memory for each process takes CAP_SYS_RESOURCE: give it to the daemon"),
+      EPERM: unsupported(
+        "to count pinned memory for each process takes CAP_SYS_RESOURCE: give it to the daemon (the systemd unit: its drop-in vended.conf)",
+      ),
       EBUSY: failed("the iommufd has objects already, and this comes before the first"),
     },
   },
